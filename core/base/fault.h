@@ -29,7 +29,8 @@ typedef struct lg_fault_spec {
     uint64_t count; /* 0 = for ever */
 } lg_fault_spec;
 
-/* What pausing, delaying and killing mean is given by the runtime (core/instance wires it). */
+/* What pausing, delaying and killing mean is given by the runtime (lg_run_fault_hooks gives pause
+ * and delay; core/instance adds kill). pause() returns once lg_faults_pausing() is false. */
 typedef struct lg_fault_hooks {
     void *arg;
     void (*pause)(void *arg, const char *name);
@@ -44,6 +45,7 @@ void lg_faults_arm(lg_faults *f, const char *name, const lg_fault_spec *spec);
 void lg_faults_disarm(lg_faults *f, const char *name);
 uint64_t lg_faults_hits(const lg_faults *f, const char *name); /* passes since armed */
 bool lg_faults_armed(const lg_faults *f);                      /* any point armed? */
+bool lg_faults_pausing(const lg_faults *f, const char *name);  /* who paused there stays so */
 lg_status lg_faults_pass(lg_faults *f, const char *name);      /* the slow path of LG_FAULT */
 
 #define LG_FAULT(f, name)                                                                          \
