@@ -1,0 +1,158 @@
+/* Buffer cache: the blocks of the volume in this instance's memory.
+ *
+ * One frame per block address (consistent-read copies are private to their reader). A buffer is
+ *
+ *   mode   N/S/X  global mode held (coherence.h); the data is current while mode >= S
+ *   dirty         changed here (or received dirty) and not yet on disk; rec_lsn = first change in
+ *                 this instance's thread that the disk lacks. S+dirty happens after X -> S.
+ *   past image    pi: a change of ours left with the block in X before it was on disk. The frame keeps
+ *                 the newest image we have; pi_version and rec_lsn hold the checkpoint back until
+ *                 a version >= pi_version is on disk (lg_buf_superseded). mode may be N, S or X.
+ *   converting    one fiber is in coherence->acquire for it; others wait on convq
+ *   revoking      a peer wants it; new users wait (after a bounded local burst) until it is done
+ *   users         fibers between "mode found sufficient" and unlatch, plus a disk write in flight
+ *   pins          reasons not to evict the frame
+ *
+ * States (function behind each transition):
+ *   absent -> N (frame_allocate) -> S/X (lg_buf_get via acquire + lg_buf_install or disk read)
+ *   X -> S, X -> N+pi, S -> N (lg_buf_revoke, on a peer's request)    N/S/X clean -> absent (evict)
+ *
+ * Only a holder in S or X writes a dirty block to its place (invariant 4), after its redo is
+ * durable up to last_lsn (WAL rule) and after a whole copy of it is durable in the double-write area
+ * (invariant 10).
+ *
+ * LATCHING  The latch guards the data against local fibers; the order is parent before child, left
+ * before right, header before data, own undo last. A fiber that holds a latch must not wait for
+ * another instance (invariant 8): all gets of a mini-transaction come before its first change and
+ * go through lg_mtr_get, which returns LG_RETRY instead of waiting (mtr.h).
+ */
+#ifndef LG_BUF_BUF_H
+#define LG_BUF_BUF_H
+
+#include "block.h"
+#include "coherence.h"
+#include "redo.h"
+#include "run.h"
+#include "volume.h"
+#include "waitq.h"
+
+typedef struct lg_buf_cache lg_buf_cache;
+
+typedef struct lg_buf {
+    lg_addr addr;
+    uint8_t *data; /* block_bytes, 4 KiB aligned */
+    lg_mode mode;
+    bool dirty;
+    bool pi;
+    bool converting;
+    bool revoking;
+    bool valid;          /* data holds an image (of data's version) */
+    uint16_t users;
+    uint16_t pins;
+    lg_latch latch;
+    lg_waitq convq;      /* waiting for a conversion or a revoke to end */
+    lg_waitq idleq;      /* the revoker, waiting for users == 0 */
+    lg_lsn rec_lsn;      /* LG_LSN_NONE when neither dirty nor pi */
+    lg_lsn last_lsn;     /* end of the last record of ours that changed it */
+    lg_version pi_version;
+    lg_version disk_version; /* newest version known to be on disk; 0 unknown */
+    lg_time granted_at;  /* when the present mode was granted: minimum hold */
+    void *coherence_state; /* owned by the coherence implementation */
+    /* internal: hash, replacement and dirty list links; see buf_internal.h */
+    struct lg_buf_links *links;
+} lg_buf;
+
+typedef struct lg_buf_config {
+    lg_run *run;
+    lg_volume *volume;
+    lg_redo *redo;           /* this instance's thread */
+    lg_scn_clock *clock;
+    lg_coherence coherence;
+    uint64_t cache_bytes;
+    uint32_t min_hold_us;    /* a granted mode stays at least this long; 0 = 500 */
+} lg_buf_config;
+
+LG_MUST lg_status lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache);
+void lg_buf_cache_destroy(lg_buf_cache *c); /* drops everything; writes nothing */
+uint32_t lg_buf_block_bytes(const lg_buf_cache *c);
+lg_run *lg_buf_run(const lg_buf_cache *c);
+lg_scn_clock *lg_buf_clock(const lg_buf_cache *c);
+lg_redo *lg_buf_redo(const lg_buf_cache *c);
+lg_volume *lg_buf_volume(const lg_buf_cache *c);
+
+/* ---- readers and writers of this instance ---- */
+
+/* Gets the block in the mode that the latch needs (S latch: mode S or X; X latch: mode X), pinned
+ * and latched. Blocks the fiber; no latch may be held by the fiber. LG_CORRUPT, LG_IO, LG_TIMEOUT. */
+LG_MUST lg_status lg_buf_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_buf);
+/* The same, but never waits for I/O or another instance, nor for a latch: LG_WOULD_WAIT. */
+LG_MUST lg_status lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch,
+                                 lg_buf **ret_buf);
+void lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch); /* unlatch, unpin */
+/* Brings the block here in the mode, without latching: what a fiber does after LG_RETRY, holding
+ * nothing. The minimum hold time makes the retry succeed. */
+LG_MUST lg_status lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new);
+
+/* A private consistent copy as of snapshot: from our own current image (then *ret_current = true:
+ * the copy may hold newer changes, the caller rolls it back itself) or built by the holder. frame:
+ * block_bytes, caller's. Blocks the fiber. */
+LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame,
+                                   bool *ret_current);
+
+/* Forgets all blocks of a dropped file: drops its buffers unwritten. Blocks the fiber. */
+LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
+
+/* ---- writing: the checkpointer and eviction ---- */
+
+/* Writes dirty buffers whose rec_lsn < up_to (LG_LSN_MAX: all), oldest first, at most max_blocks, and
+ * demands writes for past images in the way. Returns when they are on disk. */
+LG_MUST lg_status lg_buf_write_dirty(lg_buf_cache *c, lg_lsn up_to, uint32_t max_blocks,
+                                     uint32_t *ret_written);
+/* The oldest rec_lsn over dirty and past-image buffers; LG_LSN_MAX when there is none: the thread may
+ * be reused up to the smaller of this and the flushed LSN at the time of the call (invariants 5, 7). */
+lg_lsn lg_buf_oldest_rec_lsn(const lg_buf_cache *c);
+
+/* ---- for the coherence implementation: peers' requests ---- */
+
+/* The buffer if it is in the cache (pinned), else NULL. Never blocks. */
+lg_buf *lg_buf_find(lg_buf_cache *c, lg_addr addr);
+void lg_buf_unpin(lg_buf_cache *c, lg_buf *b);
+
+/* Installs an image that arrived (checked: crc, address, version >= what we have). dirty: no disk
+ * has it yet; the sender's duty to write it came along (rec_lsn = this thread's current end). Sets
+ * nothing of the mode. */
+LG_MUST lg_status lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty);
+/* Sets the mode after a grant (asserts it does not go down). */
+void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
+
+/* Takes the mode down to `to` for a peer, blocking the calling (server) fiber:
+ *   1. revoking = true; waits until users == 0 and the minimum hold is over (a bounded burst of
+ *      local requests is served first);
+ *   2. when an image is to be shipped or a change is to be left behind: flushes redo up to last_lsn
+ *      (invariant 1);
+ *   3. copies the image to ret_image if not NULL (sealed), sets *ret_dirty and *ret_version;
+ *   4. to == S: mode S, stays dirty (we still write it). to == N: dirty becomes pi; clean is invalid.
+ *   5. revoking = false, wakes waiters (who then convert again).
+ * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). */
+LG_MUST lg_status lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image,
+                                bool *ret_dirty, lg_version *ret_version);
+/* A version is on disk: past images up to it go. */
+void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
+/* Writes the block if we hold it dirty (a peer demands it). Blocks the calling fiber. */
+LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
+
+/* Reconfiguration: visits every buffer that holds a mode or a past image (to rebuild directories).
+ * fn must not block. */
+typedef void (*lg_buf_visit_fn)(void *arg, lg_buf *b);
+void lg_buf_visit(lg_buf_cache *c, lg_buf_visit_fn fn, void *arg);
+
+/* Recovery gates: while set, lg_buf_get of a block for which `blocked` says true waits (invariant:
+ * blocks in a dead thread's recovery set stay closed). NULL opens everything and wakes waiters. */
+void lg_buf_set_gate(lg_buf_cache *c, bool (*blocked)(void *arg, lg_addr addr), void *arg);
+
+typedef struct lg_buf_counts {
+    uint64_t frames, x, s, n, pi, dirty, free;
+} lg_buf_counts;
+void lg_buf_count(const lg_buf_cache *c, lg_buf_counts *ret);
+
+#endif
