@@ -123,6 +123,9 @@ void lg_timer_stop(lg_timer *t);
 
 typedef struct lg_poller {
     unsigned (*poll)(void *arg); /* called each loop round; returns how much it did */
+    /* Called right before the worker sleeps: makes sure the poller's descriptor will wake it.
+     * False: there is work, poll again instead of sleeping. NULL: always ready to sleep. */
+    bool (*arm)(void *arg);
     void *arg;
     lg_list link;
 } lg_poller;
