@@ -53,6 +53,16 @@ typedef struct lg_run_config {
 LG_MUST lg_status lg_run_create(const lg_run_config *cfg, lg_run **ret_run);
 void lg_run_destroy(lg_run *r); /* no fiber runs any more; parked ones are discarded */
 
+/* Called by lg_run_destroy, newest first, before anything is freed, with the run's heap current: how
+ * the simulated world (disks, networks, sockets) learns that a node was killed. */
+typedef struct lg_run_hook {
+    void (*fn)(void *arg);
+    void *arg;
+    lg_list link;
+} lg_run_hook;
+void lg_run_on_destroy(lg_run *r, lg_run_hook *h);
+void lg_run_hook_remove(lg_run_hook *h);
+
 /* Real: runs fibers on the calling thread until lg_run_stop. Simulated: not called (lg_sim steps). */
 lg_status lg_run_loop(lg_run *r);
 void lg_run_stop(lg_run *r);
@@ -64,6 +74,8 @@ uint64_t lg_run_random(lg_run *r);           /* seeded in simulation, else from 
 void lg_run_random_bytes(lg_run *r, void *buf, size_t n); /* fit for keys when real */
 lg_stats *lg_run_stats(lg_run *r);
 lg_faults *lg_run_faults(lg_run *r);
+/* Hooks that pause and delay fibers of this run; the caller may add kill before setting them. */
+void lg_run_fault_hooks(lg_run *r, lg_fault_hooks *ret_hooks);
 lg_sim *lg_run_sim(lg_run *r); /* NULL when real */
 uint32_t lg_run_sim_node(const lg_run *r);
 
@@ -128,6 +140,7 @@ typedef struct lg_poller {
     bool (*arm)(void *arg);
     void *arg;
     lg_list link;
+    bool (*may_sleep)(void *arg); /* asked before the worker sleeps (fi_trywait); NULL: it may */
 } lg_poller;
 
 void lg_run_poller_add(lg_run *r, lg_poller *p);
@@ -143,8 +156,9 @@ void lg_run_unwatch_fd(lg_fd_watch *w);
 LG_MUST lg_status lg_run_wait_fd(lg_run *r, int fd, short poll_events, lg_wait event,
                                  lg_time deadline);
 
-/* The worker's ring, for storage/io (NULL in simulation): get an sqe, set user_data to an
- * lg_ring_op whose fn is called with the cqe's res; submission is batched per loop round. */
+/* The worker's ring, for storage/io (NULL in simulation): get an sqe, prepare it; op->fn is called
+ * on the native stack with the cqe's res; submission is batched per loop round. user_data is already
+ * set (io_uring_prep_x leaves it alone from liburing 2.1 on). */
 typedef struct lg_ring_op {
     void (*fn)(struct lg_ring_op *op, int res);
 } lg_ring_op;

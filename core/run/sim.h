@@ -15,11 +15,13 @@ lg_time lg_sim_now(const lg_sim *s); /* true time; a node's clock may drift from
 /* Runs the next thing (a runnable fiber of some node, or the next event, advancing time). False
  * when nothing is left to do. */
 bool lg_sim_step(lg_sim *s);
-/* Steps until done() or the virtual time limit. LG_TIMEOUT at the limit. */
+/* Steps until done() or until `limit` ns of virtual time have passed: LG_TIMEOUT. With done NULL, to
+ * the end of all work: LG_OK. LG_END when nothing is left to do and done() is still false. */
 lg_status lg_sim_run(lg_sim *s, bool (*done)(void *arg), void *arg, lg_time limit);
 
 /* An event of the world (message arrival, disk completion) at a virtual time. If owner is given and
- * that run is destroyed first, the event is dropped. */
+ * that run is destroyed first, the event is dropped; while its node is paused, the event waits. fn
+ * runs with the owner's heap current. Once fn was called the handle is dead: do not cancel it. */
 typedef struct lg_sim_event lg_sim_event;
 lg_sim_event *lg_sim_at(lg_sim *s, lg_time when, lg_run *owner, void (*fn)(void *arg), void *arg);
 void lg_sim_cancel(lg_sim *s, lg_sim_event *e);
