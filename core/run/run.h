@@ -140,7 +140,6 @@ typedef struct lg_poller {
     bool (*arm)(void *arg);
     void *arg;
     lg_list link;
-    bool (*may_sleep)(void *arg); /* asked before the worker sleeps (fi_trywait); NULL: it may */
 } lg_poller;
 
 void lg_run_poller_add(lg_run *r, lg_poller *p);

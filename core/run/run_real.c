@@ -273,11 +273,11 @@ poll_all(struct lg_real *re)
 }
 
 static bool
-may_sleep(struct lg_real *re)
+arm_all(struct lg_real *re)
 {
     LG_LIST_FOREACH (it, &re->pollers) {
         lg_poller *p = LG_CONTAINER_OF(it, lg_poller, link);
-        if (p->may_sleep && !p->may_sleep(p->arg))
+        if (p->arm && !p->arm(p->arg))
             return false;
     }
     return true;
@@ -344,9 +344,8 @@ idle(lg_run *r)
     lg_time deadline = lg_run__timers_next(r);
     if (spin(r, deadline))
         return;
-    /* look once more: a post between the round and the arming of the event is seen here, one
-     * after it makes the event readable */
-    if (!may_sleep(re) || work_appeared(r))
+    /* arm last: polling again would disarm. A post that comes now makes the event readable. */
+    if (work_appeared(r) || !arm_all(re))
         return;
     lg_time before = lg_run__clock(r);
     if (deadline <= before)
