@@ -1,0 +1,158 @@
+"""What the test suites that need servers share: a demo cluster of their own, a PostgreSQL 15 beside it.
+
+Everything lives in a temporary directory and on loopback ports of the suite's own, and is stopped and
+removed at exit."""
+import atexit
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PG_BIN = '/usr/lib/postgresql/15/bin'
+
+
+def free_ports(count):
+    """A run of consecutive free ports on loopback."""
+    base = 20000 + os.getpid() % 20000
+    while base < 60000:
+        socks = []
+        try:
+            for p in range(base, base + count):
+                s = socket.socket()
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                socks.append(s)
+                s.bind(('127.0.0.1', p))
+            return base
+        except OSError:
+            base += count + 7
+        finally:
+            for s in socks:
+                s.close()
+    raise RuntimeError('no free ports')
+
+
+class Result:
+    """Counts checks; main() prints the closing line and gives the exit code."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def check(self, name, ok, detail=''):
+        if ok:
+            self.passed += 1
+            print(f'ok   {name}')
+        else:
+            self.failed += 1
+            print(f'FAIL {name}')
+            if detail:
+                print('     ' + str(detail).replace('\n', '\n     '))
+        sys.stdout.flush()
+        return ok
+
+    def close(self):
+        print(f'{self.passed} passed, {self.failed} failed')
+        return 1 if self.failed or not self.passed else 0
+
+
+class Cluster:
+    """A demo cluster made by tools/demo."""
+
+    def __init__(self, nodes=3, extra=()):
+        self.dir = tempfile.mkdtemp(prefix='lagoon-cluster.')
+        self.nodes = nodes
+        self.base_port = free_ports(40)
+        self.demo_args = ['--dir', self.dir + '/demo', '--base-port', str(self.base_port)]
+        atexit.register(self.close)
+        r = self.demo('--nodes', str(nodes), *extra, timeout=300)
+        if r.returncode:
+            raise RuntimeError('the demo cluster did not start:\n' + r.stdout + r.stderr)
+        self.env = {}
+        for line in self.demo('env').stdout.splitlines():
+            if line.startswith('export '):
+                k, _, v = line[7:].partition('=')
+                self.env[k] = v.strip('"\'')
+
+    def demo(self, *args, timeout=120):
+        env = dict(os.environ, LAGOON_DEMO_BUILT='1')
+        return subprocess.run([ROOT + '/tools/demo', *self.demo_args, *args], capture_output=True, text=True,
+                              timeout=timeout, env=env)
+
+    def instance_port(self, n):
+        """SQL port of instance n (1..)."""
+        return int(self.env['LAGOON_INSTANCES'].split(',')[n - 1].rsplit(':', 1)[1])
+
+    def conninfo(self, instance=None):
+        port = self.instance_port(instance) if instance else int(self.env['PGPORT'])
+        return (f"host=127.0.0.1 port={port} user={self.env['PGUSER']} password={self.env['PGPASSWORD']} "
+                f"dbname={self.env['PGDATABASE']} connect_timeout=10")
+
+    def psql_env(self, instance=None):
+        env = dict(os.environ, **self.env)
+        if instance:
+            env['PGPORT'] = str(self.instance_port(instance))
+        return env
+
+    def wait_open(self, timeout=60):
+        """Until every instance answers a query."""
+        deadline = time.time() + timeout
+        for n in range(1, self.nodes + 1):
+            while True:
+                r = subprocess.run(['psql', '-XAtc', 'select 1'], env=self.psql_env(n), capture_output=True,
+                                   text=True)
+                if r.returncode == 0:
+                    break
+                if time.time() > deadline:
+                    return False
+                time.sleep(0.1)
+        return True
+
+    def close(self):
+        if self.dir:
+            self.demo('stop')
+            if os.environ.get('LAGOON_KEEP'):
+                print('kept', self.dir)
+            else:
+                shutil.rmtree(self.dir, ignore_errors=True)
+            self.dir = None
+
+
+class Postgres:
+    """A PostgreSQL 15 server, run as an ordinary user."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix='lagoon-pg.')
+        self.port = free_ports(1)
+        self.as_user = []
+        if os.geteuid() == 0:
+            shutil.chown(self.dir, 'postgres', 'postgres')
+            self.as_user = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups']
+        atexit.register(self.close)
+        self.run('initdb', '-D', self.dir + '/data', '--locale=C', '--encoding=UTF8', '-A', 'trust', '-U', 'lagoon')
+        with open(self.dir + '/data/postgresql.conf', 'a') as f:
+            f.write("fsync = off\ntimezone = 'GMT'\nlog_timezone = 'GMT'\n")
+        self.run('pg_ctl', '-D', self.dir + '/data', '-l', self.dir + '/log', '-w', '-o',
+                 f'-p {self.port} -k {self.dir} -c listen_addresses=127.0.0.1', 'start')
+        subprocess.run(['psql', '-XAqc', 'create database lagoon', 'postgres'], env=self.env(), check=True,
+                       capture_output=True)
+
+    def run(self, program, *args):
+        r = subprocess.run([*self.as_user, f'{PG_BIN}/{program}', *args], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, cwd=self.dir)
+        if r.returncode:
+            raise RuntimeError(f'{program}: {r.stdout}')
+
+    def env(self):
+        return dict(os.environ, PGHOST='127.0.0.1', PGPORT=str(self.port), PGUSER='lagoon', PGDATABASE='lagoon',
+                    PGPASSWORD='')
+
+    def close(self):
+        if self.dir:
+            subprocess.run([*self.as_user, f'{PG_BIN}/pg_ctl', '-D', self.dir + '/data', '-m', 'immediate', 'stop'],
+                           capture_output=True, cwd='/')
+            shutil.rmtree(self.dir, ignore_errors=True)
+            self.dir = None

@@ -1,0 +1,18 @@
+create table parent (id int primary key, v text);
+create table child (id int primary key, pid int references parent, x int);
+insert into parent values (1, 'a'), (2, 'b');
+insert into child values (10, 1, 0), (11, null, 0);
+insert into child values (12, 3, 0);
+delete from parent where id = 1;
+delete from parent where id = 2;
+update child set pid = 9 where id = 10;
+update parent set id = 5 where id = 1;
+create table casc (id int, pid int references parent (id) on delete cascade on update cascade);
+insert into parent values (7, 'c');
+insert into casc values (1, 7), (2, 7);
+update parent set id = 8 where id = 7;
+select * from casc order by id;
+delete from parent where id = 8;
+select * from casc;
+drop table parent;
+drop table child, casc, parent;
