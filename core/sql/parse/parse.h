@@ -1,0 +1,57 @@
+/* Parse: SQL text to syntax trees (ast.h), by libpg_query, which is PostgreSQL 15's own grammar.
+ *
+ * Nobody else includes libpg_query. It needs a deep stack and never yields, so it runs on the
+ * worker's native stack (lg_run_on_native_stack); nesting and operator chains are bounded with the
+ * scanner first, so that no statement can overflow it: such a one gets 54001.
+ * Nothing here blocks; trees live in the caller's arena. */
+#ifndef LG_SQL_PARSE_H
+#define LG_SQL_PARSE_H
+
+#include "arena.h"
+#include "ast.h"
+#include "error.h"
+
+struct lg_run;
+
+typedef struct lg_parse_stmt {
+    lg_ast *stmt;
+    int32_t loc; /* byte offset of the statement's text; locations in the tree count from the
+                    start of the whole text */
+    int32_t len; /* bytes, without the semicolon */
+} lg_parse_stmt;
+
+typedef struct lg_parse_tree {
+    const char *sql; /* the whole text, copied into the arena */
+    uint32_t n;      /* 0: nothing but blanks, comments and semicolons */
+    lg_parse_stmt *stmts;
+} lg_parse_tree;
+
+/* run NULL: the caller is on a deep stack already (tests, tools). LG_SQL with 42601 and its kin and
+ * the position in err, as PostgreSQL says it. */
+LG_MUST lg_status lg_parse_sql(struct lg_run *run, const char *sql, lg_arena *a, lg_error *err,
+                               lg_parse_tree **ret_tree);
+
+/* One expression, as stored for defaults, checks, index keys and predicates. Locations count from
+ * the start of the given text. */
+LG_MUST lg_status lg_parse_expr(struct lg_run *run, const char *text, lg_arena *a, lg_error *err,
+                                lg_ast **ret_expr);
+/* A type name as in a cast: "numeric(10,2)[]". 42601 / "invalid type name". */
+LG_MUST lg_status lg_parse_type(struct lg_run *run, const char *text, lg_arena *a, lg_error *err,
+                                lg_ast_type_name **ret_type);
+
+/* 1-based character (not byte) position of a byte offset, as the protocol's P field wants it. */
+int lg_parse_position(const char *sql, int32_t byte_offset);
+
+/* For the statement cache: the text with runs of blanks and comments collapsed, keywords and
+ * identifiers folded to lower case, and every constant replaced by $n (numbered after the highest
+ * parameter of the text), with the constants' places. In the arena. ret_n_consts counts them. */
+typedef struct lg_parse_const {
+    int32_t loc, len; /* in the original text */
+    int32_t param;    /* the number it got */
+} lg_parse_const;
+
+LG_MUST lg_status lg_parse_normalize(struct lg_run *run, const char *sql, lg_arena *a,
+                                     const char **ret_text, lg_parse_const **ret_consts,
+                                     uint32_t *ret_n_consts);
+
+#endif
