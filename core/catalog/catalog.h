@@ -39,6 +39,7 @@ typedef struct lg_cat lg_cat;         /* of a session */
 #define LG_NSP_CATALOG   11u
 #define LG_NSP_TOAST     99u
 #define LG_NSP_PUBLIC    2200u
+#define LG_NSP_INFORMATION 13000u
 #define LG_ROLE_BOOTSTRAP 10u
 #define LG_DB_OID        16000u /* the one database of this volume */
 

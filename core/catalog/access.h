@@ -1,0 +1,101 @@
+/* Access: the seam between relations and the access methods that store them.
+ *
+ * A table is a segment of rows with stable row ids; an index a segment of (key, row id) entries in
+ * memcmp order, without versions: the row decides what a snapshot sees. The implementation over
+ * storage/heap and storage/btree is access_storage.h (wired by core/instance); unit tests have one
+ * in memory. `arg` is the implementation's; `txn` and `snap` pass through opaquely. A snapshot always
+ * sees the transaction's own changes.
+ *
+ * All calls may block the fiber (I/O, another instance, a row lock). Row bytes are lg_row_encode's;
+ * those returned live in the arena given. */
+#ifndef LG_CATALOG_ACCESS_H
+#define LG_CATALOG_ACCESS_H
+
+#include "catalog.h"
+
+struct lg_txn;
+struct lg_snapshot;
+
+typedef uint64_t lg_tid; /* block << 16 | slot: the tid datum */
+#define LG_TID_NONE UINT64_MAX
+
+typedef enum lg_seg_kind { LG_SEG_HEAP = 1, LG_SEG_BTREE = 2, LG_SEG_SEQUENCE = 3 } lg_seg_kind;
+
+typedef enum lg_row_lockmode { /* PostgreSQL's, weakest first */
+    LG_ROW_KEY_SHARE = 0,
+    LG_ROW_SHARE = 1,
+    LG_ROW_NO_KEY_UPDATE = 2,
+    LG_ROW_UPDATE = 3,
+} lg_row_lockmode;
+
+typedef enum lg_row_wait { LG_WAIT_BLOCK, LG_WAIT_SKIP, LG_WAIT_ERROR } lg_row_wait;
+
+typedef struct lg_seq_state {
+    int64_t last_value;
+    bool is_called;
+} lg_seq_state;
+
+typedef struct lg_access_ops {
+    /* Segments. Creation is undone by the catalog when the transaction fails; drop is final. */
+    lg_status (*segment_create)(void *arg, struct lg_txn *txn, lg_seg_kind kind,
+                                lg_rel_storage *ret);
+    lg_status (*segment_drop)(void *arg, const lg_rel_storage *st);
+    lg_status (*segment_blocks)(void *arg, const lg_rel_storage *st, uint32_t *ret_blocks);
+
+    /* Rows. */
+    lg_status (*row_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                            const void *row, size_t len, lg_tid *ret_tid);
+    /* The version that the snapshot sees; LG_NOT_FOUND: none. snap NULL: the newest committed or
+     * own version instead (after a lock). */
+    lg_status (*row_fetch)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                           const lg_rel_storage *st, lg_tid tid, lg_arena *a,
+                           const uint8_t **ret_row, size_t *ret_len);
+    /* LG_OK; LG_UPDATED / LG_DELETED: changed since the snapshot (LG_UPDATED from row_lock: it is
+     * locked all the same; from row_update and row_delete: nothing was done);
+     * LG_WOULD_WAIT: LG_WAIT_SKIP; LG_LOCK_NOT_AVAILABLE: LG_WAIT_ERROR; LG_DEADLOCK, ... */
+    lg_status (*row_lock)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                          const lg_rel_storage *st, lg_tid tid, lg_row_lockmode mode,
+                          lg_row_wait wait);
+    lg_status (*row_update)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                            const lg_rel_storage *st, lg_tid tid, const void *row, size_t len);
+    lg_status (*row_delete)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                            const lg_rel_storage *st, lg_tid tid);
+    lg_status (*scan_open)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                           const lg_rel_storage *st, void **ret_scan);
+    /* LG_END at the end. */
+    lg_status (*scan_next)(void *scan, lg_arena *a, lg_tid *ret_tid, const uint8_t **ret_row,
+                           size_t *ret_len);
+    void (*scan_close)(void *scan);
+
+    /* Index entries. unique: LG_EXISTS and the row's id when another live row has the key (after
+     * waiting for one in doubt). */
+    lg_status (*entry_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                              const void *key, size_t len, lg_tid tid, bool unique,
+                              lg_tid *ret_conflict);
+    lg_status (*entry_delete)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                              const void *key, size_t len, lg_tid tid);
+    /* Entries with lo <= key < hi in memcmp order (a proper prefix is less). hi_len 0: to the end.
+     * Entries of rows that the snapshot does not see may come too. */
+    lg_status (*index_open)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                            const void *lo, size_t lo_len, const void *hi, size_t hi_len,
+                            bool backward, void **ret_scan);
+    /* ret_key lives until the next call. */
+    lg_status (*index_next)(void *scan, const uint8_t **ret_key, size_t *ret_key_len,
+                            lg_tid *ret_tid);
+    void (*index_close)(void *scan);
+
+    /* The snapshot of all that is committed now: for reading the catalog. In the arena. */
+    const struct lg_snapshot *(*snapshot_latest)(void *arg, struct lg_txn *txn, lg_arena *a);
+
+    /* Sequences: fn sees and changes the state with the block held exclusively; must not block.
+     * Not transactional; durable before the transaction's commit is. */
+    lg_status (*seq_modify)(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state *),
+                            void *fn_arg);
+} lg_access_ops;
+
+typedef struct lg_access {
+    const lg_access_ops *ops;
+    void *arg;
+} lg_access;
+
+#endif

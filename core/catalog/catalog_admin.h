@@ -1,0 +1,187 @@
+/* The catalog's other face: life cycle (core/instance), transactions (core/session) and changes
+ * (core/sql/exec's DDL).
+ *
+ * LIFE  lg_catalog_create; then once in a volume's life lg_catalog_bootstrap, which gives the root
+ * to be kept by the caller; at every other start lg_catalog_open with that root.
+ *
+ * TRANSACTIONS  the session calls lg_cat_begin after storage began one (also for each implicit one),
+ * lg_cat_pre_commit before the commit record (it may wait for the DICT enqueue), lg_cat_end after
+ * either outcome. Savepoints: lg_cat_savepoint gives a mark, lg_cat_rollback_to takes back what was
+ * noted since (called after storage rolled back).
+ *
+ * CHANGES  rows of the catalog tables are made, changed and deleted here one by one, with their
+ * index entries; lg_cat_touch says which object changed, so that descriptors are renewed. */
+#ifndef LG_CATALOG_ADMIN_H
+#define LG_CATALOG_ADMIN_H
+
+#include "access.h"
+#include "catalog.h"
+#include "run.h"
+#include "virtual.h"
+
+/* ---- enqueues: what the catalog needs of gcs/ges ---- */
+
+typedef enum lg_enq_kind { LG_ENQ_TM = 1, LG_ENQ_DICT = 2 } lg_enq_kind;
+
+/* Owners are opaque (an lg_cat; the lg_catalog for DICT). Modes: TM PostgreSQL's 1..8; DICT 1 = S,
+ * 2 = X. `lock` blocks the fiber. When another instance wants a DICT held in S, the implementation
+ * calls the function given to lg_catalog_create's config.dict_asked (on any fiber); the catalog then
+ * drops its cache and calls unlock. */
+typedef struct lg_enq_ops {
+    lg_status (*lock)(void *arg, void *owner, struct lg_txn *txn, lg_enq_kind kind, uint64_t id,
+                      int mode, bool nowait, lg_time deadline);
+    void (*unlock)(void *arg, void *owner, lg_enq_kind kind, uint64_t id, int mode);
+    void (*unlock_all)(void *arg, void *owner); /* all TM of the owner */
+} lg_enq_ops;
+
+typedef struct lg_catalog_config {
+    lg_run *run;
+    lg_access access;
+    const lg_enq_ops *enq; /* NULL: within this instance only */
+    void *enq_arg;
+    uint32_t sequence_batch; /* sequence numbers an instance takes at a time; 0 = 32 */
+} lg_catalog_config;
+
+LG_MUST lg_status lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat);
+void lg_catalog_destroy(lg_catalog *cat);
+
+typedef struct lg_catalog_root {
+    lg_rel_storage pg_class;
+} lg_catalog_root;
+
+/* Makes the catalog tables and built-in rows in transaction txn (to be committed by the caller):
+ * superuser `role` with its SCRAM verifier, database `database`, schema public. */
+LG_MUST lg_status lg_catalog_bootstrap(lg_catalog *cat, struct lg_txn *txn, const char *database,
+                                       const char *role, const char *verifier,
+                                       lg_catalog_root *ret_root);
+LG_MUST lg_status lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root);
+const lg_access *lg_catalog_access(const lg_catalog *cat);
+lg_run *lg_catalog_run(const lg_catalog *cat);
+/* Another instance wants DICT: drops the cache and gives DICT back. Does not block. */
+void lg_catalog_dict_asked(lg_catalog *cat);
+void lg_catalog_cache_drop(lg_catalog *cat);
+size_t lg_catalog_cached(const lg_catalog *cat); /* descriptors cached */
+
+/* ---- transactions ---- */
+
+void lg_cat_begin(lg_cat *c, struct lg_txn *txn);
+struct lg_txn *lg_cat_txn(const lg_cat *c);
+LG_MUST lg_status lg_cat_pre_commit(lg_cat *c);
+/* Releases table locks and DICT, drops segments that are no longer (created and rolled back, or
+ * dropped and committed). */
+void lg_cat_end(lg_cat *c, bool committed);
+uint32_t lg_cat_savepoint(lg_cat *c);
+void lg_cat_rollback_to(lg_cat *c, uint32_t mark);
+bool lg_cat_did_ddl(const lg_cat *c);
+void lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms); /* 0 none */
+
+/* ---- catalog rows ---- */
+
+enum { /* LG_AT_pg_class_relname: attribute numbers */
+#define LG_CAT_TABLE(o, name, rowtype, shared) LG_AT_##name = 0,
+#define LG_CAT_COLUMN(tab, col, type, notnull, coll) LG_AT_##tab##_##col,
+#define LG_CAT_INDEX(tab, o, name, uniq, prim, n, keys)
+#include "catalog.def"
+#undef LG_CAT_TABLE
+#undef LG_CAT_COLUMN
+#undef LG_CAT_INDEX
+};
+
+enum { /* LG_REL_pg_class: OIDs of tables; LG_IX_...: of indexes */
+#define LG_CAT_TABLE(o, name, rowtype, shared) LG_REL_##name = (o),
+#define LG_CAT_COLUMN(tab, col, type, notnull, coll)
+#define LG_CAT_INDEX(tab, o, name, uniq, prim, n, keys) LG_IX_##name = (o),
+#include "catalog.def"
+#undef LG_CAT_TABLE
+#undef LG_CAT_COLUMN
+#undef LG_CAT_INDEX
+};
+
+#define LG_CAT_MAX_ATTS 40
+
+typedef struct lg_cat_row {
+    lg_tid tid;
+    uint16_t natts;
+    lg_datum v[LG_CAT_MAX_ATTS]; /* v[attnum - 1]; by reference: in the arena of the scan */
+    uint8_t null[LG_CAT_MAX_ATTS];
+} lg_cat_row;
+
+#define LG_ROW_GET(row, att)   ((row)->v[(att)-1])
+#define LG_ROW_NULL(row, att)  ((row)->null[(att)-1] != 0)
+#define LG_ROW_SET(row, att, d) ((row)->v[(att)-1] = (d), (row)->null[(att)-1] = 0)
+
+/* All columns null, or zero / empty / 'f' where the column is NOT NULL. */
+void lg_cat_row_init(lg_oid table, lg_cat_row *row);
+
+typedef struct lg_cat_scan {
+    lg_cat *cat;
+    const lg_relation *rel;
+    const lg_index *index; /* NULL: whole table */
+    lg_arena *arena;
+    const struct lg_snapshot *snap;
+    void *scan;
+    uint16_t nkeys;
+    lg_datum keys[4];
+    const uint8_t *lo;
+    size_t lo_len;
+} lg_cat_scan;
+
+/* Rows of a catalog table whose first nkeys columns of the index equal keys, in index order; index
+ * 0 = all rows in table order. Sees what is committed now, and the own transaction's changes. */
+LG_MUST lg_status lg_cat_scan_open(lg_cat *c, lg_oid table, lg_oid index, uint16_t nkeys,
+                                   const lg_datum *keys, lg_arena *a, lg_cat_scan *ret_scan);
+LG_MUST lg_status lg_cat_scan_next(lg_cat_scan *s, lg_cat_row *ret_row); /* LG_END */
+void lg_cat_scan_close(lg_cat_scan *s);
+/* The one row; LG_NOT_FOUND. */
+LG_MUST lg_status lg_cat_find(lg_cat *c, lg_oid table, lg_oid index, uint16_t nkeys,
+                              const lg_datum *keys, lg_arena *a, lg_cat_row *ret_row);
+
+LG_MUST lg_status lg_cat_insert(lg_cat *c, lg_oid table, lg_cat_row *row); /* sets tid */
+/* old: as scanned. LG_EXISTS: a unique key is taken. LG_SERIALIZATION: changed meanwhile. */
+LG_MUST lg_status lg_cat_update(lg_cat *c, lg_oid table, const lg_cat_row *old, lg_cat_row *row);
+LG_MUST lg_status lg_cat_delete(lg_cat *c, lg_oid table, const lg_cat_row *row);
+/* Deletes all rows matching (as lg_cat_scan_open). */
+LG_MUST lg_status lg_cat_delete_where(lg_cat *c, lg_oid table, lg_oid index, uint16_t nkeys,
+                                      const lg_datum *keys, uint32_t *ret_n);
+
+/* A new OID, never given before. */
+LG_MUST lg_status lg_cat_new_oid(lg_cat *c, lg_oid *ret_oid);
+/* The object changed in this transaction: descriptors of it are renewed at commit everywhere and
+ * at once here. rel 0: a namespace or other object that is not a relation. */
+LG_MUST lg_status lg_cat_touch(lg_cat *c, lg_oid rel);
+/* Segments of relations: created in this transaction; to be dropped when it commits. */
+LG_MUST lg_status lg_cat_segment_create(lg_cat *c, lg_seg_kind kind, lg_rel_storage *ret);
+void lg_cat_segment_drop(lg_cat *c, const lg_rel_storage *st);
+
+/* pg_class.relfilenode holds the file, relfrozenxid the head block. */
+lg_rel_storage lg_cat_row_storage(const lg_cat_row *pg_class_row);
+
+/* ---- sequences ---- */
+
+typedef struct lg_sequence {
+    lg_oid oid;
+    lg_oid type;
+    int64_t start, increment, max, min, cache;
+    bool cycle;
+    lg_rel_storage storage;
+} lg_sequence;
+
+/* From pg_sequence and pg_class. LG_NOT_FOUND. */
+LG_MUST lg_status lg_cat_sequence(lg_cat *c, lg_oid oid, lg_sequence *ret_seq);
+/* Never the same twice, on any instance. LG_LIMIT: the maximum (minimum) is reached. An instance
+ * takes `sequence_batch` numbers at a time, so numbers of several instances interleave and a crash
+ * leaves a gap, as PostgreSQL's CACHE does. */
+LG_MUST lg_status lg_cat_sequence_next(lg_cat *c, lg_oid oid, int64_t *ret_value);
+LG_MUST lg_status lg_cat_sequence_set(lg_cat *c, lg_oid oid, int64_t value, bool is_called);
+LG_MUST lg_status lg_cat_sequence_read(lg_cat *c, lg_oid oid, lg_seq_state *ret_state);
+/* The session's last values: LG_NOT_FOUND when nextval was not called. */
+LG_MUST lg_status lg_cat_sequence_currval(lg_cat *c, lg_oid oid, int64_t *ret_value);
+LG_MUST lg_status lg_cat_sequence_lastval(lg_cat *c, int64_t *ret_value);
+void lg_cat_sequences_discard(lg_cat *c);
+
+/* Short hands for column values; arrays are core/types' array.h. */
+lg_datum lg_cat_name(lg_arena *a, const char *s);                       /* name */
+uint32_t lg_cat_int2s(lg_datum d, int16_t *ret, uint32_t cap);          /* int2vector, int2[] */
+uint32_t lg_cat_oids(lg_datum d, lg_oid *ret, uint32_t cap);            /* oidvector, oid[] */
+
+#endif

@@ -1,0 +1,106 @@
+/* Exec: runs plans (plan.h) and utility statements.
+ *
+ * LIFE OF A STATEMENT (the session's part)
+ *     parse -> lg_bind_is_query?
+ *       yes: lg_bind_query, lg_plan_query; then per execution
+ *            lg_exec_open -> lg_exec_fetch (any number of times) -> lg_exec_close
+ *       no:  lg_exec_utility (DDL, COPY, EXPLAIN, TRUNCATE, ...; SET, SHOW, BEGIN, PREPARE, cursors
+ *            and the like are the session's and give LG_UNSUPPORTED here with nothing set)
+ * A transaction is running (lg_cat_begin was called) and es->snapshot is the statement's snapshot.
+ *
+ * lg_exec_open locks the plan's relations again (cheap when held) and looks whether they are still
+ * what was planned: LG_RETRY = plan again. It evaluates nothing yet. fetch gives batches of at most
+ * LG_BATCH rows to a sink; what a sink is given lives until it returns. A plan may be run by several
+ * executions at once; each has its own arena, freed by close.
+ *
+ * MEMORY  per execution arena + a per-batch scratch that is reset between batches. Hash tables and
+ * sorts stay in memory (no spilling yet).
+ *
+ * BLOCKS  everything here may block the fiber. Errors: in es->err with LG_SQL, or a bare status. */
+#ifndef LG_SQL_EXEC_H
+#define LG_SQL_EXEC_H
+
+#include "catalog_admin.h"
+#include "plan.h"
+
+typedef struct lg_exec lg_exec;
+typedef struct lg_exec_session lg_exec_session;
+
+/* Rows of a result: ncols vectors; the selected rows count (see vector.h). */
+typedef struct lg_batch {
+    uint32_t ncols;
+    lg_vector **cols;
+    const uint16_t *sel; /* NULL: rows 0..n-1 */
+    uint32_t n;
+} lg_batch;
+
+typedef lg_status (*lg_exec_sink)(void *arg, const lg_batch *b);
+
+/* What exec needs of the session. Filled by the session; lg_env.session must point here. */
+struct lg_exec_session {
+    lg_run *run;
+    lg_cat *cat;
+    lg_env *env;
+    lg_error *err;
+    const struct lg_snapshot *snapshot; /* of the running statement */
+    bool repeatable_read;               /* a changed row is 40001 instead of read anew */
+    bool read_only;                     /* 25006 for writes */
+    const char *sql;                    /* text of the running statement, for error positions */
+    void *arg;                          /* of the callbacks; each may be NULL */
+    /* READ COMMITTED: a newer snapshot for running the statement again. Sets es->snapshot. */
+    lg_status (*new_snapshot)(void *arg);
+    lg_status (*check_cancel)(void *arg);
+    void (*notice)(void *arg, const char *severity, const char *sqlstate, const char *message);
+    /* Settings: value as text, NULL unknown. set: for set_config(). */
+    const char *(*setting)(void *arg, const char *name);
+    lg_status (*set_setting)(void *arg, const char *name, const char *value, bool local);
+    int32_t (*backend_pid)(void *arg);
+    /* Runs one statement inside the running transaction and sinks its rows (CREATE TABLE AS of an
+     * EXECUTE, EXPLAIN EXECUTE). */
+    lg_status (*run_prepared)(void *arg, const lg_ast *execute, lg_exec_sink sink, void *sink_arg);
+    /* COPY. start: formats of the columns (0 text, 1 binary) for CopyInResponse/CopyOutResponse.
+     * in: the next bytes (any split); *ret_len 0 at the end (CopyDone); an error on CopyFail.
+     * out: bytes of one or more whole rows. end: CopyDone to the client. */
+    lg_status (*copy_start)(void *arg, bool in, bool binary, uint32_t ncols);
+    lg_status (*copy_in)(void *arg, const char **ret_data, size_t *ret_len);
+    lg_status (*copy_out)(void *arg, const char *data, size_t len);
+    lg_status (*copy_end)(void *arg);
+};
+
+/* ---- plans ---- */
+
+/* params: plan->nparams values; they must stay until close. LG_RETRY: the plan is out of date. */
+LG_MUST lg_status lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
+                               const uint8_t *param_nulls, lg_exec **ret_exec);
+/* Up to max_rows rows (0: all) into the sink (NULL: dropped). *ret_n: how many. LG_END: there are
+ * no more; LG_OK: max_rows reached, maybe more. Statements without a result run to their end. */
+LG_MUST lg_status lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg,
+                                uint64_t *ret_n);
+uint64_t lg_exec_rows(const lg_exec *x); /* so far: returned by SELECT, changed by the others */
+void lg_exec_close(lg_exec *x);          /* NULL is fine */
+
+/* "SELECT 5", "INSERT 0 1", "UPDATE 3", "DELETE 0". */
+#define LG_TAG_MAX 64
+void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);
+
+/* ---- utilities ---- */
+
+/* Result columns of a utility statement (EXPLAIN); 0: none. */
+uint32_t lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols);
+/* May it run in a transaction block, does it write? */
+bool lg_exec_utility_writes(const lg_ast *stmt);
+/* arena: the statement's. params: for EXPLAIN of a parameterized statement. */
+LG_MUST lg_status lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt,
+                                  const lg_bind *params, lg_exec_sink sink, void *sink_arg,
+                                  char tag[LG_TAG_MAX]);
+
+/* ---- functions that need the catalog ---- */
+
+/* Puts the implementations of nextval, pg_get_indexdef, regclassin, ... into the instance's table. */
+void lg_exec_functions_register(lg_fntable *t);
+
+/* The built-in views that are virtual relations (pg_tables, pg_indexes, pg_roles, pg_settings'
+ * neighbours, information_schema). Call once per catalog, before lg_catalog_bootstrap. */
+LG_MUST lg_status lg_exec_views_register(lg_catalog *cat);
+
+#endif
