@@ -13,7 +13,7 @@
 #include "bound.h"
 #include "parse.h"
 
-/* What bind needs of the catalog. lg_bind_catalog_init gives the real one; tests bring their own. */
+/* What bind needs of the catalog. lg_bind_catalog_init gives the real one; tests bring theirs. */
 typedef struct lg_bind_catalog {
     void *arg;
     lg_status (*relation_by_name)(void *arg, const char *schema, const char *name,

@@ -145,7 +145,7 @@ typedef enum lg_sublink {
     LG_SUBLINK_ALL,
     LG_SUBLINK_EXPR,  /* the one value; more than one row is error 21000 */
     LG_SUBLINK_ARRAY, /* ARRAY(subquery) */
-    LG_SUBLINK_MULTI, /* (a, b) = (SELECT ...) of UPDATE SET: type record, fields taken with FIELD */
+    LG_SUBLINK_MULTI, /* (a, b) = (SELECT ...) of UPDATE SET: a record, see LG_EX_FIELD */
 } lg_sublink;
 
 lg_expr *lg_expr_new(lg_arena *a, lg_expr_kind kind, lg_oid type, uint32_t nargs);

@@ -31,8 +31,8 @@ typedef struct lg_parse_tree {
 LG_MUST lg_status lg_parse_sql(struct lg_run *run, const char *sql, lg_arena *a, lg_error *err,
                                lg_parse_tree **ret_tree);
 
-/* One expression, as stored for defaults, checks, index keys and predicates. Locations count from
- * the start of the given text. */
+/* One expression, as stored for defaults, checks, index keys and predicates. Locations in it mean
+ * nothing to the client. */
 LG_MUST lg_status lg_parse_expr(struct lg_run *run, const char *text, lg_arena *a, lg_error *err,
                                 lg_ast **ret_expr);
 /* A type name as in a cast: "numeric(10,2)[]". 42601 / "invalid type name". */

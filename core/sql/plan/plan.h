@@ -12,8 +12,8 @@
  *   join                 left's output row, then right's: right column i is slot left->ncols + i
  *   aggregate            group keys (0 .. ngroup-1), then aggregate results; but keys and the
  *                        aggregates' arguments themselves are over the child's output row
- * `quals` (a conjunction; NULL: none) filter input rows, then `targets` make the output row; targets
- * NULL: the output row is the input row. So plain columns pass through without a copy.
+ * `quals` (a conjunction; NULL: none) filter input rows, then `targets` make the output row;
+ * targets NULL: the output row is the input row. So plain columns pass through without a copy.
  * Semi and anti joins: targets may use left's columns only.
  *
  * Which columns of its relation a scan must decode: `needed`, ascending attnos. */
@@ -72,9 +72,9 @@ typedef struct lg_index_cond {
     const lg_expr *qual;   /* the condition as written, over the scan's input row (EXPLAIN) */
 } lg_index_cond;
 
-/* Turns a condition's value into the key's type. ret_none: nothing can match (NULL, out of range for
- * EQ); ret_all: no restriction on this side (out of range for an inequality). LT and GT may become LE
- * and GE. Types are equal, binary compatible or both integers. */
+/* Turns a condition's value into the key's type. ret_none: nothing can match (NULL, out of
+ * range for EQ); ret_all: no restriction on this side (out of range for an inequality). LT and GT
+ * may become LE and GE. Types are equal, binary compatible or both integers. */
 void lg_index_cond_convert(lg_oid key_type, lg_oid value_type, uint8_t *op, lg_datum *value,
                            bool *ret_none, bool *ret_all);
 
@@ -87,8 +87,8 @@ typedef struct lg_node_sortkey {
     bool nulls_first;
 } lg_node_sortkey;
 
-/* An equality of two columns, for hashing and merging. left is over the left child's row, right over
- * the right child's row (slots from 0 in both). */
+/* An equality of two columns, for hashing and merging. left is over the left child's row, right
+ * over the right child's row (slots from 0 in both). */
 typedef struct lg_join_key {
     lg_expr *left, *right;
     const lg_operator *eq; /* the types may differ (int4 = int8): hash by a common type */
@@ -133,9 +133,9 @@ typedef struct lg_plan_target {
 
 typedef struct lg_plan_mark {
     const lg_relation *rel;
-    uint32_t base;         /* slot of the relation's first column in the input row: it is there whole,
-                              rel->ncols columns, then its ctid at base + ncols (NULL when the row was
-                              null-extended by an outer join: then nothing to lock) */
+    uint32_t base;         /* slot of the relation's first column in the input row: it is there
+                              whole, rel->ncols columns, then its ctid at base + ncols (NULL when
+                              an outer join null-extended the row: then nothing to lock) */
     uint8_t strength;      /* LG_A_LCS_* */
     uint8_t wait;          /* LG_A_LOCK_WAIT_* */
 } lg_plan_mark;
@@ -259,9 +259,9 @@ struct lg_node {
              *   UPDATE, DELETE  the old row likewise, its ctid in slot rel->ncols, then columns of
              *           other relations that expressions need
              * UPDATE: the new row is the old one with assigns, over the input row.
-             * When the row was changed after the snapshot (READ COMMITTED): put its newest version
-             * into the old row's slots; recheck must hold; then assign again. restart: run the whole
-             * statement again instead. */
+             * When the row was changed after the snapshot (READ COMMITTED): put its newest
+             * version into the old row's slots; recheck must hold; then assign again. restart: run
+             * the whole statement again instead. */
             uint32_t nassigns;
             lg_assign *assigns;
             lg_expr *recheck;
@@ -275,8 +275,8 @@ struct lg_node {
             lg_assign *conflict_assigns;
             lg_expr *conflict_where;
             bool can_set_tag;        /* counts in the command tag */
-            /* RETURNING: `targets` over the row {new (DELETE: old) row, ctid, other columns as in the
-             * input row}; NULL and ncols 0: none. */
+            /* RETURNING: `targets` over the row {new (DELETE: old) row, ctid, other columns as
+             * in the input row}; NULL and ncols 0: none. */
         } modify;
     };
 };
@@ -307,7 +307,7 @@ typedef struct lg_plan {
     bool has_modifying_ctes;
     uint32_t nrelations;   /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
-    bool read_only;        /* neither writes nor locks rows nor calls volatile functions that write */
+    bool read_only;        /* neither writes nor locks rows nor calls functions that write */
     double cost;
 } lg_plan;
 
@@ -327,8 +327,8 @@ void lg_plan_fini(lg_plan *p);
 
 /* What rows put into rel by other ways (COPY) must go through. */
 LG_MUST lg_status lg_plan_target_make(lg_bind *b, lg_relation *rel, lg_plan_target *ret_target);
-/* An expression bound by lg_bind_expr over one row of a relation, ready for exec (slots = attno - 1);
- * *ret_n_ids: how many run-time states it needs. */
+/* An expression bound by lg_bind_expr over one row of a relation, ready for exec (slots =
+ * attno - 1); *ret_n_ids: how many run-time states it needs. */
 LG_MUST lg_status lg_plan_expr(lg_bind *b, lg_expr *e, lg_expr **ret_expr, uint32_t *ret_n_ids);
 
 /* ---- EXPLAIN ---- */
