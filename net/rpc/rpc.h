@@ -73,8 +73,12 @@ typedef struct lg_rpc_config {
     void (*on_peer_down)(void *arg, uint32_t node, uint64_t incarnation, lg_status why);
 } lg_rpc_config;
 
+/* on_peer_up and on_peer_down may come from within lg_rpc_set_view and lg_rpc_send: they note what
+ * happened and return. */
 LG_MUST lg_status lg_rpc_create(const lg_rpc_config *cfg, lg_rpc **ret_rpc);
-void lg_rpc_destroy(lg_rpc *rpc); /* pending calls complete with LG_SHUTDOWN */
+/* Pending and new calls end with LG_SHUTDOWN; sends go on. Then let the calling fibers leave. */
+void lg_rpc_stop(lg_rpc *rpc);
+void lg_rpc_destroy(lg_rpc *rpc); /* no fiber is inside a call any more; NULL is fine */
 const char *lg_rpc_address(const lg_rpc *rpc); /* to be put into the view */
 uint32_t lg_rpc_node(const lg_rpc *rpc);
 uint64_t lg_rpc_incarnation(const lg_rpc *rpc);
