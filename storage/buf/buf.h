@@ -58,8 +58,7 @@ typedef struct lg_buf {
     lg_version disk_version; /* newest version known to be on disk; 0 unknown */
     lg_time granted_at;  /* when the present mode was granted: minimum hold */
     void *coherence_state; /* owned by the coherence implementation */
-    /* internal: hash, replacement and dirty list links; see buf_internal.h */
-    struct lg_buf_links *links;
+    /* the frame around it (hash, replacement and dirty list links): buf_internal.h */
 } lg_buf;
 
 typedef struct lg_buf_config {
@@ -70,6 +69,8 @@ typedef struct lg_buf_config {
     lg_coherence coherence;
     uint64_t cache_bytes;
     uint32_t min_hold_us;    /* a granted mode stays at least this long; 0 = 500 */
+    struct lg_dwb *dwb;      /* this instance's double-write area (dwb.h); not owned */
+    const struct lg_buf_policy *policy; /* replacement; NULL = clock (buf_policy.h) */
 } lg_buf_config;
 
 LG_MUST lg_status lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache);
@@ -93,13 +94,19 @@ void lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch); /* unlatch, un
  * nothing. The minimum hold time makes the retry succeed. */
 LG_MUST lg_status lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new);
 
+/* Where a block lies, reading map blocks through the cache as needed. LG_INVALID: not mapped (never
+ * allocated, or its file was dropped). Blocks the fiber; no latch may be held. */
+LG_MUST lg_status lg_buf_locate(lg_buf_cache *c, lg_addr addr, lg_volume_place *ret_place);
+
 /* A private consistent copy as of snapshot: from our own current image (then *ret_current = true:
  * the copy may hold newer changes, the caller rolls it back itself) or built by the holder. frame:
  * block_bytes, caller's. Blocks the fiber. */
 LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame,
                                    bool *ret_current);
 
-/* Forgets all blocks of a dropped file: drops its buffers unwritten. Blocks the fiber. */
+/* Forgets all blocks of a dropped file: drops its buffers unwritten, gives up their modes, forgets its
+ * mappings. Every instance must have done it before the file's AUs are freed (lg_space_file_drop), or
+ * a late write could land in somebody else's block. Blocks the fiber. */
 LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 
 /* ---- writing: the checkpointer and eviction ---- */
@@ -133,20 +140,27 @@ void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
  *   3. copies the image to ret_image if not NULL (sealed), sets *ret_dirty and *ret_version;
  *   4. to == S: mode S, stays dirty (we still write it). to == N: dirty becomes pi; clean is invalid.
  *   5. revoking = false, wakes waiters (who then convert again).
- * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). */
+ * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). LG_READ_DISK: the mode is down, but we had
+ * no image (our disk read failed): the current one is on disk. LG_IO, LG_FENCED: nothing changed. */
 LG_MUST lg_status lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image,
                                 bool *ret_dirty, lg_version *ret_version);
 /* A version is on disk: past images up to it go. */
 void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
-/* Writes the block if we hold it dirty (a peer demands it). Blocks the calling fiber. */
+/* Makes sure that our image is on disk (a peer or recovery demands it): writes when we hold the block in S
+ * or X and it is dirty or not known to be on disk in this version. LG_NOT_FOUND: we do not hold
+ * it. Blocks the calling fiber. */
 LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
 
 /* Reconfiguration: visits every buffer that holds a mode or a past image (to rebuild directories).
  * fn must not block. */
 typedef void (*lg_buf_visit_fn)(void *arg, lg_buf *b);
 void lg_buf_visit(lg_buf_cache *c, lg_buf_visit_fn fn, void *arg);
+/* Reconfiguration: the newest image we have of a block (current or past image), sealed, into ret_image
+ * (may be NULL: only looks). LG_NOT_FOUND: none. Never blocks. */
+lg_status lg_buf_image(lg_buf_cache *c, lg_addr addr, void *ret_image, lg_version *ret_version,
+                       bool *ret_current);
 
-/* Recovery gates: while set, lg_buf_get of a block for which `blocked` says true waits (invariant:
+/* Recovery gates (setting one again wakes the waiters to look again): while set, lg_buf_get of a block for which `blocked` says true waits (invariant:
  * blocks in a dead thread's recovery set stay closed). NULL opens everything and wakes waiters. */
 void lg_buf_set_gate(lg_buf_cache *c, bool (*blocked)(void *arg, lg_addr addr), void *arg);
 
