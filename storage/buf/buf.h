@@ -5,7 +5,8 @@
  *   mode   N/S/X  global mode held (coherence.h); the data is current while mode >= S
  *   dirty         changed here (or received dirty) and not yet on disk; rec_lsn = first change in
  *                 this instance's thread that the disk lacks. S+dirty happens after X -> S.
- *   past image    pi: a change of ours left with the block in X before it was on disk. The frame keeps
+ *   past image    pi: a change of ours left with the block in X before it was on disk. The frame
+ *   keeps
  *                 the newest image we have; pi_version and rec_lsn hold the checkpoint back until
  *                 a version >= pi_version is on disk (lg_buf_superseded). mode may be N, S or X.
  *   converting    one fiber is in coherence->acquire for it; others wait on convq
@@ -18,7 +19,8 @@
  *   X -> S, X -> N+pi, S -> N (lg_buf_revoke, on a peer's request)    N/S/X clean -> absent (evict)
  *
  * Only a holder in S or X writes a dirty block to its place (invariant 4), after its redo is
- * durable up to last_lsn (WAL rule) and after a whole copy of it is durable in the double-write area
+ * durable up to last_lsn (WAL rule) and after a whole copy of it is durable in the double-write
+ * area
  * (invariant 10).
  *
  * LATCHING  The latch guards the data against local fibers; the order is parent before child, left
@@ -84,7 +86,8 @@ lg_volume *lg_buf_volume(const lg_buf_cache *c);
 /* ---- readers and writers of this instance ---- */
 
 /* Gets the block in the mode that the latch needs (S latch: mode S or X; X latch: mode X), pinned
- * and latched. Blocks the fiber; no latch may be held by the fiber. LG_CORRUPT, LG_IO, LG_TIMEOUT. */
+ * and latched. Blocks the fiber; no latch may be held by the fiber. LG_CORRUPT, LG_IO, LG_TIMEOUT.
+ * */
 LG_MUST lg_status lg_buf_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_buf);
 /* The same, but never waits for I/O or another instance, nor for a latch: LG_WOULD_WAIT. */
 LG_MUST lg_status lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch,
@@ -104,19 +107,24 @@ LG_MUST lg_status lg_buf_locate(lg_buf_cache *c, lg_addr addr, lg_volume_place *
 LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame,
                                    bool *ret_current);
 
-/* Forgets all blocks of a dropped file: drops its buffers unwritten, gives up their modes, forgets its
- * mappings. Every instance must have done it before the file's AUs are freed (lg_space_file_drop), or
+/* Forgets all blocks of a dropped file: drops its buffers unwritten, gives up their modes, forgets
+ * its
+ * mappings. Every instance must have done it before the file's AUs are freed (lg_space_file_drop),
+ * or
  * a late write could land in somebody else's block. Blocks the fiber. */
 LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 
 /* ---- writing: the checkpointer and eviction ---- */
 
-/* Writes dirty buffers whose rec_lsn < up_to (LG_LSN_MAX: all), oldest first, at most max_blocks, and
+/* Writes dirty buffers whose rec_lsn < up_to (LG_LSN_MAX: all), oldest first, at most max_blocks,
+ * and
  * demands writes for past images in the way. Returns when they are on disk. */
 LG_MUST lg_status lg_buf_write_dirty(lg_buf_cache *c, lg_lsn up_to, uint32_t max_blocks,
                                      uint32_t *ret_written);
-/* The oldest rec_lsn over dirty and past-image buffers; LG_LSN_MAX when there is none: the thread may
- * be reused up to the smaller of this and the flushed LSN at the time of the call (invariants 5, 7). */
+/* The oldest rec_lsn over dirty and past-image buffers; LG_LSN_MAX when there is none: the thread
+ * may
+ * be reused up to the smaller of this and the flushed LSN at the time of the call (invariants 5,
+ * 7). */
 lg_lsn lg_buf_oldest_rec_lsn(const lg_buf_cache *c);
 
 /* ---- for the coherence implementation: peers' requests ---- */
@@ -138,15 +146,19 @@ void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
  *   2. when an image is to be shipped or a change is to be left behind: flushes redo up to last_lsn
  *      (invariant 1);
  *   3. copies the image to ret_image if not NULL (sealed), sets *ret_dirty and *ret_version;
- *   4. to == S: mode S, stays dirty (we still write it). to == N: dirty becomes pi; clean is invalid.
+ *   4. to == S: mode S, stays dirty (we still write it). to == N: dirty becomes pi; clean is
+ *   invalid.
  *   5. revoking = false, wakes waiters (who then convert again).
- * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). LG_READ_DISK: the mode is down, but we had
- * no image (our disk read failed): the current one is on disk. LG_IO, LG_FENCED: nothing changed. */
+ * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). LG_READ_DISK: the mode is down,
+ * but we had
+ * no image (our disk read failed): the current one is on disk. LG_IO, LG_FENCED: nothing changed.
+ * */
 LG_MUST lg_status lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image,
                                 bool *ret_dirty, lg_version *ret_version);
 /* A version is on disk: past images up to it go. */
 void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
-/* Makes sure that our image is on disk (a peer or recovery demands it): writes when we hold the block in S
+/* Makes sure that our image is on disk (a peer or recovery demands it): writes when we hold the
+ * block in S
  * or X and it is dirty or not known to be on disk in this version. LG_NOT_FOUND: we do not hold
  * it. Blocks the calling fiber. */
 LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
@@ -155,12 +167,14 @@ LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
  * fn must not block. */
 typedef void (*lg_buf_visit_fn)(void *arg, lg_buf *b);
 void lg_buf_visit(lg_buf_cache *c, lg_buf_visit_fn fn, void *arg);
-/* Reconfiguration: the newest image we have of a block (current or past image), sealed, into ret_image
+/* Reconfiguration: the newest image we have of a block (current or past image), sealed, into
+ * ret_image
  * (may be NULL: only looks). LG_NOT_FOUND: none. Never blocks. */
 lg_status lg_buf_image(lg_buf_cache *c, lg_addr addr, void *ret_image, lg_version *ret_version,
                        bool *ret_current);
 
-/* Recovery gates (setting one again wakes the waiters to look again): while set, lg_buf_get of a block for which `blocked` says true waits (invariant:
+/* Recovery gates (setting one again wakes the waiters to look again): while set, lg_buf_get of a
+ * block for which `blocked` says true waits (invariant:
  * blocks in a dead thread's recovery set stay closed). NULL opens everything and wakes waiters. */
 void lg_buf_set_gate(lg_buf_cache *c, bool (*blocked)(void *arg, lg_addr addr), void *arg);
 

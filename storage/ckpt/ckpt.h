@@ -29,7 +29,8 @@ LG_MUST lg_status lg_ckpt_create(const lg_ckpt_config *cfg, lg_ckpt **ret_ckpt);
 void lg_ckpt_destroy(lg_ckpt *k);
 void lg_ckpt_poke(lg_ckpt *k); /* never blocks */
 
-/* Full checkpoint: everything changed before the call is on disk and the checkpoint has passed it. Blocks;
+/* Full checkpoint: everything changed before the call is on disk and the checkpoint has passed it.
+ * Blocks;
  * LG_TIMEOUT: a past image's holder did not write in time. */
 LG_MUST lg_status lg_ckpt_full(lg_ckpt *k, lg_time deadline);
 

@@ -2,10 +2,13 @@
  *
  *   lg_recovery_create(threads)   the threads of the dead (cold start: all OPEN ones)
  *   lg_recovery_repair            torn blocks <- the dead's double-write areas
- *   lg_recovery_analyse           reads the threads from their checkpoints; builds the recovery set: block ->
- *                                 change vectors chained by version (before -> after), threads merged
+ *   lg_recovery_analyse           reads the threads from their checkpoints; builds the recovery
+ *   set: block ->
+ *                                 change vectors chained by version (before -> after), threads
+ *                                 merged
  *   (now every block outside the set may open: lg_recovery_block_in_set is the gate)
- *   lg_recovery_apply             for each block: newest of the disk's and the survivors' images, vectors
+ *   lg_recovery_apply             for each block: newest of the disk's and the survivors' images,
+ *   vectors
  *                                 after it in version order (continuity checked), written to disk
  *   lg_recovery_settle            blocks that a living holder has newer: until they are on disk
  *   (undo of the dead is adopted)
@@ -28,10 +31,12 @@
 
 typedef struct lg_recovery lg_recovery;
 
-/* How recovery asks the cluster; all may be NULL (cold start: nobody else lives). They may block. */
+/* How recovery asks the cluster; all may be NULL (cold start: nobody else lives). They may block.
+ * */
 typedef struct lg_recovery_env {
     void *arg;
-    /* A living instance (this one included) holds the block in S or X: no recovery needed; false when
+    /* A living instance (this one included) holds the block in S or X: no recovery needed; false
+     * when
      * nobody does. */
     bool (*held)(void *arg, lg_addr addr);
     /* The newest past image that a survivor (this one included) has: LG_OK, image (verified by the
@@ -63,7 +68,8 @@ void lg_recovery_destroy(lg_recovery *rec); /* NULL is fine */
 
 LG_MUST lg_status lg_recovery_repair(lg_recovery *rec);
 LG_MUST lg_status lg_recovery_analyse(lg_recovery *rec);
-/* Puts a block into the set without vectors: past image at a survivor, current holder dead. Before apply. */
+/* Puts a block into the set without vectors: past image at a survivor, current holder dead. Before
+ * apply. */
 void lg_recovery_add(lg_recovery *rec, lg_addr addr);
 /* Gate for lg_buf_set_gate: the block is in the set and not yet recovered. Before analysis has
  * finished everything is in the set. arg: the lg_recovery. Never blocks. */
@@ -86,7 +92,8 @@ typedef struct lg_recovery_stats {
 void lg_recovery_progress(const lg_recovery *rec, lg_recovery_stats *ret);
 
 /* Cold start: all OPEN threads of the volume, everything above in order, released at the end. slot:
- * the caller's instance slot, whose double-write area is used. LG_OK also when nothing was to do. */
+ * the caller's instance slot, whose double-write area is used. LG_OK also when nothing was to do.
+ * */
 LG_MUST lg_status lg_recovery_cold(lg_run *run, lg_volume *v, uint32_t slot, lg_scn_clock *clock,
                                    const char *archive_dir, lg_recovery_stats *ret_stats);
 

@@ -1,24 +1,31 @@
 /* Redo thread: this instance's write-ahead log of physical change vectors.
  *
  * An LSN is a byte position in the thread's endless stream; the stream lives in a ring of
- * preallocated log files in the instance's area of the volume. A record is atomic: length, checksum,
- * contiguous in the stream; it names its LSN and the thread's incarnation, so that what an older life
+ * preallocated log files in the instance's area of the volume. A record is atomic: length,
+ * checksum,
+ * contiguous in the stream; it names its LSN and the thread's incarnation, so that what an older
+ * life
  * or an older lap left in the ring is never taken for new. Each flush begins and ends on a sector
- * boundary (the rest is padding), so no sector is ever written twice in a lap and several writes may
+ * boundary (the rest is padding), so no sector is ever written twice in a lap and several writes
+ * may
  * be in flight; they complete in order. The flusher starts whenever there is something to write and
  * the device is free: there is no timer.
  *
- * SPACE  Nothing is overwritten before the checkpoint (and the archiver, when on) has passed it. Space is
- * reserved before a mini-transaction changes anything (lg_redo_reserve), so commit cannot fail. Invariant:
+ * SPACE  Nothing is overwritten before the checkpoint (and the archiver, when on) has passed it.
+ * Space is
+ * reserved before a mini-transaction changes anything (lg_redo_reserve), so commit cannot fail.
+ * Invariant:
  *     align_up(end) - reuse_limit + reserved <= ring size       (and the same for the log buffer)
  * A full thread makes reservations wait ("log file switch (checkpoint incomplete)") and pokes the
  * checkpointer.
  *
  * HEADER  two alternating copies, checksummed: incarnation, checkpoint LSN and SCN, state.
- *     FREE -> OPEN (lg_redo_open) -> CLEAN (lg_redo_close, or lg_redo_thread_release after recovery) -> OPEN
+ *     FREE -> OPEN (lg_redo_open) -> CLEAN (lg_redo_close, or lg_redo_thread_release after
+ *     recovery) -> OPEN
  * A thread that is OPEN while its instance is dead needs recovery.
  *
- * FAILURE  A failed log write (I/O, fenced) breaks the thread for good: every flush and reservation from then
+ * FAILURE  A failed log write (I/O, fenced) breaks the thread for good: every flush and
+ * reservation from then
  * on returns that status, and on_broken is called once: the instance must stop.
  */
 #ifndef LG_REDO_REDO_H
@@ -105,13 +112,16 @@ bool lg_redo_try_reserve(lg_redo *r, uint32_t bytes); /* false: would have to wa
 bool lg_redo_try_reserve_more(lg_redo *r, uint32_t bytes);
 void lg_redo_unreserve(lg_redo *r, uint32_t bytes);
 
-/* Appends one record made of the header's counterpart parts (change headers and ops, already padded);
- * takes `reserved` (the whole reservation, >= the record's length) back. Never blocks, never fails. */
+/* Appends one record made of the header's counterpart parts (change headers and ops, already
+ * padded);
+ * takes `reserved` (the whole reservation, >= the record's length) back. Never blocks, never
+ * fails. */
 void lg_redo_append(lg_redo *r, uint16_t change_count, const struct iovec *parts,
                     uint32_t part_count, lg_scn scn, uint32_t reserved, lg_lsn *ret_start,
                     lg_lsn *ret_end);
 
-/* Blocks the fiber until everything before lsn is durable. LG_IO, LG_FENCED: the thread is broken. */
+/* Blocks the fiber until everything before lsn is durable. LG_IO, LG_FENCED: the thread is broken.
+ * */
 LG_MUST lg_status lg_redo_flush(lg_redo *r, lg_lsn lsn);
 void lg_redo_flush_start(lg_redo *r, lg_lsn lsn); /* asks for it, does not wait */
 lg_lsn lg_redo_flushed(const lg_redo *r);
@@ -121,7 +131,8 @@ uint32_t lg_redo_thread(const lg_redo *r);
 uint32_t lg_redo_incarnation(const lg_redo *r);
 uint64_t lg_redo_capacity(const lg_redo *r);
 
-/* The checkpoint: durable in the header when it returns; space up to it is free then. Never goes back.
+/* The checkpoint: durable in the header when it returns; space up to it is free then. Never goes
+ * back.
  * lsn: a record's start or a flushed LSN. Blocks. */
 LG_MUST lg_status lg_redo_checkpoint(lg_redo *r, lg_lsn lsn);
 lg_lsn lg_redo_checkpoint_lsn(const lg_redo *r);
@@ -143,9 +154,11 @@ typedef struct lg_redo_header {
     lg_lsn archived;
 } lg_redo_header;
 
-/* The newer valid copy; a slot never opened reads as FREE. LG_CORRUPT: both copies are bad. Blocks. */
+/* The newer valid copy; a slot never opened reads as FREE. LG_CORRUPT: both copies are bad.
+ * Blocks. */
 LG_MUST lg_status lg_redo_header_read(lg_volume *v, uint32_t thread, lg_redo_header *ret);
-/* After recovery: OPEN -> CLEAN, next incarnation begins past `end`. Idempotent. Only the recoverer calls it, once
+/* After recovery: OPEN -> CLEAN, next incarnation begins past `end`. Idempotent. Only the
+ * recoverer calls it, once
  * every block the thread covers is on disk (invariant 7). Blocks. */
 LG_MUST lg_status lg_redo_thread_release(lg_volume *v, uint32_t thread, uint32_t incarnation,
                                          lg_lsn end, lg_scn scn);
@@ -159,7 +172,8 @@ LG_MUST lg_status lg_redo_reader_next(lg_redo_reader *rd, const lg_redo_record_h
 lg_lsn lg_redo_reader_position(const lg_redo_reader *rd); /* end of the last record returned */
 void lg_redo_reader_close(lg_redo_reader *rd);
 
-/* Archives what a dead thread has not archived itself, up to `end`, before it is released. Blocks. */
+/* Archives what a dead thread has not archived itself, up to `end`, before it is released. Blocks.
+ * */
 LG_MUST lg_status lg_redo_archive_tail(lg_run *run, lg_volume *v, uint32_t thread,
                                        const char *archive_dir, lg_lsn end);
 

@@ -1,4 +1,5 @@
-/* Files of the volume: made, extended and dropped in mini-transactions on file 0 (formats: volume.h).
+/* Files of the volume: made, extended and dropped in mini-transactions on file 0 (formats:
+ * volume.h).
  *
  * All functions block the fiber; no latch may be held. LG_DISK_FULL comes before any change.
  */
@@ -10,7 +11,8 @@
 /* A new file with `aus` allocation units (may be 0). Not transactional: a creator that fails later
  * drops it. */
 LG_MUST lg_status lg_space_file_create(lg_buf_cache *c, uint32_t aus, uint32_t *ret_file);
-/* Adds AUs at the end, round robin over the disks. ret_blocks (may be NULL): the file's blocks after. A
+/* Adds AUs at the end, round robin over the disks. ret_blocks (may be NULL): the file's blocks
+ * after. A
  * partial extension (disk filled up on the way) returns LG_DISK_FULL and keeps nothing of it. */
 LG_MUST lg_status lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus,
                                        uint32_t *ret_blocks);

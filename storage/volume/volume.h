@@ -2,10 +2,12 @@
  *
  * DISK LAYOUT  A disk is a row of allocation units (AU, 1 MiB).
  *   AU 0            label (two copies), and on disk 0 the instance slot table (two copies)
- *   AU 1..M         this disk's share of file 0: AU bitmap, and on disk 0 the file table and map blocks
+ *   AU 1..M         this disk's share of file 0: AU bitmap, and on disk 0 the file table and map
+ *   blocks
  *   then            instance areas (redo thread header, double-write area, log ring), file AUs
  *
- * FILE 0 is the volume's own metadata: ordinary logged blocks, coherent like all others, whose places are
+ * FILE 0 is the volume's own metadata: ordinary logged blocks, coherent like all others, whose
+ * places are
  * computed. Block numbers: disk << 20 | index within that disk's share.
  *   disk 0: 0 header (next file number) | 1.. map-block bitmap | file table | map blocks
  *   disk d: AU bitmap blocks from LG_VOL_BITMAP_BASE on
@@ -66,7 +68,8 @@ lg_io *lg_volume_io(const lg_volume *v);
 /* True when every disk writes whole blocks atomically: no double-write area is needed. */
 bool lg_volume_atomic_blocks(const lg_volume *v);
 
-/* Growth. Labels the new disk, then raises the generation on all labels. Its bitmap blocks are still
+/* Growth. Labels the new disk, then raises the generation on all labels. Its bitmap blocks are
+ * still
  * unformatted: lg_space_disk_format follows. The caller holds a cluster-wide lock; other instances
  * call lg_volume_refresh. Blocks the fiber. */
 LG_MUST lg_status lg_volume_disk_add(lg_volume *v, const char *path, bool force);
@@ -88,7 +91,8 @@ typedef struct lg_volume_area {
 /* LG_NOT_FOUND when the slot (0..15) has no area. */
 lg_status lg_volume_instance_area(const lg_volume *v, uint32_t slot, lg_volume_area *ret);
 uint32_t lg_volume_instance_aus(const lg_volume *v); /* AUs that an area takes */
-/* Records an area made of AUs already allocated (lg_space_instance_add) after zeroing its headers. Idempotent.
+/* Records an area made of AUs already allocated (lg_space_instance_add) after zeroing its headers.
+ * Idempotent.
  * Blocks the fiber. */
 LG_MUST lg_status lg_volume_instance_add(lg_volume *v, uint32_t slot, uint32_t disk,
                                          uint32_t first_au);
@@ -104,7 +108,8 @@ typedef struct lg_volume_place {
 } lg_volume_place;
 
 /* Where the block lies. LG_OK; LG_NOT_FOUND: *ret_map_block (file 0) must be read (S) and given to
- * lg_volume_map_install, then ask again; LG_INVALID: the block is not mapped (beyond the file's end, as
+ * lg_volume_map_install, then ask again; LG_INVALID: the block is not mapped (beyond the file's
+ * end, as
  * far as the metadata blocks installed last say, or the file was dropped or never made). Never
  * blocks. */
 lg_status lg_volume_locate(lg_volume *v, lg_addr addr, lg_volume_place *ret_place,
@@ -117,7 +122,8 @@ void lg_volume_map_forget(lg_volume *v, uint32_t file);
 /* Blocks mapped as far as the cache knows (0 when unknown). */
 uint32_t lg_volume_file_blocks_cached(const lg_volume *v, uint32_t file);
 
-/* Whole-block I/O with checksum and address check. Reading an all-zero block is fine. Blocks the fiber. */
+/* Whole-block I/O with checksum and address check. Reading an all-zero block is fine. Blocks the
+ * fiber. */
 LG_MUST lg_status lg_volume_read_block(lg_volume *v, const lg_volume_place *p, lg_addr addr,
                                        void *image);
 
@@ -140,7 +146,8 @@ typedef enum lg_vol_kind {
     LG_VOL_AUBITS = 6,
 } lg_vol_kind;
 
-/* Every file 0 block: block header, then this. `base` and `count`: AUBITS: first AU and number of AUs it
+/* Every file 0 block: block header, then this. `base` and `count`: AUBITS: first AU and number of
+ * AUs it
  * covers; MAPBITS likewise in map blocks; TABLE: first file number; ROOT and MAP: file number, AUs
  * mapped in this block. */
 typedef struct lg_vol_meta {
@@ -163,7 +170,8 @@ lg_addr lg_vol_map_addr(const lg_volume *v, uint32_t map_index); /* ROOT and MAP
 uint32_t lg_vol_map_capacity(const lg_volume *v); /* number of map blocks there is room for */
 uint32_t lg_vol_files_max(const lg_volume *v);
 
-/* Bitmaps (AUBITS, MAPBITS): bit i at data[i / 8]. First free bit at or after `from`, wrapping round;
+/* Bitmaps (AUBITS, MAPBITS): bit i at data[i / 8]. First free bit at or after `from`, wrapping
+ * round;
  * LG_NOT_FOUND when none. run: that many in a row (no wrap inside the run). */
 lg_status lg_vol_bits_find(const void *image, uint32_t from, uint32_t run, uint32_t *ret_bit);
 bool lg_vol_bits_test(const void *image, uint32_t bit);
@@ -171,7 +179,8 @@ uint32_t lg_vol_bits_free(const void *image);
 /* The byte that holds the bit, for an mtr SET. */
 uint32_t lg_vol_bits_byte(uint32_t bit, uint8_t *ret_mask);
 
-/* File table entry: u32 at the offset: 0 none, LG_VOL_TABLE_DROPPED, else map_index + 1 of the root;
+/* File table entry: u32 at the offset: 0 none, LG_VOL_TABLE_DROPPED, else map_index + 1 of the
+ * root;
  * LG_VOL_TABLE_DROPPING is or-ed in while its AUs are being freed. */
 #define LG_VOL_TABLE_DROPPED  UINT32_MAX
 #define LG_VOL_TABLE_DROPPING 0x80000000u
