@@ -40,6 +40,7 @@ set(LG_LIB_crypto crypto)
 set(LG_LIB_icu icui18n icuuc)
 set(LG_LIB_pcre2 pcre2-8)
 set(LG_LIB_lz4 lz4)
+set(LG_LIB_m m)
 set(LG_LIB_pg_query pg_query)
 set(LG_LIB_protobuf-c protobuf-c)
 

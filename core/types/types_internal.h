@@ -60,6 +60,10 @@ typedef struct lg_recvbuf {
     size_t pos;
 } lg_recvbuf;
 
+/* A batch row by row, without the kernel. */
+lg_status lg_func__loop(lg_call *c, const lg_vector *const *args, uint32_t nargs,
+                        const uint16_t *sel, uint32_t n, lg_vector *ret);
+
 /* A growing text in an arena. */
 typedef struct lg_abuf {
     lg_arena *a;

@@ -7,7 +7,7 @@ What is listed: the types of TYPES with their arrays; every pg_proc row that is 
 LG_FN, LG_SRF or LG_AGG of its prosrc exists in core/types/*.c; SQL-language functions are named
 oid_N), aggregates of those types, window functions, and the functions of EXT, which upper layers
 implement; every operator, cast and operator family member whose function is listed."""
-import glob, os, re, sys
+import glob, os, re, subprocess, sys
 import psycopg2
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -16,7 +16,7 @@ OUT = os.path.join(ROOT, "core", "types")
 TYPES = """bool bytea char name int8 int2 int2vector int4 regproc text oid tid xid cid oidvector json
  pg_node_tree float4 float8 unknown aclitem bpchar varchar date time timestamp timestamptz interval
  timetz numeric refcursor regprocedure regoper regoperator regclass regcollation regtype regrole
- regnamespace uuid pg_lsn xid8 jsonb pg_ndistinct pg_dependencies pg_mcv_list inet cstring any
+ regnamespace uuid pg_lsn xid8 pg_ndistinct pg_dependencies pg_mcv_list inet cstring any
  anyarray void trigger event_trigger internal anyelement anynonarray anyenum record
  anycompatible anycompatiblearray anycompatiblenonarray language_handler fdw_handler
  index_am_handler table_am_handler tsm_handler""".split()
@@ -49,11 +49,22 @@ EXT = [re.compile(r"^(%s)$" % p) for p in """
  pg_logical_.* database_to_xml lo_.* loread lowrite
  """.split()]
 
-def impls(macro):
-    found = set()
-    for f in glob.glob(os.path.join(OUT, "*.c")):
-        found |= set(re.findall(r"^%s\((\w+)[,)]" % macro, open(f).read(), re.M))
-    return found
+def impls():
+    """What the sources define, seen by the prototypes that LG_FN, LG_KERNEL and LG_SRF expand to."""
+    fns, kernels, srfs = set(), set(), set()
+    for f in sorted(glob.glob(os.path.join(OUT, "*.c"))):
+        if f.endswith("func_registry.c"):
+            continue
+        r = subprocess.run(["gcc", "-E", "-P", "-D_GNU_SOURCE", "-I" + OUT, "-I" + os.path.join(ROOT, "core/base"), f],
+                           capture_output=True, text=True)
+        if r.returncode:
+            sys.exit(r.stderr)
+        fns |= set(re.findall(r"lg_datum lg_fn_(\w+)\(lg_call \*c\);", r.stdout))
+        kernels |= set(re.findall(r"lg_status lg_kn_(\w+)\(lg_call \*c, const lg_vector \*const \*args, "
+                                  r"const uint16_t \*sel, uint32_t n, lg_vector \*ret\);", r.stdout))
+        srfs |= set(re.findall(r"extern const lg_srf lg_srf_(\w+);", r.stdout))
+    fns.discard("_ext")
+    return fns, kernels, srfs
 
 def cstr(s):
     return "NULL" if s is None or s == "" else '"%s"' % s.replace("\\", "\\\\").replace('"', '\\"')
@@ -117,7 +128,7 @@ def main():
                 "#ifndef LG_TYPES_TYPE_OIDS_H\n#define LG_TYPES_TYPE_OIDS_H\n\n" + "\n".join(enum) + "\n\n#endif\n")
 
     # functions
-    fns, kernels, srfs = impls("LG_FN"), impls("LG_KERNEL"), impls("LG_SRF")
+    fns, kernels, srfs = impls()
     rows = q("""select p.oid, proname, prokind, prorettype, proargtypes::oid[], pronargdefaults,
         pg_get_expr(proargdefaults, 0), provariadic, provolatile, proisstrict, proretset, proleakproof,
         proargnames, proargmodes::text[], proallargtypes, prosrc, prolang, a.aggfnoid is not null, l.lanname
