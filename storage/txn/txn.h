@@ -1,0 +1,178 @@
+/* Transactions: xids, commit, rollback, snapshots, row-lock waits.
+ *
+ * STATES of a transaction that has written (those that have not never get an xid)
+ *     ACTIVE      lg_txn_xid gave it a slot; its first undo record writes the slot
+ *     COMMITTING  lg_txn_commit took the SCN; the slot's change may not be durable yet
+ *     COMMITTED   durable, and heard by every live instance (lg_txn_commit, after both)
+ *     ABORTED     all its changes are taken back (lg_txn_rollback)
+ * The truth is the slot in the transaction table of the owner's undo segment; the owner also keeps
+ * it in memory, and others ask the owner (hooks.resolve_remote). A slot used again (greater wrap)
+ * leads to its former content through the first undo record of its new user.
+ *
+ * SNAPSHOT  {scn, own_seq}: sees what committed at or below scn, and own changes up to record own_seq:
+ * a statement does not see what it does itself. A value: copy it freely.
+ *
+ * COMMIT  SCN -> slot (mtr) -> redo flush and hooks.commit_send/_wait in parallel -> published, waiters
+ * woken -> blocks touched last are marked in passing (the commit SCN into their ITL) if still ours.
+ *
+ * ROLLBACK  newest record first; each compensation moves the slot's `last` in the same mini-
+ * transaction, so a crash in between repeats nothing. To a savepoint: the same, and goes on.
+ *
+ * WAITING  for a row = for its xid. lg_txn_wait finds local deadlocks at once; cycles over instances
+ * are found from outside (lg_txn_visit_waits, lg_txn_kill_wait).
+ *
+ * BLOCKS  says so at each function. One worker: no locks. An lg_txn is used by one fiber at a time.
+ */
+#ifndef LG_TXN_TXN_H
+#define LG_TXN_TXN_H
+
+#include "undo.h"
+
+typedef struct lg_txn_sys lg_txn_sys; /* of an instance */
+typedef struct lg_txn lg_txn;
+
+typedef enum lg_txn_state {
+    LG_XID_ACTIVE = 1,
+    LG_XID_COMMITTING = 2,
+    LG_XID_COMMITTED = 3,
+    LG_XID_ABORTED = 4,
+} lg_txn_state;
+
+typedef struct lg_txn_status {
+    lg_txn_state state;
+    lg_scn scn;       /* COMMITTING, COMMITTED */
+    bool upper_bound; /* COMMITTED: at or below scn, and scn at or below the snapshot asked for */
+} lg_txn_status;
+
+typedef struct lg_snapshot {
+    lg_scn scn;
+    uint32_t own_seq; /* own changes up to this undo record are seen; UINT32_MAX: all */
+} lg_snapshot;
+
+/* Upward calls, wired by core/instance; each may be NULL on a lone instance. */
+typedef struct lg_txn_hooks {
+    void *arg;
+    /* Status of an xid whose undo segment is not open here. The owner must call lg_txn_status_local,
+     * which observes the snapshot's SCN. LG_PEER_DOWN: nobody has it open; then the table is read
+     * from its block. Blocks the fiber. */
+    lg_status (*resolve_remote)(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret);
+    /* Waits until the xid is finished (owner: lg_txn_wait_finished). waiter: for deadlock probes. May
+     * return LG_OK early (the caller looks again), LG_DEADLOCK, LG_TIMEOUT, a cancel. */
+    lg_status (*wait_remote)(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline);
+    /* Tells every live instance the SCN of a commit; wait: until all have heard it. */
+    void (*commit_send)(void *arg, lg_scn scn);
+    lg_status (*commit_wait)(void *arg, lg_scn scn);
+    /* The oldest snapshot in use on any other instance (a recent value will do); LG_SCN_MAX none. */
+    lg_scn (*oldest_snapshot)(void *arg);
+    /* A local transaction begins / has ended to wait for an xid: arms deadlock probes. */
+    void (*wait_changed)(void *arg, lg_xid waiter, lg_xid target, bool waiting);
+} lg_txn_hooks;
+
+typedef struct lg_txn_config {
+    lg_undo *undo;
+    lg_space *space;
+    uint16_t useg; /* our own undo segment */
+    lg_txn_hooks hooks;
+} lg_txn_config;
+
+/* Opens our undo segment and loads its table. Transactions that a crash left active are in the
+ * table: start lg_txn_recover_segment(own) in a fiber. Blocks the fiber. */
+LG_MUST lg_status lg_txn_sys_create(const lg_txn_config *cfg, lg_txn_sys **ret_sys);
+void lg_txn_sys_destroy(lg_txn_sys *s); /* no transaction is running; NULL is fine */
+lg_space *lg_txn_sys_space(lg_txn_sys *s);
+lg_undo *lg_txn_sys_undo(lg_txn_sys *s);
+lg_buf_cache *lg_txn_sys_cache(lg_txn_sys *s);
+lg_run *lg_txn_sys_run(lg_txn_sys *s);
+
+/* ---- one transaction ---- */
+
+lg_txn *lg_txn_begin(lg_txn_sys *s); /* cheap; never fails */
+/* Both free the transaction, whatever they return, except LG_FENCED and LG_IO from commit, where the
+ * outcome is unknown: the instance must stop. Block the fiber; not cancelable. */
+LG_MUST lg_status lg_txn_commit(lg_txn *t);
+LG_MUST lg_status lg_txn_rollback(lg_txn *t);
+
+lg_xid lg_txn_xid(const lg_txn *t); /* LG_XID_NONE until it has written */
+lg_txn_sys *lg_txn_sys_of(const lg_txn *t);
+bool lg_txn_has_written(const lg_txn *t);
+/* Gives it an xid if it has none (deadlock detection names waiters by xid). LG_UNDO_FULL when all
+ * slots are active. */
+LG_MUST lg_status lg_txn_assign(lg_txn *t);
+/* Deadline of the row-lock waits inside heap and btree calls; LG_FOREVER at begin. */
+void lg_txn_set_lock_deadline(lg_txn *t, lg_time deadline);
+
+/* A snapshot as of now. The transaction holds purge back at its oldest until
+ * lg_txn_snapshots_done (no statement or cursor of it is open). */
+void lg_txn_snapshot(lg_txn *t, lg_snapshot *ret);
+void lg_txn_snapshots_done(lg_txn *t);
+/* The same SCN, and all own changes made so far: for the next statement of REPEATABLE READ. */
+void lg_txn_snapshot_refresh_own(const lg_txn *t, lg_snapshot *snap);
+/* Nothing at or below it is needed by any snapshot any more. */
+lg_scn lg_txn_horizon(lg_txn_sys *s);
+lg_scn lg_txn_oldest_local_snapshot(lg_txn_sys *s); /* for hooks.oldest_snapshot of others */
+
+typedef struct lg_txn_savepoint {
+    uint32_t seq;
+} lg_txn_savepoint;
+void lg_txn_savepoint_take(const lg_txn *t, lg_txn_savepoint *ret);
+/* Takes back everything after the savepoint, row locks too. Blocks the fiber. */
+LG_MUST lg_status lg_txn_rollback_to(lg_txn *t, lg_txn_savepoint sp);
+
+/* ---- status of other transactions ---- */
+
+/* Without waiting (latches may be held): own memory or cache. LG_WOULD_WAIT: ask lg_txn_resolve. An
+ * ACTIVE answer is good for readers at `snapshot` or older: it will commit above. */
+LG_MUST lg_status lg_txn_peek(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret);
+/* Blocks the fiber (RPC, undo blocks): no latch held. A reader that gets COMMITTING with scn at or
+ * below its snapshot calls lg_txn_wait_outcome. LG_SNAPSHOT_TOO_OLD. */
+LG_MUST lg_status lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret);
+LG_MUST lg_status lg_txn_wait_outcome(lg_txn_sys *s, lg_xid xid);
+/* Forgets a cached ACTIVE answer (a writer must know the present). */
+void lg_txn_forget_active(lg_txn_sys *s, lg_xid xid);
+
+/* Is what xid did visible to t at the snapshot? LG_OK, LG_NOT_VISIBLE, LG_WOULD_WAIT (then call
+ * lg_txn_settle without latches and look again). Own changes: LG_OK (compare seq yourself). */
+LG_MUST lg_status lg_txn_visible(lg_txn *t, lg_xid xid, lg_scn snapshot);
+LG_MUST lg_status lg_txn_settle(lg_txn_sys *s, lg_xid xid, lg_scn snapshot);
+
+/* Waits until xid is finished. t->lock deadline and cancel apply: LG_OK (look again), LG_DEADLOCK,
+ * LG_LOCK_NOT_AVAILABLE (deadline), a cancel. Blocks the fiber. */
+LG_MUST lg_status lg_txn_wait(lg_txn *t, lg_xid xid);
+
+/* Handlers of the hooks' RPCs, at the owner. LG_NOT_FOUND: that undo segment is not open here. */
+LG_MUST lg_status lg_txn_status_local(lg_txn_sys *s, lg_xid xid, lg_scn snapshot,
+                                      lg_txn_status *ret);
+LG_MUST lg_status lg_txn_wait_finished(lg_txn_sys *s, lg_xid xid, lg_time deadline);
+
+/* For GES: edges of the wait graph (waiting local transaction -> xid), and the victim. */
+typedef void (*lg_txn_wait_fn)(void *arg, lg_xid waiter, lg_xid target);
+void lg_txn_visit_waits(lg_txn_sys *s, lg_txn_wait_fn fn, void *arg);
+/* What the local transaction waits for; LG_XID_NONE when it does not wait or is not here. */
+lg_xid lg_txn_waiting_for(lg_txn_sys *s, lg_xid waiter);
+/* Ends its wait with `why` (LG_DEADLOCK). false: it is not waiting any more. */
+bool lg_txn_kill_wait(lg_txn_sys *s, lg_xid waiter, lg_status why);
+
+/* Running transactions, for views. */
+typedef struct lg_txn_info {
+    lg_xid xid;
+    lg_txn_state state;
+    lg_scn snapshot;
+    lg_xid waiting_for;
+    lg_time began_at;
+} lg_txn_info;
+typedef void (*lg_txn_info_fn)(void *arg, const lg_txn_info *info);
+void lg_txn_visit(lg_txn_sys *s, lg_txn_info_fn fn, void *arg);
+
+/* ---- recovery ---- */
+
+/* Adopts the undo segment (of a dead instance, or our own after a crash): its statuses are answered
+ * here from now on, its active transactions are rolled back one by one. After redo recovery. Blocks
+ * the fiber until all are rolled back; run it in its own. */
+LG_MUST lg_status lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg);
+/* Loads the table only: answers from now on, rolls nothing back yet. recover_segment does both. */
+LG_MUST lg_status lg_txn_adopt_segment(lg_txn_sys *s, uint16_t useg);
+/* The owner is back (its segment was recovered completely). */
+void lg_txn_release_segment(lg_txn_sys *s, uint16_t useg);
+uint32_t lg_txn_recovering(lg_txn_sys *s); /* transactions of adopted segments still active */
+
+#endif
