@@ -27,6 +27,7 @@
 #include "datum.h"
 #include "error.h"
 #include "keycodec.h"
+#include "lock_mode.h"
 #include "rowcodec.h"
 #include "status.h"
 #include <stdbool.h>
@@ -248,17 +249,7 @@ uint64_t lg_cat_generation(const lg_cat *c);
 
 /* ---- table locks (TM enqueues) ---- */
 
-typedef enum lg_lockmode { /* PostgreSQL's numbers */
-    LG_LOCK_NONE = 0,
-    LG_LOCK_ACCESS_SHARE = 1,
-    LG_LOCK_ROW_SHARE = 2,
-    LG_LOCK_ROW_EXCLUSIVE = 3,
-    LG_LOCK_SHARE_UPDATE_EXCLUSIVE = 4,
-    LG_LOCK_SHARE = 5,
-    LG_LOCK_SHARE_ROW_EXCLUSIVE = 6,
-    LG_LOCK_EXCLUSIVE = 7,
-    LG_LOCK_ACCESS_EXCLUSIVE = 8,
-} lg_lockmode;
+typedef lg_lock_mode lg_lockmode; /* PostgreSQL's numbers */
 
 /* Locks the relation until the transaction ends (see lg_cat_txn_end); blocks. LG_DEADLOCK,
  * LG_CANCELED, LG_TIMEOUT (lock_timeout), LG_LOCK_NOT_AVAILABLE with nowait. Catalog tables are not
