@@ -170,6 +170,7 @@ switch_out(lg_fiber *f)
 static void
 switch_in(lg_run *r, lg_fiber *f)
 {
+    (void)r; /* used under sanitizers only */
 #ifdef LG_ASAN
     __sanitizer_start_switch_fiber(&r->native_fake_stack, f->stack->base + GUARD_BYTES,
                                    f->stack->size - GUARD_BYTES);
