@@ -16,6 +16,8 @@ static const struct kind {
     const lg_transport_ops *ops;
 } kinds[] = {
     {"sim", &lg_transport__sim},
+    {"shm", &lg_transport__ofi_rdm},
+    {"efa", &lg_transport__ofi_rdm},
 };
 
 static const lg_transport_ops *

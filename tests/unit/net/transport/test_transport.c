@@ -266,6 +266,10 @@ LG_TEST(test_transport__tcp_echo) { with_pair("tcp", body_echo); }
 LG_TEST(test_transport__tcp_close) { with_pair("tcp", body_close); }
 LG_TEST(test_transport__tcp_refused) { with_pair("tcp", body_refused); }
 
+LG_TEST(test_transport__shm_echo) { with_pair("shm", body_echo); }
+LG_TEST(test_transport__shm_close) { with_pair("shm", body_close); }
+LG_TEST(test_transport__shm_refused) { with_pair("shm", body_refused); }
+
 /* ---- two threads, a worker each, which sleeps between messages ---- */
 
 struct peer {
@@ -347,6 +351,7 @@ ping_pong(const char *kind)
 }
 
 LG_TEST(test_transport__tcp_wakes_sleepers) { ping_pong("tcp"); }
+LG_TEST(test_transport__shm_wakes_sleepers) { ping_pong("shm"); }
 
 /* ---- a process that is killed ---- */
 
@@ -414,6 +419,7 @@ process_death(const char *kind)
 }
 
 LG_TEST(test_transport__tcp_peer_killed) { process_death("tcp"); }
+LG_TEST(test_transport__shm_peer_killed) { process_death("shm"); }
 
 /* ---- faults of the simulated network ---- */
 
