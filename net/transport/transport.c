@@ -18,6 +18,7 @@ static const struct kind {
     {"sim", &lg_transport__sim},
     {"shm", &lg_transport__ofi_rdm},
     {"efa", &lg_transport__ofi_rdm},
+    {"ucx", &lg_transport__ucx},
 };
 
 static const lg_transport_ops *

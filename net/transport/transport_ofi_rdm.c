@@ -291,7 +291,7 @@ rdm_poll(void *arg)
         post_receives(t);
     n += lg_raw__flush(&t->raw);
     if (!lg_list_empty(&t->raw.base.reap))
-        lg_raw__reap(&t->raw);
+        lg_raw__reap(&t->raw, false);
     return n;
 }
 
@@ -355,7 +355,7 @@ rdm_destroy(lg_transport *base)
         (void)take_completions(t);
     while (!lg_list_empty(&base->links))
         lg_link_close(LG_CONTAINER_OF(base->links.next, lg_link, node));
-    lg_raw__reap(&t->raw);
+    lg_raw__reap(&t->raw, true);
     for (unsigned i = 0; t->cq && i < 100 && !lg_list_empty(&t->posted_sends); i++)
         (void)take_completions(t); /* lets the farewells out */
     close_fid(t->ep);

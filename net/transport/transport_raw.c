@@ -10,6 +10,7 @@
 
 #define CONNECT_REPEAT (5 * LG_MS)
 #define CONNECT_MAX    (2 * LG_SEC)
+#define FAREWELL_ROUNDS 1000
 
 static lg_raw *
 raw_of(lg_raw_link *l)
@@ -189,8 +190,6 @@ lg_raw__close(lg_link *base)
     if (l->pid_watch)
         lg_run_unwatch_fd(l->pid_watch);
     l->pid_watch = NULL;
-    if (l->attached && l->peer_number && !l->peer_gone)
-        control_send(l, LG_RAW_CLOSE);
 }
 
 static void
@@ -223,21 +222,35 @@ lg_raw__mute(lg_raw *t)
     t->base.cfg.events = (lg_transport_events){NULL, mute_link, mute_message, mute_down};
 }
 
-void
-lg_raw__reap(lg_raw *t)
+/* True when nothing is left to be said. */
+static bool
+farewell_done(lg_raw_link *l)
 {
-    lg_list *n;
-    while ((n = lg_list_pop_front(&t->base.reap))) {
-        lg_raw_link *l = link_of(n);
-        unsigned sent;
-        if (l->attached && !l->peer_gone && !lg_list_empty(&l->waiting))
-            (void)flush_link(l, &sent);
+    unsigned sent;
+    if (!l->attached || !l->peer_number || l->peer_gone)
+        return true;
+    if (l->farewell++ == 0)
+        control_send(l, LG_RAW_CLOSE);
+    else
+        (void)flush_link(l, &sent);
+    return lg_list_empty(&l->waiting) || l->farewell > FAREWELL_ROUNDS;
+}
+
+void
+lg_raw__reap(lg_raw *t, bool at_once)
+{
+    LG_LIST_FOREACH_SAFE (it, &t->base.reap) {
+        lg_raw_link *l = link_of(it);
+        if (!farewell_done(l) && !at_once)
+            continue;
+        lg_list *n;
         while ((n = lg_list_pop_front(&l->waiting)))
             lg_netbuf_put(LG_CONTAINER_OF(n, lg_netbuf, link));
         if (l->attached)
             t->fabric->detach(l);
         if (l->pid_fd >= 0)
             close(l->pid_fd);
+        lg_list_remove(&l->base.node);
         lg_free(l);
     }
 }
@@ -245,14 +258,20 @@ lg_raw__reap(lg_raw *t)
 /* ---- in ---- */
 
 static lg_raw_link *
-find(lg_raw *t, const lg_raw_head *h)
+find_in(lg_list *list, const lg_raw_head *h)
 {
-    LG_LIST_FOREACH (it, &t->base.links) {
+    LG_LIST_FOREACH (it, list) {
         lg_raw_link *l = link_of(it);
         if (l->number == h->to && l->cookie == h->cookie)
             return l;
     }
     return NULL;
+}
+
+static lg_raw_link *
+find(lg_raw *t, const lg_raw_head *h)
+{
+    return find_in(&t->base.links, h);
 }
 
 static void
@@ -289,6 +308,8 @@ control_arrived(lg_raw *t, const lg_raw_head *h, const lg_netbuf *b, void *from)
         return;
     }
     lg_raw_link *l = find(t, h);
+    if (!l && h->kind == LG_RAW_CLOSE) /* closed on both sides at once */
+        l = find_in(&t->base.reap, h);
     if (l && h->kind == LG_RAW_ACCEPT && l->base.state == LG_LINK_OPENING) {
         lg_timer_stop(&l->timer);
         l->peer_number = hello.number;

@@ -47,6 +47,7 @@ typedef struct lg_raw_link {
     lg_fd_watch *pid_watch; /* the peer's process, where it is on this machine */
     int pid_fd;
     char peer_address[128];
+    uint32_t farewell;   /* closed: rounds for which CLOSE was tried */
     uint64_t fabric[4];  /* the fabric's */
 } lg_raw_link;
 
@@ -76,8 +77,9 @@ lg_raw__head(lg_netbuf *b)
 void lg_raw__arrived(lg_raw *t, lg_netbuf *b, void *from);
 void lg_raw__broken(lg_raw_link *l);
 unsigned lg_raw__flush(lg_raw *t);
-/* Frees closed links; called by the poller, outside of any walk over links. */
-void lg_raw__reap(lg_raw *t);
+/* Says farewell on closed links and frees them; called by the poller, outside of any walk over links
+ * and after taking in what has come: a peer that is gone is not written to. */
+void lg_raw__reap(lg_raw *t, bool at_once);
 
 /* Before destruction: what the peers said last is taken in, in silence. */
 void lg_raw__mute(lg_raw *t);

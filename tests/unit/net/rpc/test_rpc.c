@@ -32,6 +32,7 @@ struct member {
 };
 
 struct world {
+    const char *kind;
     lg_sim *sim; /* NULL: real, one worker for all */
     lg_heap *heap;
     struct member m[MAX_MEMBERS + 1]; /* by node number */
@@ -116,9 +117,11 @@ member_start(struct world *w, unsigned n, const char *key)
     }
     char address[64];
     snprintf(address, sizeof address, w->sim ? "sim:%u:7" : "127.0.0.1:0", n);
+    if (strcmp(w->kind, "shm") == 0)
+        snprintf(address, sizeof address, "rpctest%u", n);
     lg_rpc_config cfg = {.run = m->run,
                          .scn = &m->scn,
-                         .transport = w->sim ? "sim" : "tcp",
+                         .transport = w->kind,
                          .address = address,
                          .node = n,
                          .incarnation = m->incarnation,
@@ -204,12 +207,14 @@ is_done(void *arg)
 
 /* The body runs as a fiber of node 1. */
 static void
-with_world_of(bool sim, unsigned count, uint32_t credits, uint64_t seed,
+with_world_of(const char *kind, unsigned count, uint32_t credits, uint64_t seed,
               void (*body)(struct world *w))
 {
     lg_heap *heap = lg_heap_create();
     lg_heap *outer = lg_heap_switch(heap);
     struct world *w = lg_zalloc(sizeof *w);
+    bool sim = strcmp(kind, "sim") == 0;
+    w->kind = kind;
     w->heap = heap;
     w->count = count;
     w->credits = credits;
@@ -278,8 +283,10 @@ body_call(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].ups, 1);
 }
 
-LG_TEST(test_rpc__call_sim) { with_world_of(true, 2, 0, 1, body_call); }
-LG_TEST(test_rpc__call_tcp) { with_world_of(false, 2, 0, 1, body_call); }
+LG_TEST(test_rpc__call_sim) { with_world_of("sim", 2, 0, 1, body_call); }
+LG_TEST(test_rpc__call_tcp) { with_world_of("tcp", 2, 0, 1, body_call); }
+LG_TEST(test_rpc__call_shm) { with_world_of("shm", 2, 0, 1, body_call); }
+LG_TEST(test_rpc__call_ucx) { with_world_of("ucx", 2, 0, 1, body_call); }
 
 static void
 body_self(struct world *w)
@@ -292,7 +299,7 @@ body_self(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].notes, 1);
 }
 
-LG_TEST(test_rpc__loop_back) { with_world_of(true, 2, 0, 2, body_self); }
+LG_TEST(test_rpc__loop_back) { with_world_of("sim", 2, 0, 2, body_self); }
 
 static void
 body_forward(struct world *w)
@@ -309,8 +316,8 @@ body_forward(struct world *w)
     lg_rpc_msg_free(r);
 }
 
-LG_TEST(test_rpc__third_member_replies) { with_world_of(true, 3, 0, 3, body_forward); }
-LG_TEST(test_rpc__third_member_replies_tcp) { with_world_of(false, 3, 0, 3, body_forward); }
+LG_TEST(test_rpc__third_member_replies) { with_world_of("sim", 3, 0, 3, body_forward); }
+LG_TEST(test_rpc__third_member_replies_tcp) { with_world_of("tcp", 3, 0, 3, body_forward); }
 
 struct async {
     unsigned called;
@@ -348,7 +355,7 @@ body_async(struct world *w)
     CU_ASSERT_EQUAL(call(w, 2, KEEP, 20, NULL), LG_TIMEOUT);
 }
 
-LG_TEST(test_rpc__asynchronous_calls) { with_world_of(true, 2, 0, 4, body_async); }
+LG_TEST(test_rpc__asynchronous_calls) { with_world_of("sim", 2, 0, 4, body_async); }
 
 /* ---- order and credits ---- */
 
@@ -368,8 +375,10 @@ body_credits(struct world *w)
     CU_ASSERT(info.credit_waits > 0);
 }
 
-LG_TEST(test_rpc__order_under_credits) { with_world_of(true, 2, 8, 5, body_credits); }
-LG_TEST(test_rpc__order_under_credits_tcp) { with_world_of(false, 2, 8, 5, body_credits); }
+LG_TEST(test_rpc__order_under_credits) { with_world_of("sim", 2, 8, 5, body_credits); }
+LG_TEST(test_rpc__order_under_credits_tcp) { with_world_of("tcp", 2, 8, 5, body_credits); }
+LG_TEST(test_rpc__order_under_credits_shm) { with_world_of("shm", 2, 8, 5, body_credits); }
+LG_TEST(test_rpc__order_under_credits_ucx) { with_world_of("ucx", 2, 8, 5, body_credits); }
 
 static void
 body_taken(struct world *w)
@@ -388,7 +397,7 @@ body_taken(struct world *w)
     WAIT_FOR(w->m[2].notes == 20);
 }
 
-LG_TEST(test_rpc__taken_messages_hold_credit) { with_world_of(true, 2, 8, 6, body_taken); }
+LG_TEST(test_rpc__taken_messages_hold_credit) { with_world_of("sim", 2, 8, 6, body_taken); }
 
 static void
 body_overflow(struct world *w)
@@ -408,7 +417,7 @@ body_overflow(struct world *w)
         lg_rpc_msg_free(w->m[2].kept[i]);
 }
 
-LG_TEST(test_rpc__overfull_queue_breaks_the_peer) { with_world_of(true, 2, 8, 7, body_overflow); }
+LG_TEST(test_rpc__overfull_queue_breaks_the_peer) { with_world_of("sim", 2, 8, 7, body_overflow); }
 
 /* ---- key, epochs, loss ---- */
 
@@ -426,7 +435,7 @@ body_wrong_key(struct world *w)
     CU_ASSERT_EQUAL(lg_rpc_counters(w->m[2].rpc, ECHO)->received, 0);
 }
 
-LG_TEST(test_rpc__wrong_key_is_refused) { with_world_of(true, 2, 0, 8, body_wrong_key); }
+LG_TEST(test_rpc__wrong_key_is_refused) { with_world_of("sim", 2, 0, 8, body_wrong_key); }
 
 static void
 body_epochs(struct world *w)
@@ -450,7 +459,7 @@ body_epochs(struct world *w)
     CU_ASSERT_EQUAL(lg_rpc_set_view(w->m[1].rpc, 1, &none, 0), LG_INVALID);
 }
 
-LG_TEST(test_rpc__epochs) { with_world_of(true, 2, 0, 9, body_epochs); }
+LG_TEST(test_rpc__epochs) { with_world_of("sim", 2, 0, 9, body_epochs); }
 
 static void
 body_scn(struct world *w)
@@ -461,7 +470,7 @@ body_scn(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].scn.now, 777);
 }
 
-LG_TEST(test_rpc__scn_is_observed) { with_world_of(true, 2, 0, 10, body_scn); }
+LG_TEST(test_rpc__scn_is_observed) { with_world_of("sim", 2, 0, 10, body_scn); }
 
 static void
 change_view(void *arg)
@@ -483,7 +492,7 @@ body_leave(struct world *w)
     CU_ASSERT_FALSE(lg_rpc_peer_in_view(w->m[1].rpc, 2));
 }
 
-LG_TEST(test_rpc__departed_fail_at_once) { with_world_of(true, 2, 0, 11, body_leave); }
+LG_TEST(test_rpc__departed_fail_at_once) { with_world_of("sim", 2, 0, 11, body_leave); }
 
 static void
 break_soon(void *arg)
@@ -509,7 +518,7 @@ body_broken(struct world *w)
     LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__broken_until_next_epoch) { with_world_of(true, 2, 0, 12, body_broken); }
+LG_TEST(test_rpc__broken_until_next_epoch) { with_world_of("sim", 2, 0, 12, body_broken); }
 
 static void
 body_restart(struct world *w)
@@ -524,7 +533,7 @@ body_restart(struct world *w)
     LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__restart_is_another_incarnation) { with_world_of(true, 2, 0, 13, body_restart); }
+LG_TEST(test_rpc__restart_is_another_incarnation) { with_world_of("sim", 2, 0, 13, body_restart); }
 
 /* A joiner dials before we know the view in which it is: its messages wait for it. */
 static void
@@ -540,7 +549,7 @@ body_early(struct world *w)
     LG_ASSERT_OK(call(w, 3, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__early_connections) { with_world_of(true, 3, 0, 14, body_early); }
+LG_TEST(test_rpc__early_connections) { with_world_of("sim", 3, 0, 14, body_early); }
 
 /* ---- many seeds: notes between 1 and 2 over a network that breaks; per epoch no gap, no reorder,
  * and what was lost was reported ---- */
@@ -590,5 +599,5 @@ body_soak(struct world *w)
 LG_TEST(test_rpc__soak)
 {
     for (uint64_t seed = 100; seed < 112; seed++)
-        with_world_of(true, 2, 16, seed, body_soak);
+        with_world_of("sim", 2, 16, seed, body_soak);
 }

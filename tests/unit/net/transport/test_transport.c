@@ -269,6 +269,9 @@ LG_TEST(test_transport__tcp_refused) { with_pair("tcp", body_refused); }
 LG_TEST(test_transport__shm_echo) { with_pair("shm", body_echo); }
 LG_TEST(test_transport__shm_close) { with_pair("shm", body_close); }
 LG_TEST(test_transport__shm_refused) { with_pair("shm", body_refused); }
+LG_TEST(test_transport__ucx_echo) { with_pair("ucx", body_echo); }
+LG_TEST(test_transport__ucx_close) { with_pair("ucx", body_close); }
+LG_TEST(test_transport__ucx_refused) { with_pair("ucx", body_refused); }
 
 /* ---- two threads, a worker each, which sleeps between messages ---- */
 
@@ -352,6 +355,7 @@ ping_pong(const char *kind)
 
 LG_TEST(test_transport__tcp_wakes_sleepers) { ping_pong("tcp"); }
 LG_TEST(test_transport__shm_wakes_sleepers) { ping_pong("shm"); }
+LG_TEST(test_transport__ucx_wakes_sleepers) { ping_pong("ucx"); }
 
 /* ---- a process that is killed ---- */
 
@@ -420,6 +424,7 @@ process_death(const char *kind)
 
 LG_TEST(test_transport__tcp_peer_killed) { process_death("tcp"); }
 LG_TEST(test_transport__shm_peer_killed) { process_death("shm"); }
+LG_TEST(test_transport__ucx_peer_killed) { process_death("ucx"); }
 
 /* ---- faults of the simulated network ---- */
 
