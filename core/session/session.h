@@ -1,0 +1,87 @@
+/* Sessions: PostgreSQL clients of this instance.
+ *
+ * A connection is a small record (lg_session). It has a fiber only while it has something to do: an
+ * idle session waits for its socket to become readable without a stack, and its read buffer is given
+ * back. The fiber reads messages, runs statements through parse, bind, plan and exec, gathers the
+ * replies and sends them in one write when no further message is at hand.
+ *
+ *   accept -> STARTUP (start-up packet, SCRAM) -> ACTIVE <-> IDLE (no fiber) -> ENDING -> gone
+ *             session_auth.c                      session_loop.c              session_server.c
+ *
+ * A BackendKeyData process id is instance << 20 | serial: a cancel request that arrives at any
+ * instance or listener finds its way. Owned by the instance's worker; a fiber is canceled with
+ * lg_fiber_cancel, which every cancelable wait and every batch of an executor honours.
+ *
+ * Errors of a client's doing go to the client; what the server should know is logged here.
+ */
+#ifndef LG_SESSION_SESSION_H
+#define LG_SESSION_SESSION_H
+
+#include "log.h"
+#include "exec.h"
+#include "run.h"
+
+typedef struct lg_session_server lg_session_server;
+typedef struct lg_session lg_session;
+
+#define LG_SESSION_PID_BITS 20 /* of the serial */
+
+struct lg_txn_sys;
+
+/* What statements run on: one of each per instance. */
+typedef struct lg_session_sql {
+    lg_catalog *catalog;
+    struct lg_txn_sys *txns;
+    lg_tz_cache *tzs;
+    lg_fntable *functions;
+} lg_session_sql;
+
+typedef struct lg_session_server_config {
+    lg_run *run;
+    lg_log *log;
+    lg_session_sql sql;
+    uint32_t instance;    /* 1.. */
+    const char *listen;   /* "127.0.0.1:5441"; several, separated by commas */
+    uint32_t max_sessions;
+    const void *secret; /* of the cluster, for mock verifiers */
+    size_t secret_len;
+    bool trust_unix; /* peers on a unix socket need no password */
+    /* LG_OK when sessions may start; else why not (LG_NOT_OPEN, LG_SHUTDOWN). */
+    lg_status (*may_connect)(void *arg);
+    /* A cancel request for another instance. */
+    void (*cancel_remote)(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
+    void *arg;
+} lg_session_server_config;
+
+LG_MUST lg_status lg_session_server_start(const lg_session_server_config *cfg,
+                                          lg_session_server **ret_server);
+/* No new sessions. Idle ones end at once, active ones at the end of their transaction; after
+ * `deadline` all are ended. Blocks the fiber until none is left. */
+void lg_session_server_drain(lg_session_server *s, lg_time deadline);
+void lg_session_server_stop(lg_session_server *s); /* drained before */
+
+/* Cancels the statement of a session of this instance if the key is right. */
+void lg_session_cancel(lg_session_server *s, uint32_t pid, uint32_t key);
+/* pg_cancel_backend and pg_terminate_backend: false when there is no such session. */
+bool lg_session_signal(lg_session_server *s, uint32_t pid, lg_status why);
+
+typedef struct lg_session_info {
+    uint32_t pid;
+    const char *user;
+    const char *database;
+    const char *application;
+    const char *client;
+    const char *state; /* active, idle, idle in transaction, idle in transaction (aborted) */
+    const char *query;
+    uint64_t logon_us, query_start_us, state_change_us, xact_start_us;
+    uint64_t xid; /* 0: none */
+    lg_wait wait;
+    lg_time wait_since;
+    const lg_stats *stats;
+} lg_session_info;
+
+uint32_t lg_session_count(const lg_session_server *s);
+/* Visits sessions: *pos starts at 0. False at the end. */
+bool lg_session_next(lg_session_server *s, uint32_t *pos, lg_session_info *ret_info);
+
+#endif

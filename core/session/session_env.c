@@ -1,0 +1,336 @@
+/* What statements run in: the environment of functions, the executor's callbacks, checked settings, the user
+ * and the database. */
+#include "session_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- callbacks ---- */
+
+static int64_t
+clock_ts(void *arg)
+{
+    lg_session *s = arg;
+    return (int64_t)lg_run_wall_us(s->server->cfg.run) - LG_TS_UNIX_EPOCH_US;
+}
+
+static void
+random_bytes(void *arg, void *buf, size_t len)
+{
+    lg_session *s = arg;
+    lg_run_random_bytes(s->server->cfg.run, buf, len);
+}
+
+static lg_status
+new_snapshot(void *arg)
+{
+    lg_session__txn_new_snapshot(arg);
+    return LG_OK;
+}
+
+/* Asked between batches: takes a pending cancel and gives other sessions their turn. */
+static lg_status
+check_cancel(void *arg)
+{
+    lg_session *s = arg;
+    LG_TRY(lg_fiber_canceled(s->fiber));
+    if (s->pending_end != LG_OK)
+        return s->pending_end;
+    if (lg_fiber_should_yield())
+        lg_fiber_yield();
+    return LG_OK;
+}
+
+static void
+es_notice(void *arg, const char *severity, const char *sqlstate, const char *message)
+{
+    lg_session__notice(arg, severity, sqlstate, message);
+}
+
+static const char *
+es_setting(void *arg, const char *name)
+{
+    lg_session *s = arg;
+    return lg_settings_get(s->settings, name);
+}
+
+static lg_status
+es_set_setting(void *arg, const char *name, const char *value, bool local)
+{
+    lg_session *s = arg;
+    LG_TRY(lg_settings_set(s->settings, name, value, local ? LG_SET_LOCAL : LG_SET_SESSION,
+                           s->superuser, &s->err));
+    return lg_session__settings_changed(s);
+}
+
+static int32_t
+es_backend_pid(void *arg)
+{
+    lg_session *s = arg;
+    return (int32_t)s->pid;
+}
+
+/* Severities from least to most worth telling, as client_min_messages orders them. */
+static int
+severity_rank(const char *name)
+{
+    static const char *const order[] = {"debug5", "debug4", "debug3", "debug2", "debug1", "log",
+                                        "notice", "warning", "error"};
+    if (!strncasecmp(name, "debug", 5) && !name[5])
+        return 4;
+    for (int i = 0; i < 9; i++)
+        if (!strcasecmp(name, order[i]))
+            return i;
+    return 9; /* INFO is always sent */
+}
+
+void
+lg_session__notice(lg_session *s, const char *severity, const char *sqlstate, const char *message)
+{
+    lg_error e;
+    const char *least = lg_settings_string(s->settings, LG_SETTING_client_min_messages);
+    if (severity_rank(severity) < severity_rank(least))
+        return;
+    memset(&e, 0, sizeof e);
+    e.set = true;
+    snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);
+    e.message = message;
+    lg_pgwire_send_error(&s->out, severity, &e);
+}
+
+/* ---- settings that have to be understood ---- */
+
+static const char *
+trim_word(const char **p, char *word, size_t size)
+{
+    size_t n = 0;
+    while (**p == ' ' || **p == ',')
+        (*p)++;
+    while (**p && **p != ' ' && **p != ',') {
+        if (n + 1 < size)
+            word[n++] = **p;
+        (*p)++;
+    }
+    word[n] = 0;
+    return n ? word : NULL;
+}
+
+static bool
+parse_datestyle(const char *value, lg_datestyle *style, lg_dateorder *order, char bad[64])
+{
+    char word[64];
+    bool order_given = false;
+    while (trim_word(&value, word, sizeof word)) {
+        if (!strcasecmp(word, "ISO"))
+            *style = LG_DATESTYLE_ISO;
+        else if (!strcasecmp(word, "SQL"))
+            *style = LG_DATESTYLE_SQL;
+        else if (!strncasecmp(word, "POSTGRES", 8))
+            *style = LG_DATESTYLE_POSTGRES;
+        else if (!strcasecmp(word, "German")) {
+            *style = LG_DATESTYLE_GERMAN;
+            if (!order_given)
+                *order = LG_DATEORDER_DMY;
+        } else if (!strcasecmp(word, "YMD") || !strcasecmp(word, "MDY") || !strcasecmp(word, "US") ||
+                   !strncasecmp(word, "NONEURO", 7) || !strcasecmp(word, "DMY") ||
+                   !strncasecmp(word, "EURO", 4)) {
+            order_given = true;
+            *order = !strcasecmp(word, "YMD") ? LG_DATEORDER_YMD
+                     : !strcasecmp(word, "DMY") || !strncasecmp(word, "EURO", 4) ? LG_DATEORDER_DMY
+                                                                                 : LG_DATEORDER_MDY;
+        } else if (strcasecmp(word, "DEFAULT") != 0) {
+            snprintf(bad, 64, "%s", word);
+            return false;
+        }
+    }
+    return true;
+}
+
+static lg_status
+check_datestyle(lg_session *s, const char *value, char *ret, size_t size, lg_error *err)
+{
+    static const char *const styles[] = {"ISO", "SQL", "Postgres", "German"};
+    static const char *const orders[] = {"MDY", "DMY", "YMD"};
+    lg_datestyle style = s->env.datestyle;
+    lg_dateorder order = s->env.dateorder;
+    char bad[64];
+    if (!parse_datestyle(value, &style, &order, bad)) {
+        lg_status st = lg_error_set(err, "22023", "invalid value for parameter \"DateStyle\": \"%s\"", value);
+        lg_error_detail(err, "Unrecognized key word: \"%s\".", bad);
+        return st;
+    }
+    snprintf(ret, size, "%s, %s", styles[style], orders[order]);
+    return LG_OK;
+}
+
+static lg_status
+check_encoding(const char *value, char *ret, size_t size, lg_error *err)
+{
+    static const char *const names[] = {"UTF8", "UTF-8", "unicode", "utf_8"};
+    for (size_t i = 0; i < 4; i++)
+        if (!strcasecmp(value, names[i])) {
+            snprintf(ret, size, "UTF8");
+            return LG_OK;
+        }
+    if (!strcasecmp(value, "SQL_ASCII")) {
+        snprintf(ret, size, "SQL_ASCII");
+        return LG_OK;
+    }
+    if (!strcasecmp(value, "LATIN1") || !strcasecmp(value, "WIN1252") || !strcasecmp(value, "LATIN9"))
+        return lg_error_set(err, "0A000", "conversion between %s and UTF8 is not supported", value);
+    return lg_error_set(err, "22023", "invalid value for parameter \"client_encoding\": \"%s\"", value);
+}
+
+lg_status
+lg_session__check_setting(void *arg, lg_setting_id id, const char *value, char *ret_canonical,
+                          size_t size, lg_error *err)
+{
+    lg_session *s = arg;
+    const lg_tz *tz;
+    switch (id) {
+    case LG_SETTING_TimeZone:
+        tz = lg_tz_get(s->env.tzs, value);
+        if (!tz)
+            return lg_error_set(err, "22023", "invalid value for parameter \"TimeZone\": \"%s\"", value);
+        snprintf(ret_canonical, size, "%s", lg_tz_name(tz));
+        return LG_OK;
+    case LG_SETTING_DateStyle:
+        return check_datestyle(s, value, ret_canonical, size, err);
+    case LG_SETTING_client_encoding:
+        return check_encoding(value, ret_canonical, size, err);
+    default:
+        snprintf(ret_canonical, size, "%s", value);
+        return LG_OK;
+    }
+}
+
+/* Brings what the settings say into the environment. Cheap: called after every change. */
+lg_status
+lg_session__settings_changed(lg_session *s)
+{
+    char bad[64];
+    const lg_settings *g = s->settings;
+    const char *style = lg_settings_string(g, LG_SETTING_IntervalStyle);
+    s->env.tz = lg_tz_get(s->env.tzs, lg_settings_string(g, LG_SETTING_TimeZone));
+    if (!parse_datestyle(lg_settings_string(g, LG_SETTING_DateStyle), &s->env.datestyle, &s->env.dateorder, bad))
+        return LG_INTERNAL;
+    s->env.intervalstyle = !strcmp(style, "iso_8601") ? LG_INTERVALSTYLE_ISO_8601
+                           : !strcmp(style, "sql_standard") ? LG_INTERVALSTYLE_SQL_STANDARD
+                           : !strcmp(style, "postgres_verbose") ? LG_INTERVALSTYLE_POSTGRES_VERBOSE
+                                                                : LG_INTERVALSTYLE_POSTGRES;
+    s->env.extra_float_digits = (int)lg_settings_int(g, LG_SETTING_extra_float_digits);
+    s->env.bytea_escape = !strcmp(lg_settings_string(g, LG_SETTING_bytea_output), "escape");
+    if (s->cat) {
+        lg_cat_set_search_path(s->cat, lg_settings_string(g, LG_SETTING_search_path));
+        lg_cat_set_lock_timeout(s->cat, (uint32_t)lg_settings_int(g, LG_SETTING_lock_timeout));
+    }
+    return LG_OK;
+}
+
+/* ---- user and database ---- */
+
+/* Catalog reads before log-in: a handle of the bootstrap superuser, a transaction that only reads. */
+static lg_status
+with_catalog(lg_session *s, lg_status (*fn)(lg_session *s, void *arg), void *arg)
+{
+    LG_TRY(lg_cat_create(s->server->cfg.sql.catalog, LG_ROLE_BOOTSTRAP, s->database, &s->cat));
+    lg_txn *t = lg_txn_begin(s->server->cfg.sql.txns);
+    lg_cat_begin(s->cat, t);
+    lg_status st = fn(s, arg);
+    lg_status ended = lg_txn_rollback(t);
+    lg_cat_end(s->cat, false);
+    if (st == LG_OK && ended < 0)
+        st = ended;
+    lg_cat_destroy(s->cat);
+    s->cat = NULL;
+    return st;
+}
+
+struct role_lookup {
+    const char *name;
+    lg_session_role *role;
+};
+
+static lg_status
+role_by_name(lg_session *s, void *arg)
+{
+    struct role_lookup *l = arg;
+    lg_role r;
+    LG_TRY(lg_cat_role_by_name(s->cat, l->name, s->arena, &r));
+    *l->role = (lg_session_role){r.oid, r.super, r.canlogin, r.password};
+    return LG_OK;
+}
+
+lg_status
+lg_session__find_role(lg_session *s, const char *name, lg_session_role *ret_role)
+{
+    struct role_lookup l = {name, ret_role};
+    memset(ret_role, 0, sizeof *ret_role);
+    return with_catalog(s, role_by_name, &l);
+}
+
+static lg_status
+database_by_name(lg_session *s, void *arg)
+{
+    lg_database *db = arg;
+    return lg_cat_database_by_name(s->cat, s->database, s->arena, db);
+}
+
+lg_status
+lg_session__open_database(lg_session *s)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    lg_database db;
+    lg_status st = with_catalog(s, database_by_name, &db);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(&s->err, "3D000", "database \"%s\" does not exist", s->database);
+    LG_TRY(st);
+    if (!db.allow_connections)
+        return lg_error_set(&s->err, "55000", "database \"%s\" is not currently accepting connections",
+                            s->database);
+    LG_TRY(lg_cat_create(cfg->sql.catalog, s->role_oid, s->database, &s->cat));
+    s->es = (lg_exec_session){
+        .run = cfg->run,
+        .cat = s->cat,
+        .env = &s->env,
+        .err = &s->err,
+        .arg = s,
+        .new_snapshot = new_snapshot,
+        .check_cancel = check_cancel,
+        .notice = es_notice,
+        .setting = es_setting,
+        .set_setting = es_set_setting,
+        .backend_pid = es_backend_pid,
+    };
+    lg_session__copy_callbacks(&s->es);
+    s->env.session = &s->es;
+    return LG_OK;
+}
+
+/* What every session has from its first moment. */
+void
+lg_session__sql_open(lg_session *s)
+{
+    lg_env_init(&s->env);
+    s->env.clock_ts = clock_ts;
+    s->env.random_bytes = random_bytes;
+    s->env.arg = s;
+    s->env.tzs = s->server->cfg.sql.tzs;
+    s->env.ext = s->server->cfg.sql.functions;
+    s->prepared = lg_strmap_create();
+    s->portals = lg_strmap_create();
+    lg_list_init(&s->savepoints);
+}
+
+void
+lg_session__sql_close(lg_session *s)
+{
+    lg_session__portals_drop_all(s);
+    lg_session__txn_abandon(s);
+    lg_session__prepared_drop_all(s);
+    lg_strmap_destroy(s->prepared);
+    lg_strmap_destroy(s->portals);
+    lg_cat_destroy(s->cat);
+    s->cat = NULL;
+}

@@ -1,0 +1,274 @@
+/* What the files of core/session share. The model is in session.h and at the head of each file. */
+#ifndef LG_SESSION_INTERNAL_H
+#define LG_SESSION_INTERNAL_H
+
+#include "arena.h"
+#include "assert.h"
+#include "catalog_admin.h"
+#include "error.h"
+#include "exec.h"
+#include "list.h"
+#include "map.h"
+#include "mem.h"
+#include "pgwire.h"
+#include "session.h"
+#include "settings.h"
+#include "sock.h"
+#include "strbuf.h"
+#include "txn.h"
+
+#define LG_SESSION_OUT_MAX      (1u << 30) /* one batch of replies may not outgrow this */
+#define LG_SESSION_FLUSH_AT     65536      /* replies are sent on when this much has gathered */
+#define LG_SESSION_AUTH_TIMEOUT (60 * LG_SEC)
+#define LG_SESSION_MAX_PARAMS   65535
+
+struct lg_session_server {
+    lg_session_server_config cfg;
+    lg_sock *listener;
+    lg_fiber *acceptor;
+    lg_list sessions;
+    uint32_t session_count;
+    uint32_t next_serial;
+    lg_map *by_pid;
+    bool draining;
+    bool stopping;
+    lg_waitq gone; /* woken when a session or the acceptor ends */
+};
+
+typedef enum lg_session_state {
+    LG_SESSION_STARTUP,
+    LG_SESSION_IDLE,
+    LG_SESSION_ACTIVE,
+    LG_SESSION_ENDING
+} lg_session_state;
+
+/* A plan and all it is made of; counted, for a plan that was replaced may still run in a portal. */
+typedef struct lg_session_plan {
+    lg_arena *arena;
+    lg_bind bind;
+    lg_plan *plan;
+    uint64_t generation; /* lg_cat_generation it was made at */
+    uint32_t refs;
+} lg_session_plan;
+
+/* A prepared statement: of the extended protocol or of SQL's PREPARE; counted likewise. */
+typedef struct lg_prepared {
+    lg_arena *arena; /* text, tree, parameter types */
+    const char *name;
+    const char *text;
+    const lg_ast *stmt; /* NULL: empty query */
+    lg_session_plan *planned; /* NULL: not yet, or a utility statement */
+    uint32_t nparams;
+    lg_oid *params; /* resolved types */
+    bool from_sql;
+    uint64_t prepared_at_us;
+    uint32_t refs;
+} lg_prepared;
+
+/* A portal: a bound statement being executed, or an SQL cursor. */
+typedef struct lg_portal {
+    lg_arena *arena; /* parameters, formats */
+    const char *name;
+    lg_prepared *prepared;
+    lg_session_plan *planned;
+    lg_snapshot snapshot; /* of its statement; a cursor keeps it */
+    lg_exec *exec; /* open once the first Execute or FETCH came */
+    lg_datum *values;
+    uint8_t *nulls;
+    uint32_t nformats;
+    uint16_t *formats; /* of the result's columns: none, one for all, or one each */
+    bool is_cursor;
+    lg_prepared *declared_by; /* a cursor's tree lives in the DECLARE's statement */
+    bool drop_rows;    /* MOVE */
+    bool done;         /* ran to its end */
+    bool utility_ran;
+    uint64_t rows;
+} lg_portal;
+
+typedef enum lg_session_txn_state {
+    LG_SESSION_TXN_NONE,     /* a statement starts an implicit one */
+    LG_SESSION_TXN_IMPLICIT, /* until the end of the simple query or Sync */
+    LG_SESSION_TXN_BLOCK,
+    LG_SESSION_TXN_FAILED    /* a block that only ROLLBACK [TO] can follow */
+} lg_session_txn_state;
+
+typedef struct lg_session_savepoint {
+    lg_list link;
+    char *name;
+    lg_txn_savepoint storage;
+    uint32_t catalog;
+    size_t settings;
+} lg_session_savepoint;
+
+typedef enum lg_cancel_reason { LG_CANCEL_USER, LG_CANCEL_STATEMENT_TIMEOUT } lg_cancel_reason;
+
+struct lg_session {
+    lg_list link;
+    lg_session_server *server;
+    lg_sock *sock;
+    lg_fiber *fiber; /* NULL while idle */
+    lg_session_state state;
+    uint32_t pid; /* instance << LG_SESSION_PID_BITS | serial */
+    uint32_t cancel_key;
+    uint64_t logon_us;
+    lg_status pending_end; /* why the session has to end, from outside */
+
+    lg_pgwire_reader in;
+    lg_strbuf out;
+    bool skip_to_sync; /* after an error in the extended protocol */
+    bool extended_open; /* extended messages came since the last Sync */
+    bool terminate;
+
+    char user[64];
+    char database[64];
+    lg_oid role_oid;
+    bool superuser;
+    lg_settings *settings;
+
+    lg_arena *arena;     /* session */
+    lg_arena *statement; /* reset between statements */
+    lg_arena *rows;      /* scratch of result conversion, reset per batch */
+    lg_error err;
+    lg_stats stats;
+
+    lg_cat *cat;
+    lg_env env;
+    lg_exec_session es;
+
+    lg_session_txn_state txn_state;
+    lg_txn *txn;
+    lg_snapshot snapshot;
+    bool have_snapshot; /* of the transaction, under REPEATABLE READ */
+    lg_list savepoints; /* newest first */
+
+    lg_strmap *prepared;
+    lg_strmap *portals;
+    lg_portal *running; /* the one being executed */
+
+    char query[1024]; /* the start of the statement, for views */
+    uint64_t query_start_us;
+    uint64_t state_change_us;
+    uint64_t xact_start_us;
+    lg_timer idle_timer;
+    bool idle_timed_out;
+    lg_timer statement_timer;
+    lg_cancel_reason cancel_reason;
+};
+
+/* ---- session_server.c ---- */
+void lg_session__create(lg_session_server *srv, lg_sock *sock);
+void lg_session__end(lg_session *s);
+
+/* ---- session_loop.c ---- */
+LG_MUST lg_status lg_session__spawn(lg_session *s);
+void lg_session__wake(lg_session *s);
+void lg_session__on_idle_timeout(void *arg);
+LG_MUST lg_status lg_session__read_message(lg_session *s, bool startup, lg_time deadline,
+                                           lg_pgwire_msg *ret_msg);
+LG_MUST lg_status lg_session__flush(lg_session *s);
+void lg_session__report_settings(lg_session *s);
+void lg_session__ready(lg_session *s);
+void lg_session__set_state(lg_session *s, lg_session_state state);
+void lg_session__send_error(lg_session *s, lg_status st, const char *severity);
+bool lg_session__ends_session(lg_status st);
+
+/* ---- session_auth.c ---- */
+LG_MUST lg_status lg_session__start(lg_session *s);
+
+/* ---- session_env.c: what statements run in ---- */
+typedef struct lg_session_role {
+    lg_oid oid;
+    bool super, can_login;
+    const char *password;
+} lg_session_role;
+
+LG_MUST lg_status lg_session__find_role(lg_session *s, const char *name, lg_session_role *ret_role);
+LG_MUST lg_status lg_session__open_database(lg_session *s);
+LG_MUST lg_status lg_session__settings_changed(lg_session *s);
+LG_MUST lg_status lg_session__check_setting(void *arg, lg_setting_id id, const char *value,
+                                            char *ret_canonical, size_t size, lg_error *err);
+void lg_session__sql_open(lg_session *s);
+void lg_session__sql_close(lg_session *s);
+void lg_session__notice(lg_session *s, const char *severity, const char *sqlstate,
+                        const char *message);
+
+/* ---- session_txn.c ---- */
+char lg_session__txn_char(const lg_session *s); /* I, T, E */
+uint64_t lg_session__xid(const lg_session *s);
+/* Before a statement: an implicit transaction when there is none, a snapshot, the clock. */
+LG_MUST lg_status lg_session__txn_statement(lg_session *s);
+void lg_session__txn_new_snapshot(lg_session *s);
+/* After an error in a statement. */
+void lg_session__txn_statement_failed(lg_session *s);
+/* The end of a simple query or Sync: commits or rolls back an implicit transaction. */
+LG_MUST lg_status lg_session__txn_end_implicit(lg_session *s);
+/* BEGIN, COMMIT, SAVEPOINT, ... */
+LG_MUST lg_status lg_session__txn_command(lg_session *s, const lg_ast *stmt, char tag[LG_TAG_MAX]);
+void lg_session__txn_abandon(lg_session *s); /* the session ends */
+/* Options of BEGIN, SET TRANSACTION, SET SESSION CHARACTERISTICS (session_utility.c). */
+LG_MUST lg_status lg_session__txn_options(lg_session *s, const lg_ast_list *options, bool session);
+
+/* ---- session_statement.c: parse, bind, plan ---- */
+/* Binds and plans p's statement if it has no plan or the plan is out of date. */
+LG_MUST lg_status lg_session__plan(lg_session *s, lg_prepared *p);
+LG_MUST lg_status lg_session__prepare(lg_session *s, const char *name, const char *text,
+                                      const lg_ast *stmt, lg_arena *arena, uint32_t nparams,
+                                      const lg_oid *params, lg_prepared **ret_p);
+lg_prepared *lg_session__prepared_find(lg_session *s, const char *name);
+void lg_session__prepared_store(lg_session *s, lg_prepared *p);
+void lg_session__prepared_drop(lg_session *s, const char *name);
+void lg_session__prepared_drop_all(lg_session *s);
+void lg_session__prepared_unref(lg_prepared *p);
+lg_session_plan *lg_session__plan_ref(lg_session_plan *p);
+void lg_session__plan_unref(lg_session_plan *p);
+/* The result columns of a statement, whatever it is; 0: none. */
+LG_MUST lg_status lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a,
+                                      const lg_outcol **ret_cols, uint32_t *ret_n);
+
+/* ---- session_portal.c ---- */
+LG_MUST lg_status lg_session__portal_create(lg_session *s, const char *name, lg_prepared *p,
+                                            lg_portal **ret_portal);
+lg_portal *lg_session__portal_find(lg_session *s, const char *name);
+void lg_session__portal_drop(lg_session *s, lg_portal *p);
+void lg_session__portals_drop_all(lg_session *s);
+void lg_session__cursors_drop_all(lg_session *s);
+LG_MUST lg_status lg_session__portal_open(lg_session *s, lg_portal *p); /* the execution begins */
+/* Runs up to max_rows (0: all) into the client; LG_END when it is finished, LG_OK: suspended.
+ * describe: a RowDescription first. tag is set at the end. */
+LG_MUST lg_status lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows,
+                                         char tag[LG_TAG_MAX]);
+
+/* ---- session_result.c ---- */
+void lg_session__send_columns(lg_session *s, const lg_outcol *cols, uint32_t n,
+                              const uint16_t *formats, uint32_t nformats);
+typedef struct lg_session_sink {
+    lg_session *s;
+    const uint16_t *formats;
+    uint32_t nformats;
+    const lg_outcol *cols;
+    uint32_t ncols;
+} lg_session_sink;
+LG_MUST lg_status lg_session__sink(void *arg, const lg_batch *b); /* an lg_exec_sink: DataRows */
+void lg_session__send_text_row(lg_session *s, uint32_t n, const char *const *values);
+
+/* ---- session_query.c, session_extended.c ---- */
+LG_MUST lg_status lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m);
+LG_MUST lg_status lg_session__extended(lg_session *s, const lg_pgwire_msg *m);
+LG_MUST lg_status lg_session__sync(lg_session *s);
+bool lg_session__has_unsynced(const lg_session *s);
+void lg_session__statement_begin(lg_session *s, const char *text, size_t len);
+void lg_session__statement_end(lg_session *s);
+
+/* ---- session_utility.c: statements that are the session's own ---- */
+/* LG_UNSUPPORTED with nothing set: not one of them. */
+LG_MUST lg_status lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt,
+                                      char tag[LG_TAG_MAX]);
+uint32_t lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena *a,
+                                     const lg_outcol **ret_cols);
+/* Runs in a failed transaction too (ROLLBACK and its kin). */
+bool lg_session__is_txn_command(const lg_ast *stmt);
+
+/* ---- session_copy.c ---- */
+void lg_session__copy_callbacks(lg_exec_session *es);
+
+#endif

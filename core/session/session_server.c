@@ -1,0 +1,239 @@
+/* The sessions of an instance: listening, accepting, the registry, cancel, drain. */
+#include "session_internal.h"
+#include <string.h>
+
+static void
+accept_main(void *arg)
+{
+    lg_session_server *srv = arg;
+    for (;;) {
+        lg_sock *sock;
+        lg_status st = lg_sock_accept(srv->listener, LG_FOREVER, &sock);
+        if (st == LG_CLOSED || srv->stopping)
+            break;
+        if (st != LG_OK) {
+            /* Out of descriptors, most likely: keep serving those we have, try again soon. */
+            lg_log_warn(srv->cfg.log, "session", "accept failed: %s", lg_status_text(st));
+            lg_status slept = lg_fiber_sleep_until(lg_run_now_ns(srv->cfg.run) + 100 * LG_MS,
+                                                   LG_WAIT_BACKGROUND_IDLE);
+            (void)slept;
+            continue;
+        }
+        lg_session__create(srv, sock);
+    }
+    srv->acceptor = NULL;
+    lg_waitq_wake_all(&srv->gone);
+}
+
+/* Serials wrap around within their bits and skip those in use. */
+static uint32_t
+next_pid(lg_session_server *srv)
+{
+    uint32_t mask = (1u << LG_SESSION_PID_BITS) - 1;
+    do {
+        srv->next_serial = (srv->next_serial + 1) & mask;
+    } while (srv->next_serial == 0 ||
+             lg_map_get(srv->by_pid, srv->cfg.instance << LG_SESSION_PID_BITS | srv->next_serial));
+    return srv->cfg.instance << LG_SESSION_PID_BITS | srv->next_serial;
+}
+
+void
+lg_session__create(lg_session_server *srv, lg_sock *sock)
+{
+    lg_session *s = lg_zalloc(sizeof *s);
+    s->server = srv;
+    s->sock = sock;
+    s->pid = next_pid(srv);
+    s->cancel_key = (uint32_t)lg_run_random(srv->cfg.run);
+    s->logon_us = lg_run_wall_us(srv->cfg.run);
+    s->arena = lg_arena_create("session", 1024);
+    s->statement = lg_arena_create("statement", 8192);
+    lg_error_init(&s->err, s->statement);
+    lg_pgwire_reader_init(&s->in);
+    lg_strbuf_init(&s->out, LG_SESSION_OUT_MAX);
+    lg_timer_init(&s->idle_timer, srv->cfg.run, lg_session__on_idle_timeout, s);
+    s->rows = lg_arena_create("rows", 4096);
+    lg_session__sql_open(s);
+    s->settings = lg_settings_create(lg_session__check_setting, s);
+    lg_list_push_back(&srv->sessions, &s->link);
+    lg_map_put(srv->by_pid, s->pid, s);
+    srv->session_count++;
+    lg_session__set_state(s, LG_SESSION_STARTUP);
+    if (lg_session__spawn(s) != LG_OK)
+        lg_session__end(s);
+}
+
+/* Ends the session and frees it. On its own fiber, or with none. */
+void
+lg_session__end(lg_session *s)
+{
+    lg_session_server *srv = s->server;
+    s->state = LG_SESSION_ENDING;
+    lg_timer_stop(&s->idle_timer);
+    lg_session__sql_close(s);
+    lg_sock_close(s->sock);
+    lg_list_remove(&s->link);
+    lg_map_remove(srv->by_pid, s->pid);
+    srv->session_count--;
+    lg_fiber *self = lg_fiber_self();
+    if (self && lg_fiber_owner(self) == s)
+        lg_fiber_set_owner(self, NULL, NULL);
+    lg_settings_destroy(s->settings);
+    lg_pgwire_reader_fini(&s->in);
+    lg_strbuf_fini(&s->out);
+    lg_arena_destroy(s->rows);
+    lg_arena_destroy(s->statement);
+    lg_arena_destroy(s->arena);
+    lg_free(s);
+    lg_waitq_wake_all(&srv->gone);
+}
+
+lg_status
+lg_session_server_start(const lg_session_server_config *cfg, lg_session_server **ret_server)
+{
+    lg_session_server *srv = lg_zalloc(sizeof *srv);
+    srv->cfg = *cfg;
+    lg_list_init(&srv->sessions);
+    lg_waitq_init(&srv->gone);
+    lg_status st = lg_sock_listen(cfg->run, cfg->listen, 1024, &srv->listener);
+    if (st != LG_OK) {
+        lg_free(srv);
+        return st;
+    }
+    srv->by_pid = lg_map_create();
+    st = lg_run_spawn(cfg->run, "accept", 0, accept_main, srv, &srv->acceptor);
+    if (st != LG_OK) {
+        lg_sock_close(srv->listener);
+        lg_map_destroy(srv->by_pid);
+        lg_free(srv);
+        return st;
+    }
+    *ret_server = srv;
+    return LG_OK;
+}
+
+/* Makes a session end with `why`: at once when idle, at its next wait when active. */
+static void
+end_from_outside(lg_session *s, lg_status why)
+{
+    if (s->pending_end == LG_OK)
+        s->pending_end = why;
+    if (s->fiber)
+        lg_fiber_cancel(s->fiber, why);
+    else
+        lg_session__wake(s);
+}
+
+void
+lg_session_server_drain(lg_session_server *srv, lg_time deadline)
+{
+    srv->draining = true;
+    LG_LIST_FOREACH_SAFE(it, &srv->sessions)
+    {
+        lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
+        if (s->state == LG_SESSION_IDLE && lg_session__txn_char(s) == 'I')
+            end_from_outside(s, LG_SHUTDOWN);
+    }
+    while (srv->session_count && lg_run_now_ns(srv->cfg.run) < deadline)
+        if (lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, deadline, false) == LG_TIMEOUT)
+            break;
+    LG_LIST_FOREACH_SAFE(it, &srv->sessions)
+    {
+        end_from_outside(LG_CONTAINER_OF(it, lg_session, link), LG_SHUTDOWN);
+    }
+    while (srv->session_count) {
+        lg_status st = lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+        (void)st; /* looked at again */
+    }
+}
+
+void
+lg_session_server_stop(lg_session_server *srv)
+{
+    if (!srv)
+        return;
+    LG_ASSERT(srv->session_count == 0);
+    srv->stopping = true;
+    lg_sock_close(srv->listener);
+    while (srv->acceptor) {
+        lg_status st = lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+        (void)st;
+    }
+    lg_map_destroy(srv->by_pid);
+    lg_free(srv);
+}
+
+void
+lg_session_cancel(lg_session_server *srv, uint32_t pid, uint32_t key)
+{
+    lg_session *s = lg_map_get(srv->by_pid, pid);
+    if (s && s->cancel_key == key && s->fiber && s->state == LG_SESSION_ACTIVE)
+        lg_fiber_cancel(s->fiber, LG_CANCELED);
+}
+
+bool
+lg_session_signal(lg_session_server *srv, uint32_t pid, lg_status why)
+{
+    lg_session *s = lg_map_get(srv->by_pid, pid);
+    if (!s)
+        return false;
+    if (why == LG_SHUTDOWN)
+        end_from_outside(s, why);
+    else if (s->fiber && s->state == LG_SESSION_ACTIVE)
+        lg_fiber_cancel(s->fiber, why);
+    return true;
+}
+
+uint32_t
+lg_session_count(const lg_session_server *srv)
+{
+    return srv->session_count;
+}
+
+static const char *
+state_text(lg_session *s)
+{
+    if (s->state != LG_SESSION_IDLE)
+        return "active";
+    switch (lg_session__txn_char(s)) {
+    case 'T':
+        return "idle in transaction";
+    case 'E':
+        return "idle in transaction (aborted)";
+    default:
+        return "idle";
+    }
+}
+
+bool
+lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info)
+{
+    uint32_t i = 0;
+    LG_LIST_FOREACH(it, &srv->sessions)
+    {
+        if (i++ < *pos)
+            continue;
+        lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
+        lg_time since = 0;
+        *pos = i;
+        *ret_info = (lg_session_info){
+            .pid = s->pid,
+            .user = s->user,
+            .database = s->database,
+            .application = lg_settings_string(s->settings, LG_SETTING_application_name),
+            .client = lg_sock_peer(s->sock),
+            .state = state_text(s),
+            .query = s->query,
+            .logon_us = s->logon_us,
+            .query_start_us = s->query_start_us,
+            .state_change_us = s->state_change_us,
+            .xact_start_us = s->xact_start_us,
+            .xid = lg_session__xid(s),
+            .wait = s->fiber ? lg_fiber_waiting_for(s->fiber, &since) : LG_WAIT_CLIENT_MESSAGE,
+            .stats = &s->stats,
+        };
+        ret_info->wait_since = since;
+        return true;
+    }
+    return false;
+}

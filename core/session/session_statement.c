@@ -1,0 +1,163 @@
+/* Statements: from text to a plan, and prepared statements. A plan is made when it is first needed and made
+ * anew when what it depends on changed (the catalog's generation, or exec says LG_RETRY). */
+#include "session_internal.h"
+#include <string.h>
+
+lg_session_plan *
+lg_session__plan_ref(lg_session_plan *p)
+{
+    p->refs++;
+    return p;
+}
+
+void
+lg_session__plan_unref(lg_session_plan *p)
+{
+    if (!p || --p->refs)
+        return;
+    if (p->plan)
+        lg_plan_fini(p->plan);
+    else
+        lg_bind_fini(&p->bind);
+    lg_arena_destroy(p->arena);
+    lg_free(p);
+}
+
+static void
+plan_settings(const lg_session *s, lg_plan_settings *ps)
+{
+    lg_plan_settings_init(ps);
+    ps->seqscan = lg_settings_bool(s->settings, LG_SETTING_enable_seqscan);
+    ps->indexscan = lg_settings_bool(s->settings, LG_SETTING_enable_indexscan);
+    ps->indexonlyscan = lg_settings_bool(s->settings, LG_SETTING_enable_indexonlyscan);
+    ps->nestloop = lg_settings_bool(s->settings, LG_SETTING_enable_nestloop);
+    ps->hashjoin = lg_settings_bool(s->settings, LG_SETTING_enable_hashjoin);
+    ps->mergejoin = lg_settings_bool(s->settings, LG_SETTING_enable_mergejoin);
+    ps->hashagg = lg_settings_bool(s->settings, LG_SETTING_enable_hashagg);
+    ps->sort = lg_settings_bool(s->settings, LG_SETTING_enable_sort);
+}
+
+static lg_status
+make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
+{
+    lg_plan_settings ps;
+    lg_query *q;
+    sp->generation = lg_cat_generation(s->cat);
+    lg_bind_init(&sp->bind, s->cat, s->server->cfg.run, sp->arena, &s->env, &s->err, p->text);
+    sp->bind.infer_params = true;
+    sp->bind.nparams = p->nparams;
+    sp->bind.params = lg_arena_dup(sp->arena, p->params, p->nparams * sizeof(lg_oid));
+    LG_TRY(lg_bind_query(&sp->bind, p->stmt, &q));
+    plan_settings(s, &ps);
+    return lg_plan_query(&sp->bind, q, &ps, &sp->plan);
+}
+
+lg_status
+lg_session__plan(lg_session *s, lg_prepared *p)
+{
+    if (!p->stmt || !lg_bind_is_query(p->stmt))
+        return LG_OK;
+    if (p->planned && p->planned->generation == lg_cat_generation(s->cat))
+        return LG_OK;
+    lg_session_plan *sp = lg_zalloc(sizeof *sp);
+    sp->arena = lg_arena_create("plan", 4096);
+    sp->refs = 1;
+    lg_status st = make_plan(s, p, sp);
+    if (st != LG_OK) {
+        lg_session__plan_unref(sp);
+        return st;
+    }
+    /* Inferred once; a plan made later must find the same types. */
+    if (!p->planned) {
+        p->nparams = sp->plan->nparams;
+        p->params = lg_arena_dup(p->arena, sp->plan->params, p->nparams * sizeof(lg_oid));
+    }
+    lg_session__plan_unref(p->planned);
+    p->planned = sp;
+    lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_PARSE_COUNT_HARD);
+    return LG_OK;
+}
+
+/* Takes the arena over, in which text, stmt and params may live already. */
+lg_status
+lg_session__prepare(lg_session *s, const char *name, const char *text, const lg_ast *stmt,
+                    lg_arena *arena, uint32_t nparams, const lg_oid *params, lg_prepared **ret_p)
+{
+    lg_prepared *p = lg_zalloc(sizeof *p);
+    p->arena = arena;
+    p->name = lg_arena_strdup(arena, name);
+    p->text = text;
+    p->stmt = stmt;
+    p->nparams = nparams;
+    p->params = lg_arena_dup(arena, params, nparams * sizeof(lg_oid));
+    p->prepared_at_us = lg_run_wall_us(s->server->cfg.run);
+    p->refs = 1;
+    lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_PARSE_COUNT_TOTAL);
+    *ret_p = p;
+    return LG_OK;
+}
+
+void
+lg_session__prepared_unref(lg_prepared *p)
+{
+    if (!p || --p->refs)
+        return;
+    lg_session__plan_unref(p->planned);
+    lg_arena_destroy(p->arena);
+    lg_free(p);
+}
+
+lg_prepared *
+lg_session__prepared_find(lg_session *s, const char *name)
+{
+    return lg_strmap_get(s->prepared, name, strlen(name));
+}
+
+void
+lg_session__prepared_store(lg_session *s, lg_prepared *p)
+{
+    lg_session__prepared_unref(lg_strmap_put(s->prepared, p->name, strlen(p->name), p));
+}
+
+void
+lg_session__prepared_drop(lg_session *s, const char *name)
+{
+    lg_session__prepared_unref(lg_strmap_remove(s->prepared, name, strlen(name)));
+}
+
+void
+lg_session__prepared_drop_all(lg_session *s)
+{
+    for (;;) {
+        size_t pos = 0, len;
+        const char *name;
+        void *p;
+        if (!lg_strmap_next(s->prepared, &pos, &name, &len, &p))
+            return;
+        lg_strmap_remove(s->prepared, name, len);
+        lg_session__prepared_unref(p);
+    }
+}
+
+lg_status
+lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a, const lg_outcol **ret_cols,
+                    uint32_t *ret_n)
+{
+    *ret_n = 0;
+    *ret_cols = NULL;
+    if (!p->stmt)
+        return LG_OK;
+    if (lg_bind_is_query(p->stmt)) {
+        LG_TRY(lg_session__plan(s, p));
+        *ret_cols = p->planned->plan->cols;
+        *ret_n = p->planned->plan->ncols;
+        return LG_OK;
+    }
+    *ret_n = lg_session__utility_columns(s, p->stmt, a, ret_cols);
+    if (!*ret_n) {
+        lg_outcol *cols;
+        *ret_n = lg_exec_utility_columns(p->stmt, a, &cols);
+        *ret_cols = cols;
+    }
+    return LG_OK;
+}

@@ -1,0 +1,367 @@
+/* Transactions of a session, as a client sees them.
+ *
+ *   NONE --statement--> IMPLICIT --end of query or Sync--> NONE (committed, or rolled back on error)
+ *   NONE/IMPLICIT --BEGIN--> BLOCK --COMMIT/ROLLBACK--> NONE
+ *   BLOCK --error--> FAILED --ROLLBACK, COMMIT (as ROLLBACK)--> NONE
+ *                    FAILED --ROLLBACK TO--> BLOCK
+ *
+ * An error in a block without savepoints rolls back in storage at once (locks go), the block stays
+ * FAILED until the client ends it; with savepoints everything after the innermost one is taken back.
+ * COMMIT's order: catalog (may wait for the dictionary enqueue), storage (durable and heard by all), then
+ * catalog and settings let go.
+ */
+#include "session_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+char
+lg_session__txn_char(const lg_session *s)
+{
+    switch (s->txn_state) {
+    case LG_SESSION_TXN_BLOCK:
+        return 'T';
+    case LG_SESSION_TXN_FAILED:
+        return 'E';
+    default:
+        return 'I';
+    }
+}
+
+uint64_t
+lg_session__xid(const lg_session *s)
+{
+    return s->txn ? lg_txn_xid(s->txn) : 0;
+}
+
+static void
+warn(lg_session *s, const char *sqlstate, const char *message)
+{
+    lg_session__notice(s, "WARNING", sqlstate, message);
+}
+
+static bool
+repeatable(const lg_session *s)
+{
+    const char *level = lg_settings_string(s->settings, LG_SETTING_transaction_isolation);
+    return level[0] == 's' || (level[0] == 'r' && level[5] == 't'); /* serializable, repeatable read */
+}
+
+static lg_status
+begin_storage(lg_session *s)
+{
+    if (s->txn)
+        return LG_OK;
+    s->txn = lg_txn_begin(s->server->cfg.sql.txns);
+    lg_cat_begin(s->cat, s->txn);
+    s->have_snapshot = false;
+    s->xact_start_us = lg_run_wall_us(s->server->cfg.run);
+    s->env.txn_ts = (int64_t)s->xact_start_us - LG_TS_UNIX_EPOCH_US;
+    return LG_OK;
+}
+
+/* A new transaction takes its characteristics from the session's defaults. */
+static lg_status
+default_characteristics(lg_session *s)
+{
+    static const char *const pairs[][2] = {
+        {"transaction_isolation", "default_transaction_isolation"},
+        {"transaction_read_only", "default_transaction_read_only"},
+        {"transaction_deferrable", "default_transaction_deferrable"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        const char *value = lg_settings_get(s->settings, pairs[i][1]);
+        if (strcmp(lg_settings_get(s->settings, pairs[i][0]), value) != 0)
+            LG_TRY(lg_settings_set(s->settings, pairs[i][0], value, LG_SET_LOCAL, true, &s->err));
+    }
+    return LG_OK;
+}
+
+static lg_status
+begin(lg_session *s, lg_session_txn_state state)
+{
+    if (s->txn_state == LG_SESSION_TXN_NONE) {
+        lg_settings_txn_begin(s->settings);
+        LG_TRY(default_characteristics(s));
+    }
+    LG_TRY(begin_storage(s));
+    s->txn_state = state;
+    return LG_OK;
+}
+
+/* A newer snapshot for the statement that is running: READ COMMITTED runs it again. */
+void
+lg_session__txn_new_snapshot(lg_session *s)
+{
+    lg_snapshot *target = s->running ? &s->running->snapshot : &s->snapshot;
+    lg_txn_snapshot(s->txn, target);
+    s->es.snapshot = target;
+}
+
+lg_status
+lg_session__txn_statement(lg_session *s)
+{
+    if (s->txn_state == LG_SESSION_TXN_NONE)
+        LG_TRY(begin(s, LG_SESSION_TXN_IMPLICIT));
+    s->es.repeatable_read = repeatable(s);
+    s->es.read_only = lg_settings_bool(s->settings, LG_SETTING_transaction_read_only);
+    if (!s->es.repeatable_read || !s->have_snapshot) {
+        /* Nothing open needs the older ones: purge may go on. */
+        if (!s->es.repeatable_read && lg_strmap_count(s->portals) == 0)
+            lg_txn_snapshots_done(s->txn);
+        lg_txn_snapshot(s->txn, &s->snapshot);
+        s->have_snapshot = true;
+    } else {
+        lg_txn_snapshot_refresh_own(s->txn, &s->snapshot);
+    }
+    s->es.snapshot = &s->snapshot;
+    return LG_OK;
+}
+
+/* ---- endings ---- */
+
+static void
+pop_savepoint(lg_session *s)
+{
+    lg_session_savepoint *sp = LG_CONTAINER_OF(s->savepoints.next, lg_session_savepoint, link);
+    lg_list_remove(&sp->link);
+    lg_free(sp->name);
+    lg_free(sp);
+}
+
+static void
+finish(lg_session *s, bool committed)
+{
+    while (!lg_list_empty(&s->savepoints))
+        pop_savepoint(s);
+    lg_settings_txn_end(s->settings, committed);
+    s->txn_state = LG_SESSION_TXN_NONE;
+    s->have_snapshot = false;
+    s->xact_start_us = 0;
+    lg_status st = lg_session__settings_changed(s);
+    (void)st; /* values were checked when they were set */
+}
+
+/* Rolls storage and catalog back; the session's own state is finish()'s. A rollback that fails (a
+ * disk error, fencing) leaves the transaction to be rolled back by whoever recovers this instance. */
+static void
+rollback_storage(lg_session *s)
+{
+    lg_session__portals_drop_all(s);
+    if (!s->txn)
+        return;
+    lg_status st = lg_txn_rollback(s->txn);
+    s->txn = NULL;
+    if (st != LG_OK)
+        lg_log_error(s->server->cfg.log, "session", "rollback failed: %s", lg_status_text(st));
+    lg_cat_end(s->cat, false);
+    lg_stat_inc(&s->stats, LG_STAT_USER_ROLLBACKS);
+    lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_ROLLBACKS);
+}
+
+static void
+rollback(lg_session *s)
+{
+    rollback_storage(s);
+    finish(s, false);
+}
+
+static lg_status
+commit(lg_session *s)
+{
+    lg_session__portals_drop_all(s);
+    if (s->txn) {
+        lg_status st = lg_cat_pre_commit(s->cat);
+        if (st != LG_OK) {
+            rollback(s);
+            return st;
+        }
+        st = lg_txn_commit(s->txn);
+        if (st == LG_IO || st == LG_FENCED)
+            return LG_FENCED; /* the outcome is unknown: the instance stops, recovery decides */
+        s->txn = NULL;
+        lg_cat_end(s->cat, st == LG_OK);
+        if (st != LG_OK) {
+            finish(s, false);
+            return st;
+        }
+        lg_stat_inc(&s->stats, LG_STAT_USER_COMMITS);
+        lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_COMMITS);
+    }
+    finish(s, true);
+    return LG_OK;
+}
+
+/* Everything since the innermost savepoint. */
+static lg_status
+rollback_to_newest(lg_session *s)
+{
+    lg_session_savepoint *sp = LG_CONTAINER_OF(s->savepoints.next, lg_session_savepoint, link);
+    LG_TRY(lg_txn_rollback_to(s->txn, sp->storage));
+    lg_cat_rollback_to(s->cat, sp->catalog);
+    lg_settings_rollback_to(s->settings, sp->settings);
+    return lg_session__settings_changed(s);
+}
+
+void
+lg_session__txn_statement_failed(lg_session *s)
+{
+    if (s->txn_state == LG_SESSION_TXN_FAILED)
+        return;
+    if (s->txn_state == LG_SESSION_TXN_BLOCK) {
+        lg_session__portals_drop_all(s);
+        s->txn_state = LG_SESSION_TXN_FAILED;
+        if (lg_list_empty(&s->savepoints) || rollback_to_newest(s) != LG_OK)
+            rollback_storage(s);
+    } else if (s->txn_state == LG_SESSION_TXN_IMPLICIT) {
+        rollback(s);
+    }
+}
+
+lg_status
+lg_session__txn_end_implicit(lg_session *s)
+{
+    return s->txn_state == LG_SESSION_TXN_IMPLICIT ? commit(s) : LG_OK;
+}
+
+void
+lg_session__txn_abandon(lg_session *s)
+{
+    if (s->txn_state != LG_SESSION_TXN_NONE)
+        rollback(s);
+}
+
+/* ---- commands ---- */
+
+static lg_status
+command_begin(lg_session *s, const lg_ast_transaction_stmt *t)
+{
+    if (s->txn_state == LG_SESSION_TXN_BLOCK) {
+        warn(s, "25001", "there is already a transaction in progress");
+        return LG_OK;
+    }
+    LG_TRY(begin(s, LG_SESSION_TXN_BLOCK));
+    return lg_session__txn_options(s, &t->options, false);
+}
+
+static lg_status
+chain_begin(lg_session *s, bool chain, const char *isolation, const char *read_only)
+{
+    if (!chain)
+        return LG_OK;
+    LG_TRY(begin(s, LG_SESSION_TXN_BLOCK));
+    LG_TRY(lg_settings_set(s->settings, "transaction_isolation", isolation, LG_SET_LOCAL, true, &s->err));
+    return lg_settings_set(s->settings, "transaction_read_only", read_only, LG_SET_LOCAL, true, &s->err);
+}
+
+static lg_status
+command_end(lg_session *s, const lg_ast_transaction_stmt *t, char tag[LG_TAG_MAX])
+{
+    bool wants_commit = t->kind == LG_A_TRANS_STMT_COMMIT;
+    bool commits = wants_commit && s->txn_state != LG_SESSION_TXN_FAILED;
+    bool in_block = s->txn_state == LG_SESSION_TXN_BLOCK || s->txn_state == LG_SESSION_TXN_FAILED;
+    char isolation[32], read_only[8];
+    snprintf(isolation, sizeof isolation, "%s",
+             lg_settings_string(s->settings, LG_SETTING_transaction_isolation));
+    snprintf(read_only, sizeof read_only, "%s",
+             lg_settings_string(s->settings, LG_SETTING_transaction_read_only));
+    if (t->chain && !in_block)
+        return lg_error_set(&s->err, "25P01", "%s can only be used in transaction blocks",
+                            wants_commit ? "COMMIT AND CHAIN" : "ROLLBACK AND CHAIN");
+    if (!in_block)
+        warn(s, "25P01", "there is no transaction in progress");
+    snprintf(tag, LG_TAG_MAX, "%s", commits ? "COMMIT" : "ROLLBACK");
+    if (commits)
+        LG_TRY(commit(s));
+    else
+        rollback(s);
+    return chain_begin(s, t->chain, isolation, read_only);
+}
+
+static lg_session_savepoint *
+find_savepoint(lg_session *s, const char *name)
+{
+    LG_LIST_FOREACH(it, &s->savepoints)
+    {
+        lg_session_savepoint *sp = LG_CONTAINER_OF(it, lg_session_savepoint, link);
+        if (!strcmp(sp->name, name))
+            return sp;
+    }
+    return NULL;
+}
+
+static lg_status
+require_block(lg_session *s, const char *what)
+{
+    if (s->txn_state == LG_SESSION_TXN_BLOCK || s->txn_state == LG_SESSION_TXN_FAILED)
+        return LG_OK;
+    return lg_error_set(&s->err, "25P01", "%s can only be used in transaction blocks", what);
+}
+
+static lg_status
+command_savepoint(lg_session *s, const char *name)
+{
+    LG_TRY(require_block(s, "SAVEPOINT"));
+    lg_session_savepoint *sp = lg_zalloc(sizeof *sp);
+    sp->name = lg_strdup(name);
+    lg_txn_savepoint_take(s->txn, &sp->storage);
+    sp->catalog = lg_cat_savepoint(s->cat);
+    sp->settings = lg_settings_mark(s->settings);
+    lg_list_push_front(&s->savepoints, &sp->link);
+    return LG_OK;
+}
+
+static lg_status
+command_release(lg_session *s, const char *name)
+{
+    LG_TRY(require_block(s, "RELEASE SAVEPOINT"));
+    lg_session_savepoint *sp = find_savepoint(s, name);
+    if (!sp)
+        return lg_error_set(&s->err, "3B001", "savepoint \"%s\" does not exist", name);
+    while (s->savepoints.next != &sp->link)
+        pop_savepoint(s);
+    pop_savepoint(s);
+    return LG_OK;
+}
+
+static lg_status
+command_rollback_to(lg_session *s, const char *name)
+{
+    LG_TRY(require_block(s, "ROLLBACK TO SAVEPOINT"));
+    lg_session_savepoint *sp = find_savepoint(s, name);
+    if (!sp)
+        return lg_error_set(&s->err, "3B001", "savepoint \"%s\" does not exist", name);
+    while (s->savepoints.next != &sp->link)
+        pop_savepoint(s);
+    lg_session__portals_drop_all(s);
+    LG_TRY(rollback_to_newest(s));
+    s->txn_state = LG_SESSION_TXN_BLOCK;
+    return LG_OK;
+}
+
+lg_status
+lg_session__txn_command(lg_session *s, const lg_ast *stmt, char tag[LG_TAG_MAX])
+{
+    const lg_ast_transaction_stmt *t = lg_ast_as(stmt, transaction_stmt);
+    switch (t->kind) {
+    case LG_A_TRANS_STMT_BEGIN:
+        snprintf(tag, LG_TAG_MAX, "BEGIN");
+        return command_begin(s, t);
+    case LG_A_TRANS_STMT_START:
+        snprintf(tag, LG_TAG_MAX, "START TRANSACTION");
+        return command_begin(s, t);
+    case LG_A_TRANS_STMT_COMMIT:
+    case LG_A_TRANS_STMT_ROLLBACK:
+        return command_end(s, t, tag);
+    case LG_A_TRANS_STMT_SAVEPOINT:
+        snprintf(tag, LG_TAG_MAX, "SAVEPOINT");
+        return command_savepoint(s, t->savepoint_name);
+    case LG_A_TRANS_STMT_RELEASE:
+        snprintf(tag, LG_TAG_MAX, "RELEASE");
+        return command_release(s, t->savepoint_name);
+    case LG_A_TRANS_STMT_ROLLBACK_TO:
+        snprintf(tag, LG_TAG_MAX, "ROLLBACK");
+        return command_rollback_to(s, t->savepoint_name);
+    default:
+        return lg_error_set(&s->err, "55000", "prepared transactions are disabled");
+    }
+}
