@@ -37,17 +37,17 @@ typedef struct lg_bind_relation {
 typedef struct lg_bind {
     /* set by the caller */
     lg_bind_catalog catalog;
-    struct lg_run *run;   /* for parsing stored texts; NULL as in parse.h */
-    lg_arena *arena;      /* everything made goes here */
-    lg_env *env;          /* for input functions of literals */
+    struct lg_run *run; /* for parsing stored texts; NULL as in parse.h */
+    lg_arena *arena;    /* everything made goes here */
+    lg_env *env;        /* for input functions of literals */
     lg_error *err;
-    const char *sql;      /* the text that locations refer to; NULL: positions are not set */
+    const char *sql; /* the text that locations refer to; NULL: positions are not set */
     /* Parameter types: in and out. nparams fixed types when !infer; else unknown ones (0 or
      * LG_T_UNKNOWN) are inferred and the array (in the arena) grows. */
     bool infer_params;
     uint32_t nparams;
     lg_oid *params;
-    size_t stack_bytes;   /* of the fiber that may be used from here; 0 = 128 KiB */
+    size_t stack_bytes; /* of the fiber that may be used from here; 0 = 128 KiB */
     /* results */
     uint32_t nrelations;
     lg_bind_relation *relations;
@@ -56,7 +56,7 @@ typedef struct lg_bind {
     uint32_t params_cap;
     const char *stack_base;
     uint32_t depth;
-    bool no_lock;         /* binding stored expressions */
+    bool no_lock; /* binding stored expressions */
 } lg_bind;
 
 void lg_bind_init(lg_bind *b, lg_cat *cat, struct lg_run *run, lg_arena *arena, lg_env *env,
@@ -107,13 +107,13 @@ LG_MUST lg_status lg_bind_column_default(lg_bind *b, lg_relation *rel, const lg_
 
 typedef struct lg_deparse {
     lg_arena *arena;
-    lg_env *env;             /* output functions of constants */
+    lg_env *env; /* output functions of constants */
     /* Name of a relation (with schema when not visible) for regclass constants and FROM; may be
      * NULL: then the plain name. */
     const char *(*relation_name)(void *arg, lg_oid oid);
     void *arg;
-    bool qualify;            /* columns as table.column */
-    bool pretty;             /* fewer parentheses, as pg_get_expr(..., true) */
+    bool qualify; /* columns as table.column */
+    bool pretty;  /* fewer parentheses, as pg_get_expr(..., true) */
     /* For plans: the text of a slot, execution parameter or subplan; NULL outside EXPLAIN. */
     const char *(*slot_name)(void *arg, const lg_expr *e);
 } lg_deparse;

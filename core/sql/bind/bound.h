@@ -18,7 +18,7 @@ typedef struct lg_outcol {
     lg_oid type;
     int32_t typmod;
     lg_oid collation;
-    lg_oid table;   /* the column it is, if it is one; 0 */
+    lg_oid table; /* the column it is, if it is one; 0 */
     int16_t attnum;
 } lg_outcol;
 
@@ -29,21 +29,21 @@ typedef enum lg_rte_kind {
     LG_RTE_FUNCTION,
     LG_RTE_VALUES,
     LG_RTE_CTE,
-    LG_RTE_RESULT,   /* one row, no columns */
+    LG_RTE_RESULT, /* one row, no columns */
 } lg_rte_kind;
 
 typedef struct lg_rte_func {
     lg_expr *expr;
-    uint32_t ncols;         /* columns it contributes */
+    uint32_t ncols; /* columns it contributes */
 } lg_rte_func;
 
 typedef struct lg_rte {
     lg_rte_kind kind;
-    const char *alias;      /* the name it goes by; for deparsing and EXPLAIN */
-    bool has_alias;         /* written by the user */
+    const char *alias; /* the name it goes by; for deparsing and EXPLAIN */
+    bool has_alias;    /* written by the user */
     bool lateral;
     uint32_t ncols;
-    lg_outcol *cols;        /* RELATION: one per attnum, dropped ones have name NULL */
+    lg_outcol *cols; /* RELATION: one per attnum, dropped ones have name NULL */
     /* RELATION */
     lg_relation *rel;
     lg_lockmode lock;
@@ -51,26 +51,26 @@ typedef struct lg_rte {
     lg_query *subquery;
     const lg_relation *view; /* the view it came from, or NULL */
     /* JOIN */
-    uint8_t join_type;      /* LG_A_JOIN_* */
-    lg_expr **alias_exprs;  /* one per column */
+    uint8_t join_type;     /* LG_A_JOIN_* */
+    lg_expr **alias_exprs; /* one per column */
     /* FUNCTION: ROWS FROM (...) has several */
     uint32_t nfuncs;
     lg_rte_func *funcs;
-    bool ordinality;        /* one more column, int8 */
+    bool ordinality; /* one more column, int8 */
     /* VALUES: rows of ncols expressions */
     uint32_t nrows;
     lg_expr ***rows;
     /* CTE */
-    uint32_t cte_up;        /* query levels up */
-    uint32_t cte;           /* index in that query's ctes */
-    bool cte_self;          /* the recursive reference inside the CTE itself */
+    uint32_t cte_up; /* query levels up */
+    uint32_t cte;    /* index in that query's ctes */
+    bool cte_self;   /* the recursive reference inside the CTE itself */
 } lg_rte;
 
 typedef struct lg_cte {
     const char *name;
     lg_query *query;
-    bool recursive;         /* UNION [ALL] that refers to itself */
-    uint8_t materialized;   /* LG_A_CTE_MATERIALIZE_* */
+    bool recursive;       /* UNION [ALL] that refers to itself */
+    uint8_t materialized; /* LG_A_CTE_MATERIALIZE_* */
     uint32_t refs;
     uint32_t ncols;
     lg_outcol *cols;
@@ -79,36 +79,36 @@ typedef struct lg_cte {
 /* Node of the join tree. */
 struct lg_from {
     bool is_join;
-    uint32_t rte;           /* the relation, or the join's own entry */
-    uint8_t join_type;      /* LG_A_JOIN_INNER, LEFT, FULL, RIGHT; after planning SEMI, ANTI too */
+    uint32_t rte;      /* the relation, or the join's own entry */
+    uint8_t join_type; /* LG_A_JOIN_INNER, LEFT, FULL, RIGHT; after planning SEMI, ANTI too */
     lg_from *left, *right;
-    lg_expr *quals;         /* ON; NULL: none */
+    lg_expr *quals; /* ON; NULL: none */
 };
 
 typedef struct lg_target {
     lg_expr *expr;
-    const char *name;       /* NULL only when junk */
-    uint32_t ref;           /* > 0: sort, group and distinct items name it by this number */
-    int16_t attnum;         /* INSERT, UPDATE: the column assigned */
-    bool junk;              /* not part of the result */
-    lg_oid table;           /* origin, see lg_outcol */
+    const char *name; /* NULL only when junk */
+    uint32_t ref;     /* > 0: sort, group and distinct items name it by this number */
+    int16_t attnum;   /* INSERT, UPDATE: the column assigned */
+    bool junk;        /* not part of the result */
+    lg_oid table;     /* origin, see lg_outcol */
     int16_t table_attnum;
 } lg_target;
 
 /* ORDER BY, GROUP BY, DISTINCT item. eq and lt are the type's own (or USING's). */
 typedef struct lg_sort_item {
-    uint32_t ref;           /* the target with this ref; 0: expr is set (aggregate ORDER BY) */
+    uint32_t ref; /* the target with this ref; 0: expr is set (aggregate ORDER BY) */
     lg_expr *expr;
     const lg_operator *eq;
-    const lg_operator *lt;  /* the ordering operator: < or, for DESC, > ; NULL: not sortable */
+    const lg_operator *lt; /* the ordering operator: < or, for DESC, > ; NULL: not sortable */
     bool desc;
     bool nulls_first;
 } lg_sort_item;
 
 typedef struct lg_setop {
-    uint8_t op;             /* LG_A_SETOP_*; NONE: a leaf */
+    uint8_t op; /* LG_A_SETOP_*; NONE: a leaf */
     bool all;
-    uint32_t rte;           /* leaf: subquery entry */
+    uint32_t rte; /* leaf: subquery entry */
     struct lg_setop *left, *right;
     uint32_t ncols;
     lg_outcol *cols;
@@ -117,17 +117,17 @@ typedef struct lg_setop {
 /* FOR UPDATE and its kin. */
 typedef struct lg_rowmark {
     uint32_t rte;
-    uint8_t strength;       /* LG_A_LCS_* */
-    uint8_t wait;           /* LG_A_LOCK_WAIT_* */
+    uint8_t strength; /* LG_A_LCS_* */
+    uint8_t wait;     /* LG_A_LOCK_WAIT_* */
 } lg_rowmark;
 
 typedef struct lg_on_conflict {
-    uint8_t action;         /* LG_A_ONCONFLICT_NOTHING, UPDATE */
-    uint32_t narbiters;     /* 0 with NOTHING: any unique index */
-    lg_oid *arbiters;       /* index OIDs */
-    uint32_t excluded;      /* range table entry of EXCLUDED */
+    uint8_t action;     /* LG_A_ONCONFLICT_NOTHING, UPDATE */
+    uint32_t narbiters; /* 0 with NOTHING: any unique index */
+    lg_oid *arbiters;   /* index OIDs */
+    uint32_t excluded;  /* range table entry of EXCLUDED */
     uint32_t nset;
-    lg_target *set;         /* attnum, expr over the table and EXCLUDED */
+    lg_target *set; /* attnum, expr over the table and EXCLUDED */
     lg_expr *where;
 } lg_on_conflict;
 
@@ -135,16 +135,16 @@ typedef enum lg_cmd { LG_CMD_SELECT, LG_CMD_INSERT, LG_CMD_UPDATE, LG_CMD_DELETE
 
 struct lg_query {
     lg_cmd cmd;
-    lg_query *parent;       /* for name resolution only */
+    lg_query *parent; /* for name resolution only */
     uint32_t nrtes;
     lg_rte **rtes;
-    lg_from *from;          /* NULL: no FROM (one row) */
+    lg_from *from; /* NULL: no FROM (one row) */
     lg_expr *where;
     uint32_t ntargets;
-    lg_target *targets;     /* INSERT: one per assigned column, attnum set */
+    lg_target *targets; /* INSERT: one per assigned column, attnum set */
     uint32_t ngroup;
     lg_sort_item *group;
-    uint32_t nsets;         /* grouping sets: each an array of indexes into group; 0: none */
+    uint32_t nsets; /* grouping sets: each an array of indexes into group; 0: none */
     uint32_t **sets;
     uint32_t *set_len;
     lg_expr *having;
@@ -153,23 +153,23 @@ struct lg_query {
     bool distinct_on;
     uint32_t nsort;
     lg_sort_item *sort;
-    lg_expr *limit;         /* int8 */
+    lg_expr *limit; /* int8 */
     lg_expr *offset;
     bool with_ties;
-    lg_setop *setop;        /* its leaves are subqueries; targets are Vars of the leftmost */
+    lg_setop *setop; /* its leaves are subqueries; targets are Vars of the leftmost */
     uint32_t nctes;
     lg_cte *ctes;
     uint32_t nmarks;
     lg_rowmark *marks;
     bool has_aggs, has_sublinks, has_srfs, has_ctes_modifying;
-    bool grouped;           /* GROUP BY, HAVING or aggregates */
+    bool grouped; /* GROUP BY, HAVING or aggregates */
     /* INSERT, UPDATE, DELETE */
-    uint32_t result_rte;    /* the target table; range table entry 0 */
+    uint32_t result_rte; /* the target table; range table entry 0 */
     lg_on_conflict *on_conflict;
     uint32_t nreturning;
     lg_target *returning;
-    bool overriding_user;   /* OVERRIDING USER VALUE */
-    bool insert_values;     /* INSERT's rows come from entry values_rte, a VALUES or SELECT */
+    bool overriding_user; /* OVERRIDING USER VALUE */
+    bool insert_values;   /* INSERT's rows come from entry values_rte, a VALUES or SELECT */
     uint32_t source_rte;
 };
 

@@ -16,41 +16,41 @@
 #include "type.h"
 
 typedef enum lg_expr_kind {
-    LG_EX_CONST,      /* [x] konst */
-    LG_EX_PARAM,      /* [x] param.number: $1 is 1 */
-    LG_EX_VAR,        /* var */
-    LG_EX_SLOT,       /* [x] slot: column of the input row; < 0: see LG_SYSCOL_* */
-    LG_EX_EXEC,       /* [x] exec: parameter set by a nested loop or for a subplan */
-    LG_EX_FUNC,       /* [x] func: a call; operators and cast functions are calls too */
-    LG_EX_AND,        /* [x] args; three-valued, short-circuit; likewise OR and NOT */
-    LG_EX_OR,         /* [x] */
-    LG_EX_NOT,        /* [x] args[0] */
-    LG_EX_CASE,       /* [x] when0, then0, when1, then1, ..., else; with has_arg the argument comes
-                         first and the whens hold LG_EX_CASE_TEST in its place */
-    LG_EX_CASE_TEST,  /* [x] the value of the innermost enclosing CASE's argument, or the element
-                         of the innermost enclosing LG_EX_ARRAY_COERCE */
-    LG_EX_COALESCE,   /* [x] args */
-    LG_EX_GREATEST,   /* [x] args, all of the result's type; NULLs ignored */
-    LG_EX_LEAST,      /* [x] */
-    LG_EX_NULLIF,     /* [x] func is the = operator; result NULL when true, else args[0] */
-    LG_EX_DISTINCT,   /* [x] IS DISTINCT FROM; func is the = operator */
-    LG_EX_IS_NULL,    /* [x] args[0]; of a ROW: all fields; negated: IS NOT NULL */
-    LG_EX_BOOL_TEST,  /* [x] booltest: LG_A_IS_TRUE ... of ast_enum.h */
-    LG_EX_ARRAY,      /* [x] ARRAY[...]; args are elements, or arrays when multidim */
-    LG_EX_ARRAY_OP,   /* [x] args[0] op ANY/ALL (args[1]); func, use_or */
-    LG_EX_ROW,        /* [x] ROW(...): type record */
-    LG_EX_FIELD,      /* [x] field number `field` (from 1) of the record args[0] */
-    LG_EX_SUBSCRIPT,  /* [x] args[0] the array, then indices; slices: lower, upper pairs */
-    LG_EX_RELABEL,    /* [x] same bits, other type (binary coercible) or collation */
-    LG_EX_COERCE_IO,  /* [x] through text: output function of args[0], input function of type */
+    LG_EX_CONST,     /* [x] konst */
+    LG_EX_PARAM,     /* [x] param.number: $1 is 1 */
+    LG_EX_VAR,       /* var */
+    LG_EX_SLOT,      /* [x] slot: column of the input row; < 0: see LG_SYSCOL_* */
+    LG_EX_EXEC,      /* [x] exec: parameter set by a nested loop or for a subplan */
+    LG_EX_FUNC,      /* [x] func: a call; operators and cast functions are calls too */
+    LG_EX_AND,       /* [x] args; three-valued, short-circuit; likewise OR and NOT */
+    LG_EX_OR,        /* [x] */
+    LG_EX_NOT,       /* [x] args[0] */
+    LG_EX_CASE,      /* [x] when0, then0, when1, then1, ..., else; with has_arg the argument comes
+                        first and the whens hold LG_EX_CASE_TEST in its place */
+    LG_EX_CASE_TEST, /* [x] the value of the innermost enclosing CASE's argument, or the element
+                        of the innermost enclosing LG_EX_ARRAY_COERCE */
+    LG_EX_COALESCE,  /* [x] args */
+    LG_EX_GREATEST,  /* [x] args, all of the result's type; NULLs ignored */
+    LG_EX_LEAST,     /* [x] */
+    LG_EX_NULLIF,    /* [x] func is the = operator; result NULL when true, else args[0] */
+    LG_EX_DISTINCT,  /* [x] IS DISTINCT FROM; func is the = operator */
+    LG_EX_IS_NULL,   /* [x] args[0]; of a ROW: all fields; negated: IS NOT NULL */
+    LG_EX_BOOL_TEST, /* [x] booltest: LG_A_IS_TRUE ... of ast_enum.h */
+    LG_EX_ARRAY,     /* [x] ARRAY[...]; args are elements, or arrays when multidim */
+    LG_EX_ARRAY_OP,  /* [x] args[0] op ANY/ALL (args[1]); func, use_or */
+    LG_EX_ROW,       /* [x] ROW(...): type record */
+    LG_EX_FIELD,     /* [x] field number `field` (from 1) of the record args[0] */
+    LG_EX_SUBSCRIPT, /* [x] args[0] the array, then indices; slices: lower, upper pairs */
+    LG_EX_RELABEL,   /* [x] same bits, other type (binary coercible) or collation */
+    LG_EX_COERCE_IO, /* [x] through text: output function of args[0], input function of type */
     LG_EX_ARRAY_COERCE, /* [x] args[0] the array, args[1] what to do with each LG_EX_CASE_TEST */
-    LG_EX_AGG,        /* agg: an aggregate; to exec only inside lg_plan's list of aggregates [x] */
-    LG_EX_WINDOW,     /* reserved for window functions */
-    LG_EX_SUBLINK,    /* sublink: a subquery */
-    LG_EX_SUBCOL,     /* output column `slot` of the enclosing sublink's subquery; in a subplan's
-                         test [x] */
-    LG_EX_SUBPLAN,    /* [x] subplan */
-    LG_EX_DEFAULT,    /* DEFAULT in VALUES or SET; gone after bind */
+    LG_EX_AGG,     /* agg: an aggregate; to exec only inside lg_plan's list of aggregates [x] */
+    LG_EX_WINDOW,  /* reserved for window functions */
+    LG_EX_SUBLINK, /* sublink: a subquery */
+    LG_EX_SUBCOL,  /* output column `slot` of the enclosing sublink's subquery; in a subplan's
+                      test [x] */
+    LG_EX_SUBPLAN, /* [x] subplan */
+    LG_EX_DEFAULT, /* DEFAULT in VALUES or SET; gone after bind */
 } lg_expr_kind;
 
 /* System columns as attribute numbers and (negative) slots, PostgreSQL's numbers. */
@@ -75,21 +75,21 @@ struct lg_query;
 struct lg_sort_item;
 
 struct lg_expr {
-    uint8_t kind; /* lg_expr_kind */
-    uint8_t form; /* lg_func_form, also of relabel and the coercions */
-    bool negated;    /* IS_NULL */
-    bool use_or;     /* ARRAY_OP: ANY; else ALL */
-    bool has_arg;    /* CASE */
-    bool multidim;   /* ARRAY */
-    bool is_slice;   /* SUBSCRIPT */
-    bool variadic;   /* FUNC: the last argument is an array for VARIADIC */
+    uint8_t kind;      /* lg_expr_kind */
+    uint8_t form;      /* lg_func_form, also of relabel and the coercions */
+    bool negated;      /* IS_NULL */
+    bool use_or;       /* ARRAY_OP: ANY; else ALL */
+    bool has_arg;      /* CASE */
+    bool multidim;     /* ARRAY */
+    bool is_slice;     /* SUBSCRIPT */
+    bool variadic;     /* FUNC: the last argument is an array for VARIADIC */
     uint8_t sql_value; /* FUNC: LG_A_SVFOP_* when it stands for CURRENT_DATE and such, else 0 */
     uint8_t booltest;
     lg_oid type;
     int32_t typmod;
     lg_oid collation;
-    int32_t loc;  /* byte offset in the statement; -1 */
-    uint32_t id;  /* after planning: index of run-time state, < lg_plan.n_expr_ids */
+    int32_t loc; /* byte offset in the statement; -1 */
+    uint32_t id; /* after planning: index of run-time state, < lg_plan.n_expr_ids */
     uint32_t nargs;
     lg_expr **args;
     union {
@@ -105,32 +105,32 @@ struct lg_expr {
             uint32_t up;   /* query levels up; 0 = this one */
             int16_t attno; /* from 1; negative: LG_SYSCOL_* */
         } var;
-        int32_t slot;     /* SLOT, SUBCOL (from 0) */
-        uint32_t exec;    /* EXEC: index < lg_plan.n_exec_params */
-        uint32_t field;   /* FIELD */
+        int32_t slot;   /* SLOT, SUBCOL (from 0) */
+        uint32_t exec;  /* EXEC: index < lg_plan.n_exec_params */
+        uint32_t field; /* FIELD */
         struct {
             const lg_func *func;
             const lg_operator *op; /* NULL: not written as an operator */
-        } func;           /* FUNC, NULLIF, DISTINCT, ARRAY_OP */
+        } func;                    /* FUNC, NULLIF, DISTINCT, ARRAY_OP */
         struct {
             const lg_func *func;
-            const lg_expr *filter;       /* NULL: none */
+            const lg_expr *filter; /* NULL: none */
             uint32_t norder;
-            struct lg_sort_item *order;  /* over expressions, see bound.h */
-            uint32_t up;                 /* query level that it belongs to */
-            bool star;                   /* count(*) */
+            struct lg_sort_item *order; /* over expressions, see bound.h */
+            uint32_t up;                /* query level that it belongs to */
+            bool star;                  /* count(*) */
             bool distinct;
         } agg;
         struct {
-            uint8_t link;                /* lg_sublink */
+            uint8_t link; /* lg_sublink */
             struct lg_query *query;
             /* args[0] of ANY and ALL: the test, with LG_EX_SUBCOL for the subquery's columns */
         } sublink;
         struct {
-            uint8_t link;     /* lg_sublink */
-            uint32_t plan;    /* index in lg_plan.subplans */
-            bool hashed;      /* ANY: build a hash table of the subquery's rows once */
-            bool init;        /* uncorrelated: run once per execution, lazily */
+            uint8_t link;  /* lg_sublink */
+            uint32_t plan; /* index in lg_plan.subplans */
+            bool hashed;   /* ANY: build a hash table of the subquery's rows once */
+            bool init;     /* uncorrelated: run once per execution, lazily */
             /* ANY, ALL: args[0] is the test; then, for every set[i], the expression over the
              * current row whose value goes to execution parameter set[i] before the run. */
             uint32_t nset;
@@ -141,7 +141,7 @@ struct lg_expr {
 
 typedef enum lg_sublink {
     LG_SUBLINK_EXISTS,
-    LG_SUBLINK_ANY,   /* args[0] for any row; NULL rules as PostgreSQL */
+    LG_SUBLINK_ANY, /* args[0] for any row; NULL rules as PostgreSQL */
     LG_SUBLINK_ALL,
     LG_SUBLINK_EXPR,  /* the one value; more than one row is error 21000 */
     LG_SUBLINK_ARRAY, /* ARRAY(subquery) */

@@ -22,8 +22,9 @@ static lg_status
 too_deep(lg_error *err)
 {
     lg_error_set(err, "54001", "stack depth limit exceeded");
-    lg_error_hint(err, "Increase the configuration parameter \"max_stack_depth\" (currently 2048kB), "
-                       "after ensuring the platform's stack depth limit is adequate.");
+    lg_error_hint(err,
+                  "Increase the configuration parameter \"max_stack_depth\" (currently 2048kB), "
+                  "after ensuring the platform's stack depth limit is adequate.");
     return LG_SQL;
 }
 
@@ -221,10 +222,10 @@ const char *
 lg_ast_tag_name(lg_ast_tag tag)
 {
     static const char *const names[] = {
-        [LG_AST_NONE] = "none",       [LG_AST_INTEGER] = "Integer",
-        [LG_AST_FLOAT] = "Float",     [LG_AST_BOOLEAN] = "Boolean",
-        [LG_AST_STRING] = "String",   [LG_AST_BIT_STRING] = "BitString",
-        [LG_AST_NULL] = "Null",       [LG_AST_LIST] = "List",
+        [LG_AST_NONE] = "none",     [LG_AST_INTEGER] = "Integer",
+        [LG_AST_FLOAT] = "Float",   [LG_AST_BOOLEAN] = "Boolean",
+        [LG_AST_STRING] = "String", [LG_AST_BIT_STRING] = "BitString",
+        [LG_AST_NULL] = "Null",     [LG_AST_LIST] = "List",
 #define LG_AST(Message, name, TAG, fields) [LG_AST_##TAG] = #Message,
 #include "ast.def"
 #undef LG_AST

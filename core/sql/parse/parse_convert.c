@@ -66,8 +66,7 @@ convert_string(conv *c, const char *s)
         lg_ast_##name *d = LG_NEW(c->a, lg_ast_##name);                                            \
         d->h.tag = LG_AST_##TAG;                                                                   \
         d->h.loc = -1;                                                                             \
-        fields                                                                                     \
-        return d;                                                                                  \
+        fields return d;                                                                           \
     }
 #include "ast.def"
 #undef LG_AST

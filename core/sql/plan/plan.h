@@ -23,32 +23,37 @@
 #include "bind.h"
 
 typedef enum lg_node_kind {
-    LG_NODE_RESULT,        /* no child: one row; with a child: project and filter */
+    LG_NODE_RESULT, /* no child: one row; with a child: project and filter */
     LG_NODE_VALUES,
     LG_NODE_SEQ_SCAN,
-    LG_NODE_INDEX_SCAN,    /* index_only when the index has all needed columns */
-    LG_NODE_TID_SCAN,      /* WHERE ctid = ... */
+    LG_NODE_INDEX_SCAN, /* index_only when the index has all needed columns */
+    LG_NODE_TID_SCAN,   /* WHERE ctid = ... */
     LG_NODE_FUNCTION_SCAN,
     LG_NODE_SUBQUERY_SCAN,
     LG_NODE_CTE_SCAN,
-    LG_NODE_WORKTABLE_SCAN,/* the recursive reference */
+    LG_NODE_WORKTABLE_SCAN, /* the recursive reference */
     LG_NODE_RECURSIVE_UNION,
     LG_NODE_NESTED_LOOP,
     LG_NODE_HASH_JOIN,
     LG_NODE_MERGE_JOIN,
-    LG_NODE_SORT,          /* limit > 0 with top-n when bound is known: see sort.top_n */
+    LG_NODE_SORT, /* limit > 0 with top-n when bound is known: see sort.top_n */
     LG_NODE_LIMIT,
-    LG_NODE_AGG,           /* plain, sorted or hashed */
-    LG_NODE_UNIQUE,        /* child is sorted by the keys */
-    LG_NODE_SETOP,         /* INTERSECT, EXCEPT by hash */
+    LG_NODE_AGG,    /* plain, sorted or hashed */
+    LG_NODE_UNIQUE, /* child is sorted by the keys */
+    LG_NODE_SETOP,  /* INTERSECT, EXCEPT by hash */
     LG_NODE_APPEND,
-    LG_NODE_PROJECT_SET,   /* set-returning calls in targets */
+    LG_NODE_PROJECT_SET, /* set-returning calls in targets */
     LG_NODE_LOCK_ROWS,
     LG_NODE_MODIFY,
 } lg_node_kind;
 
 typedef enum lg_join_kind {
-    LG_JOIN_INNER, LG_JOIN_LEFT, LG_JOIN_RIGHT, LG_JOIN_FULL, LG_JOIN_SEMI, LG_JOIN_ANTI,
+    LG_JOIN_INNER,
+    LG_JOIN_LEFT,
+    LG_JOIN_RIGHT,
+    LG_JOIN_FULL,
+    LG_JOIN_SEMI,
+    LG_JOIN_ANTI,
 } lg_join_kind;
 
 typedef struct lg_node lg_node;
@@ -58,18 +63,23 @@ typedef struct lg_node lg_node;
  * later keys filter entries. value is over the execution's parameters only (no slots). NULL values
  * match nothing. */
 typedef enum lg_cond_op {
-    LG_COND_LT = 1, LG_COND_LE, LG_COND_EQ, LG_COND_GE, LG_COND_GT,
-    LG_COND_IS_NULL, LG_COND_NOT_NULL,
-    LG_COND_ANY,    /* equal to any element of the array value */
+    LG_COND_LT = 1,
+    LG_COND_LE,
+    LG_COND_EQ,
+    LG_COND_GE,
+    LG_COND_GT,
+    LG_COND_IS_NULL,
+    LG_COND_NOT_NULL,
+    LG_COND_ANY, /* equal to any element of the array value */
 } lg_cond_op;
 
 typedef struct lg_index_cond {
-    uint16_t key;          /* position in the index */
-    uint8_t op;            /* lg_cond_op */
-    bool boundary;         /* part of the range; else tested on each entry or row */
-    lg_expr *value;        /* NULL for the NULL tests */
-    lg_oid value_type;     /* of value (ANY: of its elements); not always the key's type: */
-    const lg_expr *qual;   /* the condition as written, over the scan's input row (EXPLAIN) */
+    uint16_t key;        /* position in the index */
+    uint8_t op;          /* lg_cond_op */
+    bool boundary;       /* part of the range; else tested on each entry or row */
+    lg_expr *value;      /* NULL for the NULL tests */
+    lg_oid value_type;   /* of value (ANY: of its elements); not always the key's type: */
+    const lg_expr *qual; /* the condition as written, over the scan's input row (EXPLAIN) */
 } lg_index_cond;
 
 /* Turns a condition's value into the key's type. ret_none: nothing can match (NULL, out of
@@ -79,7 +89,7 @@ void lg_index_cond_convert(lg_oid key_type, lg_oid value_type, uint8_t *op, lg_d
                            bool *ret_none, bool *ret_all);
 
 typedef struct lg_node_sortkey {
-    uint32_t slot;         /* in the child's output row */
+    uint32_t slot; /* in the child's output row */
     const lg_operator *lt;
     lg_oid type;
     lg_oid collation;
@@ -96,7 +106,7 @@ typedef struct lg_join_key {
 } lg_join_key;
 
 typedef struct lg_group_key {
-    uint32_t slot;         /* in the child's output row */
+    uint32_t slot; /* in the child's output row */
     lg_oid type;
     const lg_operator *eq;
 } lg_group_key;
@@ -109,12 +119,12 @@ typedef struct lg_assign {
 
 typedef struct lg_plan_check {
     const char *name;
-    lg_expr *expr;         /* over the new row; fails when false */
+    lg_expr *expr; /* over the new row; fails when false */
 } lg_plan_check;
 
 typedef struct lg_plan_index {
     const lg_index *index;
-    lg_expr **exprs;       /* its expression keys in order, over the row; NULL: none */
+    lg_expr **exprs; /* its expression keys in order, over the row; NULL: none */
     uint32_t nexprs;
     lg_expr *predicate;
 } lg_plan_index;
@@ -124,7 +134,7 @@ typedef struct lg_plan_index {
 typedef struct lg_plan_target {
     lg_relation *rel;
     uint32_t ngenerated;
-    lg_assign *generated;  /* stored generated columns, to compute after all others */
+    lg_assign *generated; /* stored generated columns, to compute after all others */
     uint32_t nchecks;
     lg_plan_check *checks;
     uint32_t nindexes;
@@ -133,17 +143,17 @@ typedef struct lg_plan_target {
 
 typedef struct lg_plan_mark {
     const lg_relation *rel;
-    uint32_t base;         /* slot of the relation's first column in the input row: it is there
-                              whole, rel->ncols columns, then its ctid at base + ncols (NULL when
-                              an outer join null-extended the row: then nothing to lock) */
-    uint8_t strength;      /* LG_A_LCS_* */
-    uint8_t wait;          /* LG_A_LOCK_WAIT_* */
+    uint32_t base;    /* slot of the relation's first column in the input row: it is there
+                         whole, rel->ncols columns, then its ctid at base + ncols (NULL when
+                         an outer join null-extended the row: then nothing to lock) */
+    uint8_t strength; /* LG_A_LCS_* */
+    uint8_t wait;     /* LG_A_LOCK_WAIT_* */
 } lg_plan_mark;
 
 struct lg_node {
-    uint8_t kind;          /* lg_node_kind */
-    uint32_t id;           /* < lg_plan.n_nodes */
-    uint32_t ncols;        /* output row */
+    uint8_t kind;   /* lg_node_kind */
+    uint32_t id;    /* < lg_plan.n_nodes */
+    uint32_t ncols; /* output row */
     const lg_outcol *cols;
     lg_expr *quals;        /* see ROWS */
     lg_expr **targets;     /* ncols of them, or NULL */
@@ -156,46 +166,46 @@ struct lg_node {
     union {
         struct {
             uint32_t nrows;
-            lg_expr ***rows;         /* nrows x ncols (before targets); no input row */
+            lg_expr ***rows; /* nrows x ncols (before targets); no input row */
             uint32_t nrowcols;
         } values;
         struct {
             lg_relation *rel;
             const char *alias;
-            const lg_index *index;   /* INDEX_SCAN */
+            const lg_index *index; /* INDEX_SCAN */
             uint32_t nneeded;
             const int16_t *needed;
             uint32_t nconds;
-            lg_index_cond *conds;    /* INDEX_SCAN; TID_SCAN: conds[0].value is the tid(s) */
+            lg_index_cond *conds; /* INDEX_SCAN; TID_SCAN: conds[0].value is the tid(s) */
             bool backward;
             bool index_only;
-            bool unique;             /* at most one row: all keys of a unique index are EQ */
+            bool unique; /* at most one row: all keys of a unique index are EQ */
         } scan;
         struct {
             uint32_t nfuncs;
-            lg_expr **funcs;         /* calls; a set or one row each; ROWS FROM pads with NULL */
+            lg_expr **funcs; /* calls; a set or one row each; ROWS FROM pads with NULL */
             const uint32_t *func_cols;
             bool ordinality;
             const char *alias;
         } func;
         struct {
-            const char *alias;       /* SUBQUERY_SCAN: the child is left */
+            const char *alias; /* SUBQUERY_SCAN: the child is left */
         } subquery;
         struct {
-            uint32_t cte;            /* CTE_SCAN: index in lg_plan.ctes */
-            uint32_t worktable;      /* WORKTABLE_SCAN: id of its RECURSIVE_UNION */
+            uint32_t cte;       /* CTE_SCAN: index in lg_plan.ctes */
+            uint32_t worktable; /* WORKTABLE_SCAN: id of its RECURSIVE_UNION */
             const char *alias;
             const char *name;
         } cte;
         struct {
-            bool distinct;           /* UNION, not UNION ALL; left: start, right: step */
+            bool distinct; /* UNION, not UNION ALL; left: start, right: step */
             uint32_t worktable;
         } recursive;
         struct {
-            uint8_t type;            /* lg_join_kind */
-            lg_expr *join_quals;     /* the ON condition beyond the keys, over both rows; decides
-                                        null extension, whereas `quals` filter afterwards */
-            uint32_t nkeys;          /* HASH_JOIN (right is hashed), MERGE_JOIN (both sorted) */
+            uint8_t type;        /* lg_join_kind */
+            lg_expr *join_quals; /* the ON condition beyond the keys, over both rows; decides
+                                    null extension, whereas `quals` filter afterwards */
+            uint32_t nkeys;      /* HASH_JOIN (right is hashed), MERGE_JOIN (both sorted) */
             lg_join_key *keys;
             const lg_node_sortkey *merge_order;
             /* NESTED_LOOP: before right is (re)started for a left row, execution parameter set[i]
@@ -203,16 +213,16 @@ struct lg_node {
             uint32_t nset;
             const uint32_t *set;
             lg_expr **set_expr;
-            bool inner_unique;       /* at most one match: stop after it */
-            bool null_aware;         /* ANTI for NOT IN: a NULL on the right empties the result, a
-                                        NULL on the left drops the row unless right is empty */
+            bool inner_unique; /* at most one match: stop after it */
+            bool null_aware;   /* ANTI for NOT IN: a NULL on the right empties the result, a
+                                  NULL on the left drops the row unless right is empty */
         } join;
         struct {
             uint32_t nkeys;
             lg_node_sortkey *keys;
-            lg_expr *top_n;          /* int8: rows needed (limit + offset); NULL: all */
-            lg_expr *top_n_offset;   /* added to top_n; NULL: 0 */
-            uint32_t presorted;      /* leading keys the input is sorted by already */
+            lg_expr *top_n;        /* int8: rows needed (limit + offset); NULL: all */
+            lg_expr *top_n_offset; /* added to top_n; NULL: 0 */
+            uint32_t presorted;    /* leading keys the input is sorted by already */
         } sort;
         struct {
             lg_expr *limit, *offset; /* int8 over parameters; NULL: none */
@@ -220,12 +230,12 @@ struct lg_node {
             lg_node_sortkey *ties;
         } limit;
         struct {
-            bool hashed;             /* else sorted by the keys (or no keys: one group) */
+            bool hashed; /* else sorted by the keys (or no keys: one group) */
             uint32_t ngroup;
             lg_group_key *group;
             uint32_t naggs;
-            lg_expr **aggs;          /* LG_EX_AGG; arguments over the child's row */
-            uint32_t nsets;          /* GROUPING SETS: each a list of positions in group */
+            lg_expr **aggs; /* LG_EX_AGG; arguments over the child's row */
+            uint32_t nsets; /* GROUPING SETS: each a list of positions in group */
             uint32_t **sets;
             uint32_t *set_len;
             double groups;
@@ -235,21 +245,21 @@ struct lg_node {
             lg_group_key *keys;
         } unique;
         struct {
-            uint8_t op;              /* LG_A_SETOP_INTERSECT, EXCEPT */
-            bool all;                /* left and right have the same columns */
-            lg_group_key *keys;      /* one per column */
+            uint8_t op;         /* LG_A_SETOP_INTERSECT, EXCEPT */
+            bool all;           /* left and right have the same columns */
+            lg_group_key *keys; /* one per column */
         } setop;
         struct {
             uint32_t n;
-            lg_node **children;      /* left and right are NULL */
+            lg_node **children; /* left and right are NULL */
         } append;
         struct {
             uint32_t nmarks;
             lg_plan_mark *marks;
-            lg_expr *recheck;        /* over the input row: when a locked row was found changed, its
-                                        newest version is put at mark.base and this must hold, else
-                                        the row is left out. NULL: nothing to check */
-            bool restart;            /* recheck cannot tell: run the statement again instead */
+            lg_expr *recheck; /* over the input row: when a locked row was found changed, its
+                                 newest version is put at mark.base and this must hold, else
+                                 the row is left out. NULL: nothing to check */
+            bool restart;     /* recheck cannot tell: run the statement again instead */
         } lock;
         struct {
             lg_cmd cmd;
@@ -268,13 +278,13 @@ struct lg_node {
             bool restart;
             /* INSERT ... ON CONFLICT. Expressions over the existing row at slot attno - 1, its ctid
              * in slot ncols, the proposed row (EXCLUDED) from slot ncols + 1. */
-            uint8_t on_conflict;     /* LG_A_ONCONFLICT_*; 0: none */
+            uint8_t on_conflict; /* LG_A_ONCONFLICT_*; 0: none */
             uint32_t narbiters;
             const lg_oid *arbiters;
             uint32_t nconflict_assigns;
             lg_assign *conflict_assigns;
             lg_expr *conflict_where;
-            bool can_set_tag;        /* counts in the command tag */
+            bool can_set_tag; /* counts in the command tag */
             /* RETURNING: `targets` over the row {new (DELETE: old) row, ctid, other columns as
              * in the input row}; NULL and ncols 0: none. */
         } modify;
@@ -283,7 +293,7 @@ struct lg_node {
 
 typedef struct lg_plan_subplan {
     lg_node *root;
-    bool uses_params;      /* depends on execution parameters that its callers set */
+    bool uses_params; /* depends on execution parameters that its callers set */
 } lg_plan_subplan;
 
 typedef struct lg_plan_cte {
@@ -294,20 +304,20 @@ typedef struct lg_plan_cte {
 typedef struct lg_plan {
     lg_cmd cmd;
     lg_node *root;
-    uint32_t ncols;        /* of the result: root's columns, 0 when the statement returns none */
+    uint32_t ncols; /* of the result: root's columns, 0 when the statement returns none */
     const lg_outcol *cols;
-    uint32_t nparams;      /* external parameters and their types */
+    uint32_t nparams; /* external parameters and their types */
     const lg_oid *params;
     uint32_t n_nodes, n_expr_ids, n_exec_params;
     const lg_oid *exec_param_types;
     uint32_t nsubplans;
     lg_plan_subplan *subplans;
     uint32_t nctes;
-    lg_plan_cte *ctes;     /* each run once per execution, on demand, and kept */
+    lg_plan_cte *ctes; /* each run once per execution, on demand, and kept */
     bool has_modifying_ctes;
-    uint32_t nrelations;   /* to lock before each execution, and then look at `stale` */
+    uint32_t nrelations; /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
-    bool read_only;        /* neither writes nor locks rows nor calls functions that write */
+    bool read_only; /* neither writes nor locks rows nor calls functions that write */
     double cost;
 } lg_plan;
 

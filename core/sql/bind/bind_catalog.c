@@ -1,0 +1,60 @@
+/* Bind on the real catalog. Apart, so that tests with a catalog of their own link without it. */
+#include "bind.h"
+
+static lg_status
+cat_by_name(void *arg, const char *schema, const char *name, lg_relation **ret)
+{
+    return lg_cat_relation_by_name((lg_cat *)arg, schema, name, ret);
+}
+
+static lg_status
+cat_by_oid(void *arg, lg_oid oid, lg_relation **ret)
+{
+    return lg_cat_relation_by_oid((lg_cat *)arg, oid, ret);
+}
+
+static lg_status
+cat_lock(void *arg, lg_oid rel, lg_lockmode mode, bool nowait)
+{
+    return lg_cat_lock((lg_cat *)arg, rel, mode, nowait);
+}
+
+static lg_status
+cat_type(void *arg, const char *schema, const char *name, lg_oid *ret)
+{
+    return lg_cat_type_by_name((lg_cat *)arg, schema, name, ret);
+}
+
+static lg_status
+cat_namespace(void *arg, const char *name, lg_oid *ret)
+{
+    return lg_cat_namespace_by_name((lg_cat *)arg, name, ret);
+}
+
+static lg_status
+cat_visible(void *arg, lg_oid oid, bool *ret)
+{
+    return lg_cat_relation_visible((lg_cat *)arg, oid, ret);
+}
+
+void
+lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
+{
+    *bc = (lg_bind_catalog){.arg = cat,
+                            .relation_by_name = cat_by_name,
+                            .relation_by_oid = cat_by_oid,
+                            .lock = cat_lock,
+                            .type_by_name = cat_type,
+                            .namespace_by_name = cat_namespace,
+                            .relation_visible = cat_visible,
+                            .database = lg_cat_database(cat)};
+}
+
+void
+lg_bind_init(lg_bind *b, lg_cat *cat, struct lg_run *run, lg_arena *arena, lg_env *env,
+             lg_error *err, const char *sql)
+{
+    *b = (lg_bind){.run = run, .arena = arena, .env = env, .err = err, .sql = sql};
+    if (cat)
+        lg_bind_catalog_init(&b->catalog, cat);
+}

@@ -1,0 +1,526 @@
+/* INSERT, UPDATE, DELETE. The target table is range table entry 0. */
+#include "bind_internal.h"
+#include <string.h>
+
+static lg_status
+open_target(lg_level *l, const lg_ast_range_var *rv, const char *verb, lg_relation **ret)
+{
+    lg_bind *b = l->b;
+    lg_relation *rel;
+    LG_TRY(lg_bind__open(b, rv, LG_LOCK_ROW_EXCLUSIVE, &rel));
+    if (rel->kind == LG_REL_VIEW) {
+        bool ins = verb[0] == 'i', upd = verb[0] == 'u';
+        lg_bind__error(b, -1, "55000", "cannot %s view \"%s\"",
+                       ins   ? "insert into"
+                       : upd ? "update"
+                             : "delete from",
+                       rel->name);
+        lg_error_detail(b->err, "Views are not automatically updatable here.");
+        return LG_SQL;
+    }
+    if (rel->kind == LG_REL_SEQUENCE)
+        return lg_bind__error(b, -1, "42809", "cannot change sequence \"%s\"", rel->name);
+    if (rel->kind == LG_REL_INDEX)
+        return lg_bind__error(b, rv->h.loc, "42809", "\"%s\" is an index", rel->name);
+    if (rel->virtual_rel)
+        return lg_bind__error(b, -1, "55000", "cannot change \"%s\": it is a view of the system",
+                              rel->name);
+    lg_bind__add_rte(l, lg_bind__relation_rte(b, rel, rv->alias, LG_LOCK_ROW_EXCLUSIVE));
+    *ret = rel;
+    return LG_OK;
+}
+
+static lg_status
+target_column(lg_bind *b, const lg_relation *rel, const char *name, int32_t loc,
+              const lg_column **ret)
+{
+    for (uint16_t i = 0; i < rel->ncols; i++)
+        if (!rel->cols[i].dropped && !strcmp(rel->cols[i].name, name)) {
+            *ret = &rel->cols[i];
+            return LG_OK;
+        }
+    return lg_bind__error(b, loc, "42703", "column \"%s\" of relation \"%s\" does not exist", name,
+                          rel->name);
+}
+
+/* A value for a column: assignment coercion with its typmod. */
+static lg_status
+assign(lg_bind *b, lg_expr *e, const lg_column *col, lg_expr **ret)
+{
+    if (e->kind == LG_EX_DEFAULT)
+        return lg_bind_column_default(b, NULL, col, ret);
+    lg_oid from = e->type;
+    LG_TRY(lg_bind__coerce_to(b, e, col->type, col->typmod, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT,
+                              e->loc, ret));
+    if (*ret)
+        return LG_OK;
+    lg_bind__error(b, e->loc, "42804", "column \"%s\" is of type %s but expression is of type %s",
+                   col->name, lg_bind__type_name(b, col->type), lg_bind__type_name(b, from));
+    lg_error_hint(b->err, "You will need to rewrite or cast the expression.");
+    return LG_SQL;
+}
+
+static lg_status
+check_insertable(lg_bind *b, const lg_column *col, const lg_expr *e, int overriding)
+{
+    if (e->kind == LG_EX_DEFAULT)
+        return LG_OK;
+    if (col->generated) {
+        lg_bind__error(b, -1, "428C9", "cannot insert a non-DEFAULT value into column \"%s\"",
+                       col->name);
+        lg_error_detail(b->err, "Column \"%s\" is a generated column.", col->name);
+        return LG_SQL;
+    }
+    if (col->identity == 'a' && overriding == LG_A_OVERRIDING_NOT_SET) {
+        lg_bind__error(b, -1, "428C9", "cannot insert a non-DEFAULT value into column \"%s\"",
+                       col->name);
+        lg_error_detail(b->err, "Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
+                        col->name);
+        lg_error_hint(b->err, "Use OVERRIDING SYSTEM VALUE to override.");
+        return LG_SQL;
+    }
+    return LG_OK;
+}
+
+typedef struct insert_cols {
+    uint32_t n;
+    const lg_column **cols;
+    bool listed;
+    int32_t *locs;
+} insert_cols;
+
+static lg_status
+insert_columns(lg_bind *b, const lg_relation *rel, const lg_ast_list *list, insert_cols *ret)
+{
+    uint32_t max = list->n > rel->ncols ? list->n : rel->ncols;
+    ret->n = 0;
+    ret->listed = list->n > 0;
+    ret->cols = LG_NEWN(b->arena, const lg_column *, max + 1);
+    ret->locs = LG_NEWN(b->arena, int32_t, max + 1);
+    for (uint32_t i = 0; i < list->n; i++) {
+        const lg_ast_res_target *t = lg_ast_as(list->at[i], res_target);
+        const lg_column *col;
+        if (t->indirection.n)
+            return lg_bind__error(b, t->h.loc, "0A000",
+                                  "assigning to array elements or fields is not supported");
+        LG_TRY(target_column(b, rel, t->name, t->h.loc, &col));
+        for (uint32_t k = 0; k < ret->n; k++)
+            if (ret->cols[k] == col)
+                return lg_bind__error(b, t->h.loc, "42701",
+                                      "column \"%s\" specified more than once", t->name);
+        ret->locs[ret->n] = t->h.loc;
+        ret->cols[ret->n++] = col;
+    }
+    for (uint16_t i = 0; !list->n && i < rel->ncols; i++)
+        if (!rel->cols[i].dropped)
+            ret->cols[ret->n++] = &rel->cols[i];
+    return LG_OK;
+}
+
+static lg_status
+check_width(lg_bind *b, const insert_cols *c, uint32_t n, int32_t extra_loc)
+{
+    if (n > c->n)
+        return lg_bind__error(b, extra_loc, "42601",
+                              "INSERT has more expressions than target columns");
+    if (c->listed && n < c->n)
+        return lg_bind__error(b, c->locs[n], "42601",
+                              "INSERT has more target columns than expressions");
+    return LG_OK;
+}
+
+/* One row of VALUES, coerced to the columns. */
+static lg_status
+insert_row(lg_level *l, const lg_ast_list *row, const insert_cols *c, int overriding,
+           lg_clause clause, lg_expr **ret)
+{
+    lg_bind *b = l->b;
+    LG_TRY(check_width(b, c, row->n, row->n > c->n ? lg_bind__loc(row->at[c->n]) : -1));
+    for (uint32_t i = 0; i < row->n; i++) {
+        lg_expr *e;
+        LG_TRY(lg_bind__clause_expr(l, row->at[i], clause, &e));
+        LG_TRY(check_insertable(b, c->cols[i], e, overriding));
+        if (overriding == LG_A_OVERRIDING_USER_VALUE && c->cols[i]->identity)
+            LG_TRY(lg_bind_column_default(b, NULL, c->cols[i], &ret[i]));
+        else
+            LG_TRY(assign(b, e, c->cols[i], &ret[i]));
+    }
+    return LG_OK;
+}
+
+static lg_status
+source_from(lg_level *l, lg_rte *rte)
+{
+    lg_from *f = LG_NEW(l->b->arena, lg_from);
+    f->rte = lg_bind__add_rte(l, rte);
+    l->q->from = f;
+    l->q->source_rte = f->rte;
+    l->q->insert_values = true;
+    return LG_OK;
+}
+
+static lg_status
+insert_values(lg_level *l, const lg_ast_select_stmt *s, const insert_cols *c, int overriding,
+              uint32_t *ret_n, lg_expr **exprs)
+{
+    lg_bind *b = l->b;
+    uint32_t nrows = s->values_lists.n;
+    const lg_ast_list *first = &lg_ast_as(s->values_lists.at[0], list_node)->list;
+    *ret_n = first->n;
+    if (nrows == 1)
+        return insert_row(l, first, c, overriding, LG_CL_VALUES_SINGLE, exprs);
+    lg_rte *rte = LG_NEW(b->arena, lg_rte);
+    rte->kind = LG_RTE_VALUES;
+    rte->alias = "*VALUES*";
+    rte->nrows = nrows;
+    rte->ncols = first->n;
+    rte->rows = LG_NEWN(b->arena, lg_expr **, nrows);
+    for (uint32_t r = 0; r < nrows; r++) {
+        const lg_ast_list *row = &lg_ast_as(s->values_lists.at[r], list_node)->list;
+        if (row->n != first->n)
+            return lg_bind__error(b, row->n ? lg_bind__loc(row->at[0]) : -1, "42601",
+                                  "VALUES lists must all be the same length");
+        rte->rows[r] = LG_NEWN(b->arena, lg_expr *, row->n + 1);
+        LG_TRY(insert_row(l, row, c, overriding, LG_CL_VALUES, rte->rows[r]));
+    }
+    rte->cols = LG_NEWN(b->arena, lg_outcol, first->n + 1);
+    for (uint32_t i = 0; i < first->n; i++)
+        rte->cols[i] = (lg_outcol){.name = lg_arena_printf(b->arena, "column%u", i + 1),
+                                   .type = c->cols[i]->type,
+                                   .typmod = c->cols[i]->typmod,
+                                   .collation = c->cols[i]->collation};
+    LG_TRY(source_from(l, rte));
+    for (uint32_t i = 0; i < first->n; i++)
+        exprs[i] = lg_bind__var(b, rte, l->q->source_rte, (int16_t)(i + 1));
+    return LG_OK;
+}
+
+static lg_status
+insert_select(lg_level *l, const lg_ast *s, const insert_cols *c, int overriding, uint32_t *ret_n,
+              lg_expr **exprs)
+{
+    lg_bind *b = l->b;
+    lg_query *q;
+    LG_TRY(lg_bind__query(b, l, s, NULL, false, &q));
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < q->ntargets; i++) {
+        lg_target *t = &q->targets[i];
+        if (t->junk)
+            continue;
+        if (n >= c->n)
+            return check_width(b, c, n + 1, t->expr->loc);
+        if (t->expr->type == LG_T_UNKNOWN)
+            LG_TRY(lg_bind__coerce(b, t->expr, c->cols[n]->type, -1, LG_COERCE_ASSIGNMENT,
+                                   LG_FORM_IMPLICIT, t->expr->loc, &t->expr));
+        n++;
+    }
+    LG_TRY(check_width(b, c, n, -1));
+    lg_rte *rte = LG_NEW(b->arena, lg_rte);
+    rte->kind = LG_RTE_SUBQUERY;
+    rte->alias = "*SELECT*";
+    rte->subquery = q;
+    rte->ncols = lg_query_outcols(q, b->arena, &rte->cols);
+    LG_TRY(source_from(l, rte));
+    for (uint32_t i = 0; i < n; i++) {
+        lg_expr *v = lg_bind__var(b, rte, l->q->source_rte, (int16_t)(i + 1));
+        LG_TRY(check_insertable(b, c->cols[i], v, overriding));
+        v->loc = q->targets[i].expr->loc;
+        LG_TRY(assign(b, v, c->cols[i], &exprs[i]));
+    }
+    *ret_n = n;
+    return LG_OK;
+}
+
+/* Targets for every column of the table, in order: given, default or NULL. */
+static lg_status
+fill_columns(lg_level *l, lg_relation *rel, const insert_cols *c, uint32_t n, lg_expr **exprs)
+{
+    lg_bind *b = l->b;
+    lg_query *q = l->q;
+    q->ntargets = rel->ncols;
+    q->targets = LG_NEWN(b->arena, lg_target, rel->ncols + 1u);
+    for (uint32_t i = 0; i < n; i++)
+        q->targets[c->cols[i]->attnum - 1].expr = exprs[i];
+    for (uint16_t i = 0; i < rel->ncols; i++) {
+        lg_target *t = &q->targets[i];
+        t->attnum = (int16_t)(i + 1);
+        t->name = rel->cols[i].dropped ? "dropped" : rel->cols[i].name;
+        if (!t->expr)
+            LG_TRY(lg_bind_column_default(b, rel, &rel->cols[i], &t->expr));
+    }
+    return LG_OK;
+}
+
+/* ---- ON CONFLICT ---- */
+
+static bool
+index_columns_match(const lg_index *ix, const int16_t *attnums, uint32_t n)
+{
+    if (!ix->unique || ix->nexprs)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        bool have = false;
+        for (uint16_t k = 0; k < ix->nkeys; k++)
+            have = have || ix->attnum[k] == attnums[i];
+        if (!have)
+            return false;
+    }
+    for (uint16_t k = 0; k < ix->nkeys; k++) {
+        bool have = false;
+        for (uint32_t i = 0; i < n; i++)
+            have = have || ix->attnum[k] == attnums[i];
+        if (!have)
+            return false;
+    }
+    return true;
+}
+
+/* Does the index have exactly these expressions as keys, beyond the columns? */
+static lg_status
+index_matches(lg_level *l, lg_relation *rel, const lg_index *ix, const int16_t *attnums, uint32_t n,
+              lg_expr **exprs, uint32_t nexprs, const lg_expr *where, bool *ret)
+{
+    lg_bind *b = l->b;
+    *ret = false;
+    if (!ix->unique || !ix->valid || ix->nexprs != nexprs)
+        return LG_OK;
+    lg_index plain = *ix;
+    plain.nexprs = 0;
+    int16_t with_expr[LG_INDEX_MAX_KEYS + 1];
+    if (n > LG_INDEX_MAX_KEYS)
+        return LG_OK;
+    memcpy(with_expr, attnums, n * sizeof *attnums);
+    if (nexprs)
+        with_expr[n] = 0;
+    if (!index_columns_match(&plain, with_expr, n + (nexprs ? 1 : 0)))
+        return LG_OK;
+    for (uint32_t i = 0; i < nexprs; i++) {
+        bool have = false;
+        for (uint32_t k = 0; k < nexprs && !have; k++) {
+            lg_expr *e;
+            LG_TRY(lg_bind_expr_text(b, ix->exprs[k], LG_PLACE_USING, rel, 0, -1, &e));
+            have = lg_expr_equal(e, exprs[i]);
+        }
+        if (!have)
+            return LG_OK;
+    }
+    if (ix->predicate_sql) {
+        lg_expr *p;
+        if (!where)
+            return LG_OK;
+        LG_TRY(lg_bind_expr_text(b, ix->predicate_sql, LG_PLACE_PREDICATE, rel, 0, -1, &p));
+        bool implied = lg_expr_equal(p, where);
+        for (uint32_t i = 0; where->kind == LG_EX_AND && i < where->nargs; i++)
+            implied = implied || lg_expr_equal(p, where->args[i]);
+        if (!implied)
+            return LG_OK;
+    }
+    *ret = true;
+    return LG_OK;
+}
+
+static lg_status
+infer_arbiters(lg_level *l, lg_relation *rel, const lg_ast_infer_clause *c, lg_on_conflict *oc)
+{
+    lg_bind *b = l->b;
+    oc->arbiters = LG_NEWN(b->arena, lg_oid, rel->nindexes + 1u);
+    if (c->conname) {
+        for (uint16_t i = 0; i < rel->nconstraints; i++)
+            if (!strcmp(rel->constraints[i].name, c->conname)) {
+                if (!rel->constraints[i].index || rel->constraints[i].type == 'f')
+                    return lg_bind__error(
+                        b, -1, "42809", "constraint in ON CONFLICT clause has no associated index");
+                oc->arbiters[oc->narbiters++] = rel->constraints[i].index;
+                return LG_OK;
+            }
+        return lg_bind__error(b, -1, "42704", "constraint \"%s\" for table \"%s\" does not exist",
+                              c->conname, rel->name);
+    }
+    int16_t *att = LG_NEWN(b->arena, int16_t, c->index_elems.n + 1);
+    lg_expr **exprs = LG_NEWN(b->arena, lg_expr *, c->index_elems.n + 1);
+    uint32_t n = 0, nexprs = 0;
+    for (uint32_t i = 0; i < c->index_elems.n; i++) {
+        const lg_ast_index_elem *e = lg_ast_as(c->index_elems.at[i], index_elem);
+        if (e->name) {
+            const lg_column *col;
+            bool found = false;
+            for (uint16_t k = 0; k < rel->ncols; k++)
+                found = found || (!rel->cols[k].dropped && !strcmp(rel->cols[k].name, e->name));
+            if (!found)
+                return lg_bind__error(b, c->h.loc, "42703", "column \"%s\" does not exist",
+                                      e->name);
+            LG_TRY(target_column(b, rel, e->name, c->h.loc, &col));
+            att[n++] = col->attnum;
+        } else {
+            LG_TRY(lg_bind__expr(l, e->expr, &exprs[nexprs++]));
+        }
+    }
+    lg_expr *where = NULL;
+    LG_TRY(lg_bind__condition(l, c->where_clause, LG_CL_PREDICATE, "WHERE", &where));
+    for (uint16_t i = 0; i < rel->nindexes; i++) {
+        bool ok;
+        LG_TRY(index_matches(l, rel, rel->indexes[i], att, n, exprs, nexprs, where, &ok));
+        if (ok)
+            oc->arbiters[oc->narbiters++] = rel->indexes[i]->oid;
+    }
+    if (!oc->narbiters)
+        return lg_bind__error(b, -1, "42P10",
+                              "there is no unique or exclusion constraint matching the ON CONFLICT "
+                              "specification");
+    return LG_OK;
+}
+
+static lg_status bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n,
+                          lg_target **ret);
+
+static lg_status
+bind_on_conflict(lg_level *l, lg_relation *rel, const lg_ast_on_conflict_clause *c)
+{
+    lg_bind *b = l->b;
+    lg_on_conflict *oc = LG_NEW(b->arena, lg_on_conflict);
+    oc->action = (uint8_t)c->action;
+    l->q->on_conflict = oc;
+    l->nns = 0; /* the source is not visible here */
+    lg_nsitem target = lg_bind__nsitem(l, 0);
+    lg_bind__ns_push(l, &target);
+    if (c->infer)
+        LG_TRY(infer_arbiters(l, rel, c->infer, oc));
+    else if (c->action == LG_A_ONCONFLICT_UPDATE) {
+        lg_bind__error(b, c->h.loc, "42601",
+                       "ON CONFLICT DO UPDATE requires inference specification or constraint name");
+        lg_error_hint(b->err, "For example, ON CONFLICT (column_name).");
+        return LG_SQL;
+    }
+    if (c->action == LG_A_ONCONFLICT_UPDATE) {
+        lg_rte *ex = lg_bind__relation_rte(b, rel, NULL, LG_LOCK_NONE);
+        ex->alias = "excluded";
+        ex->has_alias = true;
+        oc->excluded = lg_bind__add_rte(l, ex);
+        lg_nsitem it = lg_bind__nsitem(l, oc->excluded);
+        lg_bind__ns_push(l, &it);
+        LG_TRY(bind_set(l, rel, &c->target_list, &oc->nset, &oc->set));
+        LG_TRY(lg_bind__condition(l, c->where_clause, LG_CL_WHERE, "WHERE", &oc->where));
+    }
+    l->nns = 0;
+    return LG_OK;
+}
+
+static lg_status
+bind_returning(lg_level *l, const lg_ast_list *list)
+{
+    LG_TRY(lg_bind__targets(l, list, LG_CL_RETURNING, &l->q->nreturning, &l->q->returning));
+    for (uint32_t i = 0; i < l->q->nreturning; i++)
+        LG_TRY(lg_bind__resolve_unknown(l->b, &l->q->returning[i].expr));
+    return LG_OK;
+}
+
+lg_status
+lg_bind__insert(lg_level *l, const lg_ast_insert_stmt *s)
+{
+    lg_bind *b = l->b;
+    lg_relation *rel;
+    insert_cols c;
+    uint32_t n = 0;
+    LG_TRY(lg_bind__with(l, s->with_clause));
+    LG_TRY(open_target(l, s->relation, "insert", &rel));
+    LG_TRY(insert_columns(b, rel, &s->cols, &c));
+    lg_expr **exprs = LG_NEWN(b->arena, lg_expr *, c.n + 1);
+    int over = s->override ? s->override : LG_A_OVERRIDING_NOT_SET;
+    if (s->select_stmt) {
+        const lg_ast_select_stmt *sel = lg_ast_as(s->select_stmt, select_stmt);
+        bool values = sel->values_lists.n && !sel->with_clause && !sel->sort_clause.n &&
+                      !sel->limit_count && !sel->limit_offset;
+        if (values)
+            LG_TRY(insert_values(l, sel, &c, over, &n, exprs));
+        else
+            LG_TRY(insert_select(l, s->select_stmt, &c, over, &n, exprs));
+    }
+    LG_TRY(fill_columns(l, rel, &c, n, exprs));
+    l->nns = 0;
+    if (s->on_conflict_clause)
+        LG_TRY(bind_on_conflict(l, rel, s->on_conflict_clause));
+    if (!s->returning_list.n)
+        return LG_OK;
+    lg_nsitem it = lg_bind__nsitem(l, 0);
+    lg_bind__ns_push(l, &it);
+    return bind_returning(l, &s->returning_list);
+}
+
+/* ---- UPDATE, DELETE ---- */
+
+static lg_status
+bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n, lg_target **ret)
+{
+    lg_bind *b = l->b;
+    lg_target *t = LG_NEWN(b->arena, lg_target, list->n + 1);
+    for (uint32_t i = 0; i < list->n; i++) {
+        const lg_ast_res_target *r = lg_ast_as(list->at[i], res_target);
+        const lg_column *col;
+        lg_expr *e;
+        if (r->indirection.n)
+            return lg_bind__error(b, r->h.loc, "0A000",
+                                  "assigning to array elements or fields is not supported");
+        LG_TRY(lg_bind__clause_expr(l, r->val, LG_CL_UPDATE_SOURCE, &e));
+        LG_TRY(target_column(b, rel, r->name, r->h.loc, &col));
+        for (uint32_t k = 0; k < i; k++)
+            if (t[k].attnum == col->attnum)
+                return lg_bind__error(b, r->h.loc, "42601",
+                                      "multiple assignments to same column \"%s\"", col->name);
+        if ((col->generated || col->identity == 'a') && e->kind != LG_EX_DEFAULT) {
+            lg_bind__error(b, -1, "428C9", "column \"%s\" can only be updated to DEFAULT",
+                           col->name);
+            lg_error_detail(
+                b->err,
+                col->generated ? "Column \"%s\" is a generated column."
+                               : "Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
+                col->name);
+            return LG_SQL;
+        }
+        if (lg_expr_returns_set(e))
+            return lg_bind__error(b, e->loc, "0A000",
+                                  "set-returning functions are not allowed in UPDATE");
+        t[i].attnum = col->attnum;
+        t[i].name = col->name;
+        LG_TRY(assign(b, e, col, &t[i].expr));
+    }
+    *ret_n = list->n;
+    *ret = t;
+    return LG_OK;
+}
+
+/* The target, visible, joined with what FROM or USING lists. */
+static lg_status
+bind_target_from(lg_level *l, const lg_ast_list *from)
+{
+    lg_from *f = LG_NEW(l->b->arena, lg_from);
+    f->rte = 0;
+    l->q->from = f;
+    lg_nsitem it = lg_bind__nsitem(l, 0);
+    lg_bind__ns_push(l, &it);
+    return lg_bind__from_clause(l, from);
+}
+
+lg_status
+lg_bind__update(lg_level *l, const lg_ast_update_stmt *s)
+{
+    lg_relation *rel;
+    lg_query *q = l->q;
+    LG_TRY(lg_bind__with(l, s->with_clause));
+    LG_TRY(open_target(l, s->relation, "update", &rel));
+    LG_TRY(bind_target_from(l, &s->from_clause));
+    LG_TRY(lg_bind__condition(l, s->where_clause, LG_CL_WHERE, "WHERE", &q->where));
+    LG_TRY(bind_set(l, rel, &s->target_list, &q->ntargets, &q->targets));
+    return bind_returning(l, &s->returning_list);
+}
+
+lg_status
+lg_bind__delete(lg_level *l, const lg_ast_delete_stmt *s)
+{
+    lg_relation *rel;
+    lg_query *q = l->q;
+    LG_TRY(lg_bind__with(l, s->with_clause));
+    LG_TRY(open_target(l, s->relation, "delete", &rel));
+    LG_TRY(bind_target_from(l, &s->using_clause));
+    LG_TRY(lg_bind__condition(l, s->where_clause, LG_CL_WHERE, "WHERE", &q->where));
+    return bind_returning(l, &s->returning_list);
+}
