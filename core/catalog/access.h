@@ -57,7 +57,8 @@ typedef struct lg_access_ops {
                           const lg_rel_storage *st, lg_tid tid, lg_row_lockmode mode,
                           lg_row_wait wait);
     lg_status (*row_update)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
-                            const lg_rel_storage *st, lg_tid tid, const void *row, size_t len);
+                            const lg_rel_storage *st, lg_tid tid, const void *row, size_t len,
+                            bool keys_change);
     lg_status (*row_delete)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
                             const lg_rel_storage *st, lg_tid tid);
     lg_status (*scan_open)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
@@ -72,16 +73,20 @@ typedef struct lg_access_ops {
     lg_status (*entry_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                               const void *key, size_t len, lg_tid tid, bool unique,
                               lg_tid *ret_conflict);
+    /* The live row with this key in a unique index. LG_NOT_FOUND. */
+    lg_status (*entry_probe)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                             const void *key, size_t len, lg_tid *ret_tid);
     lg_status (*entry_delete)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                               const void *key, size_t len, lg_tid tid);
     /* Entries with lo <= key < hi in memcmp order (a proper prefix is less). hi_len 0: to the end.
      * Entries of rows that the snapshot does not see may come too. */
-    lg_status (*index_open)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
-                            const void *lo, size_t lo_len, const void *hi, size_t hi_len,
-                            bool backward, void **ret_scan);
-    /* ret_key lives until the next call. */
+    lg_status (*index_open)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                            const lg_rel_storage *st, const void *lo, size_t lo_len,
+                            const void *hi, size_t hi_len, bool backward, void **ret_scan);
+    /* ret_key lives until the next call. recheck: the row that the snapshot sees may have another
+     * key: compute it again and compare. */
     lg_status (*index_next)(void *scan, const uint8_t **ret_key, size_t *ret_key_len,
-                            lg_tid *ret_tid);
+                            lg_tid *ret_tid, bool *ret_recheck);
     void (*index_close)(void *scan);
 
     /* The snapshot of all that is committed now: for reading the catalog. In the arena. */

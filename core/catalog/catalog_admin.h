@@ -19,26 +19,13 @@
 #include "run.h"
 #include "virtual.h"
 
-/* ---- enqueues: what the catalog needs of gcs/ges ---- */
-
-typedef enum lg_enq_kind { LG_ENQ_TM = 1, LG_ENQ_DICT = 2 } lg_enq_kind;
-
-/* Owners are opaque (an lg_cat; the lg_catalog for DICT). Modes: TM PostgreSQL's 1..8; DICT 1 = S,
- * 2 = X. `lock` blocks the fiber. When another instance wants a DICT held in S, the implementation
- * calls the function given to lg_catalog_create's config.dict_asked (on any fiber); the catalog then
- * drops its cache and calls unlock. */
-typedef struct lg_enq_ops {
-    lg_status (*lock)(void *arg, void *owner, struct lg_txn *txn, lg_enq_kind kind, uint64_t id,
-                      int mode, bool nowait, lg_time deadline);
-    void (*unlock)(void *arg, void *owner, lg_enq_kind kind, uint64_t id, int mode);
-    void (*unlock_all)(void *arg, void *owner); /* all TM of the owner */
-} lg_enq_ops;
+typedef struct lg_ges lg_ges;
+typedef struct lg_ges_owner lg_ges_owner;
 
 typedef struct lg_catalog_config {
     lg_run *run;
     lg_access access;
-    const lg_enq_ops *enq; /* NULL: within this instance only */
-    void *enq_arg;
+    lg_ges *ges; /* TM and DICT enqueues */
     uint32_t sequence_batch; /* sequence numbers an instance takes at a time; 0 = 32 */
 } lg_catalog_config;
 
@@ -57,13 +44,14 @@ LG_MUST lg_status lg_catalog_bootstrap(lg_catalog *cat, struct lg_txn *txn, cons
 LG_MUST lg_status lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root);
 const lg_access *lg_catalog_access(const lg_catalog *cat);
 lg_run *lg_catalog_run(const lg_catalog *cat);
-/* Another instance wants DICT: drops the cache and gives DICT back. Does not block. */
-void lg_catalog_dict_asked(lg_catalog *cat);
 void lg_catalog_cache_drop(lg_catalog *cat);
 size_t lg_catalog_cached(const lg_catalog *cat); /* descriptors cached */
 
 /* ---- transactions ---- */
 
+/* The session's owner of enqueues, before the first transaction; the session's advisory locks use
+ * the same. lg_cat_end calls lg_ges_unlock_transaction on it. */
+void lg_cat_set_owner(lg_cat *c, lg_ges_owner *owner);
 void lg_cat_begin(lg_cat *c, struct lg_txn *txn);
 struct lg_txn *lg_cat_txn(const lg_cat *c);
 LG_MUST lg_status lg_cat_pre_commit(lg_cat *c);

@@ -4,6 +4,7 @@
 
 #include "assert.h"
 #include "catalog_admin.h"
+#include "ges.h"
 #include "map.h"
 #include "waitq.h"
 
@@ -17,17 +18,12 @@ typedef struct lg_cat_cache {
 
 #define LG_CAT_ABSENT ((void *)(uintptr_t)1)
 
-typedef struct lg_cat_seqcache {
-    lg_seq_state state; /* last given by this instance */
-    int64_t left;       /* numbers reserved and not yet given */
-} lg_cat_seqcache;
 
 struct lg_catalog {
     lg_run *run;
     lg_access access;
-    lg_enq_ops enq;
-    void *enq_arg;
-    struct lg_cat_localenq *local; /* when no enq was given */
+    lg_ges *ges;
+    lg_ges_owner owner;   /* of DICT in S, for a moment */
     uint32_t sequence_batch;
     lg_arena *arena;
     lg_map *system;       /* oid -> lg_relation of catalog tables and virtual relations */
@@ -35,11 +31,10 @@ struct lg_catalog {
     lg_map *sysindex;     /* index oid -> lg_relation (table) */
     lg_cat_cache cache;
     uint64_t generation;
-    bool dict_held;       /* the instance has DICT in S */
-    bool dict_locking;
+    bool dict_held;       /* the instance's sticky mode on DICT covers S */
     uint32_t dict_x;      /* sessions between taking DICT X and giving it back */
     lg_waitq dict_waitq;
-    lg_map *seqs;         /* oid -> lg_cat_seqcache */
+    lg_map *seqs;         /* oid -> what this instance has reserved (catalog_seq.c) */
     lg_oid next_virtual_oid;
     lg_rel_storage oid_counter;
     lg_oid oid_next, oid_end; /* reserved by this instance */
@@ -62,6 +57,7 @@ struct lg_cat {
     uint64_t path_generation;
     uint64_t path_changes;
     bool path_resolved;
+    lg_ges_owner *owner;
     struct lg_txn *txn;
     bool ddl;             /* this transaction changed the catalog: `own` is in use */
     bool dict_x;
@@ -70,7 +66,7 @@ struct lg_cat {
     bool touched_other;
     lg_cat_segop *segops;
     uint32_t nsegops, capsegops;
-    lg_map *locks;        /* rel oid -> bit mask of modes held */
+    lg_map *locks;        /* rel oid -> bit mask of modes asked for in this transaction */
     uint32_t lock_timeout_ms;
     lg_map *currvals;     /* seq oid -> int64 * */
     lg_oid lastval_seq;
@@ -98,7 +94,7 @@ LG_MUST lg_status lg_cat__describe(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
 
 /* catalog_lock.c */
 LG_MUST lg_status lg_cat__dict_share(lg_cat *c);
-void lg_cat__local_enq(lg_catalog *cat);
-void lg_cat__local_enq_destroy(lg_catalog *cat);
+LG_MUST lg_status lg_cat__dict_exclusive(lg_cat *c);
+void lg_cat__dict_init(lg_catalog *cat);
 
 #endif

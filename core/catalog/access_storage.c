@@ -1,0 +1,356 @@
+/* access.h over storage/heap and storage/btree. A sequence is one block (the segment's first) with
+ * {last_value, is_called} behind the header, changed by a mini-transaction of its own. */
+#include "access_storage.h"
+#include "assert.h"
+#include "btree.h"
+#include "heap.h"
+#include "mtr.h"
+#include "segment.h"
+#include <string.h>
+
+#define SEQ_AT 64u /* beyond any block header */
+
+static lg_txn_sys *
+sys_of(void *arg)
+{
+    return arg;
+}
+
+static lg_status
+seg(void *arg, const lg_rel_storage *st, lg_segment **ret)
+{
+    return lg_segment_open(lg_txn_sys_space(sys_of(arg)), st->file, ret);
+}
+
+/* ---- segments ---- */
+
+static lg_status
+seq_format(lg_segment *g)
+{
+    lg_mtr m;
+    lg_buf *b;
+    lg_buf_cache *cache = lg_segment_cache(g);
+    uint32_t block;
+    LG_TRY(lg_segment_alloc(g, &block));
+    LG_ASSERT(block == LG_SEGMENT_FIRST_BLOCK);
+    lg_addr addr = {.file = lg_segment_file(g), .block = block};
+    for (;;) {
+        lg_mtr_begin(&m, cache);
+        lg_status st = lg_mtr_get(&m, addr, LG_LATCH_X, LG_MTR_NEW, &b);
+        if (st == LG_RETRY) {
+            LG_TRY(lg_mtr_restart(&m));
+            continue;
+        }
+        LG_TRY(st);
+        break;
+    }
+    uint64_t zero = 0;
+    lg_mtr_format(&m, b, LG_BLOCK_SEQUENCE);
+    lg_mtr_set(&m, b, SEQ_AT, &zero, sizeof zero);
+    lg_mtr_commit(&m, NULL);
+    return LG_OK;
+}
+
+static lg_status
+segment_create(void *arg, struct lg_txn *txn, lg_seg_kind kind, lg_rel_storage *ret)
+{
+    static const lg_segment_kind kinds[] = {0, LG_SEGMENT_HEAP, LG_SEGMENT_BTREE,
+                                            LG_SEGMENT_SEQUENCE};
+    lg_segment *g;
+    (void)txn;
+    *ret = (lg_rel_storage){0};
+    LG_TRY(lg_segment_create(lg_txn_sys_space(sys_of(arg)), kinds[kind], &ret->file));
+    LG_TRY(seg(arg, ret, &g));
+    lg_status st = LG_OK;
+    if (kind == LG_SEG_BTREE)
+        st = lg_btree_init(g);
+    else if (kind == LG_SEG_SEQUENCE)
+        st = seq_format(g);
+    if (st != LG_OK)
+        (void)!lg_segment_drop(lg_txn_sys_space(sys_of(arg)), ret->file); /* st says enough */
+    return st;
+}
+
+static lg_status
+segment_drop(void *arg, const lg_rel_storage *st)
+{
+    return lg_segment_drop(lg_txn_sys_space(sys_of(arg)), st->file);
+}
+
+static lg_status
+segment_blocks(void *arg, const lg_rel_storage *st, uint32_t *ret)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    return lg_segment_blocks(g, ret);
+}
+
+/* ---- rows ---- */
+
+static lg_status
+row_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *row, size_t len,
+           lg_tid *ret)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    return lg_heap_row_insert(txn, g, row, (uint32_t)len, ret);
+}
+
+static lg_status
+row_fetch(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+          lg_tid tid, lg_arena *a, const uint8_t **ret_row, size_t *ret_len)
+{
+    lg_segment *g;
+    uint32_t len;
+    LG_TRY(seg(arg, st, &g));
+    LG_TRY(lg_heap_row_fetch(txn, g, tid, snap, a, ret_row, &len));
+    *ret_len = len;
+    return LG_OK;
+}
+
+static lg_status
+row_lock(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+         lg_tid tid, lg_row_lockmode mode, lg_row_wait wait)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_heap_out out = {0};
+        lg_status r = lg_heap_row_lock(txn, g, tid, snap, (lg_heap_lock)mode, &out);
+        if (r != LG_IN_DOUBT)
+            return r;
+        if (wait == LG_WAIT_SKIP)
+            return LG_WOULD_WAIT;
+        if (wait == LG_WAIT_ERROR)
+            return LG_LOCK_NOT_AVAILABLE;
+        LG_TRY(lg_txn_wait(txn, out.xid));
+    }
+}
+
+/* A row that this transaction changed after the snapshot (by the same statement, or a function it
+ * called) counts as it is for PostgreSQL's UPDATE and DELETE: left alone. */
+static lg_status
+row_update(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+           const lg_rel_storage *st, lg_tid tid, const void *row, size_t len, bool keys_change)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_heap_out out = {0};
+        lg_status r = lg_heap_row_update(txn, g, tid, snap, row, (uint32_t)len, keys_change, &out);
+        if (r != LG_IN_DOUBT)
+            return (r == LG_UPDATED || r == LG_DELETED) && out.self ? LG_DELETED : r;
+        LG_TRY(lg_txn_wait(txn, out.xid));
+    }
+}
+
+static lg_status
+row_delete(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+           const lg_rel_storage *st, lg_tid tid)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_heap_out out = {0};
+        lg_status r = lg_heap_row_delete(txn, g, tid, snap, &out);
+        if (r != LG_IN_DOUBT)
+            return (r == LG_UPDATED || r == LG_DELETED) && out.self ? LG_DELETED : r;
+        LG_TRY(lg_txn_wait(txn, out.xid));
+    }
+}
+
+#define SCAN_ROWS 256u
+
+struct scan {
+    lg_heap_scan *sc;
+    lg_heap_row rows[SCAN_ROWS];
+    uint32_t n, at;
+};
+
+static lg_status
+scan_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+          void **ret)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    struct scan *s = lg_alloc(sizeof *s);
+    s->n = s->at = 0;
+    lg_status r = lg_heap_scan_open(txn, g, snap, 0, 0, &s->sc);
+    if (r != LG_OK) {
+        lg_free(s);
+        return r;
+    }
+    *ret = s;
+    return LG_OK;
+}
+
+static lg_status
+scan_next(void *scan, lg_arena *a, lg_tid *ret_tid, const uint8_t **ret_row, size_t *ret_len)
+{
+    struct scan *s = scan;
+    while (s->at == s->n) {
+        s->at = s->n = 0;
+        LG_TRY(lg_heap_scan_next(s->sc, s->rows, SCAN_ROWS, &s->n));
+    }
+    const lg_heap_row *r = &s->rows[s->at++];
+    *ret_tid = r->id;
+    *ret_row = lg_arena_dup(a, r->bytes, r->len);
+    *ret_len = r->len;
+    return LG_OK;
+}
+
+static void
+scan_close(void *scan)
+{
+    struct scan *s = scan;
+    lg_heap_scan_close(s->sc);
+    lg_free(s);
+}
+
+/* ---- index entries ---- */
+
+static lg_status
+entry_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *key, size_t len,
+             lg_tid tid, bool unique, lg_tid *ret_conflict)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_btree_out out = {0};
+        lg_status r = lg_btree_insert(txn, g, key, (uint32_t)len, tid, unique, &out);
+        if (r == LG_IN_DOUBT) {
+            LG_TRY(lg_txn_wait(txn, out.xid));
+            continue;
+        }
+        if (r == LG_EXISTS) /* this very entry is there: nothing to do */
+            return LG_OK;
+        if (r == LG_DUPLICATE_KEY) {
+            *ret_conflict = out.rowid;
+            return LG_EXISTS;
+        }
+        return r;
+    }
+}
+
+static lg_status
+entry_probe(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *key, size_t len,
+            lg_tid *ret_tid)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_btree_out out = {0};
+        lg_status r = lg_btree_probe(txn, g, key, (uint32_t)len, &out);
+        if (r == LG_IN_DOUBT) {
+            LG_TRY(lg_txn_wait(txn, out.xid));
+            continue;
+        }
+        *ret_tid = out.rowid;
+        return r;
+    }
+}
+
+static lg_status
+entry_delete(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *key, size_t len,
+             lg_tid tid)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    lg_status r = lg_btree_delete(txn, g, key, (uint32_t)len, tid);
+    return r == LG_NOT_FOUND ? LG_CORRUPT : r;
+}
+
+static lg_status
+index_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+           const lg_rel_storage *st, const void *lo, size_t lo_len, const void *hi, size_t hi_len,
+           bool backward, void **ret)
+{
+    lg_segment *g;
+    lg_btree_scan *sc;
+    LG_TRY(seg(arg, st, &g));
+    LG_TRY(lg_btree_scan_open(txn, g, snap, lo, (uint32_t)lo_len, hi, (uint32_t)hi_len, backward,
+                              &sc));
+    *ret = sc;
+    return LG_OK;
+}
+
+static lg_status
+index_next(void *scan, const uint8_t **ret_key, size_t *ret_len, lg_tid *ret_tid,
+           bool *ret_recheck)
+{
+    lg_btree_entry e;
+    LG_TRY(lg_btree_scan_next(scan, &e));
+    *ret_key = e.key;
+    *ret_len = e.len;
+    *ret_tid = e.rowid;
+    *ret_recheck = e.heap_check;
+    return LG_OK;
+}
+
+static void
+index_close(void *scan)
+{
+    lg_btree_scan_close(scan);
+}
+
+static const struct lg_snapshot *
+snapshot_latest(void *arg, struct lg_txn *txn, lg_arena *a)
+{
+    lg_snapshot *s = LG_NEW(a, lg_snapshot);
+    (void)arg;
+    lg_txn_snapshot(txn, s);
+    s->own_seq = UINT32_MAX;
+    return s;
+}
+
+/* ---- sequences ---- */
+
+static lg_status
+seq_modify(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state *), void *fn_arg)
+{
+    lg_buf_cache *cache = lg_txn_sys_cache(sys_of(arg));
+    lg_addr addr = {.file = st->file, .block = LG_SEGMENT_FIRST_BLOCK};
+    lg_mtr m;
+    lg_buf *b;
+    for (;;) {
+        lg_mtr_begin(&m, cache);
+        lg_status r = lg_mtr_get(&m, addr, LG_LATCH_X, 0, &b);
+        if (r == LG_RETRY) {
+            LG_TRY(lg_mtr_restart(&m));
+            continue;
+        }
+        LG_TRY(r);
+        break;
+    }
+    struct __attribute__((packed)) {
+        int64_t last;
+        uint8_t called;
+    } was, now;
+    memcpy(&was, b->data + SEQ_AT, sizeof was);
+    lg_seq_state s = {was.last, was.called != 0};
+    fn(fn_arg, &s);
+    now.last = s.last_value;
+    now.called = s.is_called;
+    if (memcmp(&was, &now, sizeof was) == 0) {
+        lg_mtr_abort(&m);
+        return LG_OK;
+    }
+    lg_mtr_set(&m, b, SEQ_AT, &now, sizeof now);
+    lg_mtr_commit(&m, NULL);
+    return LG_OK;
+}
+
+lg_access
+lg_access_storage(lg_txn_sys *sys)
+{
+    static const lg_access_ops ops = {
+        .segment_create = segment_create, .segment_drop = segment_drop,
+        .segment_blocks = segment_blocks, .row_insert = row_insert, .row_fetch = row_fetch,
+        .row_lock = row_lock, .row_update = row_update, .row_delete = row_delete,
+        .scan_open = scan_open, .scan_next = scan_next, .scan_close = scan_close,
+        .entry_insert = entry_insert, .entry_probe = entry_probe, .entry_delete = entry_delete,
+        .index_open = index_open, .index_next = index_next, .index_close = index_close,
+        .snapshot_latest = snapshot_latest, .seq_modify = seq_modify,
+    };
+    return (lg_access){&ops, sys};
+}

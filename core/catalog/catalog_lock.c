@@ -1,0 +1,102 @@
+/* Enqueues as the catalog uses them: table locks (TM) of a session's transaction, and the dictionary
+ * enqueue (DICT), under whose sticky SHARE mode an instance keeps its cache. */
+#include "catalog_internal.h"
+
+/* ---- DICT ---- */
+
+static lg_ges_res
+dict_resource(void)
+{
+    return (lg_ges_res){.type = LG_GES_DICTIONARY};
+}
+
+static void
+dict_fell(void *arg, lg_ges_res res, lg_lock_mode now)
+{
+    lg_catalog *cat = arg;
+    (void)res;
+    if (lg_lock_covers(now, LG_LOCK_SHARE))
+        return;
+    cat->dict_held = false;
+    lg_catalog_cache_drop(cat);
+}
+
+void
+lg_cat__dict_init(lg_catalog *cat)
+{
+    lg_ges_owner_init(cat->ges, &cat->owner, cat);
+    lg_ges_notify(cat->ges, LG_GES_DICTIONARY, dict_fell, cat);
+}
+
+/* Makes sure that the instance's mode on DICT covers SHARE, so that the cache may be filled. The
+ * session that holds DICT itself reads its own cache and never comes here. */
+lg_status
+lg_cat__dict_share(lg_cat *c)
+{
+    lg_catalog *cat = c->cat;
+    while (!cat->dict_held) {
+        if (cat->dict_x) {
+            LG_TRY(lg_waitq_wait(&cat->dict_waitq, LG_WAIT_ENQ_OTHER, LG_FOREVER, true));
+            continue;
+        }
+        cat->dict_x++; /* one fiber asks, the others wait for it */
+        lg_status st = lg_ges_lock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0, LG_FOREVER);
+        if (st == LG_OK) {
+            cat->dict_held = true;
+            (void)!lg_ges_unlock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0); /* stays sticky */
+        }
+        cat->dict_x--;
+        lg_waitq_wake_all(&cat->dict_waitq);
+        LG_TRY(st);
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_cat__dict_exclusive(lg_cat *c)
+{
+    c->cat->dict_held = false;
+    return lg_ges_lock(c->owner, dict_resource(), LG_LOCK_EXCLUSIVE, 0, LG_FOREVER);
+}
+
+/* ---- TM ---- */
+
+static bool
+asked_before(uintptr_t held, lg_lock_mode mode)
+{
+    for (int m = mode; m <= LG_LOCK_ACCESS_EXCLUSIVE; m++)
+        if ((held & (uintptr_t)1 << m) && lg_lock_covers((lg_lock_mode)m, mode))
+            return true;
+    return false;
+}
+
+lg_status
+lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
+{
+    lg_catalog *cat = c->cat;
+    if (mode == LG_LOCK_NONE || lg_cat__system_by_oid(cat, rel))
+        return LG_OK;
+    if (asked_before((uintptr_t)lg_map_get(c->locks, rel), mode))
+        return LG_OK;
+    lg_time deadline = LG_FOREVER;
+    if (c->lock_timeout_ms)
+        deadline = lg_run_now_ns(cat->run) + c->lock_timeout_ms * LG_MS;
+    lg_ges_res res = {.type = LG_GES_TABLE, .id2 = rel};
+    LG_TRY(lg_ges_lock(c->owner, res, mode, nowait ? LG_GES_NOWAIT : 0, deadline));
+    uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel) | (uintptr_t)1 << mode;
+    lg_map_put(c->locks, rel, (void *)held);
+    return LG_OK;
+}
+
+lg_status
+lg_cat_lock_held(lg_cat *c, lg_oid rel, lg_lockmode *ret_mode)
+{
+    uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel);
+    if (!held)
+        return LG_NOT_FOUND;
+    int m = LG_LOCK_ACCESS_EXCLUSIVE;
+    while (!(held & (uintptr_t)1 << m))
+        m--;
+    *ret_mode = (lg_lockmode)m;
+    return LG_OK;
+}

@@ -1,0 +1,437 @@
+/* Aggregation: groups in a hash table (or one group), aggregates' states beside them. Sorted input is
+ * aggregated group after group, so that its order is kept. GROUPING SETS keep one table each. */
+#include "exec_internal.h"
+#include "type.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct aggcall {
+    const lg_expr *e;
+    const lg_agg *agg;
+    lg_call call;
+    lg_datum *args;
+    uint8_t *nulls;
+    size_t state_at;   /* offset in the group's block */
+    uint32_t nargs;
+};
+
+struct group {
+    lg_datum *keys;    /* ngroup datums and nulls */
+    char *states;
+    void **extra;      /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
+    uint32_t set;
+    bool is_empty_set;
+};
+
+struct aggstate {
+    struct aggcall *aggs;
+    size_t states_bytes;
+    lg_arena *arena;       /* groups */
+    lg_xhash *hash;        /* one per set */
+    struct group **groups; /* in the order first met */
+    uint64_t ngroups, cap;
+    lg_hash_fn *hf;
+    lg_equal_fn *eq;
+    bool built;
+    uint64_t pos;
+    uint32_t nsets;
+    /* sorted */
+    lg_xbatch *input;
+    uint32_t input_at;
+    bool input_done;
+};
+
+static bool
+keeps_rows(const lg_expr *e)
+{
+    return e->agg.distinct || e->agg.norder;
+}
+
+static lg_status
+agg_open(lg_xnode *s)
+{
+    struct aggstate *g = s->state = LG_NEW(s->x->arena, struct aggstate);
+    const lg_node *p = s->plan;
+    g->arena = lg_arena_create("groups", 8 << 10);
+    g->aggs = LG_NEWN(s->x->arena, struct aggcall, p->agg.naggs + 1);
+    for (uint32_t i = 0; i < p->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i];
+        a->e = p->agg.aggs[i];
+        a->agg = lg_agg_get(a->e->agg.func->oid);
+        if (!a->agg)
+            return lg_error_set(s->x->es->err, "0A000", "aggregate %s is not supported",
+                                a->e->agg.func->name);
+        a->nargs = a->e->nargs;
+        a->args = LG_NEWN(s->x->arena, lg_datum, a->nargs + 1);
+        a->nulls = LG_NEWN(s->x->arena, uint8_t, a->nargs + 1);
+        lg_call_init(&a->call, a->e->agg.func, s->x->es->env, s->x->es->err, s->scratch, g->arena);
+        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, a->nargs + 1);
+        for (uint32_t k = 0; k < a->nargs; k++)
+            types[k] = a->e->args[k]->type;
+        a->call.argtypes = types;
+        a->call.args = a->args;
+        a->call.nulls = a->nulls;
+        a->call.nargs = a->nargs;
+        a->call.rettype = a->e->type;
+        a->state_at = g->states_bytes;
+        g->states_bytes += (a->agg->state_size + 15u) & ~(size_t)15;
+    }
+    g->hf = LG_NEWN(s->x->arena, lg_hash_fn, p->agg.ngroup + 1);
+    g->eq = LG_NEWN(s->x->arena, lg_equal_fn, p->agg.ngroup + 1);
+    for (uint32_t i = 0; i < p->agg.ngroup; i++) {
+        g->hf[i] = lg_type_hash_fn(p->agg.group[i].type);
+        g->eq[i] = lg_type_equal_fn(p->agg.group[i].type);
+        if (!g->hf[i] || !g->eq[i])
+            return lg_error_set(s->x->es->err, "42883",
+                                "could not identify an equality operator for type %s",
+                                lg_type_format(s->x->arena, p->agg.group[i].type, -1));
+    }
+    g->nsets = p->agg.nsets ? p->agg.nsets : 1;
+    g->hash = LG_NEWN(s->x->arena, lg_xhash, g->nsets);
+    for (uint32_t i = 0; i < g->nsets; i++)
+        lg_xhash_init(&g->hash[i], g->arena);
+    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, p->agg.ngroup + p->agg.naggs + 1);
+    for (uint32_t i = 0; i < p->agg.ngroup; i++)
+        types[i] = p->agg.group[i].type;
+    for (uint32_t i = 0; i < p->agg.naggs; i++)
+        types[p->agg.ngroup + i] = p->agg.aggs[i]->type;
+    lg_xbatch_init(&s->in, s->x->arena, p->agg.ngroup + p->agg.naggs, types,
+                   p->agg.ngroup ? LG_BATCH : p->agg.nsets ? p->agg.nsets : 1);
+    return LG_OK;
+}
+
+static struct group *
+new_group(lg_xnode *s, uint32_t set)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    struct group *gr = LG_NEW(g->arena, struct group);
+    gr->keys = lg_xrow_new(g->arena, p->agg.ngroup);
+    gr->states = lg_arena_zalloc(g->arena, g->states_bytes + 1);
+    gr->set = set;
+    for (uint32_t i = 0; i < p->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i];
+        a->call.perm = g->arena;
+        a->call.arena = s->scratch;
+        if (a->agg->init)
+            a->agg->init(&a->call, gr->states + a->state_at);
+        if (keeps_rows(a->e)) {
+            if (!gr->extra)
+                gr->extra = LG_NEWN(g->arena, void *, p->agg.naggs);
+            lg_xstore *t = LG_NEW(g->arena, lg_xstore);
+            lg_xstore_init(t, a->nargs + a->e->agg.norder);
+            gr->extra[i] = t;
+        }
+    }
+    if (g->ngroups == g->cap) {
+        g->cap = g->cap ? g->cap * 2 : 16;
+        g->groups = lg_realloc(g->groups, g->cap * sizeof *g->groups);
+    }
+    g->groups[g->ngroups++] = gr;
+    return gr;
+}
+
+static bool
+in_set(const lg_node *p, uint32_t set, uint32_t key)
+{
+    if (!p->agg.nsets)
+        return true;
+    for (uint32_t i = 0; i < p->agg.set_len[set]; i++)
+        if (p->agg.sets[set][i] == key)
+            return true;
+    return false;
+}
+
+static struct group *
+find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    uint64_t hash = set;
+    for (uint32_t i = 0; i < p->agg.ngroup; i++) {
+        const lg_vector *v = b->b.cols[p->agg.group[i].slot];
+        bool null = !in_set(p, set, i) || lg_vector_is_null(v, row);
+        hash = hash * 31 + (null ? 7 : g->hf[i](lg_vector_value(v, row)));
+    }
+    hash ^= hash >> 31;
+    for (lg_xhash_entry *e = lg_xhash_first(&g->hash[set], hash); e; e = e->next) {
+        struct group *gr = e->extra;
+        bool same = e->hash == hash;
+        for (uint32_t i = 0; same && i < p->agg.ngroup; i++) {
+            const lg_vector *v = b->b.cols[p->agg.group[i].slot];
+            bool an = lg_xrow_nulls(gr->keys, p->agg.ngroup)[i];
+            bool bn = !in_set(p, set, i) || lg_vector_is_null(v, row);
+            same = an || bn ? an && bn : g->eq[i](gr->keys[i], lg_vector_value(v, row));
+        }
+        if (same)
+            return gr;
+    }
+    struct group *gr = new_group(s, set);
+    for (uint32_t i = 0; i < p->agg.ngroup; i++) {
+        const lg_vector *v = b->b.cols[p->agg.group[i].slot];
+        bool null = !in_set(p, set, i) || lg_vector_is_null(v, row);
+        lg_xrow_nulls(gr->keys, p->agg.ngroup)[i] = null;
+        gr->keys[i] = null ? 0
+                           : lg_datum_copy(p->agg.group[i].type, lg_vector_value(v, row),
+                                           g->arena);
+    }
+    lg_xhash_add(&g->hash[set], hash, gr->keys)->extra = gr;
+    return gr;
+}
+
+static lg_status
+call_status(lg_call *c)
+{
+    lg_status st = c->st;
+    c->st = LG_OK;
+    return st;
+}
+
+/* One row into one aggregate of a group. */
+static lg_status
+step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index, lg_ectx *c)
+{
+    bool null;
+    lg_datum v;
+    if (a->e->agg.filter) {
+        LG_TRY(lg_xexpr_eval(c, a->e->agg.filter, &v, &null));
+        if (null || !lg_bool(v))
+            return LG_OK;
+    }
+    for (uint32_t i = 0; i < a->nargs; i++) {
+        LG_TRY(lg_xexpr_eval(c, a->e->args[i], &a->args[i], &null));
+        a->nulls[i] = null;
+    }
+    if (keeps_rows(a->e)) {
+        lg_xstore *t = gr->extra[index];
+        lg_datum *row = lg_xrow_new(t->arena, t->ncols);
+        for (uint32_t i = 0; i < a->nargs; i++) {
+            row[i] = a->nulls[i] ? 0 : lg_datum_copy(a->e->args[i]->type, a->args[i], t->arena);
+            lg_xrow_nulls(row, t->ncols)[i] = a->nulls[i];
+        }
+        for (uint32_t i = 0; i < a->e->agg.norder; i++) {
+            const lg_expr *e = a->e->agg.order[i].expr;
+            LG_TRY(lg_xexpr_eval(c, e, &v, &null));
+            row[a->nargs + i] = null ? 0 : lg_datum_copy(e->type, v, t->arena);
+            lg_xrow_nulls(row, t->ncols)[a->nargs + i] = null;
+        }
+        lg_xstore_add(t, row);
+        return LG_OK;
+    }
+    a->call.perm = ((struct aggstate *)s->state)->arena;
+    a->call.arena = s->scratch;
+    a->agg->step(&a->call, gr->states + a->state_at);
+    return call_status(&a->call);
+}
+
+static lg_status
+step_batch_one(lg_xnode *s, struct group *gr, lg_ectx *c, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i];
+        if (keeps_rows(a->e) || b->b.n < 2) {
+            for (uint32_t k = 0; k < b->b.n; k++) {
+                c->row = lg_xbatch_row(b, k);
+                LG_TRY(step_row(s, a, gr, i, c));
+            }
+            continue;
+        }
+        const uint16_t *sel = b->b.sel;
+        uint32_t n = b->b.n;
+        if (a->e->agg.filter) {
+            uint16_t *out = LG_NEWN(s->scratch, uint16_t, n);
+            LG_TRY(lg_xexpr_filter(c, a->e->agg.filter, sel, n, out, &n));
+            sel = out;
+            if (!n)
+                continue;
+        }
+        const lg_vector *args[16];
+        LG_ASSERT(a->nargs <= 16);
+        for (uint32_t k = 0; k < a->nargs; k++) {
+            lg_vector *v;
+            LG_TRY(lg_xexpr_vector(c, a->e->args[k], sel, n, &v));
+            args[k] = v;
+        }
+        a->call.perm = g->arena;
+        a->call.arena = s->scratch;
+        lg_status st = lg_agg_step_vector(&a->call, a->agg, gr->states + a->state_at, args,
+                                          a->nargs, sel, n);
+        a->call.args = a->args;
+        a->call.nulls = a->nulls;
+        a->call.nargs = a->nargs;
+        if (st != LG_OK) {
+            a->call.st = LG_OK;
+            return st;
+        }
+    }
+    return LG_OK;
+}
+
+static lg_status
+agg_build(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    lg_xbatch *b;
+    lg_status st;
+    bool single = !p->agg.ngroup && !p->agg.nsets;
+    struct group *one = single ? new_group(s, 0) : NULL;
+    while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
+        lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap,
+                     .arena = s->scratch};
+        if (single) {
+            LG_TRY(step_batch_one(s, one, &c, b));
+        } else {
+            for (uint32_t i = 0; i < b->b.n; i++) {
+                c.row = lg_xbatch_row(b, i);
+                for (uint32_t set = 0; set < g->nsets; set++) {
+                    struct group *gr = find_group(s, b, c.row, set);
+                    for (uint32_t k = 0; k < p->agg.naggs; k++)
+                        LG_TRY(step_row(s, &g->aggs[k], gr, k, &c));
+                }
+            }
+        }
+        lg_arena_reset(s->scratch);
+    }
+    if (st != LG_END)
+        return st;
+    /* An empty grouping set gives a row even without input. */
+    if (p->agg.nsets && !g->ngroups)
+        for (uint32_t set = 0; set < p->agg.nsets; set++)
+            if (!p->agg.set_len[set]) {
+                struct group *gr = new_group(s, set);
+                memset(lg_xrow_nulls(gr->keys, p->agg.ngroup), 1, p->agg.ngroup);
+            }
+    g->built = true;
+    return LG_OK;
+}
+
+/* DISTINCT and ORDER BY inside the aggregate: sorts the kept rows, drops repeats, steps them. */
+struct order_ctx {
+    lg_xsort_key *keys;
+    uint32_t nkeys, ncols;
+};
+
+static int
+order_rows(const void *pa, const void *pb, void *arg)
+{
+    const struct order_ctx *o = arg;
+    return lg_xsort_compare(o->keys, o->nkeys, *(lg_datum *const *)pa, *(lg_datum *const *)pb,
+                            o->ncols);
+}
+
+static lg_status
+run_kept(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index)
+{
+    struct aggstate *g = s->state;
+    lg_xstore *t = gr->extra[index];
+    uint32_t norder = a->e->agg.norder, n = 0;
+    lg_xsort_key *k = LG_NEWN(s->scratch, lg_xsort_key, norder + a->nargs + 1);
+    for (uint32_t i = 0; i < norder; i++, n++) {
+        const lg_sort_item *it = &a->e->agg.order[i];
+        k[n] = (lg_xsort_key){a->nargs + i, lg_type_compare_fn(it->expr->type), it->desc,
+                              it->nulls_first};
+    }
+    for (uint32_t i = 0; a->e->agg.distinct && i < a->nargs; i++, n++)
+        k[n] = (lg_xsort_key){i, lg_type_compare_fn(a->e->args[i]->type), false, false};
+    for (uint32_t i = 0; i < n; i++)
+        if (!k[i].cmp)
+            return LG_UNSUPPORTED;
+    struct order_ctx o = {k, n, t->ncols};
+    if (t->n)
+        qsort_r(t->rows, t->n, sizeof *t->rows, order_rows, &o);
+    struct order_ctx same = {k + norder, n - norder, t->ncols};
+    a->call.perm = g->arena;
+    a->call.arena = s->scratch;
+    for (uint64_t i = 0; i < t->n; i++) {
+        if (a->e->agg.distinct && i && order_rows(&t->rows[i - 1], &t->rows[i], &same) == 0)
+            continue;
+        memcpy(a->args, t->rows[i], a->nargs * sizeof *a->args);
+        memcpy(a->nulls, lg_xrow_nulls(t->rows[i], t->ncols), a->nargs);
+        a->agg->step(&a->call, gr->states + a->state_at);
+        LG_TRY(call_status(&a->call));
+    }
+    return LG_OK;
+}
+
+static lg_status
+put_group(lg_xnode *s, struct group *gr, uint32_t at)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    for (uint32_t i = 0; i < p->agg.ngroup; i++)
+        lg_vector_set(s->in.b.cols[i], at, gr->keys[i],
+                      lg_xrow_nulls(gr->keys, p->agg.ngroup)[i]);
+    for (uint32_t i = 0; i < p->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i];
+        if (keeps_rows(a->e)) {
+            LG_TRY(run_kept(s, a, gr, i));
+            lg_xstore_fini(gr->extra[i]);
+        }
+        a->call.perm = g->arena;
+        a->call.arena = s->scratch;
+        a->call.isnull = false;
+        lg_datum v = a->agg->final(&a->call, gr->states + a->state_at);
+        LG_TRY(call_status(&a->call));
+        lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, v, a->call.isnull);
+    }
+    return LG_OK;
+}
+
+static lg_status
+agg_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct aggstate *g = s->state;
+    if (!g->built)
+        LG_TRY(agg_build(s));
+    uint32_t n = 0;
+    for (; n < s->in.cap && g->pos < g->ngroups; n++, g->pos++)
+        LG_TRY(put_group(s, g->groups[g->pos], n));
+    if (!n)
+        return LG_END;
+    s->in.b.n = n;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
+    return LG_OK;
+}
+
+static void
+drop_groups(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    for (uint64_t i = 0; i < g->ngroups; i++)
+        for (uint32_t k = 0; g->groups[i]->extra && k < s->plan->agg.naggs; k++)
+            if (g->groups[i]->extra[k])
+                lg_xstore_fini(g->groups[i]->extra[k]);
+    g->ngroups = 0;
+}
+
+static lg_status
+agg_rescan(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    drop_groups(s);
+    lg_arena_reset(g->arena);
+    for (uint32_t i = 0; i < g->nsets; i++)
+        lg_xhash_init(&g->hash[i], g->arena);
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
+        g->aggs[i].call.cache = NULL;
+    g->built = false;
+    g->pos = 0;
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+agg_close(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    if (!g)
+        return;
+    drop_groups(s);
+    lg_free(g->groups);
+    lg_arena_destroy(g->arena);
+}
+
+/* Groups come out in the order first met: for sorted input that is the sort order. */
+const lg_xnode_ops lg_xops_agg = {agg_open, agg_fetch, agg_rescan, agg_close};

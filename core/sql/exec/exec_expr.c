@@ -1,0 +1,706 @@
+/* Expressions. lg_xexpr_eval is the row-by-row tree walk that knows every kind; lg_xexpr_vector does
+ * the common kinds a vector at a time and falls back to the walk for the others. */
+#include "exec_internal.h"
+#include "keycodec.h"
+#include <string.h>
+
+/* Run-time state of one call in the tree. */
+struct site {
+    lg_call call;
+    lg_datum *args;
+    uint8_t *nulls;
+    const lg_vector **vecs;
+};
+
+static struct site *
+site_of(lg_exec *x, const lg_expr *e, const lg_func *f, uint32_t nargs)
+{
+    struct site *s = x->sites[e->id];
+    if (s)
+        return s;
+    s = LG_NEW(x->arena, struct site);
+    lg_call_init(&s->call, f, x->es->env, x->es->err, x->arena, x->arena);
+    s->args = LG_NEWN(x->arena, lg_datum, nargs + 1);
+    s->nulls = LG_NEWN(x->arena, uint8_t, nargs + 1);
+    s->vecs = LG_NEWN(x->arena, const lg_vector *, nargs + 1);
+    lg_oid *types = LG_NEWN(x->arena, lg_oid, nargs + 1);
+    for (uint32_t i = 0; i < e->nargs && i < nargs; i++)
+        types[i] = e->args[i]->type;
+    if (e->kind == LG_EX_ARRAY_OP) {
+        const lg_type *t = lg_type_get(e->args[1]->type);
+        if (t && t->elem)
+            types[1] = t->elem;
+    }
+    s->call.args = s->args;
+    s->call.nulls = s->nulls;
+    s->call.nargs = nargs;
+    s->call.argtypes = types;
+    s->call.rettype = e->kind == LG_EX_FUNC ? e->type : f->result;
+    s->call.collation = e->collation;
+    x->sites[e->id] = s;
+    return s;
+}
+
+lg_call *
+lg_xexpr_call_site(lg_exec *x, const lg_expr *e)
+{
+    return &site_of(x, e, e->func.func, e->nargs)->call;
+}
+
+static lg_status
+call_result(struct site *s, lg_datum v, lg_datum *ret, bool *ret_null)
+{
+    if (s->call.st != LG_OK) {
+        lg_status st = s->call.st;
+        s->call.st = LG_OK;
+        return st;
+    }
+    *ret = v;
+    *ret_null = s->call.isnull;
+    return LG_OK;
+}
+
+static lg_status
+eval_func(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    struct site *s = site_of(c->x, e, e->func.func, e->nargs);
+    bool strict = lg_func_strict(e->func.func);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        lg_datum v;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &v, &null));
+        if (null && strict) {
+            *ret_null = true;
+            *ret = 0;
+            return LG_OK;
+        }
+        s->args[i] = v;
+        s->nulls[i] = null;
+    }
+    s->call.arena = c->arena;
+    return call_result(s, lg_func_call(&s->call), ret, ret_null);
+}
+
+/* The = operator of NULLIF, DISTINCT, ARRAY_OP on two values that are not null. */
+static lg_status
+call_two(lg_ectx *c, const lg_expr *e, lg_datum a, lg_datum b, bool *ret_true, bool *ret_null)
+{
+    struct site *s = site_of(c->x, e, e->func.func, 2);
+    lg_datum v;
+    s->args[0] = a;
+    s->args[1] = b;
+    s->nulls[0] = s->nulls[1] = 0;
+    s->call.arena = c->arena;
+    LG_TRY(call_result(s, lg_func_call(&s->call), &v, ret_null));
+    *ret_true = !*ret_null && lg_bool(v);
+    return LG_OK;
+}
+
+static lg_status
+eval_bool(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    bool is_and = e->kind == LG_EX_AND, any_null = false;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        lg_datum v;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &v, &null));
+        if (null) {
+            any_null = true;
+        } else if (lg_bool(v) != is_and) {
+            *ret = lg_datum_bool(!is_and);
+            *ret_null = false;
+            return LG_OK;
+        }
+    }
+    *ret = lg_datum_bool(is_and);
+    *ret_null = any_null;
+    return LG_OK;
+}
+
+static lg_status
+eval_case(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum save = c->test, v;
+    bool save_null = c->test_null, null;
+    uint32_t i = 0;
+    lg_status st = LG_OK;
+    if (e->has_arg) {
+        LG_TRY(lg_xexpr_eval(c, e->args[0], &v, &null));
+        i = 1;
+    }
+    lg_datum arg = e->has_arg ? v : 0;
+    bool arg_null = e->has_arg ? null : true;
+    for (; i + 1 < e->nargs; i += 2) {
+        c->test = arg;
+        c->test_null = arg_null;
+        st = lg_xexpr_eval(c, e->args[i], &v, &null);
+        c->test = save;
+        c->test_null = save_null;
+        if (st != LG_OK)
+            return st;
+        if (!null && lg_bool(v))
+            return lg_xexpr_eval(c, e->args[i + 1], ret, ret_null);
+    }
+    if (i < e->nargs)
+        return lg_xexpr_eval(c, e->args[i], ret, ret_null);
+    *ret = 0;
+    *ret_null = true;
+    return LG_OK;
+}
+
+static lg_status
+eval_minmax(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_compare_fn cmp = lg_type_compare_fn(e->type);
+    *ret_null = true;
+    *ret = 0;
+    if (!cmp)
+        return LG_UNSUPPORTED;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        lg_datum v;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &v, &null));
+        if (null)
+            continue;
+        int d = *ret_null ? 0 : cmp(v, *ret);
+        if (*ret_null || (e->kind == LG_EX_GREATEST ? d > 0 : d < 0))
+            *ret = v;
+        *ret_null = false;
+    }
+    return LG_OK;
+}
+
+static lg_status
+eval_distinct(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum a, b;
+    bool an, bn, eq = false, null;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &a, &an));
+    LG_TRY(lg_xexpr_eval(c, e->args[1], &b, &bn));
+    if (e->kind == LG_EX_NULLIF) {
+        if (!an && !bn)
+            LG_TRY(call_two(c, e, a, b, &eq, &null));
+        *ret = a;
+        *ret_null = an || eq;
+        return LG_OK;
+    }
+    if (an || bn)
+        eq = an && bn;
+    else
+        LG_TRY(call_two(c, e, a, b, &eq, &null));
+    *ret = lg_datum_bool(!eq != e->negated);
+    *ret_null = false;
+    return LG_OK;
+}
+
+static lg_status
+eval_booltest(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    bool null, r = false;
+    lg_datum v;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &v, &null));
+    bool b = !null && lg_bool(v);
+    switch (e->booltest) {
+    case LG_A_IS_TRUE: r = b; break;
+    case LG_A_IS_NOT_TRUE: r = !b; break;
+    case LG_A_IS_FALSE: r = !null && !b; break;
+    case LG_A_IS_NOT_FALSE: r = null || b; break;
+    case LG_A_IS_UNKNOWN: r = null; break;
+    case LG_A_IS_NOT_UNKNOWN: r = !null; break;
+    default: return LG_INTERNAL;
+    }
+    *ret = lg_datum_bool(r);
+    *ret_null = false;
+    return LG_OK;
+}
+
+static lg_status
+eval_array(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    const lg_type *t = lg_type_get(e->type);
+    lg_datum *v = LG_NEWN(c->arena, lg_datum, e->nargs + 1);
+    uint8_t *nulls = LG_NEWN(c->arena, uint8_t, e->nargs + 1);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &v[i], &null));
+        nulls[i] = null;
+    }
+    *ret_null = false;
+    if (!e->multidim) {
+        *ret = lg_array_make(c->arena, t ? t->elem : LG_T_TEXT, e->nargs, v, nulls);
+        return LG_OK;
+    }
+    lg_array out = {.elem = t ? t->elem : LG_T_TEXT};
+    lg_array *parts = LG_NEWN(c->arena, lg_array, e->nargs + 1);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        if (nulls[i])
+            return lg_error_set(c->x->es->err, "2202E",
+                                "multidimensional arrays must have array expressions with "
+                                "matching dimensions");
+        lg_array_unpack(v[i], c->arena, &parts[i]);
+        if (parts[i].ndim != parts[0].ndim ||
+            memcmp(parts[i].dims, parts[0].dims, sizeof(int32_t) * (size_t)parts[i].ndim) != 0)
+            return lg_error_set(c->x->es->err, "2202E",
+                                "multidimensional arrays must have array expressions with "
+                                "matching dimensions");
+        out.n += parts[i].n;
+    }
+    if (e->nargs && parts[0].ndim) {
+        out.ndim = parts[0].ndim + 1;
+        out.dims[0] = (int32_t)e->nargs;
+        out.lbs[0] = 1;
+        for (int k = 0; k < parts[0].ndim && k + 1 < LG_ARRAY_MAX_DIM; k++) {
+            out.dims[k + 1] = parts[0].dims[k];
+            out.lbs[k + 1] = 1;
+        }
+    }
+    out.values = LG_NEWN(c->arena, lg_datum, out.n + 1);
+    out.nulls = LG_NEWN(c->arena, uint8_t, out.n + 1);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        for (uint32_t k = 0; k < parts[i].n; k++, at++) {
+            out.values[at] = parts[i].values[k];
+            out.nulls[at] = parts[i].nulls ? parts[i].nulls[k] : 0;
+        }
+    *ret = lg_array_pack(c->arena, &out);
+    return LG_OK;
+}
+
+static lg_status
+eval_array_op(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum left, array;
+    bool left_null, array_null, any_null = false;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &left, &left_null));
+    LG_TRY(lg_xexpr_eval(c, e->args[1], &array, &array_null));
+    *ret = 0;
+    *ret_null = true;
+    if (array_null)
+        return LG_OK;
+    lg_array a;
+    lg_array_unpack(array, c->arena, &a);
+    for (uint32_t i = 0; i < a.n; i++) {
+        bool t, null = left_null || (a.nulls && a.nulls[i]);
+        if (!null)
+            LG_TRY(call_two(c, e, left, a.values[i], &t, &null));
+        if (null) {
+            any_null = true;
+        } else if (t == e->use_or) {
+            *ret = lg_datum_bool(e->use_or);
+            *ret_null = false;
+            return LG_OK;
+        }
+    }
+    *ret = lg_datum_bool(!e->use_or);
+    *ret_null = any_null;
+    return LG_OK;
+}
+
+static lg_status
+eval_subscript(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum array, v;
+    bool null;
+    int32_t lo[LG_ARRAY_MAX_DIM] = {0}, hi[LG_ARRAY_MAX_DIM] = {0};
+    uint8_t has_lo[LG_ARRAY_MAX_DIM] = {0}, has_hi[LG_ARRAY_MAX_DIM] = {0};
+    int n = 0;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &array, &null));
+    *ret = 0;
+    *ret_null = true;
+    if (null)
+        return LG_OK;
+    for (uint32_t i = 1; i < e->nargs && n < LG_ARRAY_MAX_DIM; n++) {
+        if (e->is_slice) {
+            const lg_expr *l = e->args[i], *u = i + 1 < e->nargs ? e->args[i + 1] : NULL;
+            i += 2;
+            if (l) {
+                LG_TRY(lg_xexpr_eval(c, l, &v, &null));
+                if (null)
+                    return LG_OK;
+                lo[n] = lg_int4(v);
+                has_lo[n] = 1;
+            }
+            if (u) {
+                LG_TRY(lg_xexpr_eval(c, u, &v, &null));
+                if (null)
+                    return LG_OK;
+                hi[n] = lg_int4(v);
+                has_hi[n] = 1;
+            }
+        } else {
+            LG_TRY(lg_xexpr_eval(c, e->args[i++], &v, &null));
+            if (null)
+                return LG_OK;
+            lo[n] = lg_int4(v);
+        }
+    }
+    if (e->is_slice) {
+        *ret = lg_array_slice(array, n, lo, hi, has_lo, has_hi, c->arena);
+        *ret_null = false;
+    } else {
+        *ret_null = !lg_array_element(array, n, lo, c->arena, ret);
+    }
+    return LG_OK;
+}
+
+static lg_status
+eval_coerce_io(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum v;
+    const char *s;
+    size_t len;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &v, ret_null));
+    *ret = 0;
+    if (*ret_null)
+        return LG_OK;
+    LG_TRY(lg_type_output(c->x->es->env, e->args[0]->type, v, c->arena, c->x->es->err, &s, &len));
+    return lg_type_input(c->x->es->env, e->type, s, e->typmod, c->arena, c->x->es->err, ret);
+}
+
+static lg_status
+eval_array_coerce(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum v, save = c->test;
+    bool save_null = c->test_null;
+    const lg_type *t = lg_type_get(e->type);
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &v, ret_null));
+    *ret = 0;
+    if (*ret_null)
+        return LG_OK;
+    lg_array a;
+    lg_array_unpack(v, c->arena, &a);
+    if (!a.nulls)
+        a.nulls = LG_NEWN(c->arena, uint8_t, a.n + 1);
+    for (uint32_t i = 0; i < a.n; i++) {
+        bool null;
+        c->test = a.values[i];
+        c->test_null = a.nulls[i];
+        lg_status st = lg_xexpr_eval(c, e->args[1], &a.values[i], &null);
+        c->test = save;
+        c->test_null = save_null;
+        if (st != LG_OK)
+            return st;
+        a.nulls[i] = null;
+    }
+    a.elem = t ? t->elem : a.elem;
+    *ret = lg_array_pack(c->arena, &a);
+    return LG_OK;
+}
+
+static lg_status
+eval_slot(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    const lg_vector *v = e->slot >= 0 ? c->cols[e->slot] : c->sys ? c->sys[-e->slot] : NULL;
+    if (!v) {
+        *ret = 0;
+        *ret_null = true;
+        return e->slot >= 0 ? LG_INTERNAL : LG_OK;
+    }
+    *ret = lg_vector_value(v, c->row);
+    *ret_null = lg_vector_is_null(v, c->row);
+    return LG_OK;
+}
+
+/* A row value is a record: the bytes of lg_row_encode behind {natts, type OIDs}. Inside exec it is
+ * a pointer to {uint32 n; then n types, datums, nulls}. */
+struct record {
+    uint32_t n;
+    const lg_oid *types;
+    lg_datum *v;
+    uint8_t *nulls;
+};
+
+static lg_status
+eval_row(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    struct record *r = LG_NEW(c->arena, struct record);
+    lg_oid *types = LG_NEWN(c->arena, lg_oid, e->nargs + 1);
+    r->n = e->nargs;
+    r->v = LG_NEWN(c->arena, lg_datum, e->nargs + 1);
+    r->nulls = LG_NEWN(c->arena, uint8_t, e->nargs + 1);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &r->v[i], &null));
+        r->nulls[i] = null;
+        types[i] = e->args[i]->type;
+    }
+    r->types = types;
+    *ret = lg_datum_ptr(r);
+    *ret_null = false;
+    return LG_OK;
+}
+
+static lg_status
+eval_field(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_datum v;
+    LG_TRY(lg_xexpr_eval(c, e->args[0], &v, ret_null));
+    *ret = 0;
+    if (*ret_null)
+        return LG_OK;
+    const struct record *r = lg_ptr(v);
+    if (e->field < 1 || e->field > r->n)
+        return LG_INTERNAL;
+    *ret = r->v[e->field - 1];
+    *ret_null = r->nulls[e->field - 1];
+    return LG_OK;
+}
+
+static lg_status
+eval_is_null(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    bool null;
+    lg_datum v;
+    if (e->args[0]->kind == LG_EX_ROW) { /* all fields null, or with negated: none */
+        const lg_expr *row = e->args[0];
+        bool all = true;
+        for (uint32_t i = 0; i < row->nargs && all; i++) {
+            LG_TRY(lg_xexpr_eval(c, row->args[i], &v, &null));
+            all = null != e->negated;
+        }
+        *ret = lg_datum_bool(all);
+    } else {
+        LG_TRY(lg_xexpr_eval(c, e->args[0], &v, &null));
+        *ret = lg_datum_bool(null != e->negated);
+    }
+    *ret_null = false;
+    return LG_OK;
+}
+
+lg_status
+lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_CONST:
+        *ret = e->konst.value;
+        *ret_null = e->konst.isnull;
+        return LG_OK;
+    case LG_EX_PARAM: {
+        uint32_t i = (uint32_t)e->param.number - 1;
+        if (!c->x->params || i >= c->x->plan->nparams)
+            return lg_error_set(c->x->es->err, "42P02", "there is no parameter $%d",
+                                e->param.number);
+        *ret = c->x->params[i];
+        *ret_null = c->x->param_nulls && c->x->param_nulls[i];
+        return LG_OK;
+    }
+    case LG_EX_SLOT:
+        return eval_slot(c, e, ret, ret_null);
+    case LG_EX_EXEC:
+        *ret = c->x->exec_values[e->exec];
+        *ret_null = c->x->exec_nulls[e->exec];
+        return LG_OK;
+    case LG_EX_FUNC:
+        return eval_func(c, e, ret, ret_null);
+    case LG_EX_AND:
+    case LG_EX_OR:
+        return eval_bool(c, e, ret, ret_null);
+    case LG_EX_NOT:
+        LG_TRY(lg_xexpr_eval(c, e->args[0], ret, ret_null));
+        *ret = lg_datum_bool(!lg_bool(*ret));
+        return LG_OK;
+    case LG_EX_CASE:
+        return eval_case(c, e, ret, ret_null);
+    case LG_EX_CASE_TEST:
+        *ret = c->test;
+        *ret_null = c->test_null;
+        return LG_OK;
+    case LG_EX_COALESCE:
+        *ret = 0;
+        *ret_null = true;
+        for (uint32_t i = 0; i < e->nargs && *ret_null; i++)
+            LG_TRY(lg_xexpr_eval(c, e->args[i], ret, ret_null));
+        return LG_OK;
+    case LG_EX_GREATEST:
+    case LG_EX_LEAST:
+        return eval_minmax(c, e, ret, ret_null);
+    case LG_EX_NULLIF:
+    case LG_EX_DISTINCT:
+        return eval_distinct(c, e, ret, ret_null);
+    case LG_EX_IS_NULL:
+        return eval_is_null(c, e, ret, ret_null);
+    case LG_EX_BOOL_TEST:
+        return eval_booltest(c, e, ret, ret_null);
+    case LG_EX_ARRAY:
+        return eval_array(c, e, ret, ret_null);
+    case LG_EX_ARRAY_OP:
+        return eval_array_op(c, e, ret, ret_null);
+    case LG_EX_ROW:
+        return eval_row(c, e, ret, ret_null);
+    case LG_EX_FIELD:
+        return eval_field(c, e, ret, ret_null);
+    case LG_EX_SUBSCRIPT:
+        return eval_subscript(c, e, ret, ret_null);
+    case LG_EX_RELABEL:
+        return lg_xexpr_eval(c, e->args[0], ret, ret_null);
+    case LG_EX_COERCE_IO:
+        return eval_coerce_io(c, e, ret, ret_null);
+    case LG_EX_ARRAY_COERCE:
+        return eval_array_coerce(c, e, ret, ret_null);
+    case LG_EX_SUBCOL:
+        *ret = c->subcols[e->slot];
+        *ret_null = c->subnulls[e->slot];
+        return LG_OK;
+    case LG_EX_SUBPLAN:
+        return lg_xsubplan_eval(c, e, ret, ret_null);
+    default:
+        return lg_error_set(c->x->es->err, "0A000", "expression of kind %d is not supported",
+                            e->kind);
+    }
+}
+
+/* ---- vectors ---- */
+
+static lg_vector *
+new_vector(lg_ectx *c, lg_oid type, bool constant)
+{
+    lg_vector *v = LG_NEW(c->arena, lg_vector);
+    lg_vector_init(v, c->arena, type, constant ? 1 : c->cap);
+    v->constant = constant;
+    return v;
+}
+
+static lg_status
+by_row(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector **ret)
+{
+    lg_vector *v = new_vector(c, e->type, false);
+    uint32_t save = c->row;
+    for (uint32_t i = 0; i < n; i++) {
+        bool null = false;
+        uint32_t row = lg_sel_row(sel, i);
+        c->row = row;
+        lg_status st = lg_xexpr_eval(c, e, &v->v[row], &null);
+        if (st != LG_OK)
+            return st;
+        v->null[row] = null;
+    }
+    c->row = save;
+    *ret = v;
+    return LG_OK;
+}
+
+static lg_status
+func_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector **ret)
+{
+    struct site *s = site_of(c->x, e, e->func.func, e->nargs);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        lg_vector *arg;
+        LG_TRY(lg_xexpr_vector(c, e->args[i], sel, n, &arg));
+        s->vecs[i] = arg;
+    }
+    lg_vector *out = new_vector(c, e->type, false);
+    s->call.arena = c->arena;
+    lg_status st = lg_func_call_vector(&s->call, s->vecs, e->nargs, sel, n, out);
+    s->call.args = s->args; /* the loop may have pointed them elsewhere */
+    s->call.nulls = s->nulls;
+    s->call.nargs = e->nargs;
+    if (st != LG_OK) {
+        s->call.st = LG_OK;
+        return st;
+    }
+    *ret = out;
+    return LG_OK;
+}
+
+lg_status
+lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector **ret)
+{
+    lg_vector *v;
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_SLOT:
+        v = e->slot >= 0 ? c->cols[e->slot] : c->sys ? c->sys[-e->slot] : NULL;
+        if (v) {
+            *ret = v;
+            return LG_OK;
+        }
+        break;
+    case LG_EX_CONST:
+    case LG_EX_PARAM:
+    case LG_EX_EXEC: {
+        bool null;
+        v = new_vector(c, e->type, true);
+        LG_TRY(lg_xexpr_eval(c, e, &v->v[0], &null));
+        v->null[0] = null;
+        v->maybe_null = null;
+        *ret = v;
+        return LG_OK;
+    }
+    case LG_EX_RELABEL:
+        return lg_xexpr_vector(c, e->args[0], sel, n, ret);
+    case LG_EX_FUNC:
+        if (n > 1)
+            return func_vector(c, e, sel, n, ret);
+        break;
+    default:
+        break;
+    }
+    return by_row(c, e, sel, n, ret);
+}
+
+lg_status
+lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, uint16_t *out,
+                uint32_t *ret_n)
+{
+    if (n == 1) {
+        lg_datum v;
+        bool null;
+        uint32_t row = lg_sel_row(sel, 0);
+        c->row = row;
+        LG_TRY(lg_xexpr_eval(c, e, &v, &null));
+        *ret_n = !null && lg_bool(v);
+        out[0] = (uint16_t)row;
+        return LG_OK;
+    }
+    if (e->kind == LG_EX_AND) {
+        const uint16_t *cur = sel;
+        for (uint32_t i = 0; i < e->nargs && n; i++) {
+            LG_TRY(lg_xexpr_filter(c, e->args[i], cur, n, out, &n));
+            cur = out;
+        }
+        if (!e->nargs)
+            for (uint32_t i = 0; i < n; i++)
+                out[i] = (uint16_t)lg_sel_row(sel, i);
+        *ret_n = n;
+        return LG_OK;
+    }
+    lg_vector *b;
+    LG_TRY(lg_xexpr_vector(c, e, sel, n, &b));
+    if (b->constant) {
+        bool t = !lg_vector_is_null(b, 0) && lg_bool(b->v[0]);
+        for (uint32_t i = 0; t && i < n; i++)
+            out[i] = (uint16_t)lg_sel_row(sel, i);
+        *ret_n = t ? n : 0;
+        return LG_OK;
+    }
+    *ret_n = lg_sel_true(b, sel, n, out);
+    return LG_OK;
+}
+
+lg_status
+lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_ectx c = {.x = x, .arena = a, .cap = 1};
+    return lg_xexpr_eval(&c, e, ret, ret_null);
+}
+
+void
+lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull)
+{
+    x->exec_values[param] = v;
+    x->exec_nulls[param] = isnull;
+    x->exec_version[param]++;
+}
+
+lg_status
+lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret)
+{
+    static const lg_plan none;
+    lg_arena *a = lg_arena_create("expressions", 0);
+    lg_exec *x = LG_NEW(a, lg_exec);
+    x->es = es;
+    x->plan = &none;
+    x->arena = a;
+    x->sites = LG_NEWN(a, void *, n_ids + 1);
+    *ret = x;
+    return LG_OK;
+}

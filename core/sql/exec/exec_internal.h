@@ -1,0 +1,290 @@
+/* Inside core/sql/exec.
+ *
+ * MODEL  lg_exec is one execution of a plan. Each plan node has an lg_xnode with an input function
+ * (`fetch`, by kind) that gives batches of input rows; lg_xnode_next applies the node's quals and
+ * targets to them, so kinds only produce rows. A batch is valid until the next call on its node;
+ * by-reference values lie in the node's scratch arena (reset at each call) or below it.
+ *
+ * Expressions are evaluated a vector at a time where a kernel or a simple rule exists, else row by
+ * row (exec_expr.c); both read the input row as columns of vectors at a row number. */
+#ifndef LG_EXEC_INTERNAL_H
+#define LG_EXEC_INTERNAL_H
+
+#include "array.h"
+#include "assert.h"
+#include "exec.h"
+#include "map.h"
+#include "mem.h"
+#include "strbuf.h"
+#include <stdio.h>
+
+typedef struct lg_xnode lg_xnode;
+
+#define LG_SYSCOLS 7 /* index -slot */
+
+typedef struct lg_xbatch {
+    lg_batch b;
+    uint32_t cap;                /* rows the vectors have room for: beyond every row number */
+    lg_vector *sys[LG_SYSCOLS];  /* system columns of a relation scan; NULL: none */
+} lg_xbatch;
+
+/* Where an expression is evaluated. */
+typedef struct lg_ectx {
+    lg_exec *x;
+    lg_vector *const *cols;
+    lg_vector *const *sys;
+    uint32_t row;
+    uint32_t cap;
+    lg_arena *arena; /* results */
+    lg_datum test;   /* CASE_TEST */
+    bool test_null;
+    const lg_datum *subcols; /* SUBCOL */
+    const uint8_t *subnulls;
+} lg_ectx;
+
+typedef struct lg_xnode_ops {
+    lg_status (*open)(lg_xnode *s);                   /* may be NULL */
+    lg_status (*fetch)(lg_xnode *s, lg_xbatch **ret); /* LG_END */
+    lg_status (*rescan)(lg_xnode *s);                 /* back to the start; params may differ */
+    void (*close)(lg_xnode *s);                       /* may be NULL */
+} lg_xnode_ops;
+
+struct lg_xnode {
+    const lg_node *plan;
+    const lg_xnode_ops *ops;
+    lg_exec *x;
+    lg_xnode *left, *right;
+    lg_arena *scratch;  /* reset at each lg_xnode_next */
+    lg_xbatch in;       /* what fetch gives, for kinds that build batches */
+    lg_xbatch out;      /* after targets */
+    uint16_t *sel;      /* after quals */
+    bool opened;
+    /* EXPLAIN ANALYZE */
+    uint64_t rows, loops, filtered;
+    lg_time time_ns, first_ns;
+    void *state;        /* of the kind */
+};
+
+typedef struct lg_xsubplan {
+    lg_xnode *root;
+    bool done;          /* init plans and hashed ones: the result is kept */
+    bool isnull;
+    lg_datum value;
+    lg_arena *keep;
+    uint32_t nrows;     /* ANY and ALL: rows kept */
+    lg_datum **rows;
+    struct lg_xhash *hash;
+    bool has_null;
+} lg_xsubplan;
+
+typedef struct lg_xcte {
+    lg_xnode *root;
+    bool done;
+    struct lg_xstore *store;
+} lg_xcte;
+
+struct lg_exec {
+    lg_exec_session *es;
+    const lg_plan *plan;
+    lg_arena *arena;
+    const lg_datum *params;
+    const uint8_t *param_nulls;
+    lg_datum *exec_values;
+    uint8_t *exec_nulls;
+    uint64_t *exec_version;   /* moves at each set: who depends on it starts again */
+    void **sites;             /* by expression id */
+    lg_xnode *root;
+    lg_xnode **nodes;         /* by node id */
+    lg_xsubplan *subplans;
+    lg_xcte *ctes;
+    void **worktables;        /* by node id of the recursive union */
+    uint64_t rows;
+    bool ended;
+    bool instrument;
+    /* batch being handed out across fetches with a row limit */
+    lg_xbatch *pending;
+    uint32_t pending_at;
+    uint32_t restarts;
+};
+
+/* ---- rows kept in an arena: ncols datums, then ncols null bytes ---- */
+
+static inline uint8_t *
+lg_xrow_nulls(const lg_datum *row, uint32_t ncols)
+{
+    return (uint8_t *)(uintptr_t)(row + ncols);
+}
+
+static inline lg_datum *
+lg_xrow_new(lg_arena *a, uint32_t ncols)
+{
+    return (lg_datum *)lg_arena_alloc(a, ncols * (sizeof(lg_datum) + 1) + 1);
+}
+
+/* Copies row `at` of the batch (values too) into the arena. */
+lg_datum *lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at);
+
+typedef struct lg_xstore { /* rows in order */
+    lg_arena *arena;
+    uint32_t ncols;
+    uint64_t n, cap;
+    lg_datum **rows;
+    size_t bytes;
+} lg_xstore;
+
+void lg_xstore_init(lg_xstore *t, uint32_t ncols);
+void lg_xstore_add(lg_xstore *t, lg_datum *row); /* row is in t->arena */
+void lg_xstore_add_batch(lg_xstore *t, const lg_xbatch *b);
+void lg_xstore_reset(lg_xstore *t);
+void lg_xstore_fini(lg_xstore *t);
+/* Rows from *pos on as a batch of s->in; LG_END. */
+lg_status lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret);
+
+/* ---- hash table of kept rows by some columns ---- */
+
+typedef struct lg_xhash_entry {
+    struct lg_xhash_entry *next;
+    uint64_t hash;
+    lg_datum *row;
+    void *extra;
+} lg_xhash_entry;
+
+typedef struct lg_xhash {
+    lg_arena *arena;
+    lg_xhash_entry **buckets;
+    uint64_t nbuckets, n;
+} lg_xhash;
+
+void lg_xhash_init(lg_xhash *h, lg_arena *a);
+lg_xhash_entry *lg_xhash_add(lg_xhash *h, uint64_t hash, lg_datum *row);
+static inline lg_xhash_entry *
+lg_xhash_first(const lg_xhash *h, uint64_t hash)
+{
+    return h->nbuckets ? h->buckets[hash & (h->nbuckets - 1)] : NULL;
+}
+
+/* ---- batches ---- */
+
+/* Makes s->in with vectors of the node's own (cap rows). */
+void lg_xbatch_init(lg_xbatch *b, lg_arena *a, uint32_t ncols, const lg_oid *types, uint32_t cap);
+static inline uint32_t
+lg_xbatch_row(const lg_xbatch *b, uint32_t i)
+{
+    return lg_sel_row(b->b.sel, i);
+}
+
+/* ---- nodes ---- */
+
+lg_status lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret);
+lg_status lg_xnode_next(lg_xnode *s, lg_xbatch **ret); /* LG_END; batches have n > 0 */
+lg_status lg_xnode_rescan(lg_xnode *s);
+void lg_xnode_close(lg_xnode *s);
+const lg_oid *lg_xnode_types(lg_xnode *s, const lg_node *n); /* of the output columns */
+
+extern const lg_xnode_ops lg_xops_result, lg_xops_values, lg_xops_seq_scan, lg_xops_index_scan,
+    lg_xops_tid_scan, lg_xops_function_scan, lg_xops_subquery_scan, lg_xops_cte_scan,
+    lg_xops_worktable_scan, lg_xops_recursive_union, lg_xops_nested_loop, lg_xops_hash_join,
+    lg_xops_merge_join, lg_xops_sort, lg_xops_limit, lg_xops_agg, lg_xops_unique, lg_xops_setop,
+    lg_xops_append, lg_xops_project_set, lg_xops_lock_rows, lg_xops_modify;
+
+/* ---- expressions ---- */
+
+lg_status lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
+/* Over the selected rows; the result is a vector of the input or one in c->arena. */
+lg_status lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
+                          lg_vector **ret);
+/* Rows for which e is true, into out (may be sel itself). */
+lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
+                          uint16_t *out, uint32_t *ret_n);
+/* No input row: parameters and constants only. */
+lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret,
+                          bool *ret_null);
+void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
+lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
+lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
+
+/* Evaluates expressions outside a plan (defaults, checks, COPY, DDL): an lg_exec without nodes. */
+lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
+
+/* ---- keys ---- */
+
+typedef struct lg_xsort_key {
+    uint32_t slot;
+    lg_compare_fn cmp;
+    bool desc, nulls_first;
+} lg_xsort_key;
+
+int lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a,
+                     const lg_datum *b, uint32_t ncols);
+lg_status lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n,
+                        lg_xsort_key **ret);
+
+/* ---- stored rows (exec_table.c), used by MODIFY, COPY, DDL ---- */
+
+typedef struct lg_xtarget {
+    lg_exec *x;
+    const lg_plan_target *t;
+    lg_relation *rel;
+    const lg_access *acc;
+    lg_vector *vecs;       /* one row as vectors, for expressions */
+    lg_vector **cols;
+    uint32_t nvecs;
+    struct lg_xfk *fks;
+} lg_xtarget;
+
+lg_status lg_xtarget_open(lg_exec *x, const lg_plan_target *t, uint32_t extra_cols,
+                          lg_xtarget *ret);
+/* The new row (rel->ncols values) through generated columns, NOT NULL, CHECK; may change values. */
+lg_status lg_xtarget_check(lg_xtarget *t, lg_arena *a, lg_datum *values, uint8_t *nulls);
+/* Row and index entries. on_conflict: LG_EXISTS and *ret_conflict (row locked by nobody) instead of
+ * 23505 when one of the arbiters (n 0: any unique index) has it; nothing is inserted then. */
+lg_status lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values,
+                            const uint8_t *nulls, bool on_conflict, uint32_t narbiters,
+                            const lg_oid *arbiters, lg_tid *ret_tid, lg_tid *ret_conflict);
+/* LG_UPDATED / LG_DELETED from below. snap NULL: over the newest version, which is `old`. */
+lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap,
+                            lg_tid tid, const lg_datum *old, const uint8_t *old_nulls,
+                            const lg_datum *values, const uint8_t *nulls);
+lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap,
+                            lg_tid tid, const lg_datum *old, const uint8_t *old_nulls);
+/* Entries of one index for a row that is stored already (CREATE INDEX). */
+lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
+                               const lg_datum *values, const uint8_t *nulls, lg_tid tid);
+lg_status lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum *values,
+                         uint8_t *nulls);
+
+/* ---- utilities, by file ---- */
+
+typedef struct lg_util {
+    lg_exec_session *es;
+    lg_cat *cat;
+    lg_error *err;
+    lg_arena *a;
+    const lg_bind *params;
+    lg_exec_sink sink;
+    void *sink_arg;
+    char *tag;
+} lg_util;
+
+lg_status lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s);
+lg_status lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s);
+lg_status lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s);
+lg_status lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s);
+lg_status lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s);
+lg_status lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s);
+lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);
+lg_status lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s);
+lg_status lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s);
+lg_status lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s);
+lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s);
+lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);
+lg_status lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s);
+lg_status lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s);
+lg_status lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s);
+lg_status lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s);
+lg_status lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s);
+lg_status lg_util_explain(lg_util *u, const lg_ast_explain_stmt *s);
+lg_status lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s);
+lg_status lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s);
+
+#endif

@@ -1,0 +1,717 @@
+/* Set-returning functions, CTEs and recursion, subplans. */
+#include "exec_internal.h"
+#include "type.h"
+#include <string.h>
+
+/* ---- set-returning calls ---- */
+
+struct srf {
+    const lg_srf *srf;
+    lg_call *call;
+    void *state;
+    lg_datum *args;
+    uint8_t *nulls;
+    bool open, done;
+    uint32_t ncols;
+    lg_arena *arena;
+};
+
+/* Evaluates the arguments and opens the set. A strict call with a NULL argument is empty. */
+static lg_status
+srf_start(lg_ectx *c, const lg_expr *e, struct srf *f)
+{
+    lg_exec *x = c->x;
+    if (!f->arena)
+        f->arena = lg_arena_create("set", 1024);
+    lg_arena_reset(f->arena);
+    f->call = lg_xexpr_call_site(x, e);
+    f->srf = lg_fntable_get_srf(x->es->env->ext, e->func.func);
+    if (!f->srf)
+        return lg_error_set(x->es->err, "0A000", "function %s is not supported",
+                            e->func.func->name);
+    if (!f->args) {
+        f->args = LG_NEWN(x->arena, lg_datum, e->nargs + 1);
+        f->nulls = LG_NEWN(x->arena, uint8_t, e->nargs + 1);
+    }
+    f->done = false;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool null;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &f->args[i], &null));
+        f->args[i] = null ? 0 : lg_datum_copy(e->args[i]->type, f->args[i], f->arena);
+        f->nulls[i] = null;
+        if (null && lg_func_strict(e->func.func))
+            f->done = true;
+    }
+    f->call->args = f->args;
+    f->call->nulls = f->nulls;
+    f->call->arena = f->arena;
+    f->open = true;
+    return f->done ? LG_OK : f->srf->open(f->call, &f->state);
+}
+
+static lg_status
+srf_next(struct srf *f, lg_datum *v, uint8_t *nulls, bool *ret_done)
+{
+    if (!f->done) {
+        f->call->args = f->args;
+        f->call->nulls = f->nulls;
+        f->call->arena = f->arena;
+        f->call->isnull = false;
+        nulls[0] = 0;
+        lg_status st = f->srf->next(f->call, f->state, v, nulls);
+        if (st == LG_END)
+            f->done = true;
+        else if (st != LG_OK)
+            return st;
+    }
+    *ret_done = f->done;
+    return LG_OK;
+}
+
+/* ---- FUNCTION_SCAN ---- */
+
+struct fscan {
+    struct srf *fs;
+    bool started;
+    int64_t ordinal;
+};
+
+static lg_status
+function_open(lg_xnode *s)
+{
+    const lg_node *p = s->plan;
+    struct fscan *f = s->state = LG_NEW(s->x->arena, struct fscan);
+    uint32_t n = 0;
+    f->fs = LG_NEWN(s->x->arena, struct srf, p->func.nfuncs + 1);
+    for (uint32_t i = 0; i < p->func.nfuncs; i++)
+        n += p->func.func_cols[i];
+    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, n + 2);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < p->func.nfuncs; i++) {
+        const lg_expr *e = p->func.funcs[i];
+        for (uint32_t k = 0; k < p->func.func_cols[i]; k++, at++) {
+            const lg_func *fn = e->kind == LG_EX_FUNC ? e->func.func : NULL;
+            types[at] = fn && fn->n_out ? fn->out_types[k] : e->type;
+        }
+    }
+    if (p->func.ordinality)
+        types[n++] = LG_T_INT8;
+    lg_xbatch_init(&s->in, s->x->arena, n, types, 128);
+    return LG_OK;
+}
+
+static lg_status
+function_row(lg_xnode *s, uint32_t at, bool *ret_any)
+{
+    const lg_node *p = s->plan;
+    struct fscan *f = s->state;
+    uint32_t col = 0;
+    *ret_any = false;
+    for (uint32_t i = 0; i < p->func.nfuncs; i++) {
+        const lg_expr *e = p->func.funcs[i];
+        uint32_t nc = p->func.func_cols[i];
+        lg_datum v[64];
+        uint8_t nulls[64] = {0};
+        bool is_done = true;
+        LG_ASSERT(nc <= 64);
+        if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func)) {
+            LG_TRY(srf_next(&f->fs[i], v, nulls, &is_done));
+        } else if (!f->fs[i].done) { /* one row */
+            bool null;
+            LG_TRY(lg_xexpr_scalar(s->x, s->scratch, e, &v[0], &null));
+            nulls[0] = null;
+            f->fs[i].done = true;
+            is_done = false;
+        }
+        for (uint32_t k = 0; k < nc; k++, col++)
+            lg_vector_set(s->in.b.cols[col], at, is_done ? 0 : v[k], is_done || nulls[k]);
+        *ret_any |= !is_done;
+    }
+    if (p->func.ordinality)
+        lg_vector_set(s->in.b.cols[col], at, lg_datum_int8(++f->ordinal), false);
+    return LG_OK;
+}
+
+static lg_status
+function_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    const lg_node *p = s->plan;
+    struct fscan *f = s->state;
+    if (!f->started) {
+        for (uint32_t i = 0; i < p->func.nfuncs; i++) {
+            const lg_expr *e = p->func.funcs[i];
+            lg_ectx c = {.x = s->x, .arena = s->scratch, .cap = 1};
+            f->fs[i].done = false;
+            if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func))
+                LG_TRY(srf_start(&c, e, &f->fs[i]));
+        }
+        f->started = true;
+        f->ordinal = 0;
+    }
+    uint32_t n = 0;
+    while (n < s->in.cap) {
+        bool any;
+        LG_TRY(function_row(s, n, &any));
+        if (!any)
+            break;
+        n++;
+    }
+    if (!n)
+        return LG_END;
+    s->in.b.n = n;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
+    return LG_OK;
+}
+
+static lg_status
+function_rescan(lg_xnode *s)
+{
+    ((struct fscan *)s->state)->started = false;
+    return LG_OK;
+}
+
+static void
+function_close(lg_xnode *s)
+{
+    struct fscan *f = s->state;
+    for (uint32_t i = 0; f && i < s->plan->func.nfuncs; i++)
+        lg_arena_destroy(f->fs[i].arena);
+}
+
+const lg_xnode_ops lg_xops_function_scan = {function_open, function_fetch, function_rescan,
+                                            function_close};
+
+/* ---- PROJECT_SET: calls at the top of targets; several run side by side, padded with NULL ---- */
+
+struct pset {
+    struct srf *fs;    /* one per target */
+    lg_xbatch *input;
+    uint32_t at;
+    bool in_row;
+    lg_xbatch one;     /* without a child: one row of no columns */
+};
+
+static bool
+is_set(const lg_expr *e)
+{
+    return e->kind == LG_EX_FUNC && lg_func_retset(e->func.func);
+}
+
+static lg_status
+pset_open(lg_xnode *s)
+{
+    struct pset *t = s->state = LG_NEW(s->x->arena, struct pset);
+    t->fs = LG_NEWN(s->x->arena, struct srf, s->plan->ncols + 1);
+    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, s->plan->ncols + 1);
+    for (uint32_t i = 0; i < s->plan->ncols; i++)
+        types[i] = s->plan->targets[i]->type;
+    lg_xbatch_init(&s->in, s->x->arena, s->plan->ncols, types, LG_BATCH);
+    return LG_OK;
+}
+
+static lg_status
+pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
+{
+    struct pset *t = s->state;
+    *ret_any = false;
+    for (uint32_t i = 0; i < s->plan->ncols; i++) {
+        const lg_expr *e = s->plan->targets[i];
+        lg_datum v = 0, vals[64];
+        uint8_t nulls[64];
+        bool null = true, fin;
+        if (is_set(e)) {
+            LG_TRY(srf_next(&t->fs[i], vals, nulls, &fin));
+            if (!fin) {
+                v = vals[0];
+                null = nulls[0];
+                *ret_any = true;
+            }
+        } else {
+            LG_TRY(lg_xexpr_eval(c, e, &v, &null));
+        }
+        lg_vector_set(s->in.b.cols[i], n, v, null);
+    }
+    return LG_OK;
+}
+
+static lg_status
+pset_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct pset *t = s->state;
+    for (;;) {
+        if (!t->input) {
+            if (s->left) {
+                LG_TRY(lg_xnode_next(s->left, &t->input));
+            } else {
+                if (t->at == UINT32_MAX)
+                    return LG_END;
+                t->one.cap = t->one.b.n = 1;
+                t->input = &t->one;
+            }
+            t->at = 0;
+        }
+        uint32_t n = 0;
+        while (t->at < t->input->b.n && n < LG_BATCH) {
+            lg_ectx c = {.x = s->x, .cols = t->input->b.cols, .sys = t->input->sys,
+                         .cap = t->input->cap, .arena = s->scratch,
+                         .row = lg_xbatch_row(t->input, t->at)};
+            if (!t->in_row) {
+                if (n)
+                    break; /* the previous row's set memory is about to be reused */
+                for (uint32_t i = 0; i < s->plan->ncols; i++)
+                    if (is_set(s->plan->targets[i]))
+                        LG_TRY(srf_start(&c, s->plan->targets[i], &t->fs[i]));
+                t->in_row = true;
+            }
+            bool any;
+            LG_TRY(pset_row(s, &c, n, &any));
+            if (any) {
+                n++;
+            } else {
+                t->in_row = false;
+                t->at++;
+            }
+        }
+        if (n) {
+            s->in.b.n = n;
+            s->in.b.sel = NULL;
+            *ret = &s->in;
+            return LG_OK;
+        }
+        if (t->at >= t->input->b.n) {
+            t->input = NULL;
+            if (!s->left)
+                t->at = UINT32_MAX;
+        }
+    }
+}
+
+static lg_status
+pset_rescan(lg_xnode *s)
+{
+    struct pset *t = s->state;
+    t->input = NULL;
+    t->in_row = false;
+    t->at = 0;
+    return s->left ? lg_xnode_rescan(s->left) : LG_OK;
+}
+
+static void
+pset_close(lg_xnode *s)
+{
+    struct pset *t = s->state;
+    for (uint32_t i = 0; t && i < s->plan->ncols; i++)
+        lg_arena_destroy(t->fs[i].arena);
+}
+
+const lg_xnode_ops lg_xops_project_set = {pset_open, pset_fetch, pset_rescan, pset_close};
+
+/* ---- CTE_SCAN ---- */
+
+struct cscan {
+    uint64_t pos;
+};
+
+static lg_status
+cte_open(lg_xnode *s)
+{
+    s->state = LG_NEW(s->x->arena, struct cscan);
+    return LG_OK;
+}
+
+/* Rows of a store as a batch of this node, whose columns are those of `n`. */
+static lg_status
+store_batch(lg_xnode *s, lg_xstore *t, const lg_node *n, uint64_t *pos, lg_xbatch **ret)
+{
+    if (!s->in.cap)
+        lg_xbatch_init(&s->in, s->x->arena, t->ncols, lg_xnode_types(s, n), LG_BATCH);
+    return lg_xstore_batch(s, t, pos, ret);
+}
+
+static lg_status
+cte_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct cscan *c = s->state;
+    lg_xcte *cte = &s->x->ctes[s->plan->cte.cte];
+    if (!cte->store) {
+        cte->store = LG_NEW(s->x->arena, lg_xstore);
+        lg_xstore_init(cte->store, cte->root->plan->ncols);
+    }
+    while (!cte->done && c->pos >= cte->store->n) { /* as far as somebody needs it */
+        lg_xbatch *b;
+        lg_status st = lg_xnode_next(cte->root, &b);
+        if (st == LG_END) {
+            cte->done = true;
+            break;
+        }
+        LG_TRY(st);
+        lg_xstore_add_batch(cte->store, b);
+    }
+    return store_batch(s, cte->store, cte->root->plan, &c->pos, ret);
+}
+
+static lg_status
+cte_rescan(lg_xnode *s)
+{
+    ((struct cscan *)s->state)->pos = 0;
+    return LG_OK;
+}
+
+const lg_xnode_ops lg_xops_cte_scan = {cte_open, cte_fetch, cte_rescan, NULL};
+
+/* ---- RECURSIVE_UNION and its WORKTABLE_SCAN ---- */
+
+struct recursion {
+    lg_xstore work, next, all; /* all: rows given so far (UNION) */
+    lg_xhash hash;
+    lg_equal_fn *eq;
+    lg_hash_fn *hf;
+    bool started, step_open;
+    uint64_t pos;
+};
+
+static lg_status
+recursive_open(lg_xnode *s)
+{
+    struct recursion *r = s->state = LG_NEW(s->x->arena, struct recursion);
+    uint32_t n = s->plan->left->ncols;
+    lg_xstore_init(&r->work, n);
+    lg_xstore_init(&r->next, n);
+    lg_xstore_init(&r->all, n);
+    lg_xhash_init(&r->hash, r->all.arena);
+    s->x->worktables[s->plan->recursive.worktable] = &r->work;
+    r->eq = LG_NEWN(s->x->arena, lg_equal_fn, n + 1);
+    r->hf = LG_NEWN(s->x->arena, lg_hash_fn, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        r->eq[i] = lg_type_equal_fn(s->plan->left->cols[i].type);
+        r->hf[i] = lg_type_hash_fn(s->plan->left->cols[i].type);
+        if (s->plan->recursive.distinct && (!r->eq[i] || !r->hf[i]))
+            return LG_UNSUPPORTED;
+    }
+    return LG_OK;
+}
+
+static bool
+seen_before(lg_xnode *s, const lg_xbatch *b, uint32_t row)
+{
+    struct recursion *r = s->state;
+    uint32_t n = r->all.ncols;
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < n; i++)
+        hash = hash * 31 + (lg_vector_is_null(b->b.cols[i], row)
+                                ? 7
+                                : r->hf[i](lg_vector_value(b->b.cols[i], row)));
+    for (lg_xhash_entry *e = lg_xhash_first(&r->hash, hash); e; e = e->next) {
+        bool same = e->hash == hash;
+        for (uint32_t i = 0; same && i < n; i++) {
+            bool an = lg_xrow_nulls(e->row, n)[i], bn = lg_vector_is_null(b->b.cols[i], row);
+            same = an || bn ? an && bn : r->eq[i](e->row[i], lg_vector_value(b->b.cols[i], row));
+        }
+        if (same)
+            return true;
+    }
+    lg_xhash_add(&r->hash, hash, lg_xrow_copy(r->all.arena, b->b.cols, n, row));
+    return false;
+}
+
+/* Keeps the batch's new rows in `into`. */
+static void
+recursive_take(lg_xnode *s, const lg_xbatch *b, lg_xstore *into)
+{
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_xbatch_row(b, i);
+        if (s->plan->recursive.distinct && seen_before(s, b, row))
+            continue;
+        lg_xstore_add(into, lg_xrow_copy(into->arena, b->b.cols, into->ncols, row));
+    }
+}
+
+static lg_status
+recursive_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct recursion *r = s->state;
+    lg_xbatch *b;
+    lg_status st;
+    if (!r->started) {
+        r->started = true;
+        while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
+            recursive_take(s, b, &r->work);
+        if (st != LG_END)
+            return st;
+        r->pos = 0;
+    }
+    for (;;) {
+        /* Give what is in the working table, then make the next one from it. */
+        st = store_batch(s, &r->work, s->plan->left, &r->pos, ret);
+        if (st != LG_END)
+            return st;
+        if (!r->work.n)
+            return LG_END;
+        if (r->step_open)
+            LG_TRY(lg_xnode_rescan(s->right));
+        r->step_open = true;
+        while ((st = lg_xnode_next(s->right, &b)) == LG_OK)
+            recursive_take(s, b, &r->next);
+        if (st != LG_END)
+            return st;
+        lg_xstore t = r->work;
+        r->work = r->next;
+        r->next = t;
+        lg_xstore_reset(&r->next);
+        r->pos = 0;
+    }
+}
+
+static lg_status
+recursive_rescan(lg_xnode *s)
+{
+    struct recursion *r = s->state;
+    lg_xstore_reset(&r->work);
+    lg_xstore_reset(&r->next);
+    lg_xstore_reset(&r->all);
+    lg_xhash_init(&r->hash, r->all.arena);
+    r->started = false;
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+recursive_close(lg_xnode *s)
+{
+    struct recursion *r = s->state;
+    if (!r)
+        return;
+    lg_xstore_fini(&r->work);
+    lg_xstore_fini(&r->next);
+    lg_xstore_fini(&r->all);
+}
+
+const lg_xnode_ops lg_xops_recursive_union = {recursive_open, recursive_fetch, recursive_rescan,
+                                              recursive_close};
+
+static lg_status
+worktable_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct cscan *c = s->state;
+    lg_xstore *t = s->x->worktables[s->plan->cte.worktable];
+    return t ? store_batch(s, t, s->plan, &c->pos, ret) : LG_END;
+}
+
+const lg_xnode_ops lg_xops_worktable_scan = {cte_open, worktable_fetch, cte_rescan, NULL};
+
+/* ---- subplans ---- */
+
+/* Starts the subquery for the current row. */
+static lg_status
+subplan_start(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp)
+{
+    uint32_t first = e->nargs - e->subplan.nset;
+    for (uint32_t i = 0; i < e->subplan.nset; i++) {
+        lg_datum v;
+        bool null;
+        LG_TRY(lg_xexpr_eval(c, e->args[first + i], &v, &null));
+        lg_xexec_param_set(c->x, e->subplan.set[i], v, null);
+    }
+    return lg_xnode_rescan(sp->root);
+}
+
+/* EXISTS, EXPR, ARRAY, MULTI: one value; by-reference ones in a. */
+static lg_status
+subplan_value(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_arena *a, lg_datum *ret,
+              bool *ret_null)
+{
+    lg_xbatch *b;
+    lg_status st = lg_xnode_next(sp->root, &b);
+    *ret = 0;
+    *ret_null = true;
+    if (e->subplan.link == LG_SUBLINK_EXISTS) {
+        *ret = lg_datum_bool(st == LG_OK);
+        *ret_null = false;
+        return st == LG_END ? LG_OK : st;
+    }
+    if (e->subplan.link == LG_SUBLINK_ARRAY) {
+        uint32_t n = 0, cap = 64;
+        lg_datum *v = LG_NEWN(a, lg_datum, cap);
+        uint8_t *nulls = LG_NEWN(a, uint8_t, cap);
+        lg_oid type = sp->root->plan->cols[0].type;
+        for (; st == LG_OK; st = lg_xnode_next(sp->root, &b))
+            for (uint32_t i = 0; i < b->b.n; i++) {
+                if (n == cap) {
+                    lg_datum *v2 = LG_NEWN(a, lg_datum, cap * 2);
+                    uint8_t *n2 = LG_NEWN(a, uint8_t, cap * 2);
+                    memcpy(v2, v, cap * sizeof *v);
+                    memcpy(n2, nulls, cap);
+                    v = v2, nulls = n2, cap *= 2;
+                }
+                uint32_t row = lg_xbatch_row(b, i);
+                nulls[n] = lg_vector_is_null(b->b.cols[0], row);
+                v[n] = nulls[n] ? 0
+                                : lg_datum_copy(type, lg_vector_value(b->b.cols[0], row), a);
+                n++;
+            }
+        if (st != LG_END)
+            return st;
+        *ret = lg_array_make(a, type, n, v, nulls);
+        *ret_null = false;
+        return LG_OK;
+    }
+    if (st == LG_END)
+        return LG_OK;
+    LG_TRY(st);
+    uint32_t ncols = sp->root->plan->ncols, row = lg_xbatch_row(b, 0);
+    lg_datum *kept = lg_xrow_copy(a, b->b.cols, ncols, row);
+    if (b->b.n > 1 || (st = lg_xnode_next(sp->root, &b)) == LG_OK)
+        return lg_error_set(c->x->es->err, "21000",
+                            "more than one row returned by a subquery used as an expression");
+    if (st != LG_END)
+        return st;
+    if (e->subplan.link == LG_SUBLINK_MULTI) {
+        struct {
+            uint32_t n;
+            const lg_oid *types;
+            lg_datum *v;
+            uint8_t *nulls;
+        } *rec = lg_arena_zalloc(a, sizeof *rec); /* as struct record of exec_expr.c */
+        rec->n = ncols;
+        rec->v = kept;
+        rec->nulls = lg_xrow_nulls(kept, ncols);
+        *ret = lg_datum_ptr(rec);
+        *ret_null = false;
+        return LG_OK;
+    }
+    *ret = kept[0];
+    *ret_null = lg_xrow_nulls(kept, ncols)[0];
+    return LG_OK;
+}
+
+/* ANY and ALL over one row of the subquery: three-valued. Returns whether the answer is known. */
+static lg_status
+subplan_test(lg_ectx *c, const lg_expr *e, const lg_datum *row, uint32_t ncols, bool *ret_known,
+             bool *any_null)
+{
+    lg_datum v;
+    bool null, all = e->subplan.link == LG_SUBLINK_ALL;
+    const lg_datum *save = c->subcols;
+    const uint8_t *save_nulls = c->subnulls;
+    c->subcols = row;
+    c->subnulls = lg_xrow_nulls(row, ncols);
+    lg_status st = lg_xexpr_eval(c, e->args[0], &v, &null);
+    c->subcols = save;
+    c->subnulls = save_nulls;
+    LG_TRY(st);
+    if (null)
+        *any_null = true;
+    *ret_known = !null && lg_bool(v) != all;
+    return LG_OK;
+}
+
+/* `x = SUBCOL 0` of one hashable type on both sides. */
+static const lg_expr *
+hashable_test(const lg_expr *e)
+{
+    const lg_expr *t = e->args[0];
+    if (!e->subplan.hashed || e->subplan.link != LG_SUBLINK_ANY || t->kind != LG_EX_FUNC ||
+        t->nargs != 2 || t->args[1]->kind != LG_EX_SUBCOL || t->args[1]->slot != 0 ||
+        t->args[0]->type != t->args[1]->type || !t->func.op || !t->func.op->can_hash ||
+        !lg_type_hash_fn(t->args[0]->type) || !lg_type_equal_fn(t->args[0]->type))
+        return NULL;
+    return t;
+}
+
+/* Uncorrelated ANY/ALL: the subquery's rows are kept, hashed where possible. */
+static lg_status
+subplan_keep(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp)
+{
+    lg_xbatch *b;
+    lg_status st;
+    uint32_t ncols = sp->root->plan->ncols, cap = 0;
+    const lg_expr *t = hashable_test(e);
+    sp->keep = lg_arena_create("subquery rows", 0);
+    if (t) {
+        sp->hash = LG_NEW(sp->keep, lg_xhash);
+        lg_xhash_init(sp->hash, sp->keep);
+    }
+    lg_hash_fn hf = t ? lg_type_hash_fn(t->args[1]->type) : NULL;
+    (void)c;
+    while ((st = lg_xnode_next(sp->root, &b)) == LG_OK)
+        for (uint32_t i = 0; i < b->b.n; i++) {
+            lg_datum *row = lg_xrow_copy(sp->keep, b->b.cols, ncols, lg_xbatch_row(b, i));
+            if (sp->nrows == cap) {
+                lg_datum **more = LG_NEWN(sp->keep, lg_datum *, cap ? cap * 2 : 64);
+                if (cap)
+                    memcpy(more, sp->rows, cap * sizeof *more);
+                sp->rows = more;
+                cap = cap ? cap * 2 : 64;
+            }
+            sp->rows[sp->nrows++] = row;
+            if (!t)
+                continue;
+            if (lg_xrow_nulls(row, ncols)[0])
+                sp->has_null = true;
+            else
+                lg_xhash_add(sp->hash, hf(row[0]), row);
+        }
+    sp->done = true;
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+subplan_quantified(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_datum *ret, bool *ret_null)
+{
+    uint32_t ncols = sp->root->plan->ncols;
+    bool all = e->subplan.link == LG_SUBLINK_ALL, known = false, any_null = false;
+    bool keep = !e->subplan.nset && !sp->root->plan->nparams;
+    if (keep) {
+        if (!sp->done)
+            LG_TRY(subplan_keep(c, e, sp));
+        if (sp->hash) {
+            const lg_expr *t = e->args[0];
+            lg_datum v;
+            bool null;
+            LG_TRY(lg_xexpr_eval(c, t->args[0], &v, &null));
+            lg_equal_fn eq = lg_type_equal_fn(t->args[0]->type);
+            uint64_t h = null ? 0 : lg_type_hash_fn(t->args[0]->type)(v);
+            for (lg_xhash_entry *x = null ? NULL : lg_xhash_first(sp->hash, h); x && !known;
+                 x = x->next)
+                known = x->hash == h && eq(v, x->row[0]);
+            *ret = lg_datum_bool(known);
+            *ret_null = !known && sp->nrows && (null || sp->has_null);
+            return LG_OK;
+        }
+        for (uint32_t i = 0; i < sp->nrows && !known; i++)
+            LG_TRY(subplan_test(c, e, sp->rows[i], ncols, &known, &any_null));
+    } else {
+        lg_xbatch *b;
+        lg_status st = LG_OK;
+        LG_TRY(subplan_start(c, e, sp));
+        while (!known && (st = lg_xnode_next(sp->root, &b)) == LG_OK)
+            for (uint32_t i = 0; i < b->b.n && !known; i++)
+                LG_TRY(subplan_test(c, e,
+                                    lg_xrow_copy(c->arena, b->b.cols, ncols, lg_xbatch_row(b, i)),
+                                    ncols, &known, &any_null));
+        if (st != LG_OK && st != LG_END)
+            return st;
+    }
+    *ret = lg_datum_bool(known != all);
+    *ret_null = !known && any_null;
+    return LG_OK;
+}
+
+lg_status
+lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
+{
+    lg_xsubplan *sp = &c->x->subplans[e->subplan.plan];
+    if (e->subplan.link == LG_SUBLINK_ANY || e->subplan.link == LG_SUBLINK_ALL)
+        return subplan_quantified(c, e, sp, ret, ret_null);
+    if (e->subplan.init && !e->subplan.nset && !sp->root->plan->nparams) {
+        if (!sp->done) {
+            LG_TRY(subplan_value(c, e, sp, c->x->arena, &sp->value, &sp->isnull));
+            sp->done = true;
+        }
+        *ret = sp->value;
+        *ret_null = sp->isnull;
+        return LG_OK;
+    }
+    LG_TRY(subplan_start(c, e, sp));
+    return subplan_value(c, e, sp, c->arena, ret, ret_null);
+}

@@ -1,0 +1,445 @@
+/* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables. */
+#include "exec_internal.h"
+#include <string.h>
+
+/* ---- batches and kept rows ---- */
+
+void
+lg_xbatch_init(lg_xbatch *b, lg_arena *a, uint32_t ncols, const lg_oid *types, uint32_t cap)
+{
+    lg_vector *v = LG_NEWN(a, lg_vector, ncols + 1);
+    memset(b, 0, sizeof *b);
+    b->b.ncols = ncols;
+    b->b.cols = LG_NEWN(a, lg_vector *, ncols + 1);
+    b->cap = cap;
+    for (uint32_t i = 0; i < ncols; i++) {
+        lg_vector_init(&v[i], a, types[i], cap);
+        b->b.cols[i] = &v[i];
+    }
+}
+
+lg_datum *
+lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at)
+{
+    lg_datum *row = lg_xrow_new(a, ncols);
+    uint8_t *nulls = lg_xrow_nulls(row, ncols);
+    for (uint32_t i = 0; i < ncols; i++) {
+        bool null = !cols[i] || lg_vector_is_null(cols[i], at);
+        nulls[i] = null;
+        row[i] = null ? 0 : lg_datum_copy(cols[i]->type, lg_vector_value(cols[i], at), a);
+    }
+    return row;
+}
+
+void
+lg_xstore_init(lg_xstore *t, uint32_t ncols)
+{
+    memset(t, 0, sizeof *t);
+    t->arena = lg_arena_create("rows", 32 << 10);
+    t->ncols = ncols;
+}
+
+void
+lg_xstore_add(lg_xstore *t, lg_datum *row)
+{
+    if (t->n == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 64;
+        t->rows = lg_realloc(t->rows, t->cap * sizeof *t->rows);
+    }
+    t->rows[t->n++] = row;
+}
+
+void
+lg_xstore_add_batch(lg_xstore *t, const lg_xbatch *b)
+{
+    for (uint32_t i = 0; i < b->b.n; i++)
+        lg_xstore_add(t, lg_xrow_copy(t->arena, b->b.cols, t->ncols, lg_xbatch_row(b, i)));
+}
+
+void
+lg_xstore_reset(lg_xstore *t)
+{
+    lg_arena_reset(t->arena);
+    t->n = 0;
+}
+
+void
+lg_xstore_fini(lg_xstore *t)
+{
+    if (!t->arena)
+        return;
+    lg_arena_destroy(t->arena);
+    lg_free(t->rows);
+    t->arena = NULL;
+}
+
+lg_status
+lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret)
+{
+    if (*pos >= t->n)
+        return LG_END;
+    if (!s->in.cap) {
+        uint32_t cap = t->n < LG_BATCH ? (uint32_t)t->n : LG_BATCH;
+        const lg_node *n = s->plan->left ? s->plan->left : s->plan;
+        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, t->ncols + 1);
+        for (uint32_t i = 0; i < t->ncols; i++)
+            types[i] = i < n->ncols ? n->cols[i].type : LG_T_TEXT;
+        lg_xbatch_init(&s->in, s->x->arena, t->ncols, types, cap);
+    }
+    uint32_t n = 0;
+    for (; n < s->in.cap && *pos < t->n; n++, (*pos)++) {
+        const lg_datum *row = t->rows[*pos];
+        const uint8_t *nulls = lg_xrow_nulls(row, t->ncols);
+        for (uint32_t i = 0; i < t->ncols; i++)
+            lg_vector_set(s->in.b.cols[i], n, row[i], nulls[i]);
+    }
+    s->in.b.n = n;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
+    return LG_OK;
+}
+
+void
+lg_xhash_init(lg_xhash *h, lg_arena *a)
+{
+    memset(h, 0, sizeof *h);
+    h->arena = a;
+}
+
+static void
+hash_grow(lg_xhash *h)
+{
+    uint64_t nb = h->nbuckets ? h->nbuckets * 4 : 64;
+    lg_xhash_entry **b = LG_NEWN(h->arena, lg_xhash_entry *, nb);
+    for (uint64_t i = 0; i < h->nbuckets; i++) {
+        lg_xhash_entry *e = h->buckets[i], *next;
+        for (; e; e = next) {
+            next = e->next;
+            e->next = b[e->hash & (nb - 1)];
+            b[e->hash & (nb - 1)] = e;
+        }
+    }
+    h->buckets = b;
+    h->nbuckets = nb;
+}
+
+lg_xhash_entry *
+lg_xhash_add(lg_xhash *h, uint64_t hash, lg_datum *row)
+{
+    if (h->n >= h->nbuckets)
+        hash_grow(h);
+    lg_xhash_entry *e = LG_NEW(h->arena, lg_xhash_entry);
+    e->hash = hash;
+    e->row = row;
+    e->next = h->buckets[hash & (h->nbuckets - 1)];
+    h->buckets[hash & (h->nbuckets - 1)] = e;
+    h->n++;
+    return e;
+}
+
+/* ---- nodes ---- */
+
+static const lg_xnode_ops *
+ops_of(lg_node_kind kind)
+{
+    switch (kind) {
+    case LG_NODE_RESULT: return &lg_xops_result;
+    case LG_NODE_VALUES: return &lg_xops_values;
+    case LG_NODE_SEQ_SCAN: return &lg_xops_seq_scan;
+    case LG_NODE_INDEX_SCAN: return &lg_xops_index_scan;
+    case LG_NODE_TID_SCAN: return &lg_xops_tid_scan;
+    case LG_NODE_FUNCTION_SCAN: return &lg_xops_function_scan;
+    case LG_NODE_SUBQUERY_SCAN: return &lg_xops_subquery_scan;
+    case LG_NODE_CTE_SCAN: return &lg_xops_cte_scan;
+    case LG_NODE_WORKTABLE_SCAN: return &lg_xops_worktable_scan;
+    case LG_NODE_RECURSIVE_UNION: return &lg_xops_recursive_union;
+    case LG_NODE_NESTED_LOOP: return &lg_xops_nested_loop;
+    case LG_NODE_HASH_JOIN: return &lg_xops_hash_join;
+    case LG_NODE_MERGE_JOIN: return &lg_xops_merge_join;
+    case LG_NODE_SORT: return &lg_xops_sort;
+    case LG_NODE_LIMIT: return &lg_xops_limit;
+    case LG_NODE_AGG: return &lg_xops_agg;
+    case LG_NODE_UNIQUE: return &lg_xops_unique;
+    case LG_NODE_SETOP: return &lg_xops_setop;
+    case LG_NODE_APPEND: return &lg_xops_append;
+    case LG_NODE_PROJECT_SET: return &lg_xops_project_set;
+    case LG_NODE_LOCK_ROWS: return &lg_xops_lock_rows;
+    case LG_NODE_MODIFY: return &lg_xops_modify;
+    }
+    return NULL;
+}
+
+lg_status
+lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret)
+{
+    lg_xnode *s = LG_NEW(x->arena, lg_xnode);
+    s->plan = plan;
+    s->ops = ops_of((lg_node_kind)plan->kind);
+    s->x = x;
+    if (!s->ops)
+        return LG_UNSUPPORTED;
+    x->nodes[plan->id] = s;
+    if (plan->left)
+        LG_TRY(lg_xnode_make(x, plan->left, &s->left));
+    if (plan->right)
+        LG_TRY(lg_xnode_make(x, plan->right, &s->right));
+    *ret = s;
+    return LG_OK;
+}
+
+static lg_status
+open_node(lg_xnode *s)
+{
+    s->scratch = lg_arena_create("operator", 1024);
+    s->opened = true;
+    return s->ops->open ? s->ops->open(s) : LG_OK;
+}
+
+const lg_oid *
+lg_xnode_types(lg_xnode *s, const lg_node *n)
+{
+    lg_oid *t = LG_NEWN(s->x->arena, lg_oid, n->ncols + 1);
+    for (uint32_t i = 0; i < n->ncols; i++)
+        t[i] = n->cols[i].type;
+    return t;
+}
+
+/* Targets over the selected rows; plain columns are passed through. */
+static lg_status
+project(lg_xnode *s, lg_xbatch *in, lg_xbatch **ret)
+{
+    const lg_node *p = s->plan;
+    lg_ectx c = {.x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap,
+                 .arena = s->scratch};
+    if (!s->out.b.cols)
+        s->out.b.cols = LG_NEWN(s->x->arena, lg_vector *, p->ncols + 1);
+    for (uint32_t i = 0; i < p->ncols; i++)
+        LG_TRY(lg_xexpr_vector(&c, p->targets[i], in->b.sel, in->b.n, &s->out.b.cols[i]));
+    s->out.b.ncols = p->ncols;
+    s->out.b.sel = in->b.sel;
+    s->out.b.n = in->b.n;
+    s->out.cap = in->cap;
+    *ret = &s->out;
+    return LG_OK;
+}
+
+/* Kinds whose quals or targets are not over the rows that fetch gives. */
+static bool
+own_projection(const lg_node *p)
+{
+    return p->kind == LG_NODE_MODIFY || p->kind == LG_NODE_PROJECT_SET;
+}
+
+static lg_status
+next_batch(lg_xnode *s, lg_xbatch **ret)
+{
+    const lg_node *p = s->plan;
+    if (!s->opened)
+        LG_TRY(open_node(s));
+    for (;;) {
+        lg_xbatch *in;
+        lg_arena_reset(s->scratch);
+        LG_TRY(s->ops->fetch(s, &in));
+        if (lg_fiber_self() && lg_fiber_should_yield()) {
+            lg_fiber_yield();
+            if (s->x->es->check_cancel)
+                LG_TRY(s->x->es->check_cancel(s->x->es->arg));
+        }
+        if (p->quals && !own_projection(p)) {
+            lg_ectx c = {.x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap,
+                         .arena = s->scratch};
+            uint32_t n;
+            if (!s->sel)
+                s->sel = LG_NEWN(s->x->arena, uint16_t, in->cap > 1 ? LG_BATCH : 1);
+            else if (in->cap > 1 && s->out.cap == 1)
+                s->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+            s->out.cap = in->cap;
+            LG_TRY(lg_xexpr_filter(&c, p->quals, in->b.sel, in->b.n, s->sel, &n));
+            s->filtered += in->b.n - n;
+            if (!n)
+                continue;
+            in->b.sel = s->sel;
+            in->b.n = n;
+        }
+        if (!in->b.n)
+            continue;
+        if (p->targets && !own_projection(p))
+            return project(s, in, ret);
+        *ret = in;
+        return LG_OK;
+    }
+}
+
+lg_status
+lg_xnode_next(lg_xnode *s, lg_xbatch **ret)
+{
+    if (!s->x->instrument) {
+        LG_TRY(next_batch(s, ret));
+        s->rows += (*ret)->b.n;
+        return LG_OK;
+    }
+    lg_run *run = s->x->es->run;
+    lg_time from = lg_run_now_exact_ns(run);
+    if (!s->loops)
+        s->loops = 1;
+    lg_status st = next_batch(s, ret);
+    s->time_ns += lg_run_now_exact_ns(run) - from;
+    if (st == LG_OK) {
+        if (!s->rows)
+            s->first_ns = s->time_ns;
+        s->rows += (*ret)->b.n;
+    }
+    return st;
+}
+
+lg_status
+lg_xnode_rescan(lg_xnode *s)
+{
+    if (!s->opened)
+        return LG_OK;
+    s->loops++;
+    return s->ops->rescan(s);
+}
+
+void
+lg_xnode_close(lg_xnode *s)
+{
+    if (!s)
+        return;
+    if (s->opened && s->ops->close)
+        s->ops->close(s);
+    lg_arena_destroy(s->scratch);
+    s->scratch = NULL;
+    s->opened = false;
+}
+
+/* ---- executions ---- */
+
+lg_status
+lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
+             const uint8_t *param_nulls, lg_exec **ret_exec)
+{
+    for (uint32_t i = 0; i < plan->nrelations; i++) {
+        const lg_bind_relation *r = &plan->relations[i];
+        LG_TRY(lg_cat_lock(es->cat, r->rel->oid, r->lock, false));
+        if (r->rel->stale)
+            return LG_RETRY;
+    }
+    if (es->read_only && plan->cmd != LG_CMD_SELECT)
+        return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
+                            plan->cmd == LG_CMD_INSERT   ? "INSERT"
+                            : plan->cmd == LG_CMD_UPDATE ? "UPDATE"
+                                                         : "DELETE");
+    lg_arena *a = lg_arena_create("execution", 4096);
+    lg_exec *x = LG_NEW(a, lg_exec);
+    x->es = es;
+    x->plan = plan;
+    x->arena = a;
+    x->params = params;
+    x->param_nulls = param_nulls;
+    x->sites = LG_NEWN(a, void *, plan->n_expr_ids + 1);
+    x->nodes = LG_NEWN(a, lg_xnode *, plan->n_nodes + 1);
+    x->worktables = LG_NEWN(a, void *, plan->n_nodes + 1);
+    if (plan->n_exec_params) {
+        x->exec_values = LG_NEWN(a, lg_datum, plan->n_exec_params);
+        x->exec_nulls = LG_NEWN(a, uint8_t, plan->n_exec_params);
+        x->exec_version = LG_NEWN(a, uint64_t, plan->n_exec_params);
+    }
+    if (plan->nsubplans)
+        x->subplans = LG_NEWN(a, lg_xsubplan, plan->nsubplans);
+    if (plan->nctes)
+        x->ctes = LG_NEWN(a, lg_xcte, plan->nctes);
+    lg_status st = lg_xnode_make(x, plan->root, &x->root);
+    for (uint32_t i = 0; st == LG_OK && i < plan->nsubplans; i++)
+        st = lg_xnode_make(x, plan->subplans[i].root, &x->subplans[i].root);
+    for (uint32_t i = 0; st == LG_OK && i < plan->nctes; i++)
+        st = lg_xnode_make(x, plan->ctes[i].root, &x->ctes[i].root);
+    if (st != LG_OK) {
+        lg_arena_destroy(a);
+        return st;
+    }
+    *ret_exec = x;
+    return LG_OK;
+}
+
+/* Hands out at most max rows of the pending batch. */
+static lg_status
+hand_out(lg_exec *x, uint64_t max, lg_exec_sink sink, void *arg, uint64_t *ret_n)
+{
+    lg_xbatch *p = x->pending;
+    uint32_t left = p->b.n - x->pending_at;
+    uint32_t n = max && max < left ? (uint32_t)max : left;
+    if (sink) {
+        uint16_t rows[LG_BATCH];
+        lg_batch part = p->b;
+        part.ncols = x->plan->ncols;
+        if (n != p->b.n) {
+            for (uint32_t i = 0; i < n; i++)
+                rows[i] = (uint16_t)lg_xbatch_row(p, x->pending_at + i);
+            part.sel = rows;
+            part.n = n;
+        }
+        LG_TRY(sink(arg, &part));
+    }
+    x->pending_at += n;
+    *ret_n = n;
+    if (x->pending_at == p->b.n)
+        x->pending = NULL;
+    return LG_OK;
+}
+
+lg_status
+lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, uint64_t *ret_n)
+{
+    uint64_t total = 0;
+    *ret_n = 0;
+    while (!max_rows || total < max_rows) {
+        uint64_t n = 0;
+        if (!x->pending) {
+            if (x->ended)
+                return LG_END;
+            lg_status st = lg_xnode_next(x->root, &x->pending);
+            if (st == LG_END) {
+                x->ended = true;
+                x->pending = NULL;
+                return LG_END;
+            }
+            LG_TRY(st);
+            x->pending_at = 0;
+        }
+        LG_TRY(hand_out(x, max_rows ? max_rows - total : 0, sink, sink_arg, &n));
+        total += n;
+        if (x->plan->cmd == LG_CMD_SELECT)
+            x->rows += n;
+        *ret_n = total;
+    }
+    return LG_OK;
+}
+
+uint64_t
+lg_exec_rows(const lg_exec *x)
+{
+    return x->rows;
+}
+
+void
+lg_exec_close(lg_exec *x)
+{
+    if (!x)
+        return;
+    for (uint32_t i = 0; i < x->plan->n_nodes; i++)
+        lg_xnode_close(x->nodes[i]);
+    for (uint32_t i = 0; i < x->plan->nsubplans; i++)
+        lg_arena_destroy(x->subplans[i].keep);
+    for (uint32_t i = 0; i < x->plan->nctes; i++)
+        if (x->ctes[i].store)
+            lg_xstore_fini(x->ctes[i].store);
+    lg_arena_destroy(x->arena);
+}
+
+void
+lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX])
+{
+    static const char *const names[] = {"SELECT", "INSERT 0", "UPDATE", "DELETE"};
+    snprintf(tag, LG_TAG_MAX, "%s %llu", names[plan->cmd], (unsigned long long)rows);
+}

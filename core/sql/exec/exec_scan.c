@@ -1,0 +1,754 @@
+/* Scans: sequential, index, tid, virtual relations; VALUES and RESULT. */
+#include "exec_internal.h"
+#include "rowcodec.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- common to scans of relations ---- */
+
+struct range {
+    const uint8_t *lo, *hi;
+    size_t lo_len, hi_len;
+};
+
+struct scan {
+    lg_relation *rel;
+    const lg_access *acc;
+    void *scan;            /* of the access method */
+    bool open, done;
+    uint16_t upto;         /* columns to decode */
+    lg_vector **vecs;      /* wanted ones */
+    const lg_index *index;
+    struct range *ranges;
+    uint32_t nranges, range;
+    lg_index_cond *tests;  /* conditions not part of the range, values converted */
+    lg_datum *test_values;
+    uint32_t ntests;
+    bool nothing;
+    lg_map *seen;          /* expression indexes: tids given already */
+    lg_xstore virtual_rows;
+    uint64_t pos;
+    const lg_datum *tids;  /* TID_SCAN */
+    uint32_t ntids, tid_at;
+    lg_arena *range_arena;
+};
+
+static void
+scan_batch_grow(lg_xnode *s, uint32_t cap)
+{
+    struct scan *sc = s->state;
+    const lg_relation *r = sc->rel;
+    lg_oid types[LG_ROW_MAX_COLUMNS];
+    for (uint16_t i = 0; i < r->ncols; i++)
+        types[i] = r->cols[i].type;
+    /* Columns that nobody needs share one vector of nulls. */
+    uint32_t n = r->ncols;
+    lg_xbatch *b = &s->in;
+    memset(b, 0, sizeof *b);
+    b->cap = cap;
+    b->b.ncols = n;
+    b->b.cols = LG_NEWN(s->x->arena, lg_vector *, n + 1);
+    sc->vecs = LG_NEWN(s->x->arena, lg_vector *, n + 1);
+    lg_vector *none = NULL;
+    bool *want = LG_NEWN(s->x->arena, bool, n + 1);
+    for (uint32_t i = 0; i < s->plan->scan.nneeded; i++)
+        if (s->plan->scan.needed[i] > 0)
+            want[s->plan->scan.needed[i] - 1] = true;
+    if (sc->index)
+        for (uint16_t i = 0; i < sc->index->nkeys; i++)
+            if (sc->index->attnum[i] > 0)
+                want[sc->index->attnum[i] - 1] = true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (want[i]) {
+            lg_vector *v = LG_NEW(s->x->arena, lg_vector);
+            lg_vector_init(v, s->x->arena, types[i], cap);
+            b->b.cols[i] = sc->vecs[i] = v;
+            sc->upto = (uint16_t)(i + 1);
+            continue;
+        }
+        if (!none) {
+            none = LG_NEW(s->x->arena, lg_vector);
+            lg_vector_init(none, s->x->arena, LG_T_TEXT, 1);
+            none->constant = true;
+            none->v[0] = 0;
+            none->null[0] = 1;
+        }
+        b->b.cols[i] = none;
+    }
+    lg_vector *ctid = LG_NEW(s->x->arena, lg_vector), *oid = LG_NEW(s->x->arena, lg_vector);
+    lg_vector *zero = LG_NEW(s->x->arena, lg_vector);
+    lg_vector_init(ctid, s->x->arena, LG_T_TID, cap);
+    ctid->maybe_null = false;
+    lg_vector_init(oid, s->x->arena, LG_T_OID, 1);
+    oid->constant = true;
+    oid->maybe_null = false;
+    oid->v[0] = r->oid;
+    lg_vector_init(zero, s->x->arena, LG_T_XID, 1);
+    zero->constant = true;
+    zero->maybe_null = false;
+    zero->v[0] = 2; /* FrozenTransactionId: rows carry no PostgreSQL xid */
+    b->sys[-LG_SYSCOL_CTID] = ctid;
+    b->sys[-LG_SYSCOL_TABLEOID] = oid;
+    b->sys[-LG_SYSCOL_XMIN] = zero;
+    b->sys[-LG_SYSCOL_CMIN] = b->sys[-LG_SYSCOL_XMAX] = b->sys[-LG_SYSCOL_CMAX] = NULL;
+}
+
+static lg_status
+scan_open(lg_xnode *s)
+{
+    struct scan *sc = s->state = LG_NEW(s->x->arena, struct scan);
+    sc->rel = s->plan->scan.rel;
+    sc->acc = lg_catalog_access(lg_cat_catalog(s->x->es->cat));
+    sc->index = s->plan->kind == LG_NODE_INDEX_SCAN ? s->plan->scan.index : NULL;
+    return LG_OK;
+}
+
+/* One stored row into position `at`. */
+static lg_status
+put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
+{
+    struct scan *sc = s->state;
+    uint32_t natts = 0;
+    if (sc->upto)
+        LG_TRY(lg_row_decode_vectors(sc->rel->rowcols, sc->upto, row, len, sc->vecs, at, &natts));
+    for (uint32_t i = natts; i < sc->upto; i++)
+        if (sc->vecs[i]) {
+            const lg_column *col = &sc->rel->cols[i];
+            lg_vector_set(sc->vecs[i], at, col->missing, !col->has_missing);
+        }
+    s->in.sys[-LG_SYSCOL_CTID]->v[at] = tid;
+    return LG_OK;
+}
+
+static lg_status
+done(lg_xnode *s, uint32_t n, lg_xbatch **ret)
+{
+    if (!n)
+        return LG_END;
+    s->in.b.n = n;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
+    return LG_OK;
+}
+
+/* ---- virtual relations ---- */
+
+struct emit_ctx {
+    lg_virtual_ctx v;
+    lg_xstore *store;
+};
+
+static void
+emit_row(lg_virtual_ctx *v, const lg_datum *values, const uint8_t *nulls)
+{
+    struct emit_ctx *e = (struct emit_ctx *)v;
+    uint32_t n = e->store->ncols;
+    lg_datum *row = lg_xrow_new(e->store->arena, n);
+    memcpy(row, values, n * sizeof *row);
+    if (nulls)
+        memcpy(lg_xrow_nulls(row, n), nulls, n);
+    else
+        memset(lg_xrow_nulls(row, n), 0, n);
+    lg_xstore_add(e->store, row);
+}
+
+static lg_status
+virtual_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    if (!sc->open) {
+        lg_xstore_init(&sc->virtual_rows, sc->rel->ncols);
+        struct emit_ctx e = {.v = {.cat = s->x->es->cat, .arena = sc->virtual_rows.arena,
+                                   .err = s->x->es->err, .session = s->x->es->env->session,
+                                   .emit = emit_row},
+                             .store = &sc->virtual_rows};
+        sc->open = true;
+        LG_TRY(sc->rel->virtual_rel->rows(sc->rel->virtual_rel->arg, &e.v));
+    }
+    if (!s->in.cap)
+        scan_batch_grow(s, sc->virtual_rows.n < LG_BATCH ? (uint32_t)sc->virtual_rows.n + 1
+                                                         : LG_BATCH);
+    uint32_t n = 0;
+    for (; n < s->in.cap && sc->pos < sc->virtual_rows.n; n++, sc->pos++) {
+        const lg_datum *row = sc->virtual_rows.rows[sc->pos];
+        const uint8_t *nulls = lg_xrow_nulls(row, sc->rel->ncols);
+        for (uint32_t i = 0; i < sc->rel->ncols; i++)
+            if (sc->vecs[i])
+                lg_vector_set(sc->vecs[i], n, row[i], nulls[i]);
+        s->in.sys[-LG_SYSCOL_CTID]->v[n] = sc->pos + 1;
+    }
+    return done(s, n, ret);
+}
+
+/* ---- sequential ---- */
+
+static lg_status
+seq_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    if (sc->rel->virtual_rel)
+        return virtual_fetch(s, ret);
+    lg_exec *x = s->x;
+    if (!sc->open) {
+        if (!sc->rel->storage.file)
+            return LG_END;
+        LG_TRY(sc->acc->ops->scan_open(sc->acc->arg, lg_cat_txn(x->es->cat), x->es->snapshot,
+                                       &sc->rel->storage, &sc->scan));
+        sc->open = true;
+    }
+    if (sc->done)
+        return LG_END;
+    if (!s->in.cap)
+        scan_batch_grow(s, 64);
+    else if (s->in.cap < LG_BATCH)
+        scan_batch_grow(s, LG_BATCH);
+    uint32_t n = 0;
+    while (n < s->in.cap) {
+        lg_tid tid;
+        const uint8_t *row;
+        size_t len;
+        lg_status st = sc->acc->ops->scan_next(sc->scan, s->scratch, &tid, &row, &len);
+        if (st == LG_END) {
+            sc->done = true;
+            break;
+        }
+        LG_TRY(st);
+        LG_TRY(put_row(s, n++, tid, row, len));
+    }
+    return done(s, n, ret);
+}
+
+static void
+scan_close(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    if (!sc)
+        return;
+    if (sc->scan) {
+        if (sc->index)
+            sc->acc->ops->index_close(sc->scan);
+        else
+            sc->acc->ops->scan_close(sc->scan);
+        sc->scan = NULL;
+    }
+    lg_xstore_fini(&sc->virtual_rows);
+    lg_arena_destroy(sc->range_arena);
+    sc->range_arena = NULL;
+    if (sc->seen)
+        lg_map_destroy(sc->seen);
+    sc->seen = NULL;
+}
+
+static lg_status
+scan_rescan(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    if (sc->rel->virtual_rel) {
+        sc->pos = 0;
+        return LG_OK;
+    }
+    scan_close(s);
+    sc->open = sc->done = sc->nothing = false;
+    sc->range = sc->nranges = sc->tid_at = 0;
+    return LG_OK;
+}
+
+const lg_xnode_ops lg_xops_seq_scan = {scan_open, seq_fetch, scan_rescan, scan_close};
+
+/* ---- index ---- */
+
+struct build {
+    lg_xnode *s;
+    struct scan *sc;
+    lg_arena *a;
+    const lg_index *ix;
+    lg_datum values[LG_INDEX_MAX_KEYS];
+    uint8_t nulls[LG_INDEX_MAX_KEYS];
+    uint32_t cap;
+    lg_status st;
+};
+
+static const uint8_t *
+encode_prefix(struct build *b, uint16_t n, uint32_t room, size_t *ret_len)
+{
+    size_t need = lg_key_encode(b->ix->key, n, b->values, b->nulls, NULL, 0, NULL);
+    uint8_t *p = lg_arena_alloc(b->a, need + room + 1);
+    lg_key_encode(b->ix->key, n, b->values, b->nulls, p, need, NULL);
+    *ret_len = need;
+    return p;
+}
+
+static void
+add_range(struct build *b, const uint8_t *lo, size_t lo_len, const uint8_t *hi, size_t hi_len)
+{
+    struct scan *sc = b->sc;
+    if (sc->nranges == b->cap) {
+        uint32_t cap = b->cap ? b->cap * 2 : 4;
+        struct range *r = LG_NEWN(b->a, struct range, cap);
+        if (b->cap)
+            memcpy(r, sc->ranges, sc->nranges * sizeof *r);
+        sc->ranges = r;
+        b->cap = cap;
+    }
+    sc->ranges[sc->nranges++] = (struct range){lo, hi, lo_len, hi_len};
+}
+
+static uint8_t *
+with_byte(struct build *b, const uint8_t *p, size_t len, uint8_t byte)
+{
+    uint8_t *q = lg_arena_alloc(b->a, len + 1);
+    memcpy(q, p, len);
+    q[len] = byte;
+    return q;
+}
+
+static lg_status
+cond_value(struct build *b, const lg_index_cond *c, uint8_t *op, lg_datum *v, bool *none,
+           bool *all)
+{
+    bool null;
+    *none = *all = false;
+    LG_TRY(lg_xexpr_scalar(b->s->x, b->a, c->value, v, &null));
+    if (null) {
+        *none = true;
+        return LG_OK;
+    }
+    lg_index_cond_convert(b->ix->key[c->key].type, c->value_type, op, v, none, all);
+    return LG_OK;
+}
+
+/* The inequalities on key k narrow [P, P 0xFF). */
+static lg_status
+last_key(struct build *b, uint16_t k)
+{
+    const lg_node *p = b->s->plan;
+    size_t plen;
+    const uint8_t *prefix = encode_prefix(b, k, 1, &plen);
+    const uint8_t *lo = prefix, *hi = with_byte(b, prefix, plen, 0xFF);
+    size_t lo_len = plen, hi_len = plen + 1;
+    bool bounded = false;
+    for (uint32_t i = 0; i < p->scan.nconds; i++) {
+        const lg_index_cond *c = &p->scan.conds[i];
+        if (!c->boundary || c->key != k || c->op == LG_COND_EQ || c->op == LG_COND_ANY ||
+            c->op == LG_COND_IS_NULL)
+            continue;
+        const lg_keycol *kc = &b->ix->key[k];
+        if (!bounded) { /* no NULLs: "1 value" is the lower marker unless NULLS FIRST */
+            if (kc->nulls_first)
+                lo = with_byte(b, prefix, plen, 1), lo_len = plen + 1;
+            else
+                hi = with_byte(b, prefix, plen, 2), hi_len = plen + 1;
+            bounded = true;
+        }
+        if (c->op == LG_COND_NOT_NULL)
+            continue;
+        uint8_t op = c->op;
+        bool none, all;
+        LG_TRY(cond_value(b, c, &op, &b->values[k], &none, &all));
+        if (none)
+            return LG_OK;
+        if (all)
+            continue;
+        b->nulls[k] = 0;
+        size_t elen;
+        const uint8_t *e = encode_prefix(b, (uint16_t)(k + 1), 1, &elen);
+        bool lower = (op == LG_COND_GE || op == LG_COND_GT) != kc->desc;
+        bool after = (op == LG_COND_GT || op == LG_COND_LE) != kc->desc;
+        if (after)
+            e = with_byte(b, e, elen, 0xFF), elen++;
+        size_t min = lower ? (elen < lo_len ? elen : lo_len) : (elen < hi_len ? elen : hi_len);
+        int d = memcmp(e, lower ? lo : hi, min);
+        if (lower && (d > 0 || (d == 0 && elen > lo_len)))
+            lo = e, lo_len = elen;
+        if (!lower && (d < 0 || (d == 0 && elen < hi_len)))
+            hi = e, hi_len = elen;
+    }
+    add_range(b, lo, lo_len, hi, hi_len);
+    return LG_OK;
+}
+
+/* Key k: one equality (or several values of an ANY), else the last key. */
+static lg_status
+build_key(struct build *b, uint16_t k)
+{
+    const lg_node *p = b->s->plan;
+    const lg_index_cond *eq = NULL;
+    for (uint32_t i = 0; i < p->scan.nconds && !eq; i++) {
+        const lg_index_cond *c = &p->scan.conds[i];
+        if (c->boundary && c->key == k &&
+            (c->op == LG_COND_EQ || c->op == LG_COND_ANY || c->op == LG_COND_IS_NULL))
+            eq = c;
+    }
+    if (k >= b->ix->nkeys || !eq)
+        return last_key(b, k);
+    b->nulls[k] = 0;
+    if (eq->op == LG_COND_IS_NULL) {
+        b->nulls[k] = 1;
+        return build_key(b, (uint16_t)(k + 1));
+    }
+    bool none, all, null;
+    uint8_t op = LG_COND_EQ;
+    if (eq->op == LG_COND_EQ) {
+        LG_TRY(cond_value(b, eq, &op, &b->values[k], &none, &all));
+        return none ? LG_OK : build_key(b, (uint16_t)(k + 1));
+    }
+    lg_datum array;
+    LG_TRY(lg_xexpr_scalar(b->s->x, b->a, eq->value, &array, &null));
+    if (null)
+        return LG_OK;
+    lg_array a;
+    lg_array_unpack(array, b->a, &a);
+    for (uint32_t i = 0; i < a.n; i++) {
+        if (a.nulls && a.nulls[i])
+            continue;
+        op = LG_COND_EQ;
+        b->values[k] = a.values[i];
+        b->nulls[k] = 0;
+        none = all = false;
+        lg_index_cond_convert(b->ix->key[k].type, eq->value_type, &op, &b->values[k], &none, &all);
+        if (!none)
+            LG_TRY(build_key(b, (uint16_t)(k + 1)));
+    }
+    return LG_OK;
+}
+
+static int
+range_order(const void *pa, const void *pb)
+{
+    const struct range *a = pa, *b = pb;
+    int d = memcmp(a->lo, b->lo, a->lo_len < b->lo_len ? a->lo_len : b->lo_len);
+    return d ? d : (a->lo_len > b->lo_len) - (a->lo_len < b->lo_len);
+}
+
+static lg_status
+index_start(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    const lg_node *p = s->plan;
+    if (!sc->range_arena)
+        sc->range_arena = lg_arena_create("index range", 1024);
+    struct build b = {.s = s, .sc = sc, .a = sc->range_arena, .ix = sc->index};
+    sc->nranges = sc->range = 0;
+    LG_TRY(build_key(&b, 0));
+    if (sc->nranges > 1) {
+        qsort(sc->ranges, sc->nranges, sizeof *sc->ranges, range_order);
+        uint32_t n = 1;
+        for (uint32_t i = 1; i < sc->nranges; i++)
+            if (range_order(&sc->ranges[n - 1], &sc->ranges[i]) != 0)
+                sc->ranges[n++] = sc->ranges[i];
+        sc->nranges = n;
+    }
+    sc->ntests = 0;
+    if (p->scan.nconds) {
+        sc->tests = LG_NEWN(sc->range_arena, lg_index_cond, p->scan.nconds);
+        sc->test_values = LG_NEWN(sc->range_arena, lg_datum, p->scan.nconds);
+    }
+    for (uint32_t i = 0; i < p->scan.nconds; i++) {
+        if (p->scan.conds[i].boundary)
+            continue;
+        lg_index_cond c = p->scan.conds[i];
+        bool none = false, all = false, null = false;
+        lg_datum v = 0;
+        if (c.op == LG_COND_ANY)
+            LG_TRY(lg_xexpr_scalar(s->x, b.a, c.value, &v, &null));
+        else if (c.value)
+            LG_TRY(cond_value(&b, &c, &c.op, &v, &none, &all));
+        if (none || null)
+            sc->nothing = true;
+        if (all)
+            continue;
+        sc->test_values[sc->ntests] = v;
+        sc->tests[sc->ntests++] = c;
+    }
+    if (sc->index->nexprs && !sc->seen)
+        sc->seen = lg_map_create();
+    sc->open = true;
+    return LG_OK;
+}
+
+static bool
+test_one(const lg_index *ix, const lg_index_cond *c, lg_datum want, lg_datum v, bool null,
+         lg_arena *a)
+{
+    if (c->op == LG_COND_IS_NULL || c->op == LG_COND_NOT_NULL)
+        return null == (c->op == LG_COND_IS_NULL);
+    if (null)
+        return false;
+    lg_compare_fn cmp = lg_type_compare_fn(ix->key[c->key].type);
+    if (!cmp)
+        return true;
+    if (c->op == LG_COND_ANY) {
+        lg_array arr;
+        lg_array_unpack(want, a, &arr);
+        for (uint32_t i = 0; i < arr.n; i++) {
+            uint8_t op = LG_COND_EQ;
+            bool none = arr.nulls && arr.nulls[i], all = false;
+            lg_datum e = arr.values[i];
+            if (!none)
+                lg_index_cond_convert(ix->key[c->key].type, c->value_type, &op, &e, &none, &all);
+            if (!none && cmp(v, e) == 0)
+                return true;
+        }
+        return false;
+    }
+    int d = cmp(v, want);
+    switch (c->op) {
+    case LG_COND_LT: return d < 0;
+    case LG_COND_LE: return d <= 0;
+    case LG_COND_EQ: return d == 0;
+    case LG_COND_GE: return d >= 0;
+    default: return d > 0;
+    }
+}
+
+/* Is the entry of this version of the row (see access.h), and do the other conditions hold? */
+static bool
+entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid tid,
+            bool recheck)
+{
+    struct scan *sc = s->state;
+    const lg_index *ix = sc->index;
+    lg_datum v[LG_INDEX_MAX_KEYS];
+    uint8_t nulls[LG_INDEX_MAX_KEYS];
+    if (!recheck && !sc->ntests)
+        return true;
+    if (ix->nexprs) { /* keys that are expressions are not computed again: conditions are quals too */
+        if (lg_map_get(sc->seen, tid + 1))
+            return false;
+        lg_map_put(sc->seen, tid + 1, s);
+        return true;
+    }
+    for (uint16_t i = 0; i < ix->nkeys; i++) {
+        const lg_vector *col = s->in.b.cols[ix->attnum[i] - 1];
+        v[i] = col->v[at];
+        nulls[i] = col->null[at];
+    }
+    if (recheck) {
+        uint8_t buf[512], *p = buf;
+        size_t need = lg_key_encode(ix->key, ix->nkeys, v, nulls, buf, sizeof buf, NULL);
+        if (need != key_len)
+            return false;
+        if (need > sizeof buf) {
+            p = lg_arena_alloc(s->scratch, need);
+            lg_key_encode(ix->key, ix->nkeys, v, nulls, p, need, NULL);
+        }
+        if (memcmp(p, key, key_len) != 0)
+            return false;
+    }
+    for (uint32_t i = 0; i < sc->ntests; i++) {
+        uint16_t k = sc->tests[i].key;
+        if (!test_one(ix, &sc->tests[i], sc->test_values[i], v[k], nulls[k], s->scratch))
+            return false;
+    }
+    return true;
+}
+
+static lg_status
+index_next_row(lg_xnode *s, uint32_t at)
+{
+    struct scan *sc = s->state;
+    lg_exec *x = s->x;
+    struct lg_txn *txn = lg_cat_txn(x->es->cat);
+    for (;;) {
+        if (!sc->scan) {
+            if (sc->range >= sc->nranges || sc->nothing)
+                return LG_END;
+            uint32_t i = s->plan->scan.backward ? sc->nranges - 1 - sc->range : sc->range;
+            const struct range *r = &sc->ranges[i];
+            LG_TRY(sc->acc->ops->index_open(sc->acc->arg, txn, x->es->snapshot,
+                                            &sc->index->storage, r->lo, r->lo_len, r->hi,
+                                            r->hi_len, s->plan->scan.backward, &sc->scan));
+        }
+        const uint8_t *key, *row;
+        size_t key_len, len;
+        lg_tid tid;
+        bool recheck;
+        lg_status st = sc->acc->ops->index_next(sc->scan, &key, &key_len, &tid, &recheck);
+        if (st == LG_END) {
+            sc->acc->ops->index_close(sc->scan);
+            sc->scan = NULL;
+            sc->range++;
+            continue;
+        }
+        LG_TRY(st);
+        if (recheck)
+            key = lg_arena_dup(s->scratch, key, key_len);
+        st = sc->acc->ops->row_fetch(sc->acc->arg, txn, x->es->snapshot, &sc->rel->storage, tid,
+                                     s->scratch, &row, &len);
+        if (st == LG_NOT_FOUND)
+            continue;
+        LG_TRY(st);
+        LG_TRY(put_row(s, at, tid, row, len));
+        if (entry_holds(s, at, key, key_len, tid, recheck))
+            return LG_OK;
+    }
+}
+
+static lg_status
+index_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    if (sc->rel->virtual_rel)
+        return LG_INTERNAL;
+    if (!sc->open)
+        LG_TRY(index_start(s));
+    if (sc->done)
+        return LG_END;
+    /* Small first: a point query needs one row, a join's inner side few. */
+    if (!s->in.cap)
+        scan_batch_grow(s, s->plan->scan.unique ? 1 : 16);
+    else if (s->in.cap >= 16 && s->in.cap < LG_BATCH && s->in.b.n == s->in.cap)
+        scan_batch_grow(s, s->in.cap * 8 > LG_BATCH ? LG_BATCH : s->in.cap * 8);
+    uint32_t n = 0;
+    while (n < s->in.cap) {
+        lg_status st = index_next_row(s, n);
+        if (st == LG_END) {
+            sc->done = true;
+            break;
+        }
+        LG_TRY(st);
+        n++;
+        if (s->plan->scan.unique) {
+            sc->done = true;
+            break;
+        }
+    }
+    return done(s, n, ret);
+}
+
+const lg_xnode_ops lg_xops_index_scan = {scan_open, index_fetch, scan_rescan, scan_close};
+
+/* ---- tid ---- */
+
+static lg_status
+tid_start(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    const lg_index_cond *c = &s->plan->scan.conds[0];
+    lg_datum v;
+    bool null;
+    sc->open = true;
+    sc->ntids = sc->tid_at = 0;
+    if (!sc->range_arena)
+        sc->range_arena = lg_arena_create("tids", 1024);
+    LG_TRY(lg_xexpr_scalar(s->x, sc->range_arena, c->value, &v, &null));
+    if (null)
+        return LG_OK;
+    if (c->op != LG_COND_ANY) {
+        sc->tids = lg_arena_dup(sc->range_arena, &v, sizeof v);
+        sc->ntids = 1;
+        return LG_OK;
+    }
+    lg_array a;
+    lg_array_unpack(v, sc->range_arena, &a);
+    lg_datum *t = LG_NEWN(sc->range_arena, lg_datum, a.n + 1);
+    for (uint32_t i = 0; i < a.n; i++) {
+        bool dup = a.nulls && a.nulls[i];
+        for (uint32_t k = 0; k < sc->ntids && !dup; k++)
+            dup = t[k] == a.values[i];
+        if (!dup)
+            t[sc->ntids++] = a.values[i];
+    }
+    sc->tids = t;
+    return LG_OK;
+}
+
+static lg_status
+tid_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    if (sc->rel->virtual_rel)
+        return LG_END;
+    if (!sc->open)
+        LG_TRY(tid_start(s));
+    if (!s->in.cap)
+        scan_batch_grow(s, sc->ntids < LG_BATCH ? sc->ntids + 1 : LG_BATCH);
+    uint32_t n = 0;
+    while (n < s->in.cap && sc->tid_at < sc->ntids) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid = sc->tids[sc->tid_at++];
+        lg_status st = sc->acc->ops->row_fetch(sc->acc->arg, lg_cat_txn(s->x->es->cat),
+                                               s->x->es->snapshot, &sc->rel->storage, tid,
+                                               s->scratch, &row, &len);
+        if (st == LG_NOT_FOUND)
+            continue;
+        LG_TRY(st);
+        LG_TRY(put_row(s, n++, tid, row, len));
+    }
+    return done(s, n, ret);
+}
+
+const lg_xnode_ops lg_xops_tid_scan = {scan_open, tid_fetch, scan_rescan, scan_close};
+
+/* ---- VALUES ---- */
+
+struct rows {
+    uint64_t pos;
+    bool passed;
+};
+
+static lg_status
+rows_open(lg_xnode *s)
+{
+    s->state = LG_NEW(s->x->arena, struct rows);
+    return LG_OK;
+}
+
+static lg_status
+rows_rescan(lg_xnode *s)
+{
+    struct rows *r = s->state;
+    r->pos = 0;
+    r->passed = false;
+    return s->left ? lg_xnode_rescan(s->left) : LG_OK;
+}
+
+static lg_status
+values_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct rows *r = s->state;
+    const lg_node *p = s->plan;
+    if (r->pos >= p->values.nrows)
+        return LG_END;
+    if (!s->in.cap) {
+        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, p->values.nrowcols + 1);
+        for (uint32_t i = 0; i < p->values.nrowcols; i++)
+            types[i] = p->values.rows[0][i]->type;
+        lg_xbatch_init(&s->in, s->x->arena, p->values.nrowcols, types,
+                       p->values.nrows < LG_BATCH ? p->values.nrows : LG_BATCH);
+    }
+    uint32_t n = 0;
+    lg_ectx c = {.x = s->x, .arena = s->scratch, .cap = 1};
+    for (; n < s->in.cap && r->pos < p->values.nrows; n++, r->pos++)
+        for (uint32_t i = 0; i < p->values.nrowcols; i++) {
+            lg_datum v;
+            bool null;
+            LG_TRY(lg_xexpr_eval(&c, p->values.rows[r->pos][i], &v, &null));
+            lg_vector_set(s->in.b.cols[i], n, v, null);
+        }
+    return done(s, n, ret);
+}
+
+const lg_xnode_ops lg_xops_values = {rows_open, values_fetch, rows_rescan, NULL};
+
+/* ---- RESULT, SUBQUERY_SCAN ---- */
+
+static lg_status
+result_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct rows *r = s->state;
+    if (s->left)
+        return lg_xnode_next(s->left, ret);
+    if (r->passed)
+        return LG_END;
+    r->passed = true;
+    s->in.cap = 1;
+    s->in.b.n = 1;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
+    return LG_OK;
+}
+
+const lg_xnode_ops lg_xops_result = {rows_open, result_fetch, rows_rescan, NULL};
+const lg_xnode_ops lg_xops_subquery_scan = {rows_open, result_fetch, rows_rescan, NULL};

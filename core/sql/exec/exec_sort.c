@@ -1,0 +1,556 @@
+/* Sort, top-n, limit, unique, set operations, append. */
+#include "exec_internal.h"
+#include "type.h"
+#include <stdlib.h>
+#include <string.h>
+
+lg_status
+lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n, lg_xsort_key **ret)
+{
+    lg_xsort_key *k = LG_NEWN(x->arena, lg_xsort_key, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        k[i].slot = keys[i].slot;
+        k[i].cmp = lg_type_compare_fn(keys[i].type);
+        k[i].desc = keys[i].desc;
+        k[i].nulls_first = keys[i].nulls_first;
+        if (!k[i].cmp)
+            return lg_error_set(x->es->err, "42883",
+                                "could not identify an ordering operator for type %s",
+                                lg_type_format(x->arena, keys[i].type, -1));
+    }
+    *ret = k;
+    return LG_OK;
+}
+
+int
+lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, const lg_datum *b,
+                 uint32_t ncols)
+{
+    const uint8_t *an = lg_xrow_nulls(a, ncols), *bn = lg_xrow_nulls(b, ncols);
+    for (uint32_t i = 0; i < nkeys; i++) {
+        uint32_t s = keys[i].slot;
+        if (an[s] || bn[s]) {
+            if (an[s] && bn[s])
+                continue;
+            return (an[s] != 0) == keys[i].nulls_first ? -1 : 1;
+        }
+        int d = keys[i].cmp(a[s], b[s]);
+        if (d)
+            return keys[i].desc ? -d : d;
+    }
+    return 0;
+}
+
+struct sort {
+    lg_xstore store;
+    lg_xsort_key *keys;
+    uint64_t pos;
+    bool sorted;
+};
+
+/* Merge sort: stable, as equal rows then come in input order. */
+static void
+merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, const struct sort *t, uint32_t nkeys)
+{
+    if (n < 2)
+        return;
+    uint64_t h = n / 2, i = 0, j = h, k = 0;
+    merge_sort(rows, tmp, h, t, nkeys);
+    merge_sort(rows + h, tmp, n - h, t, nkeys);
+    if (lg_xsort_compare(t->keys, nkeys, rows[h - 1], rows[h], t->store.ncols) <= 0)
+        return;
+    while (i < h && j < n)
+        tmp[k++] = lg_xsort_compare(t->keys, nkeys, rows[i], rows[j], t->store.ncols) <= 0
+                       ? rows[i++]
+                       : rows[j++];
+    while (i < h)
+        tmp[k++] = rows[i++];
+    memcpy(rows, tmp, k * sizeof *rows);
+}
+
+static void
+sort_rows(struct sort *t, uint32_t nkeys)
+{
+    lg_datum **tmp = lg_alloc((t->store.n + 1) * sizeof *tmp);
+    merge_sort(t->store.rows, tmp, t->store.n, t, nkeys);
+    lg_free(tmp);
+}
+
+static lg_status
+sort_open(lg_xnode *s)
+{
+    struct sort *t = s->state = LG_NEW(s->x->arena, struct sort);
+    lg_xstore_init(&t->store, s->plan->left->ncols);
+    return lg_xsort_keys(s->x, s->plan->sort.keys, s->plan->sort.nkeys, &t->keys);
+}
+
+static lg_status
+top_n(lg_xnode *s, uint64_t *ret)
+{
+    const lg_node *p = s->plan;
+    lg_datum v;
+    bool null;
+    *ret = UINT64_MAX;
+    if (!p->sort.top_n)
+        return LG_OK;
+    LG_TRY(lg_xexpr_scalar(s->x, s->scratch, p->sort.top_n, &v, &null));
+    if (null || lg_int8(v) < 0)
+        return LG_OK;
+    *ret = (uint64_t)lg_int8(v);
+    if (p->sort.top_n_offset) {
+        LG_TRY(lg_xexpr_scalar(s->x, s->scratch, p->sort.top_n_offset, &v, &null));
+        if (!null && lg_int8(v) > 0)
+            *ret += (uint64_t)lg_int8(v);
+    }
+    return LG_OK;
+}
+
+static lg_status
+sort_fill(lg_xnode *s)
+{
+    struct sort *t = s->state;
+    lg_xbatch *b;
+    lg_status st;
+    uint64_t keep;
+    uint32_t nkeys = s->plan->sort.nkeys;
+    LG_TRY(top_n(s, &keep));
+    while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
+        lg_xstore_add_batch(&t->store, b);
+        /* Top-n: cut back now and then, moving what stays to a fresh arena. */
+        if (keep < UINT64_MAX / 4 && t->store.n > keep * 2 + 4 * LG_BATCH) {
+            sort_rows(t, nkeys);
+            lg_xstore fresh;
+            lg_xstore_init(&fresh, t->store.ncols);
+            for (uint64_t i = 0; i < keep; i++) {
+                const lg_datum *row = t->store.rows[i];
+                const uint8_t *nulls = lg_xrow_nulls(row, fresh.ncols);
+                lg_datum *r = lg_xrow_new(fresh.arena, fresh.ncols);
+                for (uint32_t k = 0; k < fresh.ncols; k++)
+                    r[k] = nulls[k] ? 0
+                                    : lg_datum_copy(s->plan->left->cols[k].type, row[k],
+                                                    fresh.arena);
+                memcpy(lg_xrow_nulls(r, fresh.ncols), nulls, fresh.ncols);
+                lg_xstore_add(&fresh, r);
+            }
+            lg_xstore_fini(&t->store);
+            t->store = fresh;
+        }
+    }
+    if (st != LG_END)
+        return st;
+    sort_rows(t, nkeys);
+    if (t->store.n > keep)
+        t->store.n = keep;
+    t->sorted = true;
+    return LG_OK;
+}
+
+static lg_status
+sort_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct sort *t = s->state;
+    if (!t->sorted)
+        LG_TRY(sort_fill(s));
+    return lg_xstore_batch(s, &t->store, &t->pos, ret);
+}
+
+static lg_status
+sort_rescan(lg_xnode *s)
+{
+    struct sort *t = s->state;
+    t->pos = 0;
+    if (!s->plan->nparams && t->sorted)
+        return LG_OK;
+    lg_xstore_fini(&t->store);
+    lg_xstore_init(&t->store, s->plan->left->ncols);
+    t->sorted = false;
+    memset(&s->in, 0, sizeof s->in);
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+sort_close(lg_xnode *s)
+{
+    struct sort *t = s->state;
+    if (t)
+        lg_xstore_fini(&t->store);
+}
+
+const lg_xnode_ops lg_xops_sort = {sort_open, sort_fetch, sort_rescan, sort_close};
+
+/* ---- limit ---- */
+
+struct limit {
+    bool started;
+    uint64_t skip, left;
+    uint16_t *sel;
+    lg_xsort_key *ties;
+    lg_xstore last; /* WITH TIES: the last row given */
+    bool in_ties;
+};
+
+static lg_status
+limit_open(lg_xnode *s)
+{
+    struct limit *l = s->state = LG_NEW(s->x->arena, struct limit);
+    l->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+    if (s->plan->limit.nties) {
+        lg_xstore_init(&l->last, s->plan->left->ncols);
+        return lg_xsort_keys(s->x, s->plan->limit.ties, s->plan->limit.nties, &l->ties);
+    }
+    return LG_OK;
+}
+
+static lg_status
+limit_start(lg_xnode *s)
+{
+    struct limit *l = s->state;
+    lg_datum v;
+    bool null;
+    l->skip = 0;
+    l->left = UINT64_MAX;
+    if (s->plan->limit.offset) {
+        LG_TRY(lg_xexpr_scalar(s->x, s->scratch, s->plan->limit.offset, &v, &null));
+        if (!null && lg_int8(v) < 0)
+            return lg_error_set(s->x->es->err, "2201X", "OFFSET must not be negative");
+        l->skip = null ? 0 : (uint64_t)lg_int8(v);
+    }
+    if (s->plan->limit.limit) {
+        LG_TRY(lg_xexpr_scalar(s->x, s->scratch, s->plan->limit.limit, &v, &null));
+        if (!null && lg_int8(v) < 0)
+            return lg_error_set(s->x->es->err, "2201W", "LIMIT must not be negative");
+        if (!null)
+            l->left = (uint64_t)lg_int8(v);
+    }
+    l->started = true;
+    l->in_ties = false;
+    return LG_OK;
+}
+
+/* Rows of the batch equal to the last one given. */
+static uint32_t
+count_ties(lg_xnode *s, const lg_xbatch *b, uint32_t from)
+{
+    struct limit *l = s->state;
+    uint32_t n = 0;
+    for (uint32_t i = from; i < b->b.n; i++, n++) {
+        lg_datum *row = lg_xrow_copy(s->scratch, b->b.cols, l->last.ncols, lg_xbatch_row(b, i));
+        if (!l->last.n || lg_xsort_compare(l->ties, s->plan->limit.nties, l->last.rows[0], row,
+                                           l->last.ncols) != 0)
+            break;
+    }
+    return n;
+}
+
+static lg_status
+limit_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct limit *l = s->state;
+    if (!l->started)
+        LG_TRY(limit_start(s));
+    for (;;) {
+        lg_xbatch *b;
+        if (!l->left && !(l->in_ties && s->plan->limit.nties))
+            return LG_END;
+        LG_TRY(lg_xnode_next(s->left, &b));
+        uint32_t from = l->skip < b->b.n ? (uint32_t)l->skip : b->b.n;
+        l->skip -= from;
+        uint32_t n = b->b.n - from;
+        if (n > l->left)
+            n = (uint32_t)l->left;
+        l->left -= n;
+        if (s->plan->limit.nties && n && !l->left) {
+            lg_xstore_reset(&l->last);
+            lg_xstore_add(&l->last, lg_xrow_copy(l->last.arena, b->b.cols, l->last.ncols,
+                                                 lg_xbatch_row(b, from + n - 1)));
+            l->in_ties = true;
+        }
+        if (l->in_ties) {
+            uint32_t more = count_ties(s, b, from + n);
+            if (from + n + more < b->b.n || (!more && !n))
+                l->in_ties = false;
+            n += more;
+        }
+        if (!n)
+            continue;
+        if (n != b->b.n) {
+            for (uint32_t i = 0; i < n; i++)
+                l->sel[i] = (uint16_t)lg_xbatch_row(b, from + i);
+            b->b.sel = l->sel;
+            b->b.n = n;
+        }
+        *ret = b;
+        return LG_OK;
+    }
+}
+
+static lg_status
+limit_rescan(lg_xnode *s)
+{
+    struct limit *l = s->state;
+    l->started = false;
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+limit_close(lg_xnode *s)
+{
+    struct limit *l = s->state;
+    if (l)
+        lg_xstore_fini(&l->last);
+}
+
+const lg_xnode_ops lg_xops_limit = {limit_open, limit_fetch, limit_rescan, limit_close};
+
+/* ---- unique: child sorted by the keys ---- */
+
+struct unique {
+    lg_xstore last;
+    lg_equal_fn *eq;
+    uint16_t *sel;
+};
+
+static lg_status
+equal_fns(lg_xnode *s, const lg_group_key *keys, uint32_t n, lg_equal_fn **ret)
+{
+    *ret = LG_NEWN(s->x->arena, lg_equal_fn, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (!((*ret)[i] = lg_type_equal_fn(keys[i].type)))
+            return lg_error_set(s->x->es->err, "42883",
+                                "could not identify an equality operator for type %s",
+                                lg_type_format(s->x->arena, keys[i].type, -1));
+    return LG_OK;
+}
+
+static lg_status
+unique_open(lg_xnode *s)
+{
+    struct unique *u = s->state = LG_NEW(s->x->arena, struct unique);
+    lg_xstore_init(&u->last, s->plan->left->ncols);
+    u->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+    return equal_fns(s, s->plan->unique.keys, s->plan->unique.nkeys, &u->eq);
+}
+
+static lg_status
+unique_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct unique *u = s->state;
+    const lg_node *p = s->plan;
+    lg_xbatch *b;
+    LG_TRY(lg_xnode_next(s->left, &b));
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_xbatch_row(b, i);
+        bool same = u->last.n > 0;
+        for (uint32_t k = 0; same && k < p->unique.nkeys; k++) {
+            uint32_t slot = p->unique.keys[k].slot;
+            bool an = lg_xrow_nulls(u->last.rows[0], u->last.ncols)[slot];
+            bool bn = lg_vector_is_null(b->b.cols[slot], row);
+            same = an || bn ? an && bn
+                            : u->eq[k](u->last.rows[0][slot],
+                                       lg_vector_value(b->b.cols[slot], row));
+        }
+        if (same)
+            continue;
+        u->sel[n++] = (uint16_t)row;
+        lg_xstore_reset(&u->last);
+        lg_xstore_add(&u->last, lg_xrow_copy(u->last.arena, b->b.cols, u->last.ncols, row));
+    }
+    b->b.sel = u->sel;
+    b->b.n = n;
+    *ret = b;
+    return LG_OK;
+}
+
+static lg_status
+unique_rescan(lg_xnode *s)
+{
+    struct unique *u = s->state;
+    lg_xstore_reset(&u->last);
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+unique_close(lg_xnode *s)
+{
+    struct unique *u = s->state;
+    if (u)
+        lg_xstore_fini(&u->last);
+}
+
+const lg_xnode_ops lg_xops_unique = {unique_open, unique_fetch, unique_rescan, unique_close};
+
+/* ---- INTERSECT, EXCEPT [ALL]: counts of each row on both sides ---- */
+
+struct counts {
+    uint64_t left, right;
+};
+
+struct setop {
+    lg_xstore store; /* distinct rows in the order first met on the left */
+    lg_xstore out;
+    lg_xhash hash;
+    lg_equal_fn *eq;
+    lg_hash_fn *hf;
+    bool built;
+    uint64_t pos;
+};
+
+static lg_status
+setop_open(lg_xnode *s)
+{
+    struct setop *o = s->state = LG_NEW(s->x->arena, struct setop);
+    uint32_t n = s->plan->left->ncols;
+    lg_xstore_init(&o->store, n);
+    lg_xstore_init(&o->out, n);
+    LG_TRY(equal_fns(s, s->plan->setop.keys, n, &o->eq));
+    o->hf = LG_NEWN(s->x->arena, lg_hash_fn, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (!(o->hf[i] = lg_type_hash_fn(s->plan->setop.keys[i].type)))
+            return LG_UNSUPPORTED;
+    return LG_OK;
+}
+
+static struct counts *
+setop_find(lg_xnode *s, const lg_xbatch *b, uint32_t row, bool add)
+{
+    struct setop *o = s->state;
+    uint32_t ncols = o->store.ncols;
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < ncols; i++) {
+        bool null = lg_vector_is_null(b->b.cols[i], row);
+        hash = hash * 31 + (null ? 7 : o->hf[i](lg_vector_value(b->b.cols[i], row)));
+    }
+    for (lg_xhash_entry *e = lg_xhash_first(&o->hash, hash); e; e = e->next) {
+        bool same = e->hash == hash;
+        for (uint32_t i = 0; same && i < ncols; i++) {
+            bool an = lg_xrow_nulls(e->row, ncols)[i], bn = lg_vector_is_null(b->b.cols[i], row);
+            same = an || bn ? an && bn : o->eq[i](e->row[i], lg_vector_value(b->b.cols[i], row));
+        }
+        if (same)
+            return e->extra;
+    }
+    if (!add)
+        return NULL;
+    lg_datum *copy = lg_xrow_copy(o->store.arena, b->b.cols, ncols, row);
+    lg_xstore_add(&o->store, copy);
+    struct counts *k = LG_NEW(o->store.arena, struct counts);
+    lg_xhash_add(&o->hash, hash, copy)->extra = k;
+    return k;
+}
+
+static lg_status
+setop_build(lg_xnode *s)
+{
+    struct setop *o = s->state;
+    lg_xbatch *b;
+    lg_status st;
+    lg_xhash_init(&o->hash, o->store.arena);
+    lg_map *of = lg_map_create(); /* row -> counts */
+    while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
+        for (uint32_t i = 0; i < b->b.n; i++)
+            setop_find(s, b, lg_xbatch_row(b, i), true)->left++;
+    while (st == LG_END && (st = lg_xnode_next(s->right, &b)) == LG_OK) {
+        for (uint32_t i = 0; i < b->b.n; i++) {
+            struct counts *k = setop_find(s, b, lg_xbatch_row(b, i), false);
+            if (k)
+                k->right++;
+        }
+        st = LG_END;
+    }
+    for (uint64_t i = 0; i < o->hash.nbuckets; i++)
+        for (lg_xhash_entry *e = o->hash.buckets[i]; e; e = e->next)
+            lg_map_put(of, (uint64_t)(uintptr_t)e->row, e->extra);
+    bool except = s->plan->setop.op == LG_A_SETOP_EXCEPT;
+    for (uint64_t i = 0; st == LG_END && i < o->store.n; i++) {
+        const struct counts *k = lg_map_get(of, (uint64_t)(uintptr_t)o->store.rows[i]);
+        uint64_t n;
+        if (s->plan->setop.all)
+            n = except ? (k->left > k->right ? k->left - k->right : 0)
+                       : (k->left < k->right ? k->left : k->right);
+        else
+            n = except ? !k->right : k->right > 0;
+        while (n--)
+            lg_xstore_add(&o->out, o->store.rows[i]);
+    }
+    lg_map_destroy(of);
+    o->built = true;
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+setop_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct setop *o = s->state;
+    if (!o->built)
+        LG_TRY(setop_build(s));
+    return lg_xstore_batch(s, &o->out, &o->pos, ret);
+}
+
+static void
+setop_close(lg_xnode *s)
+{
+    struct setop *o = s->state;
+    if (!o)
+        return;
+    lg_xstore_fini(&o->store);
+    lg_xstore_fini(&o->out);
+}
+
+static lg_status
+setop_rescan(lg_xnode *s)
+{
+    struct setop *o = s->state;
+    o->pos = 0;
+    if (!s->plan->nparams)
+        return LG_OK;
+    lg_xstore_reset(&o->store);
+    lg_xstore_reset(&o->out);
+    o->built = false;
+    memset(&s->in, 0, sizeof s->in);
+    LG_TRY(lg_xnode_rescan(s->left));
+    return lg_xnode_rescan(s->right);
+}
+
+const lg_xnode_ops lg_xops_setop = {setop_open, setop_fetch, setop_rescan, setop_close};
+
+/* ---- append ---- */
+
+struct append {
+    lg_xnode **children;
+    uint32_t at;
+};
+
+static lg_status
+append_open(lg_xnode *s)
+{
+    struct append *a = s->state = LG_NEW(s->x->arena, struct append);
+    a->children = LG_NEWN(s->x->arena, lg_xnode *, s->plan->append.n + 1);
+    for (uint32_t i = 0; i < s->plan->append.n; i++)
+        LG_TRY(lg_xnode_make(s->x, s->plan->append.children[i], &a->children[i]));
+    return LG_OK;
+}
+
+static lg_status
+append_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct append *a = s->state;
+    for (; a->at < s->plan->append.n; a->at++) {
+        lg_status st = lg_xnode_next(a->children[a->at], ret);
+        if (st != LG_END)
+            return st;
+    }
+    return LG_END;
+}
+
+static lg_status
+append_rescan(lg_xnode *s)
+{
+    struct append *a = s->state;
+    a->at = 0;
+    for (uint32_t i = 0; i < s->plan->append.n; i++)
+        LG_TRY(lg_xnode_rescan(a->children[i]));
+    return LG_OK;
+}
+
+const lg_xnode_ops lg_xops_append = {append_open, append_fetch, append_rescan, NULL};
