@@ -26,6 +26,8 @@
  *  F2  The current image of a block is the one with the largest version among all images that
  *      survive: S, X, past images and the disk. (Changes of a dead instance that are in none of
  *      these are in its redo; those blocks stay gated until recovery has applied it.)
+ *      The version of a past image is that of the image in the frame, which may be newer than the
+ *      change of its own that keeps it (pi_version in buf.h): the directory means the former.
  *  F3  A past image stays until a version at least as new is on disk. A clean block is on disk.
  *
  * INVARIANTS (asserted here, explored by the tests)
@@ -74,6 +76,9 @@ typedef struct lg_grd_map {
 void lg_grd_map_build(lg_grd_map *map, uint64_t members);
 uint32_t lg_grd_bucket(uint64_t key);
 uint32_t lg_grd_master(const lg_grd_map *map, uint64_t key);
+/* Must the key's bucket be rebuilt? Its master changed, or did not survive (a quick restart). */
+bool lg_grd_lost(const lg_grd_map *old_map, const lg_grd_map *new_map, uint64_t survivors,
+                 uint64_t key);
 
 /* ---- the master ---- */
 
@@ -210,7 +215,7 @@ unsigned lg_grd_req_ack(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t vers
 typedef struct lg_grd_local {
     lg_grd_mode mode;
     bool pi; /* a past image (perhaps beside a mode) */
-    uint64_t pi_version;
+    uint64_t pi_version; /* of the image */
 } lg_grd_local;
 
 /* What to do for a FORWARD or INVALIDATE; the driver does it and answers. */
