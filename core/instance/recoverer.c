@@ -1,0 +1,270 @@
+/* See recoverer.h. */
+#include "recoverer.h"
+
+#include "assert.h"
+#include "mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTLE_LIMIT (30 * LG_SEC)
+
+struct lg_recoverer {
+    lg_recoverer_config cfg;
+    uint64_t pending;     /* slots */
+    uint64_t epoch;       /* of the recovery under way */
+    lg_recovery *rec;     /* this member is the recoverer and has analysed */
+    lg_cf_block *set;     /* sorted by address: the recovery set ... */
+    bool *held;           /* ... and whether a living member has the block */
+    uint32_t count, cap;
+    lg_recovery_stats stats;
+};
+
+/* ---- the recovery set ---- */
+
+static void
+forget(lg_recoverer *r)
+{
+    if (r->rec)
+        lg_recovery_progress(r->rec, &r->stats);
+    lg_recovery_destroy(r->rec);
+    r->rec = NULL;
+    lg_free(r->set);
+    lg_free(r->held);
+    r->set = NULL;
+    r->held = NULL;
+    r->count = r->cap = 0;
+}
+
+static void
+collect(void *arg, lg_addr addr)
+{
+    lg_recoverer *r = arg;
+    if (r->count == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 1024;
+        r->set = lg_realloc(r->set, sizeof(lg_cf_block) * r->cap);
+    }
+    r->set[r->count++] = (lg_cf_block){.addr = addr};
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    uint64_t x = lg_addr_key(((const lg_cf_block *)a)->addr);
+    uint64_t y = lg_addr_key(((const lg_cf_block *)b)->addr);
+    return x < y ? -1 : x > y;
+}
+
+static bool
+env_held(void *arg, lg_addr addr)
+{
+    lg_recoverer *r = arg;
+    lg_cf_block key = {.addr = addr};
+    lg_cf_block *found = bsearch(&key, r->set, r->count, sizeof key, compare);
+    return found && r->held[found - r->set];
+}
+
+/* The newest surviving image comes here with the mode: nobody else can have the block meanwhile, it
+ * is closed. */
+static lg_status
+env_past_image(void *arg, lg_addr addr, void *ret_image)
+{
+    lg_recoverer *r = arg;
+    lg_buf_cache *c = r->cfg.cache;
+    lg_buf *b;
+    lg_cf_recovery_begin(r->cfg.cf);
+    lg_status st = lg_buf_get(c, addr, LG_LATCH_X, &b);
+    if (st == LG_OK) {
+        memcpy(ret_image, b->data, lg_buf_block_bytes(c));
+        lg_block_seal(ret_image, lg_buf_block_bytes(c));
+        lg_buf_put(c, b, LG_LATCH_X);
+    }
+    lg_cf_recovery_end(r->cfg.cf);
+    return st == LG_CORRUPT || st == LG_INVALID ? LG_NOT_FOUND : st;
+}
+
+/* The disk has the recovered block: the buffer that the image came through gets it too. */
+static void
+env_written(void *arg, lg_addr addr, lg_version version)
+{
+    lg_recoverer *r = arg;
+    lg_buf_cache *c = r->cfg.cache;
+    lg_coherence co = lg_cf_coherence(r->cfg.cf);
+    lg_buf *b = lg_buf_find(c, addr);
+    if (b) {
+        lg_volume_place place;
+        void *image = lg_io_buf_alloc(lg_buf_block_bytes(c));
+        if (b->mode == LG_MODE_X && lg_buf_locate(c, addr, &place) == LG_OK &&
+            lg_volume_read_block(r->cfg.volume, &place, addr, image) == LG_OK)
+            (void)!lg_buf_install(c, b, image, false);
+        lg_free(image);
+        lg_buf_unpin(c, b);
+    }
+    co.ops->written(co.self, addr, version);
+}
+
+static void
+env_demand_write(void *arg, lg_addr addr, lg_version version)
+{
+    lg_recoverer *r = arg;
+    /* Settling waits until it is on disk, and asks again. */
+    (void)!lg_cf_write_through(r->cfg.cf, addr, version);
+}
+
+static bool
+env_still_valid(void *arg)
+{
+    lg_recoverer *r = arg;
+    return !lg_reconf_stale(r->cfg.reconf, r->epoch);
+}
+
+/* ---- steps ---- */
+
+static uint64_t
+slots_of(uint64_t nodes)
+{
+    return nodes >> 1; /* slot = node - 1 */
+}
+
+static lg_status
+step_freeze(void *self, const lg_reconf_change *c)
+{
+    lg_recoverer *r = self;
+    forget(r); /* of an epoch that is over */
+    r->epoch = c->epoch;
+    r->pending |= slots_of(c->dead);
+    return LG_OK;
+}
+
+static lg_status
+find_threads(lg_recoverer *r, uint32_t *ret_threads, uint32_t *ret_count)
+{
+    *ret_count = 0;
+    for (uint32_t slot = 0; slot < LG_VOLUME_MAX_INSTANCES; slot++) {
+        lg_redo_header h;
+        if (!(r->pending >> slot & 1))
+            continue;
+        LG_TRY(lg_redo_header_read(r->cfg.volume, slot, &h));
+        if (h.state == LG_REDO_OPEN)
+            ret_threads[(*ret_count)++] = slot;
+    }
+    return LG_OK;
+}
+
+/* What nobody holds is closed, on every member. */
+static lg_status
+close_set(lg_recoverer *r)
+{
+    lg_recovery_visit(r->rec, collect, r);
+    if (r->count == 0)
+        return LG_OK;
+    qsort(r->set, r->count, sizeof *r->set, compare);
+    r->held = lg_zalloc(r->count);
+    LG_TRY(lg_cf_recovery_filter(r->cfg.cf, r->set, r->count, r->held));
+    lg_cf_block *closed = lg_alloc(sizeof *closed * r->count);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (!r->held[i])
+            closed[n++] = r->set[i];
+    lg_status st = lg_cf_recovery_close(r->cfg.cf, closed, n);
+    lg_free(closed);
+    return st;
+}
+
+static lg_status
+step_analyse(void *self, const lg_reconf_change *c)
+{
+    lg_recoverer *r = self;
+    if (c->recoverer != c->self || !r->pending)
+        return LG_OK;
+    uint32_t threads[LG_VOLUME_MAX_INSTANCES], count;
+    LG_TRY(find_threads(r, threads, &count));
+    if (count == 0)
+        return LG_OK;
+    lg_recovery_config rc = {.run = r->cfg.run,
+                             .volume = r->cfg.volume,
+                             .dwb = r->cfg.dwb,
+                             .cache = r->cfg.cache,
+                             .clock = r->cfg.clock,
+                             .threads = threads,
+                             .thread_count = count,
+                             .env = {r, env_held, env_past_image, env_written, env_demand_write,
+                                     env_still_valid},
+                             .archive_dir = r->cfg.archive_dir};
+    LG_TRY(lg_recovery_create(&rc, &r->rec));
+    LG_TRY(lg_recovery_repair(r->rec));
+    LG_TRY(lg_recovery_analyse(r->rec));
+    return close_set(r);
+}
+
+static lg_status
+step_recover(void *self, const lg_reconf_change *c)
+{
+    lg_recoverer *r = self;
+    if (!r->rec)
+        return LG_OK;
+    lg_status st = lg_recovery_apply(r->rec);
+    if (st == LG_OK)
+        st = lg_recovery_settle(r->rec, lg_run_now_exact_ns(r->cfg.run) + SETTLE_LIMIT);
+    if (st == LG_OK && !env_still_valid(r))
+        st = LG_STALE_EPOCH;
+    if (st == LG_OK)
+        st = lg_recovery_release(r->rec);
+    return st != LG_OK && lg_reconf_stale(r->cfg.reconf, c->epoch) ? LG_STALE_EPOCH : st;
+}
+
+static lg_status
+step_opened(void *self, const lg_reconf_change *c)
+{
+    lg_recoverer *r = self;
+    uint64_t done = r->pending;
+    forget(r);
+    r->pending = 0;
+    if (done && c->recoverer == c->self && r->cfg.adopt)
+        r->cfg.adopt(r->cfg.arg, done);
+    return LG_OK;
+}
+
+/* ---- face ---- */
+
+lg_status
+lg_recoverer_create(const lg_recoverer_config *cfg, lg_recoverer **ret_r)
+{
+    lg_recoverer *r = lg_zalloc(sizeof *r);
+    r->cfg = *cfg;
+    *ret_r = r;
+    return LG_OK;
+}
+
+void
+lg_recoverer_destroy(lg_recoverer *r)
+{
+    if (!r)
+        return;
+    forget(r);
+    lg_free(r);
+}
+
+void
+lg_recoverer_participant(lg_recoverer *r, lg_participant *ret_p)
+{
+    *ret_p = (lg_participant){.name = "recovery",
+                              .self = r,
+                              .freeze = step_freeze,
+                              .analyse = step_analyse,
+                              .recover = step_recover,
+                              .opened = step_opened};
+}
+
+uint64_t
+lg_recoverer_pending(const lg_recoverer *r)
+{
+    return r->pending;
+}
+
+void
+lg_recoverer_stats(const lg_recoverer *r, lg_recovery_stats *ret)
+{
+    *ret = r->stats;
+    if (r->rec)
+        lg_recovery_progress(r->rec, ret);
+}
