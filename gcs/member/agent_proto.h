@@ -7,13 +7,16 @@
  *
  * AGENT AND INSTANCE
  *   instance -> agent   HELLO   node pid                    first message
- *   agent -> instance   WELCOME incarnation                 this life's number, larger than any before
+ *   agent -> instance   WELCOME incarnation cold            this life's number, larger than any before.
+ *                               cold=1: no instance is in the view and none else was told so: recover
+ *                               all threads before READY. The agents tell one instance at a time; until
+ *                               it is in a view (or its process has ended) the others get no WELCOME
  *   instance -> agent   READY   address                     its interconnect listens: may be put in a view
  *   agent -> instance   VIEW    epoch, members, victims     a decided view; victims are fenced already
  *   agent -> instance   LEASE   until_ns                    it may write until then (CLOCK_MONOTONIC of the
  *                               machine, which both share: a lease read late is no longer than it was)
  *   instance -> agent   DONE    epoch                       its reconfiguration for that view is complete
- *   instance -> agent   STATE   state sessions load         on change and every few seconds
+ *   instance -> agent   STATE   state sessions listen       on change and every few seconds
  *   agent -> instance   STOP    mode                        drain and leave: "normal", "immediate"
  *   agent -> instance   FENCED                              it is out of the view: it must exit at once
  *   instance -> agent   LEAVE   epoch                       everything is on disk: take it out, no recovery
