@@ -129,6 +129,18 @@ macro(lagoon_add_unit_tests)
       target_include_directories(test_${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
       target_link_libraries(test_${target} PRIVATE lagoon_flags ${target} cunit pthread m)
       add_test(NAME unit/${module} COMMAND test_${target})
+      # The fabric libraries would take over the signal handlers of the sanitizers.
+      set_tests_properties(unit/${module} PROPERTIES ENVIRONMENT "UCX_HANDLE_ERRORS=none;HFI_NO_BACKTRACE=1")
     endif()
+  endforeach()
+endmacro()
+
+# bench/NAME.c -> bench-NAME, built on demand; it links the modules of the interconnect and below.
+macro(lagoon_add_benches)
+  file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+  foreach(source ${bench_sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(bench-${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(bench-${name} PRIVATE lagoon_flags lg_net_rpc pthread)
   endforeach()
 endmacro()

@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "rpc.h"
 #include "simnet.h"
+#include "transport.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -550,6 +551,83 @@ body_early(struct world *w)
 }
 
 LG_TEST(test_rpc__early_connections) { with_world_of("sim", 3, 0, 14, body_early); }
+
+/* ---- strangers: random and mutated frames over bare links ---- */
+
+static void
+stranger_open(void *arg, lg_link *l, bool outgoing)
+{
+    (void)outgoing;
+    *(lg_link **)arg = l;
+}
+
+static void
+stranger_message(void *arg, lg_link *l, lg_netbuf *b)
+{
+    (void)arg;
+    (void)l;
+    lg_netbuf_put(b);
+}
+
+static void
+stranger_down(void *arg, lg_link *l, lg_status why)
+{
+    (void)why;
+    *(lg_link **)arg = NULL;
+    lg_link_close(l);
+}
+
+static void
+garbage(struct world *w, lg_netbuf *b, unsigned round)
+{
+    b->len = 1 + (uint32_t)(lg_sim_random(w->sim) % 300);
+    for (uint32_t i = 0; i < b->len; i++)
+        b->data[i] = (uint8_t)lg_sim_random(w->sim);
+    if (round % 2 == 0 && b->len >= 4) { /* nearly right: a control or data type, short lengths */
+        b->data[0] = (uint8_t)(round % 6);
+        b->data[1] = round % 4 ? 0xff : 0;
+        b->data[2] = b->data[3] = 0;
+    }
+}
+
+static void
+body_strangers(struct world *w)
+{
+    view_all(w, 1, 6);
+    LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
+    lg_link *l = NULL;
+    lg_transport *t;
+    lg_transport_config tc = {.run = w->m[1].run, .kind = "sim", .address = "sim:1:99",
+                              .small_buffers = 64, .block_buffers = 8, .large_buffers = 8,
+                              .events = {&l, stranger_open, stranger_message, stranger_down}};
+    LG_ASSERT_OK(lg_transport_create(&tc, &t));
+    for (unsigned round = 0; round < 300; round++) {
+        if (!l) {
+            lg_link *unused;
+            LG_ASSERT_OK(lg_transport_connect(t, "sim:2:7", NULL, &unused));
+            WAIT_FOR(l != NULL);
+        }
+        lg_netbuf *b = lg_netbuf_get(t, 400);
+        if (!b) {
+            pause_a_little();
+            continue;
+        }
+        garbage(w, b, round);
+        (void)!lg_link_send(l, b, 0, NULL);
+        if (round % 5 == 0)
+            pause_a_little();
+    }
+    lg_transport_destroy(t);
+    LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL)); /* members do not notice */
+    CU_ASSERT_EQUAL(lg_rpc_counters(w->m[2].rpc, ECHO)->received, 2);
+    CU_ASSERT_EQUAL(w->m[2].downs, 0);
+}
+
+LG_TEST(test_rpc__strangers_are_turned_away)
+{
+    for (uint64_t seed = 300; seed < 306; seed++)
+        with_world_of("sim", 2, 0, seed, body_strangers);
+}
 
 /* ---- many seeds: notes between 1 and 2 over a network that breaks; per epoch no gap, no reorder,
  * and what was lost was reported ---- */
