@@ -1,0 +1,36 @@
+/* What lagoonctl's files share. */
+#ifndef LG_CTL_H
+#define LG_CTL_H
+
+#include "agent_proto.h"
+#include <stdbool.h>
+
+#define CTL_OPTIONS_MAX 32
+#define CTL_ROWS_MAX    1000
+
+struct ctl_option {
+    const char *name, *value;
+};
+
+struct ctl {
+    const char *verb, *noun, *name;
+    const char *agent;
+    const char *output;
+    struct ctl_option options[CTL_OPTIONS_MAX];
+    int option_count;
+};
+
+struct ctl_rows {
+    int count;
+    lg_agent_line rows[CTL_ROWS_MAX];
+};
+
+const char *ctl_option(const struct ctl *c, const char *name); /* NULL: not given */
+/* Prints the message, returns the code. */
+__attribute__((format(printf, 2, 3))) int ctl_fail(int code, const char *fmt, ...);
+
+/* ctl_create.c */
+int ctl_create_cluster(const struct ctl *c);
+int ctl_create_database(const struct ctl *c);
+
+#endif
