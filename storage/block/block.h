@@ -85,5 +85,7 @@ typedef enum lg_change_op {
  * operation leaves the block. Does not compare versions: redo/recovery do. */
 LG_MUST lg_status lg_change_apply(void *block, uint32_t block_bytes, const void *ops,
                                   uint32_t ops_len, lg_version after);
+/* The operations begin with FORMAT: they can be applied whatever the block held before. */
+bool lg_change_formats(const void *ops, uint32_t ops_len);
 
 #endif

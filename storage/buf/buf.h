@@ -169,7 +169,8 @@ typedef void (*lg_buf_visit_fn)(void *arg, lg_buf *b);
 void lg_buf_visit(lg_buf_cache *c, lg_buf_visit_fn fn, void *arg);
 /* Reconfiguration: the newest image we have of a block (current or past image), sealed, into
  * ret_image
- * (may be NULL: only looks). LG_NOT_FOUND: none. Never blocks. */
+ * (may be NULL: only looks). LG_NOT_FOUND: none. LG_WOULD_WAIT: its redo is not durable yet. Never
+ * blocks. */
 lg_status lg_buf_image(lg_buf_cache *c, lg_addr addr, void *ret_image, lg_version *ret_version,
                        bool *ret_current);
 

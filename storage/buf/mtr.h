@@ -42,6 +42,7 @@ typedef struct lg_mtr {
     lg_addr want; /* what LG_RETRY was about */
     lg_latch_mode want_latch;
     bool want_new;
+    bool want_redo;
     struct lg_mtr_log *log; /* the record being built; internal */
 } lg_mtr;
 

@@ -177,7 +177,8 @@ void lg_redo_reader_close(lg_redo_reader *rd);
 LG_MUST lg_status lg_redo_archive_tail(lg_run *run, lg_volume *v, uint32_t thread,
                                        const char *archive_dir, lg_lsn end);
 
-/* Archived log file: this header (512 bytes), then the bytes of [start, end) of the stream. */
+/* Archived log file: this header (in a page of 4 KiB), then the bytes of [start, end) of the
+ * stream. */
 typedef struct lg_redo_archive_header {
     char magic[8]; /* "LGARCH1" */
     uint32_t crc;

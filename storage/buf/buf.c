@@ -1,0 +1,350 @@
+/* The cache: lookup, getting a block in a mode and latched, locating it.
+ *
+ * Everything runs on one worker, so what is known stays true until the fiber blocks; after that
+ * the loop in lg_buf__get begins again from the gate. */
+#include "buf_internal.h"
+#include "assert.h"
+#include "hash.h"
+#include <string.h>
+
+/* ---- hash ---- */
+
+static inline uint32_t
+bucket_of(const lg_buf_cache *c, lg_addr addr)
+{
+    return (uint32_t)lg_hash_u64(lg_addr_key(addr)) & c->hash_mask;
+}
+
+struct lg_buf__frame *
+lg_buf__lookup(lg_buf_cache *c, lg_addr addr)
+{
+    struct lg_buf__frame *f = c->hash[bucket_of(c, addr)];
+    while (f && (f->b.addr.block != addr.block || f->b.addr.file != addr.file))
+        f = f->hash_next;
+    return f;
+}
+
+void
+lg_buf__hash_remove(lg_buf_cache *c, struct lg_buf__frame *f)
+{
+    struct lg_buf__frame **at = &c->hash[bucket_of(c, f->b.addr)];
+    while (*at != f)
+        at = &(*at)->hash_next;
+    *at = f->hash_next;
+    f->hash_next = NULL;
+}
+
+/* ---- life ---- */
+
+static void
+frames_make(lg_buf_cache *c)
+{
+    c->memory = lg_io_buf_alloc((size_t)c->frame_count * c->block_bytes);
+    lg_io_register_memory(lg_volume_io(c->cfg.volume), c->memory,
+                          (size_t)c->frame_count * c->block_bytes);
+    c->frames = lg_zalloc(c->frame_count * sizeof *c->frames);
+    uint32_t buckets = 16;
+    while (buckets < c->frame_count * 2)
+        buckets *= 2;
+    c->hash_mask = buckets - 1;
+    c->hash = lg_zalloc(buckets * sizeof *c->hash);
+    for (uint32_t i = c->frame_count; i-- > 0;) {
+        struct lg_buf__frame *f = &c->frames[i];
+        f->cache = c;
+        f->number = i;
+        f->b.data = c->memory + (size_t)i * c->block_bytes;
+        f->b.addr = LG_ADDR_NONE;
+        f->b.rec_lsn = LG_LSN_NONE;
+        lg_list_init(&f->dirty_link);
+        f->hash_next = c->free;
+        c->free = f;
+    }
+    c->free_count = c->frame_count;
+}
+
+lg_status
+lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache)
+{
+    uint32_t bb = lg_volume_block_bytes(cfg->volume);
+    uint64_t frames = cfg->cache_bytes / bb;
+    if (frames < 2 * LG_MTR_MAX_BLOCKS || frames > UINT32_MAX / 4 || !cfg->dwb)
+        return LG_INVALID;
+    lg_buf_cache *c = lg_zalloc(sizeof *c);
+    c->cfg = *cfg;
+    if (!c->cfg.coherence.ops)
+        c->cfg.coherence.ops = &lg_coherence_local;
+    if (c->cfg.min_hold_us == 0)
+        c->cfg.min_hold_us = 500;
+    c->stats = lg_run_stats(cfg->run);
+    c->block_bytes = bb;
+    c->frame_count = (uint32_t)frames;
+    frames_make(c);
+    lg_list_init(&c->dirty);
+    lg_waitq_init(&c->gateq);
+    lg_waitq_init(&c->freeq);
+    lg_waitq_init(&c->writeq);
+    c->policy = cfg->policy ? cfg->policy : &lg_buf_policy_clock;
+    c->policy_state = c->policy->create(c->frame_count);
+    c->batch_max = lg_dwb_batch_blocks(cfg->dwb);
+    c->staging = lg_io_buf_alloc((size_t)c->batch_max * bb);
+    c->batch = lg_zalloc(c->batch_max * sizeof *c->batch);
+    c->batch_blocks = lg_zalloc(c->batch_max * sizeof *c->batch_blocks);
+    *ret_cache = c;
+    return LG_OK;
+}
+
+void
+lg_buf_cache_destroy(lg_buf_cache *c)
+{
+    if (!c)
+        return;
+    LG_ASSERT(!c->write_busy);
+    lg_buf__mtr_pool_drop(c);
+    c->policy->destroy(c->policy_state);
+    lg_free(c->batch_blocks);
+    lg_free(c->batch);
+    lg_free(c->staging);
+    lg_free(c->hash);
+    lg_free(c->frames);
+    lg_free(c->memory);
+    lg_free(c);
+}
+
+uint32_t
+lg_buf_block_bytes(const lg_buf_cache *c)
+{
+    return c->block_bytes;
+}
+
+lg_run *
+lg_buf_run(const lg_buf_cache *c)
+{
+    return c->cfg.run;
+}
+
+lg_scn_clock *
+lg_buf_clock(const lg_buf_cache *c)
+{
+    return c->cfg.clock;
+}
+
+lg_redo *
+lg_buf_redo(const lg_buf_cache *c)
+{
+    return c->cfg.redo;
+}
+
+lg_volume *
+lg_buf_volume(const lg_buf_cache *c)
+{
+    return c->cfg.volume;
+}
+
+/* ---- locating ---- */
+
+lg_status
+lg_buf_locate(lg_buf_cache *c, lg_addr addr, lg_volume_place *ret_place)
+{
+    for (;;) {
+        lg_addr map_block;
+        lg_buf *b;
+        lg_status st = lg_volume_locate(c->cfg.volume, addr, ret_place, &map_block);
+        if (st != LG_NOT_FOUND)
+            return st;
+        LG_TRY(lg_buf__get(c, map_block, LG_LATCH_S, false, &b));
+        st = lg_volume_map_install(c->cfg.volume, addr, map_block, b->data);
+        lg_buf_put(c, b, LG_LATCH_S);
+        LG_TRY(st);
+    }
+}
+
+/* ---- getting ---- */
+
+static inline lg_mode
+mode_for(lg_latch_mode latch)
+{
+    return latch == LG_LATCH_X ? LG_MODE_X : LG_MODE_S;
+}
+
+static inline bool
+usable(const struct lg_buf__frame *f, lg_mode want)
+{
+    return f->b.mode >= want && f->b.valid && !f->b.revoking && !f->evicting;
+}
+
+void
+lg_buf__user_leaves(lg_buf *b)
+{
+    LG_ASSERT(b->users > 0 && b->pins > 0);
+    b->pins--;
+    if (--b->users == 0)
+        lg_waitq_wake_all(&b->idleq);
+}
+
+lg_status
+lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_buf)
+{
+    if (__builtin_expect(c->gate && c->gate(c->gate_arg, addr), 0))
+        return LG_WOULD_WAIT;
+    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    if (!f || !usable(f, mode_for(latch)) || !lg_latch_try(&f->b.latch, latch))
+        return LG_WOULD_WAIT;
+    f->b.users++;
+    f->b.pins++;
+    c->policy->touched(c->policy_state, f->number);
+    lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    *ret_buf = &f->b;
+    return LG_OK;
+}
+
+/* The mode is ours and the disk holds the current image. */
+static lg_status
+read_image(lg_buf_cache *c, struct lg_buf__frame *f, bool is_new)
+{
+    lg_volume_place place;
+    lg_addr none;
+    lg_status st = lg_volume_locate(c->cfg.volume, f->b.addr, &place, &none);
+    if (st != LG_OK)
+        return st == LG_NOT_FOUND ? LG_INVALID : st; /* dropped since */
+    f->b.valid = false;
+    f->reading = true;
+    lg_stat_inc(c->stats, LG_STAT_PHYSICAL_READS);
+    st = lg_volume_read_block(c->cfg.volume, &place, f->b.addr, f->b.data);
+    f->reading = false;
+    if (st == LG_CORRUPT && is_new) {
+        memset(f->b.data, 0, c->block_bytes); /* its content was to be thrown away anyway */
+        st = LG_OK;
+    }
+    if (st != LG_OK)
+        return st;
+    f->b.valid = true;
+    f->b.disk_version = lg_block_version(f->b.data);
+    lg_scn_observe(c->cfg.clock, lg_version_scn(f->b.disk_version));
+    if (f->b.pi && f->b.pi_version <= f->b.disk_version) {
+        f->b.pi = false;
+        lg_buf__rec_lsn_drop(f);
+    }
+    return LG_OK;
+}
+
+/* One fiber at a time converts a buffer. */
+static lg_status
+convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
+{
+    lg_coherence *co = &c->cfg.coherence;
+    uint32_t epoch = f->mode_epoch;
+    bool had = f->b.mode >= LG_MODE_S && f->b.valid;
+    lg_status st = LG_READ_DISK;
+    f->b.converting = true;
+    if (f->b.mode < want)
+        st = co->ops->acquire(co->self, &f->b, want, is_new, LG_FOREVER);
+    if (st == LG_READ_DISK)
+        st = had && epoch == f->mode_epoch ? LG_OK : read_image(c, f, is_new);
+    f->b.converting = false;
+    lg_waitq_wake_all(&f->b.convq);
+    return st;
+}
+
+/* LG_OK: usable now. LG_RETRY: something had to be waited for. f is pinned. */
+static lg_status
+make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
+{
+    if (usable(f, want))
+        return LG_OK;
+    if (f->b.revoking || f->evicting || f->b.converting) {
+        LG_TRY(lg_waitq_wait(&f->b.convq, LG_WAIT_GC_BUFFER_BUSY_ACQUIRE, LG_FOREVER, false));
+        return LG_RETRY;
+    }
+    LG_TRY(convert(c, f, want, is_new));
+    return LG_RETRY;
+}
+
+lg_status
+lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new, lg_buf **ret_buf)
+{
+    if (__builtin_expect(lg_buf_try_get(c, addr, latch, ret_buf) == LG_OK, 1))
+        return LG_OK;
+    LG_ASSERT(lg_fiber_latches_held() == 0);
+    lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    for (;;) {
+        while (c->gate && c->gate(c->gate_arg, addr))
+            LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
+        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+        if (f) {
+            f->b.pins++;
+        } else {
+            lg_volume_place place;
+            LG_TRY(lg_buf_locate(c, addr, &place));
+            LG_TRY(lg_buf__frame_take(c, addr, &f));
+            if (c->gate && c->gate(c->gate_arg, addr)) {
+                f->b.pins--;
+                continue;
+            }
+        }
+        lg_status st = make_usable(c, f, mode_for(latch), is_new);
+        if (st != LG_OK) {
+            f->b.pins--;
+            if (st == LG_RETRY)
+                continue;
+            return st;
+        }
+        f->b.users++; /* from here on the mode stays: the latch wait is a local matter */
+        c->policy->touched(c->policy_state, f->number);
+        lg_latch_acquire(&f->b.latch, latch, LG_WAIT_BUFFER_BUSY);
+        LG_DEBUG_ASSERT(f->b.mode >= mode_for(latch) && f->b.valid);
+        *ret_buf = &f->b;
+        return LG_OK;
+    }
+}
+
+lg_status
+lg_buf_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_buf)
+{
+    return lg_buf__get(c, addr, latch, false, ret_buf);
+}
+
+void
+lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch)
+{
+    (void)c;
+    lg_latch_release(&b->latch, latch);
+    lg_buf__frame_of(b)->used = true;
+    lg_buf__user_leaves(b);
+}
+
+lg_status
+lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new)
+{
+    lg_buf *b;
+    LG_TRY(lg_buf__get(c, addr, latch, is_new, &b));
+    lg_buf_put(c, b, latch);
+    /* The minimum hold starts anew, so that the retry finds the block here. */
+    lg_buf__frame_of(b)->used = false;
+    b->granted_at = lg_run_now_ns(c->cfg.run);
+    return LG_OK;
+}
+
+lg_status
+lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame, bool *ret_current)
+{
+    lg_buf *b;
+    lg_status st = lg_buf_try_get(c, addr, LG_LATCH_S, &b);
+    if (st != LG_OK) {
+        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+        bool ours = f && f->b.mode >= LG_MODE_S;
+        bool gated = c->gate && c->gate(c->gate_arg, addr);
+        if (!ours && !gated) {
+            lg_coherence *co = &c->cfg.coherence;
+            st = co->ops->read_consistent(co->self, addr, snapshot, frame, LG_FOREVER);
+            if (st != LG_RETRY) {
+                *ret_current = false;
+                return st;
+            }
+        }
+        LG_TRY(lg_buf_get(c, addr, LG_LATCH_S, &b));
+    }
+    memcpy(frame, b->data, c->block_bytes);
+    lg_buf_put(c, b, LG_LATCH_S);
+    *ret_current = true;
+    return LG_OK;
+}

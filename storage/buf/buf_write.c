@@ -1,0 +1,282 @@
+/* Writing dirty blocks to their places.
+ *
+ * A batch takes private sealed copies (no latch is held during I/O), makes the redo of all of them
+ * durable (WAL rule), and goes through the double-write area. A frame being written counts as
+ * used, so its mode cannot leave before the write is done (invariant 4). When it was changed
+ * meanwhile it stays dirty from the first change after the copy (next_rec_lsn). */
+#include "buf_internal.h"
+#include "assert.h"
+#include <string.h>
+
+/* ---- the dirty list: ordered by rec_lsn, dirty blocks and past images ---- */
+
+static void
+dirty_list_insert(lg_buf_cache *c, struct lg_buf__frame *f)
+{
+    lg_list *at = c->dirty.prev;
+    while (at != &c->dirty &&
+           LG_CONTAINER_OF(at, struct lg_buf__frame, dirty_link)->b.rec_lsn > f->b.rec_lsn)
+        at = at->prev;
+    lg_list_insert_after(at, &f->dirty_link);
+}
+
+void
+lg_buf__mark_dirty(struct lg_buf__frame *f, lg_lsn rec_lsn)
+{
+    if (f->writing && f->next_rec_lsn == LG_LSN_NONE)
+        f->next_rec_lsn = rec_lsn;
+    f->b.dirty = true;
+    f->b.pi = false; /* from now on we write it ourselves; rec_lsn keeps the checkpoint back */
+    if (f->b.rec_lsn != LG_LSN_NONE)
+        return;
+    f->b.rec_lsn = rec_lsn;
+    dirty_list_insert(f->cache, f);
+}
+
+void
+lg_buf__rec_lsn_drop(struct lg_buf__frame *f)
+{
+    if (f->b.dirty || f->b.pi)
+        return;
+    f->b.rec_lsn = LG_LSN_NONE;
+    lg_list_remove(&f->dirty_link);
+}
+
+void
+lg_buf__mark_clean(struct lg_buf__frame *f)
+{
+    f->b.dirty = false;
+    lg_buf__rec_lsn_drop(f);
+}
+
+lg_lsn
+lg_buf_oldest_rec_lsn(const lg_buf_cache *c)
+{
+    if (lg_list_empty(&c->dirty))
+        return LG_LSN_MAX;
+    return LG_CONTAINER_OF(c->dirty.next, struct lg_buf__frame, dirty_link)->b.rec_lsn;
+}
+
+/* ---- a batch ---- */
+
+static void
+batch_begin(lg_buf_cache *c)
+{
+    while (c->write_busy)
+        (void)!lg_waitq_wait(&c->writeq, LG_WAIT_DB_FILE_WRITE, LG_FOREVER, false);
+    c->write_busy = true;
+}
+
+static void
+batch_end(lg_buf_cache *c)
+{
+    c->write_busy = false;
+    lg_waitq_wake_one(&c->writeq);
+}
+
+enum take { TAKEN, BUSY, UNLOCATED, DROPPED };
+
+/* Takes a copy of the frame into the batch. Never blocks. */
+static enum take
+batch_take(lg_buf_cache *c, struct lg_buf__frame *f, uint32_t i)
+{
+    lg_dwb_block *w = &c->batch_blocks[i];
+    lg_addr map_block;
+    if (f->writing || f->b.revoking || f->evicting || f->reading)
+        return BUSY;
+    lg_status st = lg_volume_locate(c->cfg.volume, f->b.addr, &w->place, &map_block);
+    if (st != LG_OK)
+        return st == LG_NOT_FOUND ? UNLOCATED : DROPPED;
+    if (!lg_latch_try(&f->b.latch, LG_LATCH_S))
+        return BUSY;
+    uint8_t *copy = c->staging + (size_t)i * c->block_bytes;
+    memcpy(copy, f->b.data, c->block_bytes);
+    lg_latch_release(&f->b.latch, LG_LATCH_S);
+    lg_block_seal(copy, c->block_bytes);
+    w->image = copy;
+    f->b.users++;
+    f->b.pins++;
+    f->writing = true;
+    f->writing_version = lg_block_version(copy);
+    LG_ASSERT(f->writing_version >= f->b.disk_version);
+    f->next_rec_lsn = LG_LSN_NONE;
+    c->batch[i] = f;
+    return TAKEN;
+}
+
+static void
+written(lg_buf_cache *c, struct lg_buf__frame *f)
+{
+    lg_buf *b = &f->b;
+    b->disk_version = f->writing_version;
+    if (b->pi && b->pi_version <= f->writing_version)
+        b->pi = false;
+    if (b->rec_lsn != LG_LSN_NONE) {
+        lg_list_remove(&f->dirty_link);
+        b->dirty = f->next_rec_lsn != LG_LSN_NONE;
+        LG_ASSERT(b->dirty == (lg_block_version(b->data) != f->writing_version));
+        if (b->dirty)
+            b->rec_lsn = f->next_rec_lsn;
+        if (b->dirty || b->pi)
+            dirty_list_insert(c, f);
+        else
+            b->rec_lsn = LG_LSN_NONE;
+    }
+    c->cfg.coherence.ops->written(c->cfg.coherence.self, b->addr, f->writing_version);
+}
+
+/* Writes the n copies of the batch. Blocks the fiber. */
+static lg_status
+batch_write(lg_buf_cache *c, uint32_t n)
+{
+    lg_lsn redo_end = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (c->batch[i]->b.last_lsn > redo_end)
+            redo_end = c->batch[i]->b.last_lsn;
+    lg_status st = c->cfg.redo ? lg_redo_flush(c->cfg.redo, redo_end) : LG_OK;
+    if (st == LG_OK)
+        st = lg_dwb_write(c->cfg.dwb, c->batch_blocks, n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct lg_buf__frame *f = c->batch[i];
+        f->writing = false;
+        if (st == LG_OK)
+            written(c, f);
+        lg_buf__user_leaves(&f->b);
+        lg_waitq_wake_all(&f->b.convq);
+    }
+    return st;
+}
+
+static void
+demand(lg_buf_cache *c, struct lg_buf__frame *f)
+{
+    c->cfg.coherence.ops->demand_write(c->cfg.coherence.self, f->b.addr, f->b.pi_version);
+}
+
+struct collected {
+    uint32_t taken;
+    lg_addr busy;      /* the oldest that could not be taken now */
+    lg_addr unlocated;
+    bool any_busy, any_unlocated;
+};
+
+static struct collected
+collect(lg_buf_cache *c, lg_lsn up_to, uint32_t most)
+{
+    struct collected r = {0};
+    LG_LIST_FOREACH_SAFE(at, &c->dirty) {
+        struct lg_buf__frame *f = LG_CONTAINER_OF(at, struct lg_buf__frame, dirty_link);
+        if (f->b.rec_lsn >= up_to || r.taken == most)
+            break;
+        if (f->b.pi && !f->b.dirty) {
+            demand(c, f);
+            continue;
+        }
+        LG_ASSERT(f->b.dirty && f->b.mode >= LG_MODE_S && f->b.valid);
+        switch (batch_take(c, f, r.taken)) {
+        case TAKEN:
+            r.taken++;
+            break;
+        case BUSY:
+            if (!r.any_busy)
+                r.busy = f->b.addr;
+            r.any_busy = true;
+            break;
+        case UNLOCATED:
+            r.unlocated = f->b.addr;
+            r.any_unlocated = true;
+            break;
+        case DROPPED: /* its file is gone: nobody will ever read it */
+            lg_buf__mark_clean(f);
+            break;
+        }
+    }
+    return r;
+}
+
+/* Waits until a block that was latched or on its way elsewhere may be free. */
+static lg_status
+wait_busy(lg_buf_cache *c, lg_addr addr)
+{
+    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    if (!f)
+        return LG_OK;
+    f->b.pins++;
+    if (f->writing || f->b.revoking || f->evicting || f->reading) {
+        lg_status st = lg_waitq_wait(&f->b.convq, LG_WAIT_BUFFER_BUSY,
+                                     lg_run_now_ns(c->cfg.run) + 10 * LG_MS, false);
+        (void)st; /* looked at again either way */
+    } else {
+        lg_latch_acquire(&f->b.latch, LG_LATCH_S, LG_WAIT_BUFFER_BUSY);
+        lg_latch_release(&f->b.latch, LG_LATCH_S);
+    }
+    f->b.pins--;
+    return LG_OK;
+}
+
+/* One round. LG_NOT_FOUND: there was nothing to write. */
+static lg_status
+write_round(lg_buf_cache *c, lg_lsn up_to, uint32_t most, uint32_t *ret_written,
+            bool wait_for_busy)
+{
+    batch_begin(c);
+    struct collected r = collect(c, up_to, most < c->batch_max ? most : c->batch_max);
+    lg_status st = r.taken ? batch_write(c, r.taken) : LG_NOT_FOUND;
+    batch_end(c);
+    *ret_written = st == LG_OK ? r.taken : 0;
+    if (st != LG_NOT_FOUND)
+        return st;
+    if (r.any_unlocated) {
+        lg_volume_place place;
+        st = lg_buf_locate(c, r.unlocated, &place);
+        return st == LG_INVALID ? LG_OK : st;
+    }
+    return r.any_busy && wait_for_busy ? wait_busy(c, r.busy) : LG_NOT_FOUND;
+}
+
+lg_status
+lg_buf_write_dirty(lg_buf_cache *c, lg_lsn up_to, uint32_t max_blocks, uint32_t *ret_written)
+{
+    uint32_t total = 0;
+    lg_status st = LG_OK;
+    while (st == LG_OK && total < max_blocks) {
+        uint32_t n;
+        st = write_round(c, up_to, max_blocks - total, &n, true);
+        total += n;
+    }
+    if (ret_written)
+        *ret_written = total;
+    return st == LG_NOT_FOUND ? LG_OK : st;
+}
+
+lg_status
+lg_buf__write_some(lg_buf_cache *c, uint32_t most)
+{
+    uint32_t n;
+    return write_round(c, LG_LSN_MAX, most, &n, false);
+}
+
+lg_status
+lg_buf_write_one(lg_buf_cache *c, lg_addr addr)
+{
+    for (;;) {
+        batch_begin(c);
+        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+        lg_status st = LG_NOT_FOUND;
+        enum take t = DROPPED;
+        if (f && f->b.mode >= LG_MODE_S && f->b.valid) {
+            st = LG_OK;
+            if (f->b.dirty || f->b.disk_version != lg_block_version(f->b.data))
+                t = batch_take(c, f, 0);
+            if (t == TAKEN)
+                st = batch_write(c, 1);
+        } else if (f && f->reading) {
+            t = BUSY;
+        }
+        batch_end(c);
+        if (t == TAKEN || t == DROPPED)
+            return st;
+        lg_volume_place place;
+        LG_TRY(t == BUSY ? wait_busy(c, addr) : lg_buf_locate(c, addr, &place));
+    }
+}
