@@ -32,6 +32,7 @@ struct lg_txn_sys;
 typedef struct lg_session_sql {
     lg_catalog *catalog;
     struct lg_txn_sys *txns;
+    struct lg_ges *ges;
     lg_tz_cache *tzs;
     lg_fntable *functions;
 } lg_session_sql;
@@ -64,6 +65,9 @@ void lg_session_server_stop(lg_session_server *s); /* drained before */
 void lg_session_cancel(lg_session_server *s, uint32_t pid, uint32_t key);
 /* pg_cancel_backend and pg_terminate_backend: false when there is no such session. */
 bool lg_session_signal(lg_session_server *s, uint32_t pid, lg_status why);
+
+/* The enqueue owner of the session that runs the transaction; NULL: none here. */
+struct lg_ges_owner *lg_session_owner_of(lg_session_server *s, uint64_t xid);
 
 typedef struct lg_session_info {
     uint32_t pid;

@@ -235,6 +235,7 @@ static lg_status
 with_catalog(lg_session *s, lg_status (*fn)(lg_session *s, void *arg), void *arg)
 {
     LG_TRY(lg_cat_create(s->server->cfg.sql.catalog, LG_ROLE_BOOTSTRAP, s->database, &s->cat));
+    lg_cat_set_owner(s->cat, &s->owner);
     lg_txn *t = lg_txn_begin(s->server->cfg.sql.txns);
     lg_cat_begin(s->cat, t);
     lg_status st = fn(s, arg);
@@ -290,6 +291,7 @@ lg_session__open_database(lg_session *s)
         return lg_error_set(&s->err, "55000", "database \"%s\" is not currently accepting connections",
                             s->database);
     LG_TRY(lg_cat_create(cfg->sql.catalog, s->role_oid, s->database, &s->cat));
+    lg_cat_set_owner(s->cat, &s->owner);
     s->es = (lg_exec_session){
         .run = cfg->run,
         .cat = s->cat,
@@ -321,6 +323,7 @@ lg_session__sql_open(lg_session *s)
     s->prepared = lg_strmap_create();
     s->portals = lg_strmap_create();
     lg_list_init(&s->savepoints);
+    lg_ges_owner_init(s->server->cfg.sql.ges, &s->owner, s);
 }
 
 void
@@ -333,4 +336,5 @@ lg_session__sql_close(lg_session *s)
     lg_strmap_destroy(s->portals);
     lg_cat_destroy(s->cat);
     s->cat = NULL;
+    lg_ges_owner_fini(&s->owner);
 }

@@ -7,6 +7,7 @@
 #include "catalog_admin.h"
 #include "error.h"
 #include "exec.h"
+#include "ges.h"
 #include "list.h"
 #include "map.h"
 #include "mem.h"
@@ -132,6 +133,7 @@ struct lg_session {
     lg_stats stats;
 
     lg_cat *cat;
+    lg_ges_owner owner; /* of enqueues */
     lg_env env;
     lg_exec_session es;
 

@@ -184,6 +184,18 @@ lg_session_signal(lg_session_server *srv, uint32_t pid, lg_status why)
     return true;
 }
 
+lg_ges_owner *
+lg_session_owner_of(lg_session_server *srv, uint64_t xid)
+{
+    LG_LIST_FOREACH(it, &srv->sessions)
+    {
+        lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
+        if (lg_session__xid(s) == xid)
+            return &s->owner;
+    }
+    return NULL;
+}
+
 uint32_t
 lg_session_count(const lg_session_server *srv)
 {

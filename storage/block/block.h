@@ -45,6 +45,7 @@ typedef enum lg_block_type {
     LG_BLOCK_LARGE = 7, /* out-of-line values */
     LG_BLOCK_BTREE = 8,
     LG_BLOCK_SEQUENCE = 9,
+    LG_BLOCK_CONTROL = 10, /* what must be known before the catalog: core/instance */
 } lg_block_type;
 
 typedef struct lg_block_header {

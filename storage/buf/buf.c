@@ -134,6 +134,13 @@ lg_buf_redo(const lg_buf_cache *c)
     return c->cfg.redo;
 }
 
+void
+lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo)
+{
+    LG_ASSERT(!c->cfg.redo);
+    c->cfg.redo = redo;
+}
+
 lg_volume *
 lg_buf_volume(const lg_buf_cache *c)
 {

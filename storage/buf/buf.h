@@ -66,7 +66,7 @@ typedef struct lg_buf {
 typedef struct lg_buf_config {
     lg_run *run;
     lg_volume *volume;
-    lg_redo *redo;           /* this instance's thread */
+    lg_redo *redo;           /* this instance's thread; NULL: given later (lg_buf_set_redo) */
     lg_scn_clock *clock;
     lg_coherence coherence;
     uint64_t cache_bytes;
@@ -81,6 +81,8 @@ uint32_t lg_buf_block_bytes(const lg_buf_cache *c);
 lg_run *lg_buf_run(const lg_buf_cache *c);
 lg_scn_clock *lg_buf_clock(const lg_buf_cache *c);
 lg_redo *lg_buf_redo(const lg_buf_cache *c);
+/* An instance joins the cluster before its own thread is open: until then it changes nothing. Once. */
+void lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo);
 lg_volume *lg_buf_volume(const lg_buf_cache *c);
 
 /* ---- readers and writers of this instance ---- */

@@ -152,7 +152,7 @@ write_listener(const struct layout *l)
     FILE *f = create_text(l->dir, "listener.yaml");
     if (!f)
         return 1;
-    fprintf(f, "# The one address clients know.\nlisten: 127.0.0.1:%d\ninstances:\n", l->base_port);
+    fprintf(f, "# The one address clients know.\nlisten: [127.0.0.1:%d]\ninstances:\n", l->base_port);
     for (int i = 1; i <= l->nodes; i++)
         fprintf(f, "  - {id: %d, address: 127.0.0.1:%d}\n", i, l->base_port + i);
     return fclose(f) == 0 ? 0 : ctl_fail(1, "listener.yaml: %s", strerror(errno));

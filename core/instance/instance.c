@@ -1,0 +1,424 @@
+/* Start and stop of an instance, in order. */
+#include "instance_internal.h"
+#include <stdio.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define VERSION "0.1"
+
+void
+lg_instance__die(lg_instance *in, lg_status why, const char *what)
+{
+    lg_log_error(in->env.log, "instance", "stopping at once: %s: %s", what, lg_status_text(why));
+    in->env.die(in->env.arg, why);
+}
+
+static void
+on_redo_broken(void *arg, lg_status why)
+{
+    lg_instance__die(arg, why, "the redo thread cannot be written");
+}
+
+static void
+on_reconf_failed(void *arg, uint64_t epoch, const char *step, lg_status st)
+{
+    char what[96];
+    snprintf(what, sizeof what, "reconfiguration %llu failed in step %s", (unsigned long long)epoch, step);
+    lg_instance__die(arg, st, what);
+}
+
+static const char *
+archive_dir(const lg_instance *in)
+{
+    return *in->cfg.archive_dir ? in->cfg.archive_dir : NULL;
+}
+
+/* ---- storage below the redo thread ---- */
+
+static lg_status
+open_volume(lg_instance *in)
+{
+    const char *paths[LG_INSTANCE_MAX_DISKS];
+    char missing[300] = "";
+    for (uint32_t i = 0; i < in->cfg.disk_count; i++)
+        paths[i] = in->cfg.disks[i];
+    LG_TRY(lg_io_create(in->env.run, LG_IO_AUTO, &in->io));
+    lg_io_set_write_gate(in->io, lg_instance__lease_gate, in);
+    lg_status st = lg_volume_open(in->io, paths, in->cfg.disk_count, missing, sizeof missing, &in->volume);
+    if (st != LG_OK) {
+        lg_log_error(in->env.log, "instance", "volume: %s %s", lg_status_text(st), missing);
+        return st;
+    }
+    for (uint32_t i = 0; i < lg_volume_disk_count(in->volume); i++) {
+        st = lg_disk_lock(lg_volume_disk(in->volume, i), in->cfg.node);
+        if (st == LG_EXISTS) {
+            lg_log_error(in->env.log, "instance", "another process runs as instance %u", in->cfg.node);
+            return LG_CONFIG;
+        }
+        LG_TRY(st);
+    }
+    return lg_dwb_create(in->env.run, in->volume, in->cfg.node - 1, &in->dwb);
+}
+
+static lg_status
+create_buffers(lg_instance *in, lg_coherence coherence)
+{
+    lg_buf_config bc = {
+        .run = in->env.run,
+        .volume = in->volume,
+        .redo = in->redo,
+        .clock = &in->clock,
+        .coherence = coherence,
+        .cache_bytes = in->cfg.cache_bytes,
+        .dwb = in->dwb,
+    };
+    return lg_buf_cache_create(&bc, &in->buf);
+}
+
+/* ---- the cluster ---- */
+
+static lg_status
+read_key(const char *path, char *key, size_t size, size_t *ret_len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return LG_CONFIG;
+    ssize_t n = read(fd, key, size);
+    close(fd);
+    if (n < 16)
+        return LG_CONFIG;
+    *ret_len = (size_t)n;
+    return LG_OK;
+}
+
+static lg_status
+create_rpc(lg_instance *in)
+{
+    char key[256];
+    size_t key_len;
+    lg_status st = read_key(in->cfg.cluster_key, key, sizeof key, &key_len);
+    if (st != LG_OK) {
+        lg_log_error(in->env.log, "instance", "cluster key %s cannot be read", in->cfg.cluster_key);
+        return st;
+    }
+    lg_rpc_config rc = {
+        .run = in->env.run,
+        .scn = &in->clock,
+        .transport = in->cfg.transport,
+        .address = in->cfg.interconnect,
+        .node = in->cfg.node,
+        .incarnation = in->incarnation,
+        .key = key,
+        .key_len = key_len,
+        .types = lg_msg_types(),
+        .type_count = LG_MSG_COUNT,
+        .block_bytes = lg_volume_block_bytes(in->volume),
+    };
+    return lg_rpc_create(&rc, &in->rpc);
+}
+
+static lg_status
+create_cluster(lg_instance *in)
+{
+    lg_participant p;
+    LG_TRY(create_rpc(in));
+    lg_cf_config cc = {.run = in->env.run, .rpc = in->rpc, .clock = &in->clock, .volume = in->volume,
+                       .node = in->cfg.node, .block_bytes = lg_volume_block_bytes(in->volume)};
+    LG_TRY(lg_cf_create(&cc, &in->cf));
+    LG_TRY(create_buffers(in, lg_cf_coherence(in->cf)));
+    LG_TRY(lg_cf_attach(in->cf, in->buf));
+    lg_ges_config gc = {.run = in->env.run, .rpc = in->rpc, .node = in->cfg.node};
+    LG_TRY(lg_ges_create(&gc, &in->ges));
+    lg_reconf_config rc = {.run = in->env.run, .rpc = in->rpc, .node = in->cfg.node,
+                           .incarnation = in->incarnation, .arg = in, .on_failed = on_reconf_failed};
+    LG_TRY(lg_reconf_create(&rc, &in->reconf));
+    lg_cf_participant(in->cf, &p);
+    lg_reconf_add(in->reconf, &p);
+    lg_ges_participant(in->ges, &p);
+    lg_reconf_add(in->reconf, &p);
+    lg_recoverer_config vc = {.run = in->env.run, .volume = in->volume, .dwb = in->dwb, .cache = in->buf,
+                              .cf = in->cf, .clock = &in->clock, .reconf = in->reconf,
+                              .archive_dir = archive_dir(in)};
+    LG_TRY(lg_recoverer_create(&vc, &in->recoverer));
+    lg_recoverer_participant(in->recoverer, &p);
+    lg_reconf_add(in->reconf, &p);
+    lg_instance__undo_participant(in, &p);
+    lg_reconf_add(in->reconf, &p);
+    lg_instance__cf_hooks(in);
+    return lg_instance__calls_serve(in);
+}
+
+/* Until a view with us is open and its recovery done. */
+static lg_status
+join(lg_instance *in)
+{
+    LG_TRY(create_cluster(in));
+    lg_instance__agent_state(in, LG_INSTANCE_MOUNTED);
+    LG_TRY(lg_instance__agent_ready(in));
+    while (lg_reconf_open_epoch(in->reconf) == 0) {
+        if (in->agent_lost)
+            return LG_CLOSED;
+        if (in->stopping)
+            return LG_SHUTDOWN;
+        lg_status st = lg_reconf_wait_open(in->reconf, 1, lg_run_now_ns(in->env.run) + LG_SEC);
+        if (st != LG_OK && st != LG_TIMEOUT)
+            return st;
+    }
+    return lg_reconf_wait_done(in->reconf, LG_FOREVER);
+}
+
+/* Nobody else runs: every thread that is not CLEAN is a dead one's. */
+static lg_status
+recover_cold(lg_instance *in)
+{
+    lg_recovery_stats rs;
+    LG_TRY(lg_recovery_cold(in->env.run, in->volume, in->cfg.node - 1, &in->clock,
+                            archive_dir(in), &rs));
+    if (rs.threads)
+        lg_log_info(in->env.log, "recovery", "%u threads, %llu records, %llu blocks written", rs.threads,
+                    (unsigned long long)rs.records, (unsigned long long)rs.blocks_written);
+    return LG_OK;
+}
+
+/* ---- our own redo, undo, transactions ---- */
+
+/* The thread of an earlier life is released by whoever recovers it; that may take a moment. */
+static lg_status
+open_redo(lg_instance *in)
+{
+    lg_redo_config rc = {
+        .run = in->env.run,
+        .volume = in->volume,
+        .thread = in->cfg.node - 1,
+        .clock = &in->clock,
+        .archive_dir = archive_dir(in),
+        .on_broken = on_redo_broken,
+        .arg = in,
+    };
+    for (;;) {
+        lg_status st = lg_redo_open(&rc, &in->redo);
+        if (st != LG_EXISTS)
+            return st;
+        if (in->stopping || in->agent_lost)
+            return LG_SHUTDOWN;
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 10 * LG_MS, LG_WAIT_GC_RECOVERY));
+    }
+}
+
+static lg_status
+open_transactions(lg_instance *in)
+{
+    LG_TRY(open_redo(in));
+    if (in->alone)
+        LG_TRY(create_buffers(in, (lg_coherence){&lg_coherence_local, NULL}));
+    else
+        lg_buf_set_redo(in->buf, in->redo);
+    lg_ckpt_config kc = {.run = in->env.run, .cache = in->buf, .redo = in->redo};
+    LG_TRY(lg_ckpt_create(&kc, &in->ckpt));
+    LG_TRY(lg_space_create(in->buf, &in->space));
+    LG_TRY(lg_instance__control_read(in->buf, &in->control));
+    if (!in->control.undo_file[in->cfg.node]) {
+        lg_log_error(in->env.log, "instance", "the database has no undo segment for instance %u", in->cfg.node);
+        return LG_CONFIG;
+    }
+    if (!in->alone)
+        LG_TRY(lg_instance__undo_claim(in));
+    lg_undo_config uc = {.space = in->space, .retention_ms = in->cfg.undo_retention_ms,
+                         .file_of = lg_instance__undo_file_of, .arg = in};
+    LG_TRY(lg_undo_create(&uc, &in->undo));
+    lg_txn_config tc = {.undo = in->undo, .space = in->space, .useg = (uint16_t)in->cfg.node};
+    if (!in->alone)
+        lg_instance__txn_hooks(in, &tc.hooks);
+    LG_TRY(lg_txn_sys_create(&tc, &in->txns));
+    lg_heap_register(in->txns);
+    lg_btree_register(in->txns);
+    uint64_t all = ((2ull << LG_INSTANCE_MAX) - 1) & ~1ull;
+    uint64_t now = in->alone ? all : in->adopt_later | 1ull << in->cfg.node;
+    in->adopt_later = 0;
+    return lg_instance__adopt(in, now);
+}
+
+/* ---- SQL ---- */
+
+static void
+tell_instance(void *arg, lg_view_instance *ret)
+{
+    lg_instance *in = arg;
+    static const char host[] = "localhost";
+    *ret = (lg_view_instance){.name = in->cfg.name, .host = host, .version = VERSION, .state = in->state,
+                              .startup_us = in->startup_us, .incarnation = in->incarnation,
+                              .epoch = in->view.epoch, .scn = lg_scn_current(&in->clock)};
+}
+
+static void
+tell_membership(void *arg, lg_agent_view *ret)
+{
+    *ret = ((lg_instance *)arg)->view;
+}
+
+lg_status
+lg_instance__catalog_create(lg_instance *in)
+{
+    in->tzs = lg_tz_cache_create();
+    in->functions = lg_fntable_create();
+    lg_exec_functions_register(in->functions);
+    lg_catalog_config cc = {.run = in->env.run,
+                            .access = lg_access_storage(in->txns),
+                            .ges = in->ges};
+    LG_TRY(lg_catalog_create(&cc, &in->catalog));
+    return lg_exec_views_register(in->catalog);
+}
+
+static lg_status
+open_catalog(lg_instance *in)
+{
+    LG_TRY(lg_instance__catalog_create(in));
+    lg_views_config vc = {.run = in->env.run, .rpc = in->rpc, .catalog = in->catalog, .node = in->cfg.node,
+                          .ges = in->ges, .cf = in->cf, .reconf = in->reconf, .arg = in,
+                          .instance = tell_instance, .membership = tell_membership};
+    LG_TRY(lg_views_create(&vc, &in->views));
+    lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
+    lg_txn *t = lg_txn_begin(in->txns);
+    lg_status st = lg_catalog_open(in->catalog, t, &root);
+    LG_KEEP(lg_txn_rollback(t));
+    return st;
+}
+
+static lg_status
+open_sessions(lg_instance *in)
+{
+    lg_session_server_config sc = {
+        .run = in->env.run,
+        .log = in->env.log,
+        .sql = {in->catalog, in->txns, in->ges, in->tzs, in->functions},
+        .instance = in->cfg.node,
+        .listen = in->cfg.listen,
+        .max_sessions = in->cfg.max_sessions,
+        .secret = in->control.secret,
+        .secret_len = sizeof in->control.secret,
+        .trust_unix = in->cfg.trust_unix,
+        .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
+        .arg = in,
+    };
+    lg_status st = lg_session_server_start(&sc, &in->sessions);
+    if (st != LG_OK) {
+        lg_log_error(in->env.log, "instance", "cannot listen on %s: %s", in->cfg.listen, lg_status_text(st));
+        return st;
+    }
+    lg_views_set_sessions(in->views, in->sessions);
+    return LG_OK;
+}
+
+/* ---- life ---- */
+
+static lg_status
+start(lg_instance *in)
+{
+    LG_TRY(open_volume(in));
+    if (in->alone) {
+        lg_ges_config gc = {.run = in->env.run, .node = in->cfg.node};
+        LG_TRY(recover_cold(in));
+        LG_TRY(lg_ges_create(&gc, &in->ges));
+    } else {
+        LG_TRY(lg_instance__agent_connect(in));
+        if (in->cold)
+            LG_TRY(recover_cold(in));
+        LG_TRY(join(in));
+    }
+    LG_TRY(open_transactions(in));
+    LG_TRY(open_catalog(in));
+    return open_sessions(in);
+}
+
+/* A clean end: everything on disk, the thread CLEAN, so that nobody has to recover anything. */
+static lg_status
+stop(lg_instance *in)
+{
+    lg_instance__agent_state(in, LG_INSTANCE_STOPPING);
+    lg_session_server_drain(in->sessions, lg_run_now_ns(in->env.run) + in->drain_ms * LG_MS);
+    lg_session_server_stop(in->sessions);
+    in->sessions = NULL;
+    LG_TRY(lg_space_release(in->space));
+    LG_TRY(lg_ckpt_full(in->ckpt, lg_run_now_ns(in->env.run) + 60 * LG_SEC));
+    lg_instance__agent_leave(in);
+    return LG_OK;
+}
+
+/* Takes apart what was made, however far the start came. */
+void
+lg_instance__teardown(lg_instance *in, bool clean)
+{
+    lg_session_server_stop(in->sessions);
+    lg_views_destroy(in->views);
+    lg_catalog_destroy(in->catalog);
+    lg_fntable_destroy(in->functions);
+    lg_tz_cache_destroy(in->tzs);
+    lg_txn_sys_destroy(in->txns);
+    lg_undo_destroy(in->undo);
+    lg_space_destroy(in->space);
+    if (in->ckpt)
+        lg_ckpt_destroy(in->ckpt);
+    if (in->redo) {
+        lg_status st = lg_redo_close(in->redo, clean);
+        if (st != LG_OK)
+            lg_log_error(in->env.log, "instance", "closing the redo thread: %s", lg_status_text(st));
+    }
+    if (in->cf)
+        lg_cf_stop(in->cf);
+    if (in->reconf)
+        lg_reconf_destroy(in->reconf);
+    if (in->ges)
+        lg_ges_destroy(in->ges);
+    lg_recoverer_destroy(in->recoverer);
+    if (in->buf)
+        lg_buf_cache_destroy(in->buf);
+    if (in->cf)
+        lg_cf_destroy(in->cf);
+    lg_rpc_destroy(in->rpc);
+    lg_dwb_destroy(in->dwb);
+    lg_volume_close(in->volume);
+    lg_io_destroy(in->io);
+    if (in->agent)
+        lg_sock_close(in->agent);
+}
+
+lg_status
+lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg, lg_instance **ret_instance)
+{
+    lg_instance *in = lg_zalloc(sizeof *in);
+    in->env = *env;
+    in->cfg = *cfg;
+    in->alone = !*cfg->agent;
+    in->incarnation = in->alone ? 1 : 0;
+    in->startup_us = lg_run_wall_us(env->run);
+    in->state = LG_INSTANCE_STARTING;
+    lg_waitq_init(&in->changed);
+    *ret_instance = in;
+    lg_status st = start(in);
+    if (st == LG_OK) {
+        lg_log_info(env->log, "instance", "%s is open on %s", cfg->name, cfg->listen);
+        lg_instance__agent_state(in, LG_INSTANCE_OPEN);
+        while (!in->stopping) {
+            lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+            (void)waited; /* looked at again */
+        }
+        st = stop(in);
+    } else {
+        lg_log_error(env->log, "instance", "start failed: %s", lg_status_text(st));
+    }
+    *ret_instance = NULL;
+    lg_instance__teardown(in, st == LG_OK);
+    lg_free(in);
+    return st;
+}
+
+void
+lg_instance_stop(lg_instance *in, uint64_t drain_ms)
+{
+    if (!in || in->stopping)
+        return;
+    in->stopping = true;
+    in->drain_ms = drain_ms;
+    lg_waitq_wake_all(&in->changed);
+}

@@ -1,0 +1,210 @@
+/* The instance's side of the agent's protocol (agent_proto.h): one connection, a reader fiber, the lease.
+ *
+ * The reader takes WELCOME, VIEW, LEASE, STOP, FENCED as they come. When the connection breaks no lease is
+ * renewed any more: the instance goes on until its lease ends, then the write gate closes and it dies. */
+#include "instance_internal.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECT_TIMEOUT (30 * LG_SEC)
+#define WELCOME_TIMEOUT (600 * LG_SEC) /* another instance may be recovering everything */
+#define STATE_EVERY     (2 * LG_SEC)
+
+static lg_status
+send_line(lg_instance *in, lg_agent_writer *w)
+{
+    size_t len;
+    LG_TRY(lg_agent_end(w, &len));
+    if (!in->agent)
+        return LG_OK;
+    return lg_sock_write_all(in->agent, w->buf, len, lg_run_now_ns(in->env.run) + 5 * LG_SEC);
+}
+
+/* A state that does not arrive is told again soon; a dead agent shows at the reader. */
+static void
+send_or_leave(lg_instance *in, lg_agent_writer *w)
+{
+    lg_status st = send_line(in, w);
+    if (st != LG_OK)
+        lg_log_warn(in->env.log, "agent", "could not write to the agent: %s", lg_status_text(st));
+}
+
+lg_status
+lg_instance__lease_gate(void *arg)
+{
+    lg_instance *in = arg;
+    if (in->alone || lg_run_now_exact_ns(in->env.run) < in->lease_until)
+        return LG_OK;
+    return LG_FENCED;
+}
+
+/* ---- what the agent says ---- */
+
+static void
+on_view(lg_instance *in, const lg_agent_line *l)
+{
+    lg_agent_view v;
+    lg_reconf_member members[LG_AGENT_MEMBERS_MAX];
+    bool included = false;
+    if (lg_agent_line_view(l, &v) != LG_OK || v.epoch <= in->view.epoch)
+        return;
+    in->view = v;
+    for (uint32_t i = 0; i < v.member_count; i++) {
+        const lg_agent_member *m = &in->view.members[i];
+        members[i] = (lg_reconf_member){m->node, m->incarnation, m->address};
+        included |= m->node == in->cfg.node && m->incarnation == in->incarnation;
+    }
+    if (included && in->reconf) {
+        lg_status st = lg_reconf_view(in->reconf, v.epoch, members, v.member_count);
+        if (st != LG_OK)
+            lg_instance__die(in, st, "the new view cannot be taken");
+    } else if (!included && in->state >= LG_INSTANCE_RECOVERING) {
+        lg_instance__die(in, LG_FENCED, "the cluster goes on without this instance");
+    }
+    lg_waitq_wake_all(&in->changed);
+}
+
+static void
+on_line(lg_instance *in, char *text)
+{
+    lg_agent_line l;
+    if (lg_agent_line_decode(text, &l) != LG_OK) {
+        lg_log_warn(in->env.log, "agent", "the agent sent a malformed line");
+        return;
+    }
+    if (!strcmp(l.type, "WELCOME")) {
+        in->incarnation = lg_agent_line_u64(&l, "incarnation", 0);
+        in->cold = lg_agent_line_u64(&l, "cold", 0) != 0;
+        lg_waitq_wake_all(&in->changed);
+    } else if (!strcmp(l.type, "LEASE")) {
+        lg_time until = lg_agent_line_u64(&l, "until_ns", 0);
+        if (until > in->lease_until)
+            in->lease_until = until;
+        lg_waitq_wake_all(&in->changed);
+    } else if (!strcmp(l.type, "VIEW")) {
+        on_view(in, &l);
+    } else if (!strcmp(l.type, "STOP")) {
+        const char *mode = lg_agent_line_get(&l, "mode");
+        lg_instance_stop(in, mode && !strcmp(mode, "immediate") ? 0 : 10000);
+    } else if (!strcmp(l.type, "FENCED")) {
+        lg_instance__die(in, LG_FENCED, "fenced by the cluster");
+    }
+}
+
+static void
+reader_main(void *arg)
+{
+    lg_instance *in = arg;
+    for (;;) {
+        size_t n;
+        lg_status st = lg_sock_read(in->agent, in->agent_in + in->agent_in_len,
+                                    sizeof in->agent_in - in->agent_in_len, LG_FOREVER, &n);
+        if (st != LG_OK)
+            break;
+        in->agent_in_len += n;
+        char *start = in->agent_in;
+        for (char *nl; (nl = memchr(start, '\n', in->agent_in_len - (size_t)(start - in->agent_in)));) {
+            *nl = 0;
+            on_line(in, start);
+            start = nl + 1;
+        }
+        in->agent_in_len -= (size_t)(start - in->agent_in);
+        memmove(in->agent_in, start, in->agent_in_len);
+        if (in->agent_in_len == sizeof in->agent_in)
+            break;
+    }
+    in->agent_lost = true;
+    lg_waitq_wake_all(&in->changed);
+    if (in->stopping)
+        return;
+    lg_log_error(in->env.log, "agent", "the agent is gone; writing until the lease ends");
+    lg_status slept = lg_fiber_sleep_until(in->lease_until, LG_WAIT_MEMBERSHIP);
+    (void)slept;
+    if (!in->stopping)
+        lg_instance__die(in, LG_FENCED, "the lease has ended and no agent renews it");
+}
+
+/* Repeats the state with the load, so that an agent's listener balances on fresh numbers. */
+static void
+state_main(void *arg)
+{
+    lg_instance *in = arg;
+    while (!in->agent_lost && !in->stopping) {
+        lg_instance__agent_state(in, in->state);
+        if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + STATE_EVERY, LG_WAIT_BACKGROUND_IDLE) != LG_OK)
+            return;
+    }
+}
+
+/* ---- what we say ---- */
+
+lg_status
+lg_instance__agent_connect(lg_instance *in)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_time deadline = lg_run_now_ns(in->env.run) + CONNECT_TIMEOUT;
+    LG_TRY(lg_sock_connect(in->env.run, in->cfg.agent, deadline, &in->agent));
+    lg_agent_begin(&w, buf, "HELLO");
+    lg_agent_add_u64(&w, "node", in->cfg.node);
+    lg_agent_add_u64(&w, "pid", (uint64_t)getpid());
+    LG_TRY(send_line(in, &w));
+    LG_TRY(lg_run_spawn(in->env.run, "agent reader", 0, reader_main, in, NULL));
+    deadline = lg_run_now_ns(in->env.run) + WELCOME_TIMEOUT;
+    while (in->incarnation == 0) {
+        if (in->agent_lost)
+            return LG_CLOSED;
+        LG_TRY(lg_waitq_wait(&in->changed, LG_WAIT_MEMBERSHIP, deadline, true));
+    }
+    return lg_run_spawn(in->env.run, "agent state", 0, state_main, in, NULL);
+}
+
+lg_status
+lg_instance__agent_ready(lg_instance *in)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_begin(&w, buf, "READY");
+    lg_agent_add(&w, "address", lg_rpc_address(in->rpc));
+    return send_line(in, &w);
+}
+
+void
+lg_instance__agent_state(lg_instance *in, lg_instance_state state)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    in->state = state;
+    if (in->alone)
+        return;
+    lg_agent_begin(&w, buf, "STATE");
+    lg_agent_add(&w, "state", lg_instance_state_name(state));
+    lg_agent_add_u64(&w, "sessions", in->sessions ? lg_session_count(in->sessions) : 0);
+    lg_agent_add(&w, "listen", in->cfg.listen);
+    send_or_leave(in, &w);
+}
+
+void
+lg_instance__agent_done(lg_instance *in, uint64_t epoch)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    if (in->alone)
+        return;
+    lg_agent_begin(&w, buf, "DONE");
+    lg_agent_add_u64(&w, "epoch", epoch);
+    send_or_leave(in, &w);
+}
+
+void
+lg_instance__agent_leave(lg_instance *in)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    if (in->alone)
+        return;
+    lg_agent_begin(&w, buf, "LEAVE");
+    lg_agent_add_u64(&w, "epoch", in->view.epoch);
+    send_or_leave(in, &w);
+}

@@ -1,0 +1,84 @@
+/* An instance's configuration, read from YAML. */
+#include "instance_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool
+copy(char *to, size_t size, const char *from)
+{
+    if (!from)
+        return true;
+    return (size_t)snprintf(to, size, "%s", from) < size;
+}
+
+static lg_status
+wrong(char *message, size_t size, const char *key, const char *what)
+{
+    snprintf(message, size, "%s: %s", key, what);
+    return LG_CONFIG;
+}
+
+static lg_status
+read_disks(const lg_config *c, lg_instance_config *ret, char *message, size_t size)
+{
+    size_t n = lg_config_count(c, "volume");
+    if (n == 0 || n > LG_INSTANCE_MAX_DISKS)
+        return wrong(message, size, "volume", "a list of 1 to 32 disks is needed");
+    for (size_t i = 0; i < n; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "volume[%zu]", i);
+        if (!lg_config_string(c, path) || !copy(ret->disks[i], sizeof ret->disks[i], lg_config_string(c, path)))
+            return wrong(message, size, path, "a path of less than 256 bytes is needed");
+    }
+    ret->disk_count = (uint32_t)n;
+    return LG_OK;
+}
+
+lg_status
+lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *message, size_t size)
+{
+    static const char *const strings[] = {"name", "listen", "interconnect.transport",
+                                          "interconnect.address", "agent", "cluster_key", "archive"};
+    int64_t node = 0;
+    int64_t sessions = 10000;
+    memset(ret, 0, sizeof *ret);
+    ret->cache_bytes = 128ull << 20;
+    ret->undo_retention_ms = 900000;
+    if (lg_config_int(c, "instance", &node) != LG_OK || node < 1 || node > LG_INSTANCE_MAX)
+        return wrong(message, size, "instance", "a number from 1 to 15 is needed");
+    ret->node = (uint32_t)node;
+    snprintf(ret->name, sizeof ret->name, "lagoon%u", ret->node);
+    snprintf(ret->transport, sizeof ret->transport, "tcp");
+    snprintf(ret->interconnect, sizeof ret->interconnect, "127.0.0.1:0");
+    struct {
+        char *to;
+        size_t size;
+    } targets[] = {{ret->name, sizeof ret->name},
+                   {ret->listen, sizeof ret->listen},
+                   {ret->transport, sizeof ret->transport},
+                   {ret->interconnect, sizeof ret->interconnect},
+                   {ret->agent, sizeof ret->agent},
+                   {ret->cluster_key, sizeof ret->cluster_key},
+                   {ret->archive_dir, sizeof ret->archive_dir}};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
+        if (!copy(targets[i].to, targets[i].size, lg_config_string(c, strings[i])))
+            return wrong(message, size, strings[i], "is too long");
+    LG_TRY(read_disks(c, ret, message, size));
+    if (lg_failed(lg_config_bytes(c, "cache", &ret->cache_bytes)) || ret->cache_bytes < (8ull << 20))
+        return wrong(message, size, "cache", "a size of at least 8MiB is needed");
+    if (lg_failed(lg_config_duration_ms(c, "undo_retention", &ret->undo_retention_ms)))
+        return wrong(message, size, "undo_retention", "a duration is needed");
+    if (lg_failed(lg_config_int(c, "max_sessions", &sessions)) || sessions < 1 || sessions > 1000000)
+        return wrong(message, size, "max_sessions", "a number from 1 to 1000000 is needed");
+    ret->max_sessions = (uint32_t)sessions;
+    if (lg_failed(lg_config_bool(c, "trust_unix", &ret->trust_unix)))
+        return wrong(message, size, "trust_unix", "true or false is needed");
+    if (!*ret->listen)
+        return wrong(message, size, "listen", "is missing");
+    if (*ret->agent && !*ret->cluster_key)
+        return wrong(message, size, "cluster_key", "is needed beside agent");
+    const char *unknown = lg_config_unknown(c);
+    if (unknown)
+        return wrong(message, size, unknown, "unknown key");
+    return LG_OK;
+}

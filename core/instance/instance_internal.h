@@ -1,0 +1,138 @@
+/* What the files of core/instance share: the instance with everything it is made of. */
+#ifndef LG_INSTANCE_INTERNAL_H
+#define LG_INSTANCE_INTERNAL_H
+
+#include "access_storage.h"
+#include "agent_proto.h"
+#include "assert.h"
+#include "btree.h"
+#include "buf.h"
+#include "cachefusion.h"
+#include "catalog_admin.h"
+#include "ckpt.h"
+#include "dwb.h"
+#include "exec.h"
+#include "ges.h"
+#include "heap.h"
+#include "instance.h"
+#include "io.h"
+#include "mem.h"
+#include "msg.h"
+#include "reconf.h"
+#include "recoverer.h"
+#include "recovery.h"
+#include "redo.h"
+#include "rpc.h"
+#include "segment.h"
+#include "session.h"
+#include "sock.h"
+#include "space_file.h"
+#include "txn.h"
+#include "undo.h"
+#include "undo_ops.h"
+#include "views.h"
+#include "volume.h"
+
+/* ---- control block: what has to be known before the catalog (instance_control.c) ---- */
+
+typedef struct lg_control {
+    char magic[8];
+    uint32_t format;
+    uint32_t catalog_file;
+    uint32_t catalog_head;
+    uint32_t undo_file[LG_INSTANCE_MAX + 1]; /* by undo segment = node; 0: none */
+    uint8_t secret[32]; /* of the cluster, for mock SCRAM verifiers */
+    char database[64];
+} lg_control;
+
+#define LG_CONTROL_FILE 1u /* the first file that is made in a volume */
+
+LG_MUST lg_status lg_instance__control_read(lg_buf_cache *c, lg_control *ret);
+LG_MUST lg_status lg_instance__control_write(lg_buf_cache *c, const lg_control *control, bool is_new);
+
+struct lg_instance {
+    lg_instance_env env;
+    lg_instance_config cfg;
+    lg_instance_state state;
+    uint64_t startup_us;
+    uint64_t incarnation;
+    bool alone;
+
+    lg_scn_clock clock;
+    lg_io *io;
+    lg_volume *volume;
+    lg_dwb *dwb;
+    lg_rpc *rpc;
+    lg_cf *cf;
+    lg_ges *ges;
+    lg_reconf *reconf;
+    lg_buf_cache *buf;
+    lg_redo *redo;
+    lg_ckpt *ckpt;
+    lg_space *space;
+    lg_undo *undo;
+    lg_txn_sys *txns;
+    lg_control control;
+    lg_catalog *catalog;
+    lg_tz_cache *tzs;
+    lg_fntable *functions;
+    lg_views *views;
+    lg_session_server *sessions;
+    lg_rpc_type *rpc_types;
+
+    /* the agent (instance_agent.c) */
+    lg_sock *agent;
+    lg_agent_view view; /* the newest from membership */
+    bool cold; /* the agent says: recover all threads first */
+    lg_time lease_until; /* 0: none needed (alone) */
+    lg_waitq changed;    /* woken on a view, a stop, the agent's loss */
+    bool agent_lost;
+    char agent_in[2 * LG_AGENT_LINE_MAX];
+    size_t agent_in_len;
+
+    lg_recoverer *recoverer;
+
+    /* undo of others (instance_undo.c) */
+    uint8_t adopter[LG_INSTANCE_MAX + 1]; /* node whose undo was adopted -> by which node; 0: none */
+    bool rolling[LG_INSTANCE_MAX + 1];    /* by undo segment: being rolled back here */
+    uint32_t rollbacks;                   /* fibers that do it */
+    uint64_t adopted;                     /* nodes whose undo is open here */
+    uint64_t adopt_later;                 /* to be adopted once transactions are up */
+
+    bool stopping;
+    uint64_t drain_ms;
+};
+
+/* instance_agent.c */
+LG_MUST lg_status lg_instance__agent_connect(lg_instance *in);
+LG_MUST lg_status lg_instance__agent_ready(lg_instance *in);
+void lg_instance__agent_state(lg_instance *in, lg_instance_state state);
+void lg_instance__agent_done(lg_instance *in, uint64_t epoch);
+void lg_instance__agent_leave(lg_instance *in);
+lg_status lg_instance__lease_gate(void *arg);
+
+/* instance_undo.c */
+void lg_instance__undo_participant(lg_instance *in, lg_participant *ret_p);
+LG_MUST lg_status lg_instance__adopt(lg_instance *in, uint64_t nodes);
+LG_MUST lg_status lg_instance__undo_let_go(lg_instance *in, uint32_t node);
+
+struct lg_instance__rollback {
+    lg_instance *in;
+    uint16_t useg;
+};
+
+/* instance_wire.c */
+LG_MUST lg_status lg_instance__forget_everywhere(void *arg, uint32_t file);
+void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
+void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
+void lg_instance__cf_hooks(lg_instance *in);
+LG_MUST lg_status lg_instance__calls_serve(lg_instance *in);
+LG_MUST lg_status lg_instance__undo_claim(lg_instance *in);
+lg_status lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file);
+
+/* instance.c */
+void lg_instance__teardown(lg_instance *in, bool clean);
+LG_MUST lg_status lg_instance__catalog_create(lg_instance *in);
+void lg_instance__die(lg_instance *in, lg_status why, const char *what);
+
+#endif

@@ -1,0 +1,263 @@
+/* The wires between modules that do not know each other: transactions of other instances, enqueues of the
+ * catalog, and the instance's own calls (INSTANCE_CALL). */
+#include "instance_internal.h"
+#include <string.h>
+
+/* ---- transactions of other instances ---- */
+
+#define STATUS_UPPER_BOUND 0x80000000u
+
+static lg_status
+ask_status(lg_instance *in, uint32_t node, lg_xid xid, lg_txn_status *ret)
+{
+    uint32_t state = 0;
+    lg_status st = lg_cf_txn_status(in->cf, node, xid, &state, &ret->scn);
+    ret->upper_bound = (state & STATUS_UPPER_BOUND) != 0;
+    ret->state = (lg_txn_state)(state & ~STATUS_UPPER_BOUND);
+    return st;
+}
+
+/* The owner if it lives and has its segment open, else whoever adopted it. */
+static lg_status
+resolve_remote(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
+{
+    lg_instance *in = arg;
+    uint32_t owner = lg_xid_useg(xid);
+    lg_status st = LG_PEER_DOWN;
+    (void)snapshot; /* every message carries the clock, which is not below it */
+    if (owner != in->cfg.node && lg_node_in(lg_reconf_members(in->reconf), owner))
+        st = ask_status(in, owner, xid, ret);
+    if (st != LG_PEER_DOWN && st != LG_NOT_FOUND)
+        return st;
+    uint32_t adopter = owner <= LG_INSTANCE_MAX ? in->adopter[owner] : 0;
+    if (adopter == 0 || adopter == in->cfg.node)
+        return LG_PEER_DOWN;
+    st = ask_status(in, adopter, xid, ret);
+    return st == LG_NOT_FOUND ? LG_PEER_DOWN : st;
+}
+
+static lg_ges_owner *find_owner(void *arg, uint64_t xid);
+
+static lg_status
+wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
+{
+    lg_instance *in = arg;
+    uint32_t owner = lg_xid_useg(xid);
+    uint32_t node = lg_node_in(lg_reconf_members(in->reconf), owner) || owner > LG_INSTANCE_MAX
+                        ? owner
+                        : in->adopter[owner];
+    lg_ges_owner *o = find_owner(in, waiter);
+    if (node == in->cfg.node || node == 0) /* a view is on its way: look again soon */
+        return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
+    if (o)
+        LG_TRY(lg_ges_txn_wait_begin(o, xid, node));
+    lg_status st = lg_cf_txn_wait(in->cf, node, xid, deadline);
+    if (o && (o = find_owner(in, waiter)))
+        lg_ges_txn_wait_end(o);
+    if (st == LG_PEER_DOWN || st == LG_STALE_EPOCH || st == LG_NOT_FOUND)
+        return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
+    return st;
+}
+
+static void
+commit_send(void *arg, lg_scn scn)
+{
+    lg_cf_scn_broadcast_start(((lg_instance *)arg)->cf, scn);
+}
+
+static lg_status
+commit_wait(void *arg, lg_scn scn)
+{
+    return lg_cf_scn_broadcast(((lg_instance *)arg)->cf, scn);
+}
+
+void
+lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret)
+{
+    *ret = (lg_txn_hooks){.arg = in, .resolve_remote = resolve_remote, .wait_remote = wait_remote,
+                          .commit_send = commit_send, .commit_wait = commit_wait};
+}
+
+/* ---- how this instance answers ---- */
+
+static lg_status
+answer_status(void *arg, uint64_t xid, uint32_t *ret_state, lg_scn *ret_scn)
+{
+    lg_instance *in = arg;
+    lg_txn_status s;
+    if (!in->txns)
+        return LG_NOT_FOUND;
+    LG_TRY(lg_txn_status_local(in->txns, xid, lg_scn_current(&in->clock), &s));
+    *ret_state = (uint32_t)s.state | (s.upper_bound ? STATUS_UPPER_BOUND : 0);
+    *ret_scn = s.scn;
+    return LG_OK;
+}
+
+static lg_status
+answer_wait(void *arg, uint64_t xid, lg_time deadline)
+{
+    lg_instance *in = arg;
+    return in->txns ? lg_txn_wait_finished(in->txns, xid, deadline) : LG_NOT_FOUND;
+}
+
+static lg_status
+build_cr(void *arg, lg_addr addr, void *image, lg_scn snapshot)
+{
+    lg_instance *in = arg;
+    (void)addr;
+    return in->txns ? lg_txn_cr_rollback(in->txns, image, snapshot) : LG_RETRY;
+}
+
+void
+lg_instance__cf_hooks(lg_instance *in)
+{
+    lg_cf_txn_hooks h = {in, answer_status, answer_wait};
+    lg_cf_set_txn(in->cf, &h);
+    lg_cf_set_cr(in->cf, build_cr, in);
+    lg_ges_set_txn_hook(in->ges, find_owner, in);
+}
+
+/* The enqueue owner of the session that runs a transaction: where deadlock probes go on. */
+static lg_ges_owner *
+find_owner(void *arg, uint64_t xid)
+{
+    lg_instance *in = arg;
+    return in->sessions ? lg_session_owner_of(in->sessions, xid) : NULL;
+}
+
+/* ---- INSTANCE_CALL: {what, arguments}; each is served in a fiber and may block ---- */
+
+enum call_what {
+    CALL_FORGET_FILE = 1, /* file: a segment is being dropped; drop its buffers */
+    CALL_UNDO_CLAIM = 2,   /* useg: its owner is back; answers when the adopter is done with it */
+    CALL_CANCEL = 3,      /* pid, key: a cancel request that reached another instance */
+};
+
+struct call {
+    uint64_t what;
+    uint64_t a, b;
+};
+
+struct serving {
+    lg_instance *in;
+    struct call call;
+    lg_rpc_token token;
+};
+
+static void
+serve_main(void *arg)
+{
+    struct serving *v = arg;
+    lg_instance *in = v->in;
+    lg_status st = LG_PROTOCOL;
+    switch (v->call.what) {
+    case CALL_FORGET_FILE:
+        st = in->space ? lg_segment_forget(in->space, (uint32_t)v->call.a) : LG_OK;
+        break;
+    case CALL_UNDO_CLAIM:
+        st = lg_instance__undo_let_go(in, (uint32_t)v->call.a);
+        break;
+    case CALL_CANCEL:
+        if (in->sessions)
+            lg_session_cancel(in->sessions, (uint32_t)v->call.a, (uint32_t)v->call.b);
+        st = LG_OK;
+        break;
+    default:
+        break;
+    }
+    lg_status sent = lg_rpc_reply(in->rpc, &v->token, st, NULL, 0, NULL, 0);
+    (void)sent; /* a caller that is gone asks no more */
+    lg_free(v);
+}
+
+static void
+on_call(void *arg, lg_rpc_msg *m)
+{
+    lg_instance *in = arg;
+    if (m->payload_len != sizeof(struct call))
+        return;
+    struct serving *v = lg_zalloc(sizeof *v);
+    v->in = in;
+    v->token = m->token;
+    memcpy(&v->call, m->payload, sizeof v->call);
+    if (lg_run_spawn(in->env.run, "instance call", 0, serve_main, v, NULL) != LG_OK)
+        lg_free(v); /* the caller's deadline ends it */
+}
+
+lg_status
+lg_instance__calls_serve(lg_instance *in)
+{
+    lg_rpc_handle(in->rpc, LG_MSG_INSTANCE_CALL, on_call, in);
+    return LG_OK;
+}
+
+static lg_status
+call(lg_instance *in, uint32_t node, const struct call *c, lg_time timeout)
+{
+    lg_rpc_request rq = {.node = node, .type = LG_MSG_INSTANCE_CALL, .payload = c, .payload_len = sizeof *c,
+                         .deadline = lg_run_now_ns(in->env.run) + timeout};
+    lg_rpc_msg *reply = NULL;
+    lg_status st = lg_rpc_call(in->rpc, &rq, &reply);
+    lg_rpc_msg_free(reply);
+    return st;
+}
+
+static uint64_t
+others(const lg_instance *in)
+{
+    return in->alone ? 0 : lg_reconf_members(in->reconf) & ~(1ull << in->cfg.node);
+}
+
+/* Every other instance lets go of a file before its space is freed. One that dies meanwhile needs not. */
+lg_status
+lg_instance__forget_everywhere(void *arg, uint32_t file)
+{
+    lg_instance *in = arg;
+    struct call c = {CALL_FORGET_FILE, file, 0};
+    uint64_t mask = others(in);
+    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
+        if (!lg_node_in(mask, node))
+            continue;
+        lg_status st = call(in, node, &c, 30 * LG_SEC);
+        if (st != LG_OK && st != LG_PEER_DOWN)
+            return st;
+    }
+    return LG_OK;
+}
+
+/* Before our own undo segment is opened: whoever adopted it has rolled it back and lets go. */
+lg_status
+lg_instance__undo_claim(lg_instance *in)
+{
+    struct call c = {CALL_UNDO_CLAIM, in->cfg.node, 0};
+    uint64_t mask = others(in);
+    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
+        if (!lg_node_in(mask, node))
+            continue;
+        lg_status st = call(in, node, &c, 600 * LG_SEC);
+        if (st != LG_OK && st != LG_PEER_DOWN)
+            return st;
+    }
+    return LG_OK;
+}
+
+void
+lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t key)
+{
+    lg_instance *in = arg;
+    struct call c = {CALL_CANCEL, pid, key};
+    if (lg_node_in(others(in), instance)) {
+        lg_status st = call(in, instance, &c, 5 * LG_SEC);
+        (void)st; /* a cancel is a request: it may come too late */
+    }
+}
+
+lg_status
+lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file)
+{
+    lg_instance *in = arg;
+    if (useg > LG_INSTANCE_MAX || !in->control.undo_file[useg])
+        return LG_NOT_FOUND;
+    *ret_file = in->control.undo_file[useg];
+    return LG_OK;
+}
