@@ -176,7 +176,12 @@ take_word(struct state *s, const char *w)
         return true;
     }
     if (strchr(w, '/')) {
-        lg_call_error(s->c, "22023", "time zone \"%s\" not recognized", w);
+        char lower[64];
+        size_t n = 0;
+        for (; w[n] && n < sizeof lower - 1; n++)
+            lower[n] = (char)tolower((unsigned char)w[n]);
+        lower[n] = 0;
+        lg_call_error(s->c, "22023", "time zone \"%s\" not recognized", lower);
         return false;
     }
     return bad_syntax(s);

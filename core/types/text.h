@@ -17,6 +17,9 @@ int64_t lg_utf8_count(const char *s, size_t len);
 /* The character at s and its length (at most left bytes). */
 uint32_t lg_utf8_decode(const char *s, size_t left, size_t *ret_len);
 size_t lg_utf8_encode(uint32_t ch, char *to); /* to: 4 bytes */
+/* As quote_ident and quote_literal do. */
+void lg_text_quote_ident(lg_abuf *b, const char *s, size_t len);
+void lg_text_quote_literal(lg_abuf *b, const char *s, size_t len);
 bool lg_utf8_valid(const char *s, size_t len, size_t *ret_bad);
 
 #endif

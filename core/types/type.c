@@ -132,7 +132,7 @@ format_with_typmod(lg_arena *a, const lg_type *t, int32_t typmod)
         return lg_arena_printf(a, "interval%s(%d)", fields, typmod & 0xffff);
     }
     default:
-        return t->sql_name;
+        return lg_arena_printf(a, "%s(%d)", t->sql_name, typmod);
     }
 }
 

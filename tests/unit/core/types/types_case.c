@@ -48,8 +48,10 @@ takes(lg_oid declared, lg_oid actual)
 {
     const lg_type *t = lg_type_get(actual);
     switch (declared) {
-    case LG_T_ANY: case LG_T_ANYELEMENT: case LG_T_ANYCOMPATIBLE:
+    case LG_T_ANY:
         return true;
+    case LG_T_ANYELEMENT: case LG_T_ANYCOMPATIBLE:
+        return t && !lg_type_is_array(t);
     case LG_T_ANYARRAY: case LG_T_ANYCOMPATIBLEARRAY:
         return t && lg_type_is_array(t);
     case LG_T_ANYNONARRAY: case LG_T_ANYCOMPATIBLENONARRAY:
