@@ -9,7 +9,11 @@
  *    link's `posted` list from posting to completion.
  * 2. Endpoints are closed only by reap(), never while completions are being walked; after fi_close
  *    the completion queue is drained, what is then still posted goes back to the pool.
- * 3. All completions are taken before events, so that what came before a shutdown is delivered. */
+ * 3. All completions are taken before events, so that what came before a shutdown is delivered.
+ *
+ * The event queue is looked at when a completion failed (a connection ended) and by a timer: its own
+ * descriptor cannot be trusted (libfabric 1.17's tcp leaves its wake-up signal set after an accept, and
+ * an idle worker would spin), and reading the queue costs a system call each time. */
 #include "transport_internal.h"
 
 #include "assert.h"
@@ -27,6 +31,8 @@
 
 #define OFI_VERSION FI_VERSION(1, 17)
 #define BATCH       32
+#define EVENTS_OPENING (1 * LG_MS) /* looks at the event queue: while a link is opening, else */
+#define EVENTS_IDLE    (10 * LG_MS)
 
 typedef struct ofi_msg {
     lg_transport base;
@@ -39,7 +45,8 @@ typedef struct ofi_msg {
     struct fid_mr *mr[LG_NETBUF_CLASSES]; /* NULL unless the provider wants local registration */
     lg_poller poller;
     lg_fd_watch *cq_watch;
-    lg_fd_watch *eq_watch;
+    lg_timer eq_timer;
+    bool events_due;
 } ofi_msg;
 
 typedef struct ofi_link {
@@ -185,6 +192,7 @@ take_completions(ofi_msg *t)
         ssize_t n = fi_cq_read(t->cq, e, BATCH);
         if (n == -FI_EAVAIL) {
             struct fi_cq_err_entry err = {0};
+            t->events_due = true;
             if (fi_cq_readerr(t->cq, &err, 0) > 0 && err.op_context) {
                 ofi_link *l = slot_of(buf_of(err.op_context))->link;
                 completed(t, err.op_context, 0, false);
@@ -310,7 +318,10 @@ ofi_poll(void *arg)
 {
     ofi_msg *t = arg;
     unsigned n = take_completions(t);
-    n += take_events(t);
+    if (t->events_due) {
+        t->events_due = false;
+        n += take_events(t);
+    }
     n += flush_waiting(t);
     if (!lg_list_empty(&t->base.reap))
         reap(t);
@@ -321,8 +332,21 @@ static bool
 ofi_arm(void *arg)
 {
     ofi_msg *t = arg;
-    struct fid *fids[] = {&t->cq->fid, &t->eq->fid};
-    return lg_list_empty(&t->base.reap) && fi_trywait(t->fabric, fids, 2) == FI_SUCCESS;
+    struct fid *cq = &t->cq->fid;
+    return lg_list_empty(&t->base.reap) && !t->events_due &&
+           fi_trywait(t->fabric, &cq, 1) == FI_SUCCESS;
+}
+
+static void
+events_timer(void *arg)
+{
+    ofi_msg *t = arg;
+    bool opening = false;
+    LG_LIST_FOREACH (it, &t->base.links)
+        opening |= LG_CONTAINER_OF(it, lg_link, node)->state == LG_LINK_OPENING;
+    t->events_due = true; /* the poller runs after the timers */
+    lg_timer_start(&t->eq_timer,
+                   lg_run_now_ns(t->base.run) + (opening ? EVENTS_OPENING : EVENTS_IDLE));
 }
 
 /* Closing before the worker sleeps: nothing but the next round is needed. */
@@ -369,6 +393,7 @@ ofi_connect(lg_transport *base, const char *address, lg_link **ret_link)
         lg_link_close(&l->base);
         return st;
     }
+    lg_timer_start(&t->eq_timer, lg_run_now_ns(base->run) + EVENTS_OPENING);
     *ret_link = &l->base;
     return LG_OK;
 }
@@ -381,8 +406,8 @@ ofi_destroy(lg_transport *base)
     ofi_msg *t = (ofi_msg *)base;
     if (t->cq_watch)
         lg_run_unwatch_fd(t->cq_watch);
-    if (t->eq_watch)
-        lg_run_unwatch_fd(t->eq_watch);
+    if (t->eq_timer.run)
+        lg_timer_stop(&t->eq_timer);
     if (t->poller.poll)
         lg_run_poller_remove(base->run, &t->poller);
     while (!lg_list_empty(&base->links))
@@ -460,13 +485,14 @@ listen_open(ofi_msg *t)
 static lg_status
 wake_open(ofi_msg *t)
 {
-    int cq_fd = -1, eq_fd = -1;
-    if (fi_control(&t->cq->fid, FI_GETWAIT, &cq_fd) || fi_control(&t->eq->fid, FI_GETWAIT, &eq_fd))
+    int cq_fd = -1;
+    if (fi_control(&t->cq->fid, FI_GETWAIT, &cq_fd))
         return LG_SYSTEM;
     t->poller = (lg_poller){.poll = ofi_poll, .arm = ofi_arm, .arg = t};
     lg_run_poller_add(t->base.run, &t->poller);
-    LG_TRY(lg_run_watch_fd(t->base.run, cq_fd, NULL, NULL, &t->cq_watch));
-    return lg_run_watch_fd(t->base.run, eq_fd, NULL, NULL, &t->eq_watch);
+    lg_timer_init(&t->eq_timer, t->base.run, events_timer, t);
+    lg_timer_start(&t->eq_timer, 0);
+    return lg_run_watch_fd(t->base.run, cq_fd, NULL, NULL, &t->cq_watch);
 }
 
 static lg_status
