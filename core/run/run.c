@@ -250,7 +250,7 @@ static void
 fault_pause(void *arg, const char *name)
 {
     lg_run *r = arg;
-    while (lg_faults_pausing(r->faults, name)) {
+    while (lg_fiber_self() && lg_faults_pausing(r->faults, name)) {
         lg_status st = lg_fiber_park(LG_WAIT_PAUSE_POINT, r->now + FAULT_POLL_NS, false);
         LG_ASSERT(st == LG_TIMEOUT || st == LG_OK);
     }
@@ -261,7 +261,7 @@ fault_delay(void *arg, uint64_t delay_ms)
 {
     lg_run *r = arg;
     lg_time until = r->now + delay_ms * LG_MS;
-    while (r->now < until)
+    while (lg_fiber_self() && r->now < until)
         (void)!lg_fiber_park(LG_WAIT_PAUSE_POINT, until, false); /* an early unpark changes nothing */
 }
 

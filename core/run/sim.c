@@ -424,8 +424,9 @@ next_time(lg_sim *s)
     return t;
 }
 
-bool
-lg_sim_step(lg_sim *s)
+/* One step that takes time no further than `end`. */
+static bool
+step_until(lg_sim *s, lg_time end)
 {
     if (run_due_event(s) || run_due_timers(s) || run_some_fiber(s))
         return true;
@@ -433,8 +434,15 @@ lg_sim_step(lg_sim *s)
     if (t == LG_FOREVER)
         return false;
     LG_ASSERT(t >= s->now);
-    s->now = t > s->now ? t : s->now + 1;
+    t = t > s->now ? t : s->now + 1;
+    s->now = t < end ? t : end;
     return true;
+}
+
+bool
+lg_sim_step(lg_sim *s)
+{
+    return step_until(s, LG_FOREVER);
 }
 
 lg_status
@@ -444,7 +452,7 @@ lg_sim_run(lg_sim *s, bool (*done)(void *arg), void *arg, lg_time limit)
     while (!done || !done(arg)) {
         if (s->now >= end)
             return LG_TIMEOUT;
-        if (!lg_sim_step(s))
+        if (!step_until(s, end))
             return done ? LG_END : LG_OK;
     }
     return LG_OK;
