@@ -369,7 +369,7 @@ hints_new(const char *provider)
     h->domain_attr->data_progress = FI_PROGRESS_MANUAL;
     h->tx_attr->msg_order = FI_ORDER_SAS;
     h->rx_attr->msg_order = FI_ORDER_SAS;
-    h->fabric_attr->prov_name = strdup(provider); /* fi_freeinfo frees it with libc's free */
+    h->fabric_attr->prov_name = strdup(provider); /* fi_freeinfo frees it with libc's free */ /* raw: fi_freeinfo frees it */
     return h;
 }
 

@@ -391,7 +391,7 @@ find_info(rdm *t, const char *name)
     h->domain_attr->av_type = FI_AV_TABLE;
     h->tx_attr->msg_order = FI_ORDER_SAS;
     h->rx_attr->msg_order = FI_ORDER_SAS;
-    h->fabric_attr->prov_name = strdup(t->raw.base.kind); /* freed by fi_freeinfo */
+    h->fabric_attr->prov_name = strdup(t->raw.base.kind); /* freed by fi_freeinfo */ /* raw: fi_freeinfo frees it */
     if (fi_getinfo(OFI_VERSION, t->shm ? name : NULL, NULL, t->shm ? FI_SOURCE : 0, h, &info))
         info = NULL;
     fi_freeinfo(h);
