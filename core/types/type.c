@@ -131,6 +131,9 @@ format_with_typmod(lg_arena *a, const lg_type *t, int32_t typmod)
             return lg_arena_printf(a, "interval%s", fields);
         return lg_arena_printf(a, "interval%s(%d)", fields, typmod & 0xffff);
     }
+    case LG_T_BOOL: case LG_T_INT2: case LG_T_INT4: case LG_T_INT8: case LG_T_FLOAT4:
+    case LG_T_FLOAT8:
+        return t->sql_name;
     default:
         return lg_arena_printf(a, "%s(%d)", t->sql_name, typmod);
     }

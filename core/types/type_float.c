@@ -448,7 +448,37 @@ MATH1(radians, true, x * (M_PI / 180.0))
 LG_FN(datan2) { return lg_datum_float8(atan2(ARG_FLOAT8(0), ARG_FLOAT8(1))); }
 LG_FN(dpi) { return lg_datum_float8(M_PI); }
 
-/* Degrees: exact at the multiples of 30 and 45 that have exact answers. */
+/* Degrees: scaled by functions of constants, so that the multiples of 30 and 45 that have exact
+ * answers give them (PostgreSQL's method). The volatile constants keep the compiler from folding
+ * with another rounding. */
+static const volatile double deg_30 = 30, deg_60 = 60, half = 0.5, unity = 1;
+#define RADIANS (M_PI / 180.0)
+
+static double
+sin_0_30(double x)
+{
+    return sin(x * RADIANS) / sin(deg_30 * RADIANS) / 2.0;
+}
+
+static double
+cos_0_60(double x)
+{
+    return 1.0 - (1.0 - cos(x * RADIANS)) / (1.0 - cos(deg_60 * RADIANS)) / 2.0;
+}
+
+/* First quadrant. */
+static double
+sin_q1(double x)
+{
+    return x <= 30 ? sin_0_30(x) : cos_0_60(90 - x);
+}
+
+static double
+cos_q1(double x)
+{
+    return x <= 60 ? cos_0_60(x) : sin_0_30(90 - x);
+}
+
 static double
 sin_deg(double x)
 {
@@ -462,10 +492,7 @@ sin_deg(double x)
         m = 360 - m;
         sign = -sign;
     }
-    if (m > 90)
-        m = 180 - m;
-    double r = m == 30 ? 0.5 : m == 90 ? 1 : m == 0 ? 0 : sin(m * (M_PI / 180.0));
-    return sign * r;
+    return sign * sin_q1(m > 90 ? 180 - m : m);
 }
 
 static double
@@ -479,29 +506,54 @@ cos_deg(double x)
         m = 180 - m;
         sign = -1;
     }
-    double r = m == 60 ? 0.5 : m == 90 ? 0 : m == 0 ? 1 : cos(m * (M_PI / 180.0));
-    return sign * r;
+    return sign * cos_q1(m);
 }
 
 static double
-atan_deg(double x)
+tan_deg(double x, bool cotangent)
 {
-    return x == 1 ? 45 : x == -1 ? -45 : atan(x) / M_PI * 180;
+    double m = fmod(x, 360.0);
+    int sign = 1;
+    if (m < 0) {
+        m = -m;
+        sign = -1;
+    }
+    if (m > 180) {
+        m = 360 - m;
+        sign = -sign;
+    }
+    if (m > 90) {
+        m = 180 - m;
+        sign = -sign;
+    }
+    double s = sin_q1(m), k = cos_q1(m);
+    double r = cotangent ? k / s / (cos_q1(45) / sin_q1(45)) : s / k / (sin_q1(45) / cos_q1(45));
+    r *= sign;
+    return r == 0 ? 0 : r;
+}
+
+static double
+asin_q1(double x)
+{
+    return x <= 0.5 ? asin(x) / asin(half) * 30 : 90 - acos(x) / acos(half) * 60;
+}
+
+static double
+acos_q1(double x)
+{
+    return x <= 0.5 ? 90 - asin(x) / asin(half) * 30 : acos(x) / acos(half) * 60;
 }
 
 MATH1(dsind, !isinf(x), sin_deg(x))
 MATH1(dcosd, !isinf(x), cos_deg(x))
-MATH1(dtand, !isinf(x), fmod(x, 180) == 45 ? 1 : fmod(x, 180) == 0 ? 0 : sin_deg(x) / cos_deg(x))
-MATH1(dcotd, !isinf(x), fmod(x, 180) == 45 ? 1 : cos_deg(x) / sin_deg(x))
-MATH1(dasind, x >= -1 && x <= 1, x == 0.5 ? 30 : x == -0.5 ? -30 : asin(x) / M_PI * 180)
-MATH1(dacosd, x >= -1 && x <= 1, x == 0.5 ? 60 : x == -0.5 ? 120 : acos(x) / M_PI * 180)
-MATH1(datand, true, atan_deg(x))
+MATH1(dtand, !isinf(x), tan_deg(x, false))
+MATH1(dcotd, !isinf(x), tan_deg(x, true))
+MATH1(dasind, x >= -1 && x <= 1, x >= 0 ? asin_q1(x) : -asin_q1(-x))
+MATH1(dacosd, x >= -1 && x <= 1, x >= 0 ? acos_q1(x) : 90 + asin_q1(-x))
+MATH1(datand, true, atan(x) / atan(unity) * 45)
 LG_FN(datan2d)
 {
-    double y = ARG_FLOAT8(0), x = ARG_FLOAT8(1);
-    if (x > 0 && y == x)
-        return lg_datum_float8(45);
-    return lg_datum_float8(atan2(y, x) / M_PI * 180);
+    return lg_datum_float8(atan2(ARG_FLOAT8(0), ARG_FLOAT8(1)) / atan(unity) * 45);
 }
 
 /* --- width_bucket, random --- */

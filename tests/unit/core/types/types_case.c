@@ -168,6 +168,17 @@ types_cases_run(const types_case *t, int n)
         CU_ASSERT(types_case_run(&t[i]));
 }
 
+#define CASE(what, args, expected) {what, args, expected},
+static const types_case cases[] = {
+#include "cases.def"
+};
+#undef CASE
+
+LG_TEST(test_types__agree_with_postgresql)
+{
+    types_cases_run(cases, (int)(sizeof cases / sizeof *cases));
+}
+
 /* Cases from a file, for runs against a live PostgreSQL: tests/unit/core/types/oracle.py. Lines of
  * what TAB args TAB expected, with \t \n \\ escaped. */
 static void
@@ -205,8 +216,11 @@ LG_TEST(test_types__cases_of_file_in_environment)
         unescape(line);
         unescape(args);
         unescape(expected);
+        int ok = types_case_run(&(types_case){line, args, expected});
+        if (!ok)
+            printf("  #%d\n", total);
         total++;
-        bad += !types_case_run(&(types_case){line, args, expected});
+        bad += !ok;
     }
     fclose(f);
     printf("  %d cases, %d differ\n", total, bad);
