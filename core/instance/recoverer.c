@@ -132,6 +132,9 @@ step_freeze(void *self, const lg_reconf_change *c)
     forget(r); /* of an epoch that is over */
     r->epoch = c->epoch;
     r->pending |= slots_of(c->dead);
+    /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened, even
+     * if the end of that reconfiguration was not seen here. */
+    r->pending &= ~slots_of(c->survivors);
     return LG_OK;
 }
 
