@@ -1,0 +1,89 @@
+/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--verbose]
+ * Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is printed with
+ * its reason. The last line is "N passed, N failed". */
+#include "sim_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS_PER_SEED 120
+
+static unsigned passed, failed;
+
+static void
+run_seed(uint64_t seed, unsigned nodes, bool verbose)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(SECONDS_PER_SEED); /* a hang is a failure too */
+        _exit(sim_world_run(seed, nodes, verbose) == 0 ? 0 : 1);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        status = -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        passed++;
+        return;
+    }
+    failed++;
+    if (WIFSIGNALED(status))
+        printf("seed %llu: killed by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+    printf("FAILED seed %llu (replay: lagoon-sim --seed %llu --verbose)\n",
+           (unsigned long long)seed, (unsigned long long)seed);
+    fflush(stdout);
+}
+
+static void
+run_file(const char *path, unsigned nodes, bool verbose)
+{
+    FILE *f = fopen(path, "r");
+    char line[200];
+    while (f && fgets(line, sizeof line, f)) {
+        char *end;
+        uint64_t seed = strtoull(line, &end, 0);
+        if (line[0] != '#' && end != line)
+            run_seed(seed, nodes, verbose);
+    }
+    if (f)
+        fclose(f);
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t seeds = 100, start = 1;
+    bool verbose = false;
+    unsigned nodes = 0;
+    const char *file = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--verbose") == 0) {
+            verbose = true;
+        } else if (next && strcmp(argv[i], "--seeds") == 0) {
+            seeds = strtoull(argv[++i], NULL, 0);
+        } else if (next && strcmp(argv[i], "--start") == 0) {
+            start = strtoull(argv[++i], NULL, 0);
+        } else if (next && strcmp(argv[i], "--seed") == 0) {
+            start = strtoull(argv[++i], NULL, 0);
+            seeds = 1;
+        } else if (next && strcmp(argv[i], "--file") == 0) {
+            file = argv[++i];
+        } else if (next && strcmp(argv[i], "--nodes") == 0) {
+            nodes = (unsigned)atoi(argv[++i]);
+        } else {
+            fprintf(stderr, "usage: lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] "
+                            "[--nodes N] [--verbose]\n");
+            return 2;
+        }
+    }
+    if (file)
+        run_file(file, nodes, verbose);
+    for (uint64_t s = 0; s < seeds; s++)
+        run_seed(start + s, nodes, verbose);
+    printf("%u passed, %u failed\n", passed, failed);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,118 @@
+/* The simulator: whole instances in one process from one seed.
+ *
+ *   sim_main.c   arguments; one child process per seed, so that an assertion ends one seed only
+ *   sim_world.c  the world: clusterware (leases, views, fencing by lease), faults, the end
+ *   sim_node.c   one instance: storage, cache fusion, recovery on simulated disks and network
+ *   sim_bank.c   the workload: transfers between accounts and a ledger of what was acknowledged
+ *   sim_check.c  invariants at every so many steps, and convergence at the end
+ *
+ * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
+ * once), gives leases, and decides views the way the agents would: a member whose lease has run out
+ * (with margin) is out. An instance checks its lease by its own clock before every write.
+ *
+ * Faults are drawn from the seed: kill and restart, all killed, pause (a stalled process that wakes
+ * as a zombie), network cut, broken connections, slow and stalled disks, clock drift, torn writes
+ * (every kill tears what is in flight). A run ends with all faults healed, everybody restarted and
+ * the sums compared. */
+#ifndef LG_SIM_WORLD_H
+#define LG_SIM_WORLD_H
+
+#include "map.h"
+#include "mem.h"
+#include "rpc.h"
+#include "run.h"
+#include "sim.h"
+#include "simnet.h"
+
+#define SIM_MAX_NODES   4
+#define SIM_DISKS       2
+#define SIM_BLOCK_BYTES 8192u
+#define SIM_LEASE       (400 * LG_MS)
+#define SIM_MARGIN      (150 * LG_MS) /* drift and writes on their way */
+
+typedef struct sim_world sim_world;
+typedef struct sim_node sim_node;
+typedef struct sim_instance sim_instance; /* sim_node.c, on the node's heap */
+
+struct sim_node {
+    sim_world *w;
+    uint32_t id;
+    uint64_t incarnation;
+    lg_heap *heap; /* NULL: down */
+    lg_run *run;
+    sim_instance *inst;
+    bool ready;    /* opened its redo thread: may enter a view */
+    bool was_member; /* never enters a view again in this life once it left */
+    bool open;     /* works in the current epoch, as far as it knows */
+    bool failed;   /* gives up: the world ends it */
+    const char *why;
+    lg_status why_status;
+    lg_time lease_until; /* by its own clock */
+    lg_time last_beat;   /* true time of the last lease given */
+    lg_time paused_until;
+    bool cut;      /* from all others */
+    bool cold;     /* started to recover everything */
+    lg_time restart_at; /* 0: not planned */
+};
+
+/* What a client was promised. Kept outside of all instances. */
+typedef struct sim_ack {
+    uint64_t op;   /* node << 48 | number */
+    uint32_t from, to;
+    int64_t amount;
+} sim_ack;
+
+struct sim_world {
+    lg_sim *sim;
+    uint64_t seed;
+    bool verbose;
+    unsigned node_count;
+    sim_node node[SIM_MAX_NODES + 1]; /* by id */
+    uint64_t epoch;
+    uint64_t members;  /* bit mask by id; 0: the database is down */
+    uint64_t incarnations[SIM_MAX_NODES + 1]; /* of the members */
+    bool report;       /* somebody lost a connection: a new epoch is due */
+    lg_time view_after; /* not before */
+    bool quiet;        /* no more faults: heal, restart, finish */
+    bool stop_work;    /* the workload ends */
+    bool verifying;
+    lg_time until;     /* faults until then */
+    unsigned faults;
+    uint32_t file;     /* of the accounts; 0: not made yet */
+    bool bank_ready;
+    uint32_t account_blocks;
+    sim_ack *acks;
+    size_t ack_count, ack_cap;
+    uint64_t op_counter[SIM_MAX_NODES + 1];
+    uint64_t attempts, errors, views, kills, pauses, cuts, colds;
+    int verdict;       /* 0 running, 1 fine, -1 failed */
+    char message[256];
+};
+
+/* ---- world ---- */
+void sim_log(sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An instance gives up (fenced, redo broken, reconfiguration failed): ended soon. */
+void sim_node_give_up(sim_node *n, const char *why, lg_status st);
+void sim_node_lost_peer(sim_node *n);
+/* 0: the seed passed. nodes 0: drawn from the seed. */
+int sim_world_run(uint64_t seed, unsigned nodes, bool verbose);
+const char *sim_disk_name(unsigned i);
+
+/* ---- instance ---- */
+void sim_instance_boot(sim_node *n); /* spawns its first fiber */
+void sim_instance_view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
+
+/* ---- workload; run in fibers of the node ---- */
+void sim_bank_start(sim_node *n);  /* the node is open: starts its clients, once per incarnation */
+void sim_bank_verify(sim_node *n); /* everything is healed: reads all, sets w->verdict */
+
+/* ---- checks ---- */
+void sim_check_modes(sim_world *w); /* at most one X, no S beside it */
+
+struct lg_buf_cache;
+struct lg_buf_cache *sim_instance_cache(const sim_node *n); /* NULL while booting */
+lg_status sim_instance_commit(sim_node *n, uint64_t lsn);    /* durable and heard; blocks */
+bool sim_instance_done_recovering(const sim_node *n);
+
+#endif
