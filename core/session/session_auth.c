@@ -221,7 +221,8 @@ authenticate(lg_session *s, lg_time deadline)
         return st;
     bool known = st == LG_OK && role.password &&
                  lg_scram_verifier_parse(role.password, &scram.verifier) == LG_OK;
-    if (st == LG_OK && cfg->trust_unix && !strncmp(lg_sock_peer(s->sock), "unix:", 5)) {
+    if (st == LG_OK && cfg->trust_unix &&
+        (!strncmp(lg_sock_peer(s->sock), "unix:", 5) || !strncmp(lg_sock_peer(s->sock), "sim:", 4))) {
         known = true;
     } else {
         if (!known)
