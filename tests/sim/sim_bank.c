@@ -60,7 +60,7 @@ pause_for(sim_node *n, uint64_t us)
 static lg_status
 make_block(sim_node *n, uint32_t block)
 {
-    lg_buf_cache *c = sim_instance_cache(n);
+    lg_buf_cache *c = n->w->kind->cache(n);
     lg_addr addr = {n->w->file, block};
     lg_mtr m;
     lg_buf *b;
@@ -91,7 +91,7 @@ static lg_status
 make_bank(sim_node *n)
 {
     sim_world *w = n->w;
-    LG_TRY(lg_space_file_create(sim_instance_cache(n), 2, &w->file));
+    LG_TRY(lg_space_file_create(n->w->kind->cache(n), 2, &w->file));
     for (uint32_t i = 0; i < w->account_blocks; i++)
         LG_TRY(make_block(n, i));
     return LG_OK;
@@ -102,7 +102,7 @@ make_bank(sim_node *n)
 static lg_status
 transfer(sim_node *n, const struct client *c, sim_ack *ack)
 {
-    lg_buf_cache *cache = sim_instance_cache(n);
+    lg_buf_cache *cache = n->w->kind->cache(n);
     uint32_t from = ack->from / ACCOUNTS, to = ack->to / ACCOUNTS;
     lg_addr first = {n->w->file, from < to ? from : to};
     lg_addr second = {n->w->file, from < to ? to : from};
@@ -149,18 +149,6 @@ transfer(sim_node *n, const struct client *c, sim_ack *ack)
 }
 
 static void
-acknowledge(sim_world *w, const sim_ack *ack)
-{
-    lg_heap *outer = lg_heap_switch(NULL);
-    if (w->ack_count == w->ack_cap) {
-        w->ack_cap = w->ack_cap ? w->ack_cap * 2 : 4096;
-        w->acks = lg_realloc(w->acks, sizeof(sim_ack) * w->ack_cap);
-    }
-    w->acks[w->ack_count++] = *ack;
-    (void)lg_heap_switch(outer);
-}
-
-static void
 client_fiber(void *arg)
 {
     struct client *c = arg;
@@ -183,7 +171,7 @@ client_fiber(void *arg)
         w->attempts++;
         lg_status st = transfer(n, c, &ack);
         if (st == LG_OK) {
-            acknowledge(w, &ack);
+            sim_acknowledge(w, &ack);
         } else {
             w->errors++;
             if (st == LG_CORRUPT)
@@ -228,7 +216,7 @@ sim_bank_start(sim_node *n)
 static lg_status
 read_block(sim_node *n, uint32_t block, struct account_block *ret)
 {
-    lg_buf_cache *c = sim_instance_cache(n);
+    lg_buf_cache *c = n->w->kind->cache(n);
     lg_buf *b;
     LG_TRY(lg_buf_get(c, (lg_addr){n->w->file, block}, LG_LATCH_S, &b));
     memcpy(ret, content(b), sizeof *ret);
@@ -278,8 +266,9 @@ verify_fiber(void *arg)
 }
 
 void
-sim_bank_verify(sim_node *n)
+sim_bank_verify(sim_world *w)
 {
+    sim_node *n = &w->node[1 + lg_sim_random(w->sim) % w->node_count];
     lg_heap *outer = lg_heap_switch(n->heap);
     if (lg_run_spawn(n->run, "verify", 0, verify_fiber, n, NULL) != LG_OK)
         sim_fail(n->w, "no fiber");

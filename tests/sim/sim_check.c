@@ -56,10 +56,10 @@ sim_check_modes(sim_world *w)
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = &w->node[i];
         bool member = (w->members >> i & 1) && w->incarnations[i] == n->incarnation;
-        if (!n->heap || !member || !sim_instance_cache(n))
+        if (!n->heap || !member || !w->kind->cache(n))
             continue;
         v.node = i;
-        lg_buf_visit(sim_instance_cache(n), visit_buffer, &v);
+        lg_buf_visit(w->kind->cache(n), visit_buffer, &v);
     }
     size_t pos = 0;
     uint64_t key;

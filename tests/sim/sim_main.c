@@ -1,4 +1,4 @@
-/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--verbose]
+/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|sql] [--verbose]
  * Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is printed with
  * its reason. The last line is "N passed, N failed". */
 #include "sim_world.h"
@@ -12,6 +12,7 @@
 #define SECONDS_PER_SEED 120
 
 static unsigned passed, failed;
+static const sim_kind *kind = &sim_kind_storage;
 
 static void
 run_seed(uint64_t seed, unsigned nodes, bool verbose)
@@ -20,7 +21,7 @@ run_seed(uint64_t seed, unsigned nodes, bool verbose)
     pid_t pid = fork();
     if (pid == 0) {
         alarm(SECONDS_PER_SEED); /* a hang is a failure too */
-        _exit(sim_world_run(seed, nodes, verbose) == 0 ? 0 : 1);
+        _exit(sim_world_run(kind, seed, nodes, verbose) == 0 ? 0 : 1);
     }
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -32,8 +33,8 @@ run_seed(uint64_t seed, unsigned nodes, bool verbose)
     failed++;
     if (WIFSIGNALED(status))
         printf("seed %llu: killed by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
-    printf("FAILED seed %llu (replay: lagoon-sim --seed %llu --verbose)\n",
-           (unsigned long long)seed, (unsigned long long)seed);
+    printf("FAILED seed %llu (replay: lagoon-sim --kind %s --seed %llu --verbose)\n",
+           (unsigned long long)seed, kind->name, (unsigned long long)seed);
     fflush(stdout);
 }
 
@@ -74,9 +75,11 @@ main(int argc, char **argv)
             file = argv[++i];
         } else if (next && strcmp(argv[i], "--nodes") == 0) {
             nodes = (unsigned)atoi(argv[++i]);
+        } else if (next && strcmp(argv[i], "--kind") == 0) {
+            kind = strcmp(argv[++i], "sql") == 0 ? &sim_kind_sql : &sim_kind_storage;
         } else {
             fprintf(stderr, "usage: lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] "
-                            "[--nodes N] [--verbose]\n");
+                            "[--nodes N] [--kind storage|sql] [--verbose]\n");
             return 2;
         }
     }

@@ -257,8 +257,8 @@ out:
     sim_node_give_up(n, "boot", st);
 }
 
-void
-sim_instance_boot(sim_node *n)
+static void
+boot(sim_node *n)
 {
     sim_instance *in = lg_zalloc(sizeof *in);
     in->n = n;
@@ -270,8 +270,8 @@ sim_instance_boot(sim_node *n)
 
 /* ---- what the world asks ---- */
 
-void
-sim_instance_view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count)
+static void
+view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count)
 {
     if (n->inst->local) {
         on_open(n->inst, epoch);
@@ -285,14 +285,14 @@ sim_instance_view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, uns
         sim_node_give_up(n, "view", st);
 }
 
-lg_buf_cache *
-sim_instance_cache(const sim_node *n)
+static lg_buf_cache *
+cache_of(const sim_node *n)
 {
     return n->inst ? n->inst->cache : NULL;
 }
 
-bool
-sim_instance_done_recovering(const sim_node *n)
+static bool
+settled(const sim_node *n)
 {
     if (n->inst && n->inst->local)
         return true;
@@ -311,3 +311,12 @@ sim_instance_commit(sim_node *n, uint64_t lsn)
     LG_TRY(lg_redo_flush(in->redo, lsn));
     return lg_cf_scn_broadcast(in->cf, scn);
 }
+
+const sim_kind sim_kind_storage = {
+    .name = "storage",
+    .boot = boot,
+    .view = view,
+    .settled = settled,
+    .cache = cache_of,
+    .verify = sim_bank_verify,
+};

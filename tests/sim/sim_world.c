@@ -59,6 +59,18 @@ node_at(sim_world *w, unsigned id)
     return &w->node[id];
 }
 
+void
+sim_acknowledge(sim_world *w, const sim_ack *ack)
+{
+    lg_heap *outer = lg_heap_switch(NULL);
+    if (w->ack_count == w->ack_cap) {
+        w->ack_cap = w->ack_cap ? w->ack_cap * 2 : 4096;
+        w->acks = lg_realloc(w->acks, sizeof(sim_ack) * w->ack_cap);
+    }
+    w->acks[w->ack_count++] = *ack;
+    (void)lg_heap_switch(outer);
+}
+
 /* ---- life of nodes ---- */
 
 static void
@@ -66,13 +78,14 @@ node_start(sim_world *w, unsigned id, bool cold)
 {
     sim_node *n = node_at(w, id);
     uint64_t incarnation = n->incarnation + 1;
-    *n = (sim_node){.w = w, .id = id, .incarnation = incarnation, .cold = cold};
+    *n = (sim_node){
+        .w = w, .id = id, .incarnation = incarnation, .cold = cold, .agent = n->agent};
     n->heap = lg_heap_create();
     lg_run_config rc = {.name = "sim", .sim = w->sim, .sim_node = id, .heap = n->heap};
     lg_heap *outer = lg_heap_switch(n->heap);
     lg_status st = lg_run_create(&rc, &n->run);
     if (st == LG_OK)
-        sim_instance_boot(n);
+        w->kind->boot(n);
     (void)lg_heap_switch(outer);
     if (st != LG_OK)
         sim_fail(w, "node %u does not start", id);
@@ -88,6 +101,8 @@ node_end(sim_world *w, unsigned id)
         return;
     lg_run_destroy(n->run);
     lg_heap_destroy(n->heap);
+    if (w->kind->ended)
+        w->kind->ended(n);
     n->run = NULL;
     n->heap = NULL;
     n->inst = NULL;
@@ -133,6 +148,8 @@ lease_arrives(void *arg)
     sim_node *n = arg;
     n->last_beat = lg_sim_now(n->w->sim);
     n->lease_until = lg_run_now_exact_ns(n->run) + SIM_LEASE;
+    if (n->w->kind->lease)
+        n->w->kind->lease(n);
 }
 
 static void
@@ -162,7 +179,7 @@ view_arrives(void *arg)
 {
     struct view_message *v = arg;
     if (v->epoch == v->n->w->epoch)
-        sim_instance_view(v->n, v->epoch, v->m, v->count);
+        v->n->w->kind->view(v->n, v->epoch, v->m, v->count);
     lg_free(v);
 }
 
@@ -433,7 +450,7 @@ all_open(sim_world *w)
 {
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
-        if (!n->heap || !n->open || paused(w, n) || !sim_instance_done_recovering(n))
+        if (!n->heap || !n->open || paused(w, n) || !w->kind->settled(n))
             return false;
     }
     return true;
@@ -452,9 +469,8 @@ tick(void *arg)
         begin_quiet(w);
     if (w->quiet && w->verdict == 0 && !w->verifying && all_open(w)) {
         w->verifying = true;
-        sim_node *n = node_at(w, 1 + (unsigned)draw(w, w->node_count));
-        sim_log(w, "verify on node %u", n->id);
-        sim_bank_verify(n);
+        sim_log(w, "verify");
+        w->kind->verify(w);
     }
     (void)lg_sim_at(w->sim, now + TICK, NULL, tick, w);
 }
@@ -485,6 +501,8 @@ set_up(sim_world *w, unsigned nodes)
         lg_sim_set_drift_ppm(w->sim, i, (int32_t)draw(w, 400) - 200);
     }
     w->until = UINT64_MAX; /* set when the bank is there */
+    if (w->kind->world_begin)
+        w->kind->world_begin(w);
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim), NULL, tick, w);
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + 300 * LG_MS, NULL, fault_due, w);
 }
@@ -501,9 +519,10 @@ over(sim_world *w, lg_time began)
 }
 
 int
-sim_world_run(uint64_t seed, unsigned nodes, bool verbose)
+sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
 {
     sim_world *w = lg_zalloc(sizeof *w);
+    w->kind = kind;
     w->seed = seed;
     w->verbose = verbose;
     if (lg_sim_create(seed, &w->sim) != LG_OK)
@@ -528,6 +547,8 @@ sim_world_run(uint64_t seed, unsigned nodes, bool verbose)
     int verdict = w->verdict;
     for (unsigned i = 1; i <= w->node_count; i++)
         node_end(w, i);
+    if (kind->world_end)
+        kind->world_end(w);
     lg_sim_destroy(w->sim);
     lg_free(w->acks);
     lg_free(w);

@@ -2,8 +2,10 @@
  *
  *   sim_main.c   arguments; one child process per seed, so that an assertion ends one seed only
  *   sim_world.c  the world: clusterware (leases, views, fencing by lease), faults, the end
- *   sim_node.c   one instance: storage, cache fusion, recovery on simulated disks and network
- *   sim_bank.c   the workload: transfers between accounts and a ledger of what was acknowledged
+ *   sim_node.c   kind "storage": storage, cache fusion, recovery on simulated disks and network
+ *   sim_bank.c   its workload: transfers between accounts and a ledger of what was acknowledged
+ *   sim_sql.c    kind "sql": core/instance as it is, with a simulated agent and SQL clients
+ *   sim_pg.c     a small PostgreSQL client for simulated sockets
  *   sim_check.c  invariants at every so many steps, and convergence at the end
  *
  * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
@@ -34,6 +36,22 @@ typedef struct sim_world sim_world;
 typedef struct sim_node sim_node;
 typedef struct sim_instance sim_instance; /* sim_node.c, on the node's heap */
 
+/* What runs in the world: storage with cache fusion only, or whole instances with SQL. */
+typedef struct sim_kind {
+    const char *name;
+    /* Before the clusterware begins; may step the world. May be NULL. */
+    void (*world_begin)(sim_world *w);
+    void (*world_end)(sim_world *w);
+    void (*boot)(sim_node *n); /* spawns the first fiber; the node's heap is current */
+    void (*ended)(sim_node *n); /* the process is gone; may be NULL */
+    void (*lease)(sim_node *n); /* until n->lease_until, by the node's clock */
+    void (*view)(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
+    bool (*settled)(const sim_node *n); /* open in the newest view, nothing left to recover */
+    struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
+    void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
+} sim_kind;
+extern const sim_kind sim_kind_storage, sim_kind_sql;
+
 struct sim_node {
     sim_world *w;
     uint32_t id;
@@ -41,6 +59,7 @@ struct sim_node {
     lg_heap *heap; /* NULL: down */
     lg_run *run;
     sim_instance *inst;
+    void *agent;   /* of the kind; outlives the process */
     bool ready;    /* opened its redo thread: may enter a view */
     bool was_member; /* never enters a view again in this life once it left */
     bool open;     /* works in the current epoch, as far as it knows */
@@ -63,6 +82,7 @@ typedef struct sim_ack {
 } sim_ack;
 
 struct sim_world {
+    const sim_kind *kind;
     lg_sim *sim;
     uint64_t seed;
     bool verbose;
@@ -78,6 +98,7 @@ struct sim_world {
     bool verifying;
     lg_time until;     /* faults until then */
     unsigned faults;
+    void *kind_state;
     uint32_t file;     /* of the accounts; 0: not made yet */
     bool bank_ready;
     uint32_t account_blocks;
@@ -95,24 +116,17 @@ void sim_fail(sim_world *w, const char *fmt, ...) __attribute__((format(printf, 
 /* An instance gives up (fenced, redo broken, reconfiguration failed): ended soon. */
 void sim_node_give_up(sim_node *n, const char *why, lg_status st);
 void sim_node_lost_peer(sim_node *n);
+void sim_acknowledge(sim_world *w, const sim_ack *ack);
 /* 0: the seed passed. nodes 0: drawn from the seed. */
-int sim_world_run(uint64_t seed, unsigned nodes, bool verbose);
+int sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose);
 const char *sim_disk_name(unsigned i);
 
-/* ---- instance ---- */
-void sim_instance_boot(sim_node *n); /* spawns its first fiber */
-void sim_instance_view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
+/* ---- sim_bank.c: the workload of sim_kind_storage; in fibers of the node ---- */
+void sim_bank_start(sim_node *n); /* the node is open: starts its clients, once per incarnation */
+void sim_bank_verify(sim_world *w);
+lg_status sim_instance_commit(sim_node *n, uint64_t lsn); /* durable and heard; blocks */
 
-/* ---- workload; run in fibers of the node ---- */
-void sim_bank_start(sim_node *n);  /* the node is open: starts its clients, once per incarnation */
-void sim_bank_verify(sim_node *n); /* everything is healed: reads all, sets w->verdict */
-
-/* ---- checks ---- */
+/* ---- sim_check.c ---- */
 void sim_check_modes(sim_world *w); /* at most one X, no S beside it */
-
-struct lg_buf_cache;
-struct lg_buf_cache *sim_instance_cache(const sim_node *n); /* NULL while booting */
-lg_status sim_instance_commit(sim_node *n, uint64_t lsn);    /* durable and heard; blocks */
-bool sim_instance_done_recovering(const sim_node *n);
 
 #endif

@@ -1,0 +1,571 @@
+/* Kind "sql": core/instance as it is. Each node has an agent (a run of its own on the node, so that it
+ * shares the node's clock, stalls and cuts, but outlives the instance's process) which speaks the
+ * agent's protocol and passes on what the world's clusterware decides. Clients speak SQL over
+ * simulated sockets: bank transfers with a ledger row each. */
+#include "sim_world.h"
+
+#include "instance_internal.h"
+#include "sim_disk.h"
+#include "sim_pg.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLIENT_NODE 40u
+#define ACCOUNTS    40u
+#define START       1000
+#define CLIENTS     4u
+#define OUTBOX      64
+
+struct agent {
+    sim_node *n;
+    lg_heap *heap;
+    lg_run *run;
+    lg_sock *listener;
+    lg_sock *conn;      /* of the instance that lives now */
+    uint64_t incarnation; /* that it was welcomed with; 0: not yet */
+    char *outbox[OUTBOX];
+    unsigned out_from, out_to;
+    lg_waitq out_wait;
+    char in[2 * LG_AGENT_LINE_MAX];
+    size_t in_len;
+};
+
+struct sql_state {
+    struct agent agents[SIM_MAX_NODES + 1];
+    lg_heap *heap; /* of the clients */
+    lg_run *run;
+    char key_path[64];
+    bool created;
+    lg_status create_status;
+    bool tables_due;
+};
+
+static struct sql_state *
+state_of(sim_world *w)
+{
+    return w->kind_state;
+}
+
+/* ---- the agent ---- */
+
+static void
+say(struct agent *a, const lg_agent_writer *w, size_t len)
+{
+    lg_heap *outer = lg_heap_switch(a->heap);
+    if (a->conn && a->out_to - a->out_from < OUTBOX) {
+        char *line = lg_alloc(len + 1);
+        memcpy(line, w->buf, len);
+        line[len] = 0;
+        a->outbox[a->out_to++ % OUTBOX] = line;
+        (void)lg_waitq_wake_all(&a->out_wait);
+    }
+    (void)lg_heap_switch(outer);
+}
+
+static void
+end_and_say(struct agent *a, lg_agent_writer *w)
+{
+    size_t len;
+    if (lg_agent_end(w, &len) == LG_OK)
+        say(a, w, len);
+}
+
+static void
+writer_fiber(void *arg)
+{
+    struct agent *a = arg;
+    for (;;) {
+        while (a->out_from == a->out_to)
+            (void)!lg_waitq_wait(&a->out_wait, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+        char *line = a->outbox[a->out_from++ % OUTBOX];
+        if (a->conn)
+            (void)!lg_sock_write_all(a->conn, line, strlen(line),
+                                     lg_run_now_exact_ns(a->run) + LG_SEC);
+        lg_free(line);
+    }
+}
+
+static void
+hear(struct agent *a, char *text)
+{
+    sim_node *n = a->n;
+    lg_agent_line l;
+    if (lg_agent_line_decode(text, &l) != LG_OK) {
+        sim_fail(n->w, "node %u: the instance sent a malformed line", n->id);
+        return;
+    }
+    if (strcmp(l.type, "HELLO") == 0) {
+        char buf[LG_AGENT_LINE_MAX];
+        lg_agent_writer w;
+        a->incarnation = n->incarnation;
+        lg_agent_begin(&w, buf, "WELCOME");
+        lg_agent_add_u64(&w, "incarnation", n->incarnation);
+        lg_agent_add_u64(&w, "cold", n->cold);
+        end_and_say(a, &w);
+    } else if (strcmp(l.type, "READY") == 0) {
+        n->ready = true;
+    } else if (strcmp(l.type, "STATE") == 0) {
+        const char *state = lg_agent_line_get(&l, "state");
+        bool open = state && strcmp(state, "OPEN") == 0;
+        if (open && !n->open)
+            sim_log(n->w, "node %u is open", n->id);
+        n->open = open;
+    }
+}
+
+static void
+talk(struct agent *a)
+{
+    a->in_len = 0;
+    for (;;) {
+        size_t got;
+        lg_status st = lg_sock_read(a->conn, a->in + a->in_len, sizeof a->in - a->in_len,
+                                    LG_FOREVER, &got);
+        if (st != LG_OK)
+            return;
+        a->in_len += got;
+        char *from = a->in, *nl;
+        while ((nl = memchr(from, '\n', a->in_len - (size_t)(from - a->in)))) {
+            *nl = 0;
+            hear(a, from);
+            from = nl + 1;
+        }
+        a->in_len -= (size_t)(from - a->in);
+        memmove(a->in, from, a->in_len);
+    }
+}
+
+static void
+agent_fiber(void *arg)
+{
+    struct agent *a = arg;
+    char address[32];
+    snprintf(address, sizeof address, "sim:%u:9000", a->n->id);
+    if (lg_sock_listen(a->run, address, 8, &a->listener) != LG_OK) {
+        sim_fail(a->n->w, "agent %u cannot listen", a->n->id);
+        return;
+    }
+    lg_sock *s;
+    while (lg_sock_accept(a->listener, LG_FOREVER, &s) == LG_OK) {
+        a->conn = s;
+        a->incarnation = 0;
+        talk(a);
+        a->conn = NULL;
+        while (a->out_from != a->out_to) /* was for the one that is gone */
+            lg_free(a->outbox[a->out_from++ % OUTBOX]);
+        lg_sock_close(s);
+    }
+}
+
+static void
+agent_start(sim_world *w, unsigned id)
+{
+    struct agent *a = &state_of(w)->agents[id];
+    a->n = &w->node[id];
+    a->n->agent = a;
+    a->heap = lg_heap_create();
+    lg_heap *outer = lg_heap_switch(a->heap);
+    lg_run_config rc = {.name = "agent", .sim = w->sim, .sim_node = id, .heap = a->heap};
+    lg_waitq_init(&a->out_wait);
+    if (lg_run_create(&rc, &a->run) != LG_OK ||
+        lg_run_spawn(a->run, "agent", 256 * 1024, agent_fiber, a, NULL) != LG_OK ||
+        lg_run_spawn(a->run, "agent writer", 0, writer_fiber, a, NULL) != LG_OK)
+        sim_fail(w, "agent %u does not start", id);
+    (void)lg_heap_switch(outer);
+}
+
+/* ---- the instance ---- */
+
+static void
+die(void *arg, lg_status why)
+{
+    sim_node_give_up(arg, "instance", why);
+}
+
+static void
+config_of(sim_world *w, unsigned id, lg_instance_config *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->node = id;
+    snprintf(ret->name, sizeof ret->name, "sim%u", id);
+    snprintf(ret->listen, sizeof ret->listen, "sim:%u:5432", id);
+    snprintf(ret->transport, sizeof ret->transport, "sim");
+    snprintf(ret->interconnect, sizeof ret->interconnect, "sim:%u:7000", id);
+    snprintf(ret->agent, sizeof ret->agent, "sim:%u:9000", id);
+    snprintf(ret->cluster_key, sizeof ret->cluster_key, "%s", state_of(w)->key_path);
+    ret->disk_count = SIM_DISKS;
+    for (unsigned i = 0; i < SIM_DISKS; i++)
+        snprintf(ret->disks[i], sizeof ret->disks[i], "%s", sim_disk_name(i));
+    ret->cache_bytes = 8u << 20;
+    ret->undo_retention_ms = 60000;
+    ret->max_sessions = 64;
+    ret->trust_unix = true;
+}
+
+struct running {
+    sim_node *n;
+    lg_instance *in;
+};
+
+static void
+instance_fiber(void *arg)
+{
+    struct running *r = arg;
+    sim_node *n = r->n;
+    lg_log *log = n->w->verbose ? lg_log_create(STDERR_FILENO, "sim", LG_LOG_INFO, NULL, NULL)
+                                : NULL;
+    lg_instance_env env = {.run = n->run, .log = log, .stats = lg_run_stats(n->run), .die = die,
+                           .arg = n};
+    lg_instance_config cfg;
+    config_of(n->w, n->id, &cfg);
+    sim_node_give_up(n, "instance", lg_instance_run(&env, &cfg, &r->in));
+}
+
+static void
+boot(sim_node *n)
+{
+    struct running *r = lg_zalloc(sizeof *r);
+    r->n = n;
+    n->inst = (sim_instance *)(void *)r;
+    if (lg_run_spawn(n->run, "instance", 512 * 1024, instance_fiber, r, NULL) != LG_OK)
+        sim_node_give_up(n, "spawn", LG_NO_MEMORY);
+}
+
+static lg_instance *
+instance_of(const sim_node *n)
+{
+    return n->inst ? ((struct running *)(void *)n->inst)->in : NULL;
+}
+
+static void
+lease(sim_node *n)
+{
+    struct agent *a = n->agent;
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    if (a->incarnation != n->incarnation)
+        return;
+    lg_agent_begin(&w, buf, "LEASE");
+    lg_agent_add_u64(&w, "until_ns", n->lease_until);
+    end_and_say(a, &w);
+}
+
+static void
+view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count)
+{
+    struct agent *a = n->agent;
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_view v = {.epoch = epoch, .member_count = count};
+    for (unsigned i = 0; i < count; i++) {
+        v.members[i].node = members[i].node;
+        v.members[i].incarnation = members[i].incarnation;
+        snprintf(v.members[i].address, sizeof v.members[i].address, "%s", members[i].address);
+    }
+    if (a->incarnation != n->incarnation)
+        return;
+    lg_agent_begin(&w, buf, "VIEW");
+    lg_agent_add_view(&w, &v);
+    end_and_say(a, &w);
+}
+
+static bool
+settled(const sim_node *n)
+{
+    const lg_instance *in = instance_of(n);
+    return in && in->reconf && in->recoverer && lg_reconf_open_epoch(in->reconf) == n->w->epoch &&
+           lg_recoverer_pending(in->recoverer) == 0 && in->rollbacks == 0 && in->sessions;
+}
+
+static lg_buf_cache *
+cache_of(const sim_node *n)
+{
+    const lg_instance *in = instance_of(n);
+    return in ? in->buf : NULL;
+}
+
+/* ---- the world ---- */
+
+static void
+create_fiber(void *arg)
+{
+    sim_world *w = arg;
+    struct sql_state *s = state_of(w);
+    lg_log *log = w->verbose ? lg_log_create(STDERR_FILENO, "create", LG_LOG_INFO, NULL, NULL) : NULL;
+    lg_instance_env env = {.run = s->run, .log = log};
+    lg_instance_create_config cc = {.instances = w->node_count,
+                                    .block_bytes = SIM_BLOCK_BYTES,
+                                    .log_file_bytes = 2u << 20,
+                                    .database = "lagoon",
+                                    .user = "lagoon",
+                                    .password = "lagoon"};
+    config_of(w, 1, &cc.instance);
+    s->create_status = lg_instance_create_database(&env, &cc);
+    s->created = true;
+}
+
+static bool
+created(void *arg)
+{
+    return state_of(arg)->created;
+}
+
+static void
+write_key(struct sql_state *s)
+{
+    snprintf(s->key_path, sizeof s->key_path, "/tmp/lagoon-sim.%d.key", (int)getpid());
+    FILE *f = fopen(s->key_path, "w");
+    if (f) {
+        fputs("a key for the simulated cluster\n", f);
+        fclose(f);
+    }
+}
+
+static void client_fiber(void *arg);
+
+struct client {
+    sim_world *w;
+    uint32_t number;
+};
+
+static void
+world_begin(sim_world *w)
+{
+    struct sql_state *s = lg_zalloc(sizeof *s);
+    w->kind_state = s;
+    write_key(s);
+    s->heap = lg_heap_create();
+    lg_heap *outer = lg_heap_switch(s->heap);
+    lg_run_config rc = {.name = "clients", .sim = w->sim, .sim_node = CLIENT_NODE, .heap = s->heap};
+    lg_status st = lg_run_create(&rc, &s->run);
+    if (st == LG_OK)
+        st = lg_run_spawn(s->run, "create", 512 * 1024, create_fiber, w, NULL);
+    if (st == LG_OK)
+        st = lg_sim_run(w->sim, created, w, 600 * LG_SEC);
+    if (st == LG_OK)
+        st = s->create_status;
+    if (st != LG_OK)
+        sim_fail(w, "the database is not created: %s", lg_status_name(st));
+    for (uint32_t i = 0; i < CLIENTS && st == LG_OK; i++) {
+        struct client *c = lg_zalloc(sizeof *c);
+        *c = (struct client){w, i};
+        st = lg_run_spawn(s->run, "client", 0, client_fiber, c, NULL);
+    }
+    (void)lg_heap_switch(outer);
+    for (unsigned i = 1; i <= w->node_count; i++)
+        agent_start(w, i);
+}
+
+static void
+world_end(sim_world *w)
+{
+    struct sql_state *s = state_of(w);
+    for (unsigned i = 1; i <= w->node_count; i++) {
+        lg_run_destroy(s->agents[i].run);
+        lg_heap_destroy(s->agents[i].heap);
+    }
+    lg_run_destroy(s->run);
+    lg_heap_destroy(s->heap);
+    (void)unlink(s->key_path);
+    lg_free(s);
+}
+
+/* ---- clients ---- */
+
+static void
+nap(sim_world *w, uint64_t us)
+{
+    lg_run *r = state_of(w)->run;
+    (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(r) + us * 1000, LG_WAIT_SLEEP);
+}
+
+static lg_status
+connect_to(sim_world *w, sim_pg *c, unsigned id)
+{
+    char address[32];
+    snprintf(address, sizeof address, "sim:%u:5432", id);
+    return sim_pg_connect(c, state_of(w)->run, address, "lagoon", "lagoon");
+}
+
+static lg_status
+make_tables(sim_world *w, sim_pg *c)
+{
+    char sql[200];
+    LG_TRY(sim_pg_query(c, "create table if not exists accounts (id int primary key, balance bigint)",
+                        NULL, NULL));
+    LG_TRY(sim_pg_query(c, "create table if not exists ledger (op bigint primary key, src int, dst int, "
+                           "amount int)", NULL, NULL));
+    snprintf(sql, sizeof sql, "insert into accounts select g, %d from generate_series(0, %u) g", START,
+             ACCOUNTS - 1);
+    LG_TRY(sim_pg_query(c, sql, NULL, NULL));
+    w->bank_ready = true;
+    return LG_OK;
+}
+
+/* One transfer; LG_OK: acknowledged. */
+static lg_status
+transfer(sim_pg *c, const sim_ack *a)
+{
+    char sql[4][160];
+    snprintf(sql[0], sizeof sql[0], "update accounts set balance = balance - %lld where id = %u",
+             (long long)a->amount, a->from);
+    snprintf(sql[1], sizeof sql[1], "update accounts set balance = balance + %lld where id = %u",
+             (long long)a->amount, a->to);
+    snprintf(sql[2], sizeof sql[2], "insert into ledger values (%llu, %u, %u, %lld)",
+             (unsigned long long)a->op, a->from, a->to, (long long)a->amount);
+    lg_status st = sim_pg_query(c, "begin", NULL, NULL);
+    for (unsigned i = 0; st == LG_OK && i < 3; i++)
+        st = sim_pg_query(c, sql[i], NULL, NULL);
+    if (st == LG_OK)
+        return sim_pg_query(c, "commit", NULL, NULL);
+    if (st == LG_SQL)
+        LG_TRY(sim_pg_query(c, "rollback", NULL, NULL));
+    return st;
+}
+
+static void
+client_work(sim_world *w, struct client *k, sim_pg *c)
+{
+    while (!w->stop_work) {
+        if (!w->bank_ready) {
+            if (k->number == 0 && make_tables(w, c) != LG_OK) {
+                sim_fail(w, "the tables cannot be made: %s %s", c->sqlstate, c->message);
+                return;
+            }
+            nap(w, 20000);
+            continue;
+        }
+        uint64_t r = lg_sim_random(w->sim);
+        sim_ack a = {.op = (uint64_t)(k->number + 1) << 40 | ++w->op_counter[0],
+                     .from = (uint32_t)(r % ACCOUNTS),
+                     .to = (uint32_t)(r / ACCOUNTS % ACCOUNTS),
+                     .amount = (int64_t)(r >> 48) % 100};
+        if (a.from == a.to)
+            continue;
+        w->attempts++;
+        lg_status st = transfer(c, &a);
+        if (st == LG_OK)
+            sim_acknowledge(w, &a);
+        else
+            w->errors++;
+        if (st == LG_SQL && strcmp(c->sqlstate, "40P01") && strcmp(c->sqlstate, "40001") &&
+            c->sqlstate[0] != '0' && strncmp(c->sqlstate, "57P", 3))
+            sim_fail(w, "a transfer failed: %s %s", c->sqlstate, c->message);
+        if (st != LG_OK && st != LG_SQL)
+            return;
+        nap(w, 100 + lg_sim_random(w->sim) % 4000);
+    }
+}
+
+static void
+client_fiber(void *arg)
+{
+    struct client *k = arg;
+    sim_world *w = k->w;
+    while (!w->stop_work && w->verdict == 0) {
+        sim_pg c;
+        unsigned id = 1 + (unsigned)(lg_sim_random(w->sim) % w->node_count);
+        if (connect_to(w, &c, id) == LG_OK) {
+            client_work(w, k, &c);
+            sim_pg_close(&c);
+        }
+        nap(w, 20000);
+    }
+}
+
+/* ---- the end ---- */
+
+struct reading {
+    int64_t sum;
+    int64_t balance[ACCOUNTS];
+    lg_map *ops;
+    size_t rows;
+};
+
+static void
+balance_row(void *arg, unsigned count, char **v)
+{
+    struct reading *r = arg;
+    unsigned long id = count == 2 && v[0] ? strtoul(v[0], NULL, 10) : ACCOUNTS;
+    if (id >= ACCOUNTS || !v[1])
+        return;
+    r->balance[id] += strtoll(v[1], NULL, 10);
+    r->sum += strtoll(v[1], NULL, 10);
+}
+
+static void
+ledger_row(void *arg, unsigned count, char **v)
+{
+    struct reading *r = arg;
+    if (count != 4 || !v[0])
+        return;
+    r->rows++;
+    (void)lg_map_put(r->ops, strtoull(v[0], NULL, 10), r);
+    long long amount = strtoll(v[3], NULL, 10);
+    r->balance[strtoul(v[1], NULL, 10) % ACCOUNTS] += amount; /* taken back: START must be left */
+    r->balance[strtoul(v[2], NULL, 10) % ACCOUNTS] -= amount;
+}
+
+static void
+judge(sim_world *w, const struct reading *r)
+{
+    if (r->sum != (int64_t)ACCOUNTS * START)
+        sim_fail(w, "the sum is %lld", (long long)r->sum);
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        if (r->balance[i] != START)
+            sim_fail(w, "account %u and the ledger disagree by %lld", i,
+                     (long long)(r->balance[i] - START));
+    for (size_t i = 0; i < w->ack_count; i++)
+        if (!lg_map_get(r->ops, w->acks[i].op)) {
+            sim_fail(w, "acknowledged transfer %llx is lost (%zu of %zu)",
+                     (unsigned long long)w->acks[i].op, i, w->ack_count);
+            return;
+        }
+    if (w->verdict == 0)
+        w->verdict = 1;
+}
+
+static void
+verify_fiber(void *arg)
+{
+    sim_world *w = arg;
+    struct reading *r = lg_zalloc(sizeof *r);
+    r->ops = lg_map_create();
+    sim_pg c;
+    unsigned id = 1 + (unsigned)(lg_sim_random(w->sim) % w->node_count);
+    lg_status st = connect_to(w, &c, id);
+    if (st == LG_OK)
+        st = sim_pg_query(&c, "select id, balance from accounts", balance_row, r);
+    if (st == LG_OK)
+        st = sim_pg_query(&c, "select op, src, dst, amount from ledger", ledger_row, r);
+    if (st != LG_OK)
+        sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st), c.message);
+    else
+        judge(w, r);
+    sim_pg_close(&c);
+    lg_map_destroy(r->ops);
+    lg_free(r);
+}
+
+static void
+verify(sim_world *w)
+{
+    lg_heap *outer = lg_heap_switch(state_of(w)->heap);
+    if (lg_run_spawn(state_of(w)->run, "verify", 0, verify_fiber, w, NULL) != LG_OK)
+        sim_fail(w, "no fiber");
+    (void)lg_heap_switch(outer);
+}
+
+const sim_kind sim_kind_sql = {
+    .name = "sql",
+    .world_begin = world_begin,
+    .world_end = world_end,
+    .boot = boot,
+    .lease = lease,
+    .view = view,
+    .settled = settled,
+    .cache = cache_of,
+    .verify = verify,
+};
