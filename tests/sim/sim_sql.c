@@ -445,7 +445,9 @@ client_work(sim_world *w, struct client *k, sim_pg *c)
         if (a.from == a.to)
             continue;
         w->attempts++;
+        w->node[0].active++;
         lg_status st = transfer(c, &a);
+        w->node[0].active--;
         if (st == LG_OK)
             sim_acknowledge(w, &a);
         else
@@ -531,6 +533,8 @@ static void
 verify_fiber(void *arg)
 {
     sim_world *w = arg;
+    while (w->node[0].active)
+        nap(w, 1000);
     struct reading *r = lg_zalloc(sizeof *r);
     r->ops = lg_map_create();
     sim_pg c;

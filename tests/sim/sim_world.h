@@ -60,6 +60,7 @@ struct sim_node {
     lg_run *run;
     sim_instance *inst;
     void *agent;   /* of the kind; outlives the process */
+    unsigned active; /* transfers under way */
     bool ready;    /* opened its redo thread: may enter a view */
     bool was_member; /* never enters a view again in this life once it left */
     bool open;     /* works in the current epoch, as far as it knows */
