@@ -75,8 +75,9 @@ typedef struct lg_ges_owner {
     uint32_t wait_node;
     lg_time wait_since;
     uint64_t probe_mark;
+    uint64_t visit_mark;
+    lg_timer probe_timer;
     lg_list link;       /* in ges->owners */
-    uint64_t reserved;
 } lg_ges_owner;
 
 typedef struct lg_ges_config {

@@ -152,7 +152,8 @@ typedef struct lg_msg_ges {
     uint32_t type;
     uint32_t id1;
     uint64_t id2;
-    uint64_t id;   /* the requester's request id; of GRANT, RELEASE: see ges_internal.h */
+    uint64_t id;     /* the requester's request id */
+    uint64_t number; /* GRANT: of the grant; RELEASE: of the last grant seen */
     uint8_t mode;
     uint8_t held;  /* the requester's present mode */
     uint8_t nowait;
@@ -172,7 +173,7 @@ typedef struct lg_msg_ges_holding {
     uint32_t pad;
 } lg_msg_ges_holding;
 
-enum { LG_PROBE_MASTER = 1, LG_PROBE_HOLDER = 2, LG_PROBE_TXN = 3 };
+enum { LG_PROBE_MASTER = 1, LG_PROBE_HOLDER = 2, LG_PROBE_TXN = 3, LG_PROBE_WAITER = 4 };
 typedef struct lg_msg_ges_probe {
     uint64_t initiator; /* gid of the owner that began it */
     uint64_t round;
@@ -193,7 +194,7 @@ typedef struct lg_msg_reconf_step {
     uint64_t epoch;
     uint64_t base_epoch;   /* the view this member had open last; 0 none */
     uint64_t base_members;
-    uint64_t incarnation;
+    uint64_t pending;      /* dead nodes whose recovery this member has not seen finished */
     uint32_t step;
     int32_t status;
 } lg_msg_reconf_step;

@@ -17,6 +17,10 @@
  *   opened    all members heard that it is done  opens the closed set; adopt the dead undo, roll back
  *                                                in the background, checkpoint, release the threads
  *
+ * analyse, recover: called on every member, also those that have nothing to do; both are left out when
+ * nobody is dead. A member whose own former incarnation is among the dead, and everybody on a cold
+ * start, gets thaw only after recover: its redo thread is not its own before.
+ *
  * Any pointer may be NULL.
  */
 #ifndef LG_RECONF_PARTICIPANT_H
@@ -41,7 +45,8 @@ typedef struct lg_reconf_change {
     uint64_t members;      /* bit mask by node number: the new view */
     uint64_t survivors;    /* members that were open before with the same incarnation */
     uint64_t joiners;      /* members that were not */
-    uint64_t dead;         /* nodes open before that are gone or came back as another incarnation */
+    uint64_t dead;         /* nodes open before that are gone or came back as another incarnation,
+                            * and those dead earlier whose recovery was interrupted */
     uint64_t base_members; /* members of the view all survivors had opened last */
     bool incremental;      /* all survivors had opened the same view last: what they knew of it still
                             * holds. False: masters forget everything and holders tell everything */
