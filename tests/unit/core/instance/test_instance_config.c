@@ -1,0 +1,61 @@
+/* An instance's configuration: defaults, and a message that names the key for everything wrong. */
+#include "instance.h"
+#include "lg_test.h"
+#include <string.h>
+
+static lg_status
+read_text(const char *text, lg_instance_config *ret, char *message, size_t size)
+{
+    lg_config *c;
+    LG_ASSERT_OK(lg_config_parse(text, strlen(text), &c, message, size));
+    lg_status st = lg_instance_config_read(c, ret, message, size);
+    lg_config_free(c);
+    return st;
+}
+
+LG_TEST(test_instance_config__a_full_document_is_read)
+{
+    lg_instance_config cfg;
+    char message[256] = "";
+    LG_ASSERT_OK(read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: 10s\n"
+                           "interconnect: {transport: shm, address: x}\nagent: unix:/a\ncluster_key: /k\n"
+                           "archive: /arch\nmax_sessions: 7\nvolume: [/d1, /d2]\n",
+                           &cfg, message, sizeof message));
+    CU_ASSERT_EQUAL(cfg.node, 3);
+    CU_ASSERT_EQUAL(cfg.cache_bytes, 1ull << 30);
+    CU_ASSERT_EQUAL(cfg.undo_retention_ms, 10000);
+    CU_ASSERT_EQUAL(cfg.disk_count, 2);
+    CU_ASSERT_STRING_EQUAL(cfg.disks[1], "/d2");
+    CU_ASSERT_STRING_EQUAL(cfg.transport, "shm");
+    CU_ASSERT_EQUAL(cfg.max_sessions, 7);
+}
+
+LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
+{
+    lg_instance_config cfg;
+    char message[256] = "";
+    LG_ASSERT_OK(read_text("instance: 1\nlisten: 127.0.0.1:1\nvolume: [/d]\n", &cfg, message, sizeof message));
+    CU_ASSERT_STRING_EQUAL(cfg.name, "lagoon1");
+    CU_ASSERT_STRING_EQUAL(cfg.agent, "");
+    CU_ASSERT_EQUAL(cfg.cache_bytes, 128ull << 20);
+}
+
+LG_TEST(test_instance_config__what_is_wrong_is_named)
+{
+    static const char *const cases[][2] = {
+        {"listen: a\nvolume: [/d]\n", "instance"},
+        {"instance: 16\nlisten: a\nvolume: [/d]\n", "instance"},
+        {"instance: 1\nvolume: [/d]\n", "listen"},
+        {"instance: 1\nlisten: a\n", "volume"},
+        {"instance: 1\nlisten: a\nvolume: []\n", "volume"},
+        {"instance: 1\nlisten: a\nvolume: [/d]\ncache: 1k\n", "cache"},
+        {"instance: 1\nlisten: a\nvolume: [/d]\nagent: unix:/x\n", "cluster_key"},
+        {"instance: 1\nlisten: a\nvolume: [/d]\nnosuch: 1\n", "nosuch"},
+    };
+    lg_instance_config cfg;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char message[256] = "";
+        CU_ASSERT_EQUAL(read_text(cases[i][0], &cfg, message, sizeof message), LG_CONFIG);
+        CU_ASSERT_EQUAL(strncmp(message, cases[i][1], strlen(cases[i][1])), 0);
+    }
+}
