@@ -1,0 +1,1026 @@
+/* FROM and WHERE: items, conditions, join order, and the chosen path as nodes. */
+#include "plan_internal.h"
+#include "mem.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct cond {
+    lg_expr *e;
+    uint64_t mask; /* items it needs */
+} cond;
+
+typedef struct problem {
+    lg_pq *pq;
+    uint32_t n;
+    lg_item items[LG_MAX_ITEMS];
+    uint32_t ncond;
+    cond *conds;
+    bool *nonnull;    /* range table entries that WHERE makes non-null */
+    uint8_t *item_of; /* range table entry -> item + 1 */
+} problem;
+
+/* ---- strictness: which entries a condition rejects NULL rows of ---- */
+
+static void
+strict_vars_in(const lg_expr *e, bool *out, bool top)
+{
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_VAR:
+        if (!e->var.up)
+            out[e->var.rte] = true;
+        return;
+    case LG_EX_FUNC:
+        if (!lg_func_strict(e->func.func) || lg_func_retset(e->func.func))
+            return;
+        break;
+    case LG_EX_ARRAY_OP:
+        if (e->use_or && lg_func_strict(e->func.func))
+            strict_vars_in(e->args[0], out, false);
+        return;
+    case LG_EX_AND: /* of a conjunction at the top all parts count */
+        if (!top)
+            return;
+        for (uint32_t i = 0; i < e->nargs; i++)
+            strict_vars_in(e->args[i], out, true);
+        return;
+    case LG_EX_RELABEL:
+    case LG_EX_COERCE_IO:
+        break;
+    case LG_EX_NOT:
+        if (e->args[0]->kind == LG_EX_IS_NULL)
+            return;
+        break;
+    case LG_EX_IS_NULL:
+        if (!e->negated || e->args[0]->kind == LG_EX_ROW)
+            return;
+        break;
+    default:
+        return;
+    }
+    for (uint32_t i = 0; i < e->nargs; i++)
+        strict_vars_in(e->args[i], out, false);
+}
+
+static void
+strict_vars(const lg_expr *e, bool *out)
+{
+    strict_vars_in(e, out, true);
+}
+
+static bool
+subtree_has(const lg_from *f, const bool *rtes)
+{
+    return f->is_join ? subtree_has(f->left, rtes) || subtree_has(f->right, rtes) : rtes[f->rte];
+}
+
+static void
+mark_subtree(const lg_from *f, bool *rtes)
+{
+    if (f->is_join) {
+        mark_subtree(f->left, rtes);
+        mark_subtree(f->right, rtes);
+    } else {
+        rtes[f->rte] = true;
+    }
+}
+
+/* Outer joins whose NULL rows a condition above throws away are narrower joins. */
+static void
+reduce_outer(lg_from *f, bool *nonnull)
+{
+    if (!f || !f->is_join)
+        return;
+    if (f->join_type == LG_A_JOIN_FULL) {
+        bool l = subtree_has(f->left, nonnull), r = subtree_has(f->right, nonnull);
+        f->join_type = l && r ? LG_A_JOIN_INNER
+                       : l    ? LG_A_JOIN_LEFT
+                       : r    ? LG_A_JOIN_RIGHT
+                              : LG_A_JOIN_FULL;
+    }
+    if (f->join_type == LG_A_JOIN_LEFT && subtree_has(f->right, nonnull))
+        f->join_type = LG_A_JOIN_INNER;
+    if (f->join_type == LG_A_JOIN_RIGHT && subtree_has(f->left, nonnull))
+        f->join_type = LG_A_JOIN_INNER;
+    if (f->join_type == LG_A_JOIN_INNER && f->quals)
+        strict_vars(f->quals, nonnull);
+    reduce_outer(f->left, nonnull);
+    reduce_outer(f->right, nonnull);
+}
+
+/* ---- items ---- */
+
+typedef struct rte_scan {
+    bool *rtes;
+} rte_scan;
+
+static bool
+scan_rtes(const lg_expr *e, void *arg)
+{
+    rte_scan *s = arg;
+    if (e->kind == LG_EX_VAR && !e->var.up)
+        s->rtes[e->var.rte] = true;
+    return lg_expr_walk(e, scan_rtes, s);
+}
+
+static uint64_t
+mask_of(const problem *pr, const lg_expr *e)
+{
+    uint64_t m = 0;
+    uint32_t n = pr->pq->q->nrtes;
+    bool *used = lg_zalloc(n + 1);
+    rte_scan s = {used};
+    scan_rtes(e, &s);
+    for (uint32_t i = 0; i < n; i++)
+        if (used[i] && pr->item_of[i])
+            m |= 1ULL << (pr->item_of[i] - 1);
+    lg_free(used);
+    return m;
+}
+
+static void
+add_cond(problem *pr, lg_expr *e)
+{
+    cond *c = LG_NEWN(pr->pq->p->a, cond, pr->ncond + 1);
+    if (pr->ncond)
+        memcpy(c, pr->conds, pr->ncond * sizeof *c);
+    c[pr->ncond].e = e;
+    pr->conds = c;
+    pr->ncond++;
+}
+
+static void
+add_conds(problem *pr, lg_expr *e)
+{
+    lg_expr **list;
+    uint32_t n = lg_plan__split_and(pr->pq->p, e, &list);
+    for (uint32_t i = 0; i < n; i++)
+        add_cond(pr, list[i]);
+}
+
+static lg_status
+new_item(problem *pr, lg_item **ret)
+{
+    if (pr->n == LG_MAX_ITEMS)
+        return lg_error_set(pr->pq->p->b->err, "54001", "too many tables in one FROM clause");
+    *ret = &pr->items[pr->n++];
+    **ret = (lg_item){.rte = UINT32_MAX, .type = LG_JOIN_INNER};
+    return LG_OK;
+}
+
+static lg_status
+leaf_item(problem *pr, uint32_t rte, lg_item **ret)
+{
+    LG_TRY(new_item(pr, ret));
+    pr->item_of[rte] = (uint8_t)pr->n;
+    if (pr->pq->q->rtes[rte]->kind == LG_RTE_RELATION) {
+        (*ret)->rte = rte;
+        return LG_OK;
+    }
+    LG_TRY(lg_plan__rte(pr->pq, rte, *ret));
+    for (uint32_t i = 0; i < (*ret)->nset; i++) {
+        lg_plan__mark_needed(pr->pq, (*ret)->set[i].expr);
+        (*ret)->needs |= mask_of(pr, (*ret)->set[i].expr);
+    }
+    return LG_OK;
+}
+
+static lg_status solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret,
+                       bool *ret_sorted);
+static lg_status flatten(problem *pr, lg_from *f, uint64_t *ret_mask);
+
+/* A join subtree planned on its own, with conditions that concern it alone. */
+static lg_status
+solve_subtree(problem *outer, lg_from *f, lg_expr **conds, uint32_t n, lg_built *ret)
+{
+    problem *pr = LG_NEW(outer->pq->p->a, problem);
+    pr->pq = outer->pq;
+    pr->nonnull = outer->nonnull;
+    pr->item_of = LG_NEWN(outer->pq->p->a, uint8_t, outer->pq->q->nrtes + 1);
+    uint64_t mask;
+    bool sorted;
+    LG_TRY(flatten(pr, f, &mask));
+    for (uint32_t i = 0; i < n; i++)
+        add_conds(pr, conds[i]);
+    return solve(pr, NULL, 0, ret, &sorted);
+}
+
+static bool
+only_from(const problem *pr, const lg_expr *e, const bool *rtes)
+{
+    uint32_t n = pr->pq->q->nrtes;
+    bool *used = LG_NEWN(pr->pq->p->a, bool, n + 1), any = false;
+    rte_scan s = {used};
+    scan_rtes(e, &s);
+    for (uint32_t i = 0; i < n; i++) {
+        any = any || used[i];
+        if (used[i] && !rtes[i])
+            return false;
+    }
+    return any;
+}
+
+static lg_expr *
+hash_key(const problem *pr, lg_expr *e, const bool *left, const bool *right)
+{
+    if (e->kind != LG_EX_FUNC || !e->func.op || !e->func.op->can_hash || e->nargs != 2)
+        return NULL;
+    if (lg_expr_has_kind(e, LG_EX_SUBPLAN) || lg_expr_volatility(e) == 'v')
+        return NULL;
+    if (only_from(pr, e->args[0], left) && only_from(pr, e->args[1], right))
+        return e;
+    if (!only_from(pr, e->args[0], right) || !only_from(pr, e->args[1], left))
+        return NULL;
+    const lg_operator *c = e->func.op->commutator ? lg_operator_get(e->func.op->commutator) : NULL;
+    if (!c || !lg_func_get(c->func))
+        return NULL;
+    lg_expr *swap[2] = {e->args[1], e->args[0]};
+    lg_expr *n = lg_expr_call(pr->pq->p->a, lg_func_get(c->func), c, 2, swap);
+    n->collation = e->collation;
+    return n;
+}
+
+static lg_status full_join(problem *pr, lg_from *f, lg_item *it);
+
+/* LEFT JOIN: right enters by a condition of its own after everything on the left. */
+static lg_status
+outer_join(problem *pr, lg_from *left, lg_from *right, lg_expr *quals, uint64_t *ret_mask)
+{
+    lg_pq *pq = pr->pq;
+    lg_planner *p = pq->p;
+    uint64_t lmask;
+    pq->has_outer_join = true;
+    LG_TRY(flatten(pr, left, &lmask));
+    bool *rr = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
+    mark_subtree(right, rr);
+    lg_expr **list;
+    uint32_t n = lg_plan__split_and(p, quals, &list), non = 0, nloc = 0;
+    lg_expr **on = LG_NEWN(p->a, lg_expr *, n + 1), **loc = LG_NEWN(p->a, lg_expr *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        if (only_from(pr, list[i], rr))
+            loc[nloc++] = list[i];
+        else
+            on[non++] = list[i];
+    }
+    lg_item *it;
+    if (!right->is_join) {
+        LG_TRY(leaf_item(pr, right->rte, &it));
+        it->local = loc;
+        it->nlocal = nloc;
+    } else {
+        lg_built b;
+        LG_TRY(solve_subtree(pr, right, loc, nloc, &b));
+        LG_TRY(new_item(pr, &it));
+        it->built = b;
+        for (uint32_t i = 0; i < pq->q->nrtes; i++)
+            if (rr[i])
+                pr->item_of[i] = (uint8_t)pr->n;
+    }
+    it->type = LG_JOIN_LEFT;
+    it->needs |= lmask;
+    it->on = on;
+    it->non = non;
+    *ret_mask = lmask | 1ULL << (pr->n - 1);
+    return LG_OK;
+}
+
+static lg_status
+flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
+{
+    lg_item *it;
+    uint64_t l, r;
+    if (!f->is_join) {
+        LG_TRY(leaf_item(pr, f->rte, &it));
+        *ret_mask = 1ULL << (pr->n - 1);
+        return LG_OK;
+    }
+    switch (f->join_type) {
+    case LG_A_JOIN_INNER:
+        LG_TRY(flatten(pr, f->left, &l));
+        LG_TRY(flatten(pr, f->right, &r));
+        add_conds(pr, f->quals);
+        *ret_mask = l | r;
+        return LG_OK;
+    case LG_A_JOIN_LEFT:
+        return outer_join(pr, f->left, f->right, f->quals, ret_mask);
+    case LG_A_JOIN_RIGHT:
+        return outer_join(pr, f->right, f->left, f->quals, ret_mask);
+    default:
+        pr->pq->has_outer_join = true;
+        LG_TRY(new_item(pr, &it));
+        *ret_mask = 1ULL << (pr->n - 1);
+        return full_join(pr, f, it);
+    }
+}
+
+/* ---- Vars to slots ---- */
+
+typedef struct fixer {
+    lg_pq *pq;
+    const lg_colref *map;
+    uint32_t n;
+    uint32_t table; /* scan of this entry: slots are attno - 1 */
+    bool is_table;
+    /* other Vars become execution parameters */
+    lg_outer *params;
+    uint32_t *nparams;
+} fixer;
+
+static lg_expr *
+fix(lg_expr *e, void *arg)
+{
+    fixer *f = arg;
+    lg_planner *p = f->pq->p;
+    if (e->kind != LG_EX_VAR)
+        return lg_expr_mutate(p->a, e, fix, f);
+    if (f->is_table && e->var.rte == f->table)
+        return lg_plan__slot(p, e->var.attno > 0 ? e->var.attno - 1 : e->var.attno, e->type,
+                             e->typmod, e->collation);
+    for (uint32_t i = 0; !f->is_table && i < f->n; i++)
+        if (f->map[i].rte == e->var.rte && f->map[i].attno == e->var.attno)
+            return lg_plan__slot(p, (int32_t)i, e->type, e->typmod, e->collation);
+    if (f->params) {
+        lg_expr *x = lg_expr_new(p->a, LG_EX_EXEC, e->type, 0);
+        x->typmod = e->typmod;
+        x->collation = e->collation;
+        for (uint32_t i = 0; i < *f->nparams; i++)
+            if (lg_expr_equal(f->params[i].expr, e)) {
+                x->exec = f->params[i].exec;
+                return x;
+            }
+        x->exec = lg_plan__exec_param(p, e->type);
+        f->params[(*f->nparams)++] = (lg_outer){e, x->exec};
+        return x;
+    }
+    lg_error_set(p->b->err, "XX000", "variable not found in subplan target list");
+    return e;
+}
+
+lg_expr *
+lg_plan__fix(lg_pq *pq, const lg_expr *e, const lg_colref *map, uint32_t n)
+{
+    fixer f = {.pq = pq, .map = map, .n = n};
+    return e ? fix((lg_expr *)(uintptr_t)e, &f) : NULL;
+}
+
+static lg_expr *
+fix_list(fixer *f, lg_expr *const *list, uint32_t n)
+{
+    lg_expr *all = lg_plan__and_list(f->pq->p, list, n);
+    return all ? fix(all, f) : NULL;
+}
+
+/* ---- building nodes ---- */
+
+#define MAX_LOOP_PARAMS 256
+
+static lg_built
+build_scan(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams)
+{
+    lg_pq *pq = pr->pq;
+    lg_planner *p = pq->p;
+    const lg_item *it = &pr->items[path->item];
+    const lg_rte *rte = pq->q->rtes[it->rte];
+    lg_node *n = lg_plan__node(p, path->by_tid  ? LG_NODE_TID_SCAN
+                                  : path->index ? LG_NODE_INDEX_SCAN
+                                                : LG_NODE_SEQ_SCAN);
+    fixer f = {.pq = pq, .is_table = true, .table = it->rte, .params = params, .nparams = nparams};
+    n->scan.rel = rte->rel;
+    n->scan.alias = rte->alias;
+    n->scan.index = path->index;
+    n->scan.backward = path->backward;
+    n->scan.index_only = path->index_only;
+    n->scan.unique = path->unique;
+    n->scan.nconds = path->nconds;
+    n->scan.conds = LG_NEWN(p->a, lg_index_cond, path->nconds + 1);
+    for (uint32_t i = 0; i < path->nconds; i++) {
+        lg_index_cond *c = &n->scan.conds[i];
+        *c = path->conds[i];
+        if (c->value)
+            c->value = fix(c->value, &f);
+        c->qual = fix((lg_expr *)(uintptr_t)c->qual, &f);
+    }
+    n->quals = fix_list(&f, path->quals, path->nquals);
+    n->rows = path->rows;
+    n->cost = path->cost;
+    n->startup_cost = path->startup;
+    /* output: the columns used above; decode also what the quals use */
+    const bool *need = pq->needed[it->rte];
+    lg_built b = {.node = n};
+    b.map = LG_NEWN(p->a, lg_colref, rte->ncols + LG_NEEDED_BASE + 1);
+    int16_t *needed = LG_NEWN(p->a, int16_t, rte->ncols + 1);
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, rte->ncols + LG_NEEDED_BASE + 1);
+    n->targets = LG_NEWN(p->a, lg_expr *, rte->ncols + LG_NEEDED_BASE + 1);
+    for (int32_t att = LG_SYSCOL_TABLEOID; att <= (int32_t)rte->ncols; att++) {
+        if (!att || !need[att + LG_NEEDED_BASE])
+            continue;
+        lg_outcol c = att > 0 ? rte->cols[att - 1]
+                              : (lg_outcol){.name = att == LG_SYSCOL_CTID ? "ctid" : "system",
+                                            .type = att == LG_SYSCOL_CTID       ? LG_T_TID
+                                                    : att == LG_SYSCOL_TABLEOID ? LG_T_OID
+                                                    : att == LG_SYSCOL_XMIN || att == LG_SYSCOL_XMAX
+                                                        ? LG_T_XID
+                                                        : LG_T_CID,
+                                            .typmod = -1};
+        n->targets[b.n] = lg_plan__slot(p, att > 0 ? att - 1 : att, c.type, c.typmod, c.collation);
+        cols[b.n] = c;
+        b.map[b.n] = (lg_colref){it->rte, (int16_t)att};
+        if (att > 0)
+            needed[n->scan.nneeded++] = (int16_t)att;
+        b.n++;
+    }
+    n->scan.needed = needed;
+    n->ncols = b.n;
+    n->cols = cols;
+    for (uint32_t i = 0; i < b.n; i++) {
+        const lg_type *t = lg_type_get(cols[i].type);
+        n->width += t && t->size ? t->size : 32;
+    }
+    return b;
+}
+
+/* A filter on an item that is not a relation. */
+static lg_built
+filter_built(problem *pr, lg_built b, lg_expr *const *quals, uint32_t n, double sel)
+{
+    lg_planner *p = pr->pq->p;
+    if (!n)
+        return b;
+    fixer f = {.pq = pr->pq, .map = b.map, .n = b.n};
+    lg_expr *e = fix_list(&f, quals, n);
+    lg_node *x = b.node;
+    bool own = (x->kind == LG_NODE_FUNCTION_SCAN || x->kind == LG_NODE_VALUES ||
+                x->kind == LG_NODE_CTE_SCAN || x->kind == LG_NODE_WORKTABLE_SCAN) &&
+               !x->targets;
+    if (!own) {
+        x = lg_plan__node(p, LG_NODE_SUBQUERY_SCAN);
+        x->subquery.alias = b.n ? pr->pq->q->rtes[b.map[0].rte]->alias : "subquery";
+        x->left = b.node;
+        x->ncols = b.n;
+        x->cols = b.node->cols;
+        x->cost = b.node->cost + b.node->rows * p->s->cpu_operator_cost;
+        x->startup_cost = b.node->startup_cost;
+        x->width = b.node->width;
+        x->rows = b.node->rows;
+    }
+    x->quals = lg_expr_and(p->a, x->quals, e);
+    x->rows = x->rows * sel < 1 ? 1 : x->rows * sel;
+    b.node = x;
+    return b;
+}
+
+static lg_outcol *
+concat_cols(lg_planner *p, const lg_built *l, const lg_built *r, lg_built *out)
+{
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, l->n + r->n + 1);
+    out->map = LG_NEWN(p->a, lg_colref, l->n + r->n + 1);
+    out->n = l->n + r->n;
+    for (uint32_t i = 0; i < out->n; i++) {
+        const lg_built *s = i < l->n ? l : r;
+        uint32_t k = i < l->n ? i : i - l->n;
+        cols[i] = s->node->cols[k];
+        out->map[i] = s->map[k];
+    }
+    return cols;
+}
+
+static lg_oid
+common_hash_type(const lg_operator *op)
+{
+    if (op->left == op->right)
+        return op->left;
+    bool ints = (op->left == LG_T_INT2 || op->left == LG_T_INT4 || op->left == LG_T_INT8) &&
+                (op->right == LG_T_INT2 || op->right == LG_T_INT4 || op->right == LG_T_INT8);
+    if (ints)
+        return LG_T_INT8;
+    if (op->left == LG_T_FLOAT4 || op->left == LG_T_FLOAT8)
+        return LG_T_FLOAT8;
+    return LG_T_TEXT;
+}
+
+/* A polymorphic = (anyarray) hashes by the actual type. */
+static lg_oid
+key_hash_type(const lg_expr *key)
+{
+    lg_oid t = common_hash_type(key->func.op);
+    const lg_type *ty = lg_type_get(t);
+    return !ty || ty->typtype == 'p' ? key->args[0]->type : t;
+}
+
+static bool
+is_lateral(const problem *pr, const lg_path *right)
+{
+    return right->kind == LG_PATH_BUILT && pr->items[right->item].nset;
+}
+
+static lg_built build(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams);
+
+static void
+finish_join(problem *pr, const lg_path *path, lg_node *n, const lg_built *l, const lg_built *r,
+            lg_built *out)
+{
+    lg_planner *p = pr->pq->p;
+    n->left = l->node;
+    n->right = r->node;
+    n->join.type = path->type;
+    n->rows = path->rows;
+    n->cost = path->cost;
+    n->startup_cost = path->startup;
+    n->width = l->node->width + r->node->width;
+    lg_outcol *cols = concat_cols(p, l, r, out);
+    out->node = n;
+    fixer f = {.pq = pr->pq, .map = out->map, .n = out->n};
+    n->join.join_quals = fix_list(&f, path->jquals, path->njquals);
+    n->quals = fix_list(&f, path->fquals, path->nfquals);
+    if (path->type == LG_JOIN_SEMI || path->type == LG_JOIN_ANTI) {
+        out->n = l->n;
+        n->targets = LG_NEWN(p->a, lg_expr *, l->n + 1);
+        for (uint32_t i = 0; i < l->n; i++)
+            n->targets[i] =
+                lg_plan__slot(p, (int32_t)i, cols[i].type, cols[i].typmod, cols[i].collation);
+    }
+    n->ncols = out->n;
+    n->cols = cols;
+}
+
+static lg_built
+build_loop(problem *pr, const lg_path *path)
+{
+    lg_planner *p = pr->pq->p;
+    lg_outer *set = LG_NEWN(p->a, lg_outer, MAX_LOOP_PARAMS);
+    uint32_t nset = 0;
+    lg_built l = build(pr, path->left, NULL, NULL), out;
+    lg_built r = build(pr, path->right, set, &nset);
+    lg_node *n = lg_plan__node(p, LG_NODE_NESTED_LOOP);
+    if (is_lateral(pr, path->right)) {
+        const lg_item *it = &pr->items[path->right->item];
+        for (uint32_t i = 0; i < it->nset && nset < MAX_LOOP_PARAMS; i++)
+            set[nset++] = it->set[i];
+    }
+    uint32_t *ids = LG_NEWN(p->a, uint32_t, nset + 1);
+    n->join.set_expr = LG_NEWN(p->a, lg_expr *, nset + 1);
+    fixer f = {.pq = pr->pq, .map = l.map, .n = l.n};
+    for (uint32_t i = 0; i < nset; i++) {
+        ids[i] = set[i].exec;
+        n->join.set_expr[i] = fix(set[i].expr, &f);
+    }
+    n->join.nset = nset;
+    n->join.set = ids;
+    n->join.inner_unique = path->right->kind == LG_PATH_SCAN && path->right->unique;
+    finish_join(pr, path, n, &l, &r, &out);
+    return out;
+}
+
+static lg_built
+build_hash(problem *pr, const lg_path *path)
+{
+    lg_planner *p = pr->pq->p;
+    lg_built l = build(pr, path->left, NULL, NULL), r = build(pr, path->right, NULL, NULL), out;
+    lg_node *n = lg_plan__node(p, LG_NODE_HASH_JOIN);
+    n->join.nkeys = path->nkeys;
+    n->join.keys = LG_NEWN(p->a, lg_join_key, path->nkeys);
+    for (uint32_t i = 0; i < path->nkeys; i++) {
+        const lg_expr *k = path->keys[i];
+        n->join.keys[i].left = lg_plan__fix(pr->pq, k->args[0], l.map, l.n);
+        n->join.keys[i].right = lg_plan__fix(pr->pq, k->args[1], r.map, r.n);
+        n->join.keys[i].eq = k->func.op;
+        n->join.keys[i].hash_type = key_hash_type(k);
+    }
+    finish_join(pr, path, n, &l, &r, &out);
+    return out;
+}
+
+static lg_built
+build(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams)
+{
+    switch (path->kind) {
+    case LG_PATH_SCAN:
+        return build_scan(pr, path, params, nparams);
+    case LG_PATH_BUILT:
+        return pr->items[path->item].built;
+    case LG_PATH_LOOP:
+        return build_loop(pr, path);
+    case LG_PATH_HASH:
+        return build_hash(pr, path);
+    }
+    return (lg_built){0};
+}
+
+/* ---- FULL JOIN ---- */
+
+static lg_status
+full_join(problem *pr, lg_from *f, lg_item *it)
+{
+    lg_pq *pq = pr->pq;
+    lg_planner *p = pq->p;
+    uint32_t index = (uint32_t)(it - pr->items);
+    lg_built l, r;
+    LG_TRY(solve_subtree(pr, f->left, NULL, 0, &l));
+    LG_TRY(solve_subtree(pr, f->right, NULL, 0, &r));
+    bool *lr = LG_NEWN(p->a, bool, pq->q->nrtes + 1), *rr = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
+    mark_subtree(f->left, lr);
+    mark_subtree(f->right, rr);
+    lg_expr **list;
+    uint32_t n = lg_plan__split_and(p, f->quals, &list);
+    lg_path path = {.kind = LG_PATH_HASH, .type = LG_JOIN_FULL};
+    path.keys = LG_NEWN(p->a, lg_expr *, n + 1);
+    path.jquals = LG_NEWN(p->a, lg_expr *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        lg_expr *k = hash_key(pr, list[i], lr, rr);
+        if (k)
+            path.keys[path.nkeys++] = k;
+        else
+            path.jquals[path.njquals++] = list[i];
+    }
+    if (!path.nkeys && n)
+        return lg_error_set(p->b->err, "0A000",
+                            "FULL JOIN is only supported with merge-joinable or hash-joinable join "
+                            "conditions");
+    path.rows = l.node->rows > r.node->rows ? l.node->rows : r.node->rows;
+    path.cost = l.node->cost + r.node->cost + (l.node->rows + r.node->rows) * 0.02;
+    lg_node *x = lg_plan__node(p, path.nkeys ? LG_NODE_HASH_JOIN : LG_NODE_NESTED_LOOP);
+    x->join.nkeys = path.nkeys;
+    x->join.keys = LG_NEWN(p->a, lg_join_key, path.nkeys + 1);
+    for (uint32_t i = 0; i < path.nkeys; i++) {
+        x->join.keys[i].left = lg_plan__fix(pq, path.keys[i]->args[0], l.map, l.n);
+        x->join.keys[i].right = lg_plan__fix(pq, path.keys[i]->args[1], r.map, r.n);
+        x->join.keys[i].eq = path.keys[i]->func.op;
+        x->join.keys[i].hash_type = key_hash_type(path.keys[i]);
+    }
+    finish_join(pr, &path, x, &l, &r, &pr->items[index].built);
+    for (uint32_t i = 0; i < pq->q->nrtes; i++)
+        if (lr[i] || rr[i])
+            pr->item_of[i] = (uint8_t)(index + 1);
+    return LG_OK;
+}
+
+/* ---- join order ---- */
+
+static void
+rtes_of_mask(const problem *pr, uint64_t mask, bool *out)
+{
+    for (uint32_t i = 0; i < pr->pq->q->nrtes; i++)
+        out[i] = pr->item_of[i] && (mask >> (pr->item_of[i] - 1) & 1);
+}
+
+typedef struct joiner {
+    problem *pr;
+    uint64_t mask;
+    lg_path *left;
+    uint32_t item;
+    lg_expr **conds, **after; /* decide the join; filter after an outer one */
+    uint32_t nconds, nafter;
+    bool *lr, *rr;
+    double rows;
+    lg_path *best;
+} joiner;
+
+static void
+consider(joiner *j, lg_path *p)
+{
+    p->rows = j->rows;
+    p->fquals = j->after;
+    p->nfquals = j->nafter;
+    if (!j->best || p->cost < j->best->cost)
+        j->best = p;
+}
+
+static lg_path *
+new_join(joiner *j, lg_path_kind kind, lg_path *l, lg_path *r, uint8_t type)
+{
+    lg_path *p = LG_NEW(j->pr->pq->p->a, lg_path);
+    p->kind = kind;
+    p->left = l;
+    p->right = r;
+    p->type = type;
+    return p;
+}
+
+static void
+try_loop(joiner *j, lg_path *r)
+{
+    const lg_plan_settings *s = j->pr->pq->p->s;
+    bool lat = is_lateral(j->pr, r);
+    lg_path *p = new_join(j, LG_PATH_LOOP, j->left, r, j->pr->items[j->item].type);
+    p->jquals = j->conds;
+    p->njquals = j->nconds;
+    p->startup = j->left->startup + r->startup;
+    p->cost = j->left->cost + (lat ? j->left->rows : 1) * r->cost +
+              j->left->rows * r->rows * (s->cpu_tuple_cost + s->cpu_operator_cost * j->nconds);
+    if (!s->nestloop)
+        p->cost += 1e9;
+    consider(j, p);
+}
+
+static void
+try_param_loop(joiner *j)
+{
+    problem *pr = j->pr;
+    lg_item *it = &pr->items[j->item];
+    lg_planner *pl = pr->pq->p;
+    if (it->rte == UINT32_MAX || !j->nconds)
+        return;
+    lg_expr **q = LG_NEWN(pl->a, lg_expr *, j->nconds + it->nlocal + 1);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < j->nconds; i++)
+        q[n++] = j->conds[i];
+    for (uint32_t i = 0; i < it->nlocal; i++)
+        q[n++] = it->local[i];
+    lg_path *r = lg_plan__param_path(pr->pq, it, j->item, q, n, j->lr);
+    if (!r)
+        return;
+    lg_path *p = new_join(j, LG_PATH_LOOP, j->left, r, it->type);
+    p->startup = j->left->startup + r->startup;
+    p->cost = j->left->cost + j->left->rows * r->cost + j->rows * pl->s->cpu_tuple_cost;
+    if (!pl->s->nestloop)
+        p->cost += 1e9;
+    consider(j, p);
+}
+
+static void
+try_hash(joiner *j, lg_path *r)
+{
+    problem *pr = j->pr;
+    lg_planner *pl = pr->pq->p;
+    uint8_t type = pr->items[j->item].type;
+    lg_path *p = new_join(j, LG_PATH_HASH, j->left, r, type);
+    p->keys = LG_NEWN(pl->a, lg_expr *, j->nconds + 1);
+    p->jquals = LG_NEWN(pl->a, lg_expr *, j->nconds + 1);
+    for (uint32_t i = 0; i < j->nconds; i++) {
+        lg_expr *k = hash_key(pr, j->conds[i], j->lr, j->rr);
+        if (k)
+            p->keys[p->nkeys++] = k;
+        else
+            p->jquals[p->njquals++] = j->conds[i];
+    }
+    if (!p->nkeys || is_lateral(pr, r))
+        return;
+    double op = pl->s->cpu_operator_cost, tup = pl->s->cpu_tuple_cost;
+    double base = j->left->cost + r->cost + j->rows * tup;
+    p->startup = r->cost + r->rows * (op + tup);
+    p->cost = base + r->rows * (op + tup) + j->left->rows * op * p->nkeys;
+    if (!pl->s->hashjoin)
+        p->cost += 1e9;
+    consider(j, p);
+    if (type != LG_JOIN_INNER && type != LG_JOIN_LEFT)
+        return;
+    lg_path *s = lg_arena_dup(pl->a, p, sizeof *p);
+    s->left = r;
+    s->right = j->left;
+    s->type = type == LG_JOIN_LEFT ? LG_JOIN_RIGHT : LG_JOIN_INNER;
+    s->keys = LG_NEWN(pl->a, lg_expr *, p->nkeys + 1);
+    for (uint32_t i = 0; i < p->nkeys; i++)
+        s->keys[i] = hash_key(pr, p->keys[i], j->rr, j->lr);
+    for (uint32_t i = 0; i < p->nkeys; i++)
+        if (!s->keys[i])
+            return;
+    s->startup = j->left->cost + j->left->rows * (op + tup);
+    s->cost = base + j->left->rows * (op + tup) + r->rows * op * p->nkeys;
+    consider(j, s);
+}
+
+static double
+join_rows(joiner *j, double right)
+{
+    const lg_item *it = &j->pr->items[j->item];
+    double sel = 1, after = 1, l = j->left->rows, n;
+    for (uint32_t i = 0; i < j->nconds; i++)
+        sel *= lg_plan__selectivity(j->pr->pq, j->conds[i]);
+    for (uint32_t i = 0; i < j->nafter; i++)
+        after *= lg_plan__selectivity(j->pr->pq, j->after[i]);
+    n = l * right * sel;
+    if (it->type == LG_JOIN_LEFT && n < l)
+        n = l;
+    if (it->type == LG_JOIN_SEMI)
+        n = n < l ? n : l;
+    if (it->type == LG_JOIN_ANTI)
+        n = l - n > l * 0.1 ? l - n : l * 0.1;
+    n *= after;
+    return n < 1 ? 1 : n;
+}
+
+static lg_path *
+join_item(problem *pr, uint64_t mask, lg_path *left, uint32_t item)
+{
+    lg_item *it = &pr->items[item];
+    lg_planner *p = pr->pq->p;
+    uint64_t now = mask | 1ULL << item;
+    joiner j = {.pr = pr, .mask = mask, .left = left, .item = item};
+    j.conds = LG_NEWN(p->a, lg_expr *, pr->ncond + it->non + 1);
+    j.after = LG_NEWN(p->a, lg_expr *, pr->ncond + 1);
+    j.lr = LG_NEWN(p->a, bool, pr->pq->q->nrtes + 1);
+    j.rr = LG_NEWN(p->a, bool, pr->pq->q->nrtes + 1);
+    rtes_of_mask(pr, mask, j.lr);
+    rtes_of_mask(pr, 1ULL << item, j.rr);
+    for (uint32_t i = 0; i < it->non; i++)
+        j.conds[j.nconds++] = it->on[i];
+    for (uint32_t i = 0; i < pr->ncond; i++) {
+        const cond *c = &pr->conds[i];
+        if ((c->mask & ~now) || !(c->mask & ~mask) || !c->mask)
+            continue;
+        if (it->type == LG_JOIN_INNER)
+            j.conds[j.nconds++] = c->e;
+        else
+            j.after[j.nafter++] = c->e;
+    }
+    j.rows = join_rows(&j, it->best->rows);
+    try_loop(&j, it->best);
+    if (!it->nset) {
+        try_hash(&j, it->best);
+        try_param_loop(&j);
+    }
+    return j.best;
+}
+
+/* Conditions on single items go to them; those on special ones wait for the join. */
+static void
+place_conditions(problem *pr)
+{
+    lg_planner *p = pr->pq->p;
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < pr->n; i++) {
+        lg_item *it = &pr->items[i];
+        lg_expr **l = LG_NEWN(p->a, lg_expr *, it->nlocal + pr->ncond + 1);
+        if (it->nlocal)
+            memcpy(l, it->local, it->nlocal * sizeof *l);
+        it->local = l;
+    }
+    for (uint32_t i = 0; i < pr->ncond; i++) {
+        cond c = pr->conds[i];
+        c.mask = mask_of(pr, c.e);
+        for (uint32_t s = 0; s < pr->n; s++)
+            if ((c.mask >> s & 1) && pr->items[s].type != LG_JOIN_INNER)
+                c.mask |= pr->items[s].needs;
+        if (c.mask && !(c.mask & (c.mask - 1))) {
+            lg_item *it = &pr->items[__builtin_ctzll(c.mask)];
+            it->local[it->nlocal++] = c.e;
+            continue;
+        }
+        pr->conds[k++] = c;
+    }
+    pr->ncond = k;
+}
+
+static void
+item_paths(problem *pr, const lg_sort_item *order, uint32_t norder, lg_path **ret_sorted)
+{
+    lg_planner *p = pr->pq->p;
+    *ret_sorted = NULL;
+    for (uint32_t i = 0; i < pr->n; i++) {
+        lg_item *it = &pr->items[i];
+        if (it->rte != UINT32_MAX) {
+            bool want = pr->n == 1 && norder;
+            lg_path *sorted;
+            lg_plan__base_path(pr->pq, it, i, order, want ? norder : 0, &it->best, &sorted);
+            *ret_sorted = sorted;
+            continue;
+        }
+        double sel = 1;
+        for (uint32_t k = 0; k < it->nlocal; k++)
+            sel *= lg_plan__selectivity(pr->pq, it->local[k]);
+        it->built = filter_built(pr, it->built, it->local, it->nlocal, sel);
+        lg_path *b = LG_NEW(p->a, lg_path);
+        b->kind = LG_PATH_BUILT;
+        b->item = i;
+        b->rows = it->built.node->rows;
+        b->cost = it->built.node->cost;
+        b->startup = it->built.node->startup_cost;
+        it->best = b;
+    }
+}
+
+static lg_path *
+search_all(problem *pr)
+{
+    uint32_t full = (1u << pr->n) - 1;
+    lg_path **best = LG_NEWN(pr->pq->p->a, lg_path *, full + 1);
+    for (uint32_t i = 0; i < pr->n; i++)
+        if (!pr->items[i].needs && pr->items[i].type == LG_JOIN_INNER)
+            best[1u << i] = pr->items[i].best;
+    for (uint32_t m = 1; m < full; m++)
+        for (uint32_t i = 0; best[m] && i < pr->n; i++) {
+            uint32_t to = m | 1u << i;
+            if (to == m || (pr->items[i].needs & ~(uint64_t)m))
+                continue;
+            lg_path *p = join_item(pr, m, best[m], i);
+            if (p && (!best[to] || p->cost < best[to]->cost))
+                best[to] = p;
+        }
+    return best[full];
+}
+
+static lg_path *
+search_greedy(problem *pr)
+{
+    uint64_t full = pr->n == 64 ? UINT64_MAX : (1ULL << pr->n) - 1, m = 0;
+    lg_path *cur = NULL;
+    for (uint32_t i = 0; i < pr->n; i++)
+        if (!pr->items[i].needs && pr->items[i].type == LG_JOIN_INNER &&
+            (!cur || pr->items[i].best->rows < cur->rows)) {
+            cur = pr->items[i].best;
+            m = 1ULL << i;
+        }
+    while (cur && m != full) {
+        lg_path *best = NULL;
+        uint64_t at = 0;
+        for (uint32_t i = 0; i < pr->n; i++) {
+            if ((m >> i & 1) || (pr->items[i].needs & ~m))
+                continue;
+            lg_path *p = join_item(pr, m, cur, i);
+            if (!best || p->cost < best->cost) {
+                best = p;
+                at = 1ULL << i;
+            }
+        }
+        if (!best)
+            return NULL;
+        cur = best;
+        m |= at;
+    }
+    return cur;
+}
+
+static bool
+prefer_sorted(const lg_pq *pq, const lg_path *sorted, const lg_path *best)
+{
+    double rows = best->rows < 2 ? 2 : best->rows, op = pq->p->s->cpu_operator_cost;
+    double f = pq->tuple_fraction > 0 && pq->tuple_fraction < sorted->rows
+                   ? pq->tuple_fraction / sorted->rows
+                   : 1;
+    return sorted->startup + (sorted->cost - sorted->startup) * f <=
+           best->cost + 2 * op * rows * log2(rows);
+}
+
+static lg_status
+solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret, bool *ret_sorted)
+{
+    lg_pq *pq = pr->pq;
+    lg_path *sorted, *best;
+    place_conditions(pr);
+    item_paths(pr, order, norder, &sorted);
+    *ret_sorted = false;
+    if (pr->n == 1) {
+        best = pr->items[0].best;
+        if (sorted && prefer_sorted(pq, sorted, best)) {
+            best = sorted;
+            *ret_sorted = true;
+        }
+    } else {
+        best = pr->n <= LG_DP_MAX ? search_all(pr) : search_greedy(pr);
+    }
+    if (!best)
+        return lg_error_set(pq->p->b->err, "XX000", "could not find a join order");
+    *ret = build(pr, best, NULL, NULL);
+    /* conditions without columns: above everything */
+    lg_expr **rest = LG_NEWN(pq->p->a, lg_expr *, pr->ncond + 1);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < pr->ncond; i++)
+        if (!pr->conds[i].mask)
+            rest[n++] = pr->conds[i].e;
+    if (n) {
+        lg_node *r = lg_plan__node(pq->p, LG_NODE_RESULT);
+        fixer f = {.pq = pq, .map = ret->map, .n = ret->n};
+        r->quals = fix_list(&f, rest, n);
+        r->left = ret->node;
+        r->ncols = ret->n;
+        r->cols = ret->node->cols;
+        r->rows = ret->node->rows;
+        r->cost = ret->node->cost;
+        r->startup_cost = ret->node->startup_cost;
+        r->width = ret->node->width;
+        ret->node = r;
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder, lg_built *ret,
+              bool *ret_sorted)
+{
+    lg_query *q = pq->q;
+    lg_planner *p = pq->p;
+    *ret_sorted = false;
+    if (!q->from) {
+        lg_node *n = lg_plan__node(p, LG_NODE_RESULT);
+        n->quals = q->where;
+        n->rows = 1;
+        n->cost = p->s->cpu_tuple_cost;
+        n->cols = LG_NEWN(p->a, lg_outcol, 1);
+        *ret = (lg_built){.node = n, .map = LG_NEWN(p->a, lg_colref, 1)};
+        return LG_OK;
+    }
+    problem *pr = LG_NEW(p->a, problem);
+    pr->pq = pq;
+    pr->nonnull = LG_NEWN(p->a, bool, q->nrtes + 1);
+    pr->item_of = LG_NEWN(p->a, uint8_t, q->nrtes + 1);
+    if (q->where)
+        strict_vars(q->where, pr->nonnull);
+    reduce_outer(q->from, pr->nonnull);
+    uint64_t mask;
+    LG_TRY(flatten(pr, q->from, &mask));
+    add_conds(pr, q->where);
+    lg_expr *all = NULL;
+    for (uint32_t i = 0; i < pr->ncond; i++)
+        all = lg_expr_and(p->a, all, pr->conds[i].e);
+    pq->all_quals = all;
+    return solve(pr, order, norder, ret, ret_sorted);
+}

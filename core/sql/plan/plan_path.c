@@ -1,0 +1,630 @@
+/* Ways to scan one relation; selectivities and costs. */
+#include "plan_internal.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- statistics ---- */
+
+double
+lg_plan__rel_pages(const lg_relation *r)
+{
+    if (r->pages)
+        return r->pages;
+    return r->tuples >= 0 ? 1 : 10;
+}
+
+double
+lg_plan__rel_tuples(const lg_relation *r)
+{
+    if (r->tuples > 0)
+        return r->tuples;
+    if (r->tuples == 0 && !r->pages)
+        return 1;
+    double width = 24;
+    for (uint16_t i = 0; i < r->ncols; i++) {
+        const lg_type *t = lg_type_get(r->cols[i].type);
+        width += t && t->size ? t->size : 32;
+    }
+    return lg_plan__rel_pages(r) * (8168.0 / width);
+}
+
+static const lg_column *
+column_of(const lg_pq *pq, const lg_expr *e, const lg_relation **ret_rel)
+{
+    while (e->kind == LG_EX_RELABEL)
+        e = e->args[0];
+    if (e->kind != LG_EX_VAR || e->var.up || e->var.attno <= 0)
+        return NULL;
+    const lg_rte *rte = pq->q->rtes[e->var.rte];
+    if (rte->kind != LG_RTE_RELATION)
+        return NULL;
+    *ret_rel = rte->rel;
+    return lg_relation_column(rte->rel, e->var.attno);
+}
+
+static bool
+is_unique(const lg_relation *r, int16_t attno)
+{
+    for (uint16_t i = 0; i < r->nindexes; i++)
+        if (r->indexes[i]->unique && r->indexes[i]->nkeys == 1 &&
+            r->indexes[i]->attnum[0] == attno && !r->indexes[i]->predicate_sql)
+            return true;
+    return false;
+}
+
+double
+lg_plan__distinct(lg_pq *pq, const lg_expr *e, double rows)
+{
+    const lg_relation *r;
+    const lg_column *c = column_of(pq, e, &r);
+    double n = 200;
+    if (c) {
+        const lg_colstats *cs = lg_relation_colstats(r, c->attnum);
+        double nd = cs ? cs->n_distinct : c->n_distinct, t = lg_plan__rel_tuples(r);
+        if (is_unique(r, c->attnum))
+            n = t;
+        else if (nd > 0)
+            n = nd;
+        else if (nd < 0)
+            n = -nd * t;
+    } else if (e->type == LG_T_BOOL) {
+        n = 2;
+    }
+    return n < 1 ? 1 : n > rows && rows >= 1 ? rows : n;
+}
+
+static const lg_expr *
+constant_of(const lg_expr *e)
+{
+    while (e->kind == LG_EX_RELABEL)
+        e = e->args[0];
+    return e->kind == LG_EX_CONST && !e->konst.isnull ? e : NULL;
+}
+
+static double
+eq_selectivity(lg_pq *pq, const lg_expr *col, const lg_expr *other)
+{
+    const lg_relation *r;
+    const lg_column *c = column_of(pq, col, &r);
+    if (!c)
+        return 0.005;
+    double t = lg_plan__rel_tuples(r);
+    const lg_colstats *cs = lg_relation_colstats(r, c->attnum);
+    const lg_expr *k = constant_of(other);
+    lg_equal_fn eq = lg_type_equal_fn(c->type);
+    if (cs && k && eq && k->type == c->type) {
+        double rest = 1 - cs->null_frac;
+        for (uint32_t i = 0; i < cs->n_mcv; i++) {
+            if (eq(cs->mcv[i], k->konst.value))
+                return cs->mcv_freq[i];
+            rest -= cs->mcv_freq[i];
+        }
+        double nd = lg_plan__distinct(pq, col, t) - cs->n_mcv;
+        return rest <= 0 ? 1e-6 : rest / (nd < 1 ? 1 : nd);
+    }
+    double nd = lg_plan__distinct(pq, col, t);
+    if (!is_unique(r, c->attnum) && c->n_distinct == 0 && !cs)
+        return t < 200 ? 1 / (t < 1 ? 1 : t) : 0.005;
+    return 1 / nd;
+}
+
+static double
+range_selectivity(lg_pq *pq, const lg_expr *col, const lg_expr *other, bool less)
+{
+    const lg_relation *r;
+    const lg_column *c = column_of(pq, col, &r);
+    const lg_colstats *cs = c ? lg_relation_colstats(r, c->attnum) : NULL;
+    const lg_expr *k = constant_of(other);
+    lg_compare_fn cmp = c ? lg_type_compare_fn(c->type) : NULL;
+    if (!cs || !k || !cmp || k->type != c->type || cs->n_bounds < 2)
+        return 1.0 / 3;
+    uint32_t lo = 0, hi = cs->n_bounds;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (cmp(cs->bounds[mid], k->konst.value) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    double f = (double)lo / cs->n_bounds;
+    f = less ? f : 1 - f;
+    return f < 0.0001 ? 0.0001 : f;
+}
+
+static int
+btree_strategy(const lg_operator *op)
+{
+    if (!op)
+        return 0;
+    for (uint32_t i = 0; i < lg_amop_count(); i++) {
+        const lg_amop *a = lg_amop_at(i);
+        if (a->operator== op->oid && a->am == LG_AM_BTREE)
+            return a->strategy;
+    }
+    return 0;
+}
+
+static double
+func_selectivity(lg_pq *pq, const lg_expr *e)
+{
+    const lg_operator *op = e->func.op;
+    if (!op || e->nargs != 2)
+        return 1.0 / 3;
+    const lg_relation *r;
+    int st = btree_strategy(op);
+    const lg_expr *x = e->args[0], *y = e->args[1];
+    bool xc = column_of(pq, x, &r) != NULL, yc = column_of(pq, y, &r) != NULL;
+    if (st == 3 || !strcmp(op->name, "=")) {
+        if (xc && yc) {
+            double a = eq_selectivity(pq, x, y), b = eq_selectivity(pq, y, x);
+            return a < b ? a : b;
+        }
+        return eq_selectivity(pq, xc ? x : y, xc ? y : x);
+    }
+    if (!strcmp(op->name, "<>"))
+        return 1 - eq_selectivity(pq, xc ? x : y, xc ? y : x);
+    if (st) {
+        bool less = st <= 2;
+        return range_selectivity(pq, xc ? x : y, xc ? y : x, xc ? less : !less);
+    }
+    if (!strcmp(op->name, "~~") || !strcmp(op->name, "~~*") || !strcmp(op->name, "~"))
+        return 0.005;
+    return 1.0 / 3;
+}
+
+double
+lg_plan__selectivity(lg_pq *pq, const lg_expr *e)
+{
+    const lg_relation *r;
+    double s = 1;
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_CONST:
+        return e->konst.isnull || !e->konst.value ? 0 : 1;
+    case LG_EX_AND:
+        for (uint32_t i = 0; i < e->nargs; i++)
+            s *= lg_plan__selectivity(pq, e->args[i]);
+        return s;
+    case LG_EX_OR:
+        for (uint32_t i = 0; i < e->nargs; i++)
+            s *= 1 - lg_plan__selectivity(pq, e->args[i]);
+        return 1 - s;
+    case LG_EX_NOT:
+        return 1 - lg_plan__selectivity(pq, e->args[0]);
+    case LG_EX_FUNC:
+        return func_selectivity(pq, e);
+    case LG_EX_ARRAY_OP: {
+        double n = e->args[1]->kind == LG_EX_ARRAY ? e->args[1]->nargs : 10;
+        s = eq_selectivity(pq, e->args[0], e->args[1]) * n;
+        s = s > 1 ? 1 : s;
+        return e->use_or ? s : 1 - s;
+    }
+    case LG_EX_IS_NULL: {
+        const lg_column *c = column_of(pq, e->args[0], &r);
+        double f = c && c->not_null ? 0 : c && c->null_frac > 0 ? c->null_frac : 0.005;
+        return e->negated ? 1 - f : f;
+    }
+    default:
+        return 0.5;
+    }
+}
+
+/* ---- index conditions ---- */
+
+static const lg_expr *
+strip(const lg_expr *e)
+{
+    while (e->kind == LG_EX_RELABEL)
+        e = e->args[0];
+    return e;
+}
+
+static bool
+is_column(const lg_expr *e, uint32_t rte, int16_t attno)
+{
+    e = strip(e);
+    return e->kind == LG_EX_VAR && !e->var.up && e->var.rte == rte && e->var.attno == attno;
+}
+
+typedef struct ref_scan {
+    uint32_t rte;
+    const bool *usable; /* other entries that may be used; NULL: none */
+    bool bad;
+} ref_scan;
+
+static bool
+scan_refs(const lg_expr *e, void *arg)
+{
+    ref_scan *s = arg;
+    if (e->kind == LG_EX_VAR && !e->var.up &&
+        (e->var.rte == s->rte || !s->usable || !s->usable[e->var.rte]))
+        s->bad = true;
+    if (e->kind == LG_EX_SUBPLAN && e->subplan.nset)
+        s->bad = true;
+    return s->bad || lg_expr_walk(e, scan_refs, s);
+}
+
+/* Can e be computed before the scan starts? */
+static bool
+is_outside(const lg_expr *e, uint32_t rte, const bool *usable)
+{
+    ref_scan s = {rte, usable, false};
+    scan_refs(e, &s);
+    return !s.bad && lg_expr_volatility(e) != 'v';
+}
+
+static bool
+text_like(lg_oid t)
+{
+    return t == LG_T_TEXT || t == LG_T_VARCHAR || t == LG_T_NAME;
+}
+
+static bool
+int_like(lg_oid t)
+{
+    return t == LG_T_INT2 || t == LG_T_INT4 || t == LG_T_INT8;
+}
+
+static bool
+oid_like(lg_oid t)
+{
+    return t == LG_T_OID || t == LG_T_REGCLASS || t == LG_T_REGTYPE || t == LG_T_REGPROC ||
+           t == LG_T_REGNAMESPACE || t == LG_T_REGROLE;
+}
+
+/* May a value of type v be encoded for a key of type k? */
+static bool
+encodable(lg_oid k, lg_oid v)
+{
+    return k == v || (text_like(k) && text_like(v)) || (int_like(k) && int_like(v)) ||
+           (oid_like(k) && oid_like(v));
+}
+
+/* Does the conjunct restrict key `key` of the index? Fills *c. */
+static bool
+match_cond(const lg_index *ix, uint16_t key, uint32_t rte, lg_expr *q, const bool *usable,
+           lg_index_cond *c)
+{
+    int16_t att = ix->attnum[key];
+    lg_oid kt = ix->key[key].type;
+    const lg_opclass *oc = lg_opclass_get(ix->opclass[key]);
+    if (!att)
+        return false;
+    *c = (lg_index_cond){.key = key, .qual = q};
+    if (q->kind == LG_EX_IS_NULL && is_column(q->args[0], rte, att)) {
+        c->op = q->negated ? LG_COND_NOT_NULL : LG_COND_IS_NULL;
+        return !q->negated;
+    }
+    if (!oc)
+        oc = lg_opclass_default(LG_AM_BTREE, kt);
+    if (!oc)
+        return false;
+    if (q->kind == LG_EX_ARRAY_OP && q->use_or && q->func.op && is_column(q->args[0], rte, att) &&
+        is_outside(q->args[1], rte, usable) && lg_amop_strategy(oc->family, q->func.op->oid) == 3) {
+        const lg_type *t = lg_type_get(q->args[1]->type);
+        c->op = LG_COND_ANY;
+        c->value = q->args[1];
+        c->value_type = t ? t->elem : 0;
+        return encodable(kt, c->value_type);
+    }
+    if (q->kind != LG_EX_FUNC || !q->func.op || q->nargs != 2)
+        return false;
+    const lg_operator *op = q->func.op;
+    lg_expr *v = NULL;
+    if (is_column(q->args[0], rte, att)) {
+        v = q->args[1];
+    } else if (is_column(q->args[1], rte, att) && op->commutator) {
+        v = q->args[0];
+        op = lg_operator_get(op->commutator);
+    }
+    if (!v || !op || !is_outside(v, rte, usable))
+        return false;
+    int st = lg_amop_strategy(oc->family, op->oid);
+    if (!st)
+        return false;
+    c->op = (uint8_t)st;
+    c->value = v;
+    c->value_type = v->type;
+    if (!encodable(kt, v->type)) {
+        v = (lg_expr *)(uintptr_t)strip(v);
+        c->value_type = v->type;
+    }
+    return encodable(kt, c->value_type);
+}
+
+/* Partial index: its predicate must be one of the conditions. Stored texts are bound with the
+ * relation as entry 0, so only a query's first relation can match. */
+static bool
+predicate_holds(lg_pq *pq, const lg_rte *rte, uint32_t rte_index, const lg_index *ix,
+                lg_expr *const *quals, uint32_t n)
+{
+    if (!ix->predicate_sql)
+        return true;
+    lg_expr *p, **parts;
+    lg_error saved = *pq->p->b->err;
+    if (lg_bind_expr_text(pq->p->b, ix->predicate_sql, LG_PLACE_PREDICATE, rte->rel, 0, -1, &p)) {
+        *pq->p->b->err = saved;
+        return false;
+    }
+    uint32_t np = lg_plan__split_and(pq->p, lg_plan__fold(pq->p, p), &parts);
+    for (uint32_t i = 0; i < np; i++) {
+        bool have = false;
+        for (uint32_t k = 0; k < n && !have; k++)
+            have = rte_index == 0 && lg_expr_equal(parts[i], quals[k]);
+        if (!have)
+            return false;
+    }
+    return true;
+}
+
+static uint32_t
+collect_conds(const lg_index *ix, uint32_t rte, lg_expr *const *quals, uint32_t nquals,
+              const bool *usable, lg_index_cond *conds, bool *used, bool *ret_unique)
+{
+    uint32_t n = 0;
+    uint16_t eq_keys = 0;
+    bool all_eq = true;
+    for (uint16_t key = 0; key < ix->nkeys; key++) {
+        bool eq = false, lower = false, upper = false;
+        for (int pass = 0; pass < 2 && !eq; pass++)
+            for (uint32_t i = 0; i < nquals && !eq; i++) {
+                lg_index_cond c;
+                if (used[i] || !match_cond(ix, key, rte, quals[i], usable, &c))
+                    continue;
+                bool is_eq = c.op == LG_COND_EQ || c.op == LG_COND_ANY || c.op == LG_COND_IS_NULL;
+                if (pass == 0 && !is_eq)
+                    continue;
+                if (pass == 1) {
+                    bool up = c.op == LG_COND_LT || c.op == LG_COND_LE;
+                    if (up ? upper : lower)
+                        continue;
+                    upper = upper || up;
+                    lower = lower || !up;
+                }
+                c.boundary = true;
+                conds[n++] = c;
+                used[i] = true;
+                eq = is_eq;
+                all_eq = all_eq && (!is_eq || c.op == LG_COND_EQ);
+            }
+        if (!eq)
+            break;
+        eq_keys++;
+    }
+    *ret_unique = ix->unique && eq_keys == ix->nkeys && all_eq;
+    return n;
+}
+
+/* ---- costs ---- */
+
+static void
+seq_cost(lg_pq *pq, const lg_relation *r, lg_path *p, uint32_t nquals)
+{
+    const lg_plan_settings *s = pq->p->s;
+    double t = lg_plan__rel_tuples(r);
+    p->startup = 0;
+    p->cost = lg_plan__rel_pages(r) * s->seq_page_cost +
+              t * (s->cpu_tuple_cost + nquals * s->cpu_operator_cost);
+    if (!s->seqscan)
+        p->cost += 1e10;
+}
+
+static void
+index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
+{
+    const lg_plan_settings *s = pq->p->s;
+    double t = lg_plan__rel_tuples(r), pages = lg_plan__rel_pages(r);
+    double n = p->unique ? 1 : t * sel;
+    n = n < 1 ? 1 : n;
+    double ipages = p->index->pages ? p->index->pages : t / 200 + 1;
+    double leaf = ceil(ipages * sel);
+    double heap = p->index_only ? pages * sel * 0.1 : n;
+    /* Mackert and Lohman, coarse: no more fetches than pages, twice over. */
+    if (heap > pages)
+        heap = pages + (heap - pages) * 0.1;
+    double depth = t > 1 ? ceil(log(t) / log(200.0)) : 1;
+    p->startup = depth * 0.5 * s->cpu_tuple_cost + log2(t < 2 ? 2 : t) * s->cpu_operator_cost;
+    p->cost = p->startup + leaf * s->cpu_tuple_cost + heap * s->random_page_cost * 0.3 +
+              s->random_page_cost * 0.25 +
+              n * (s->cpu_index_tuple_cost + s->cpu_tuple_cost +
+                   (p->nconds + p->nquals) * s->cpu_operator_cost);
+    if (!s->indexscan)
+        p->cost += 1e10;
+}
+
+static double
+cond_selectivity(lg_pq *pq, const lg_index_cond *c, uint32_t n)
+{
+    double s = 1;
+    for (uint32_t i = 0; i < n; i++)
+        s *= lg_plan__selectivity(pq, c[i].qual);
+    return s;
+}
+
+static bool
+covers(lg_pq *pq, const lg_index *ix, uint32_t rte)
+{
+    const bool *need = pq->needed[rte];
+    const lg_rte *r = pq->q->rtes[rte];
+    if (!pq->p->s->indexonlyscan || ix->nexprs)
+        return false;
+    for (int i = 0; i < LG_NEEDED_BASE; i++)
+        if (need[i])
+            return false;
+    for (uint32_t c = 1; c <= r->ncols; c++) {
+        bool have = !need[LG_NEEDED_BASE + c];
+        for (uint16_t k = 0; k < ix->nkeys && !have; k++)
+            have = ix->attnum[k] == (int16_t)c && lg_key_lossless(ix->key[k].type);
+        if (!have)
+            return false;
+    }
+    return true;
+}
+
+static lg_path *
+make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_expr *const *quals,
+                uint32_t nquals, const bool *usable)
+{
+    lg_planner *pl = pq->p;
+    const lg_rte *rte = pq->q->rtes[it->rte];
+    bool *used = LG_NEWN(pl->a, bool, nquals + 1);
+    lg_index_cond *conds = LG_NEWN(pl->a, lg_index_cond, nquals + 1);
+    bool unique;
+    if (!ix->valid || !predicate_holds(pq, rte, it->rte, ix, quals, nquals))
+        return NULL;
+    uint32_t n = collect_conds(ix, it->rte, quals, nquals, usable, conds, used, &unique);
+    lg_path *p = LG_NEW(pl->a, lg_path);
+    p->kind = LG_PATH_SCAN;
+    p->item = item;
+    p->index = ix;
+    p->conds = conds;
+    p->nconds = n;
+    p->unique = unique;
+    p->quals = LG_NEWN(pl->a, lg_expr *, nquals + 1);
+    double sel = cond_selectivity(pq, conds, n), rest = 1;
+    for (uint32_t i = 0; i < nquals; i++)
+        if (!used[i]) {
+            p->quals[p->nquals++] = quals[i];
+            rest *= lg_plan__selectivity(pq, quals[i]);
+        }
+    p->index_only = covers(pq, ix, it->rte) && p->nquals == 0;
+    p->rows = lg_plan__rel_tuples(rte->rel) * sel * rest;
+    if (unique && p->rows > 1)
+        p->rows = 1;
+    p->rows = p->rows < 1 ? 1 : p->rows;
+    index_cost(pq, rte->rel, p, sel);
+    return p;
+}
+
+/* How many leading items of the wanted order the index gives; *backward when read backwards. */
+static uint32_t
+gives_order(lg_pq *pq, const lg_path *p, uint32_t rte, const lg_sort_item *order, uint32_t n,
+            bool *backward)
+{
+    uint32_t k = 0;
+    uint16_t key = 0;
+    *backward = false;
+    for (; k < n; key++) {
+        if (key >= p->index->nkeys)
+            return k;
+        const lg_expr *e = NULL;
+        for (uint32_t t = 0; t < pq->q->ntargets; t++)
+            if (pq->q->targets[t].ref == order[k].ref)
+                e = pq->q->targets[t].expr;
+        bool fixed = false;
+        for (uint32_t c = 0; c < p->nconds; c++)
+            fixed = fixed || (p->conds[c].key == key && p->conds[c].op == LG_COND_EQ);
+        if (!e || !p->index->attnum[key] || !is_column(e, rte, p->index->attnum[key])) {
+            if (fixed)
+                continue;
+            return k;
+        }
+        const lg_keycol *kc = &p->index->key[key];
+        bool back = order[k].desc != kc->desc;
+        bool nulls = order[k].nulls_first == (back ? !kc->nulls_first : kc->nulls_first);
+        const lg_relation *r = pq->q->rtes[rte]->rel;
+        if (!nulls && !lg_relation_column(r, p->index->attnum[key])->not_null)
+            return k;
+        if (k > 0 && back != *backward)
+            return k;
+        *backward = back;
+        k++;
+    }
+    return k;
+}
+
+static lg_path *
+tid_path(lg_pq *pq, lg_item *it, uint32_t item)
+{
+    for (uint32_t i = 0; i < it->nlocal; i++) {
+        lg_expr *q = it->local[i];
+        bool any = q->kind == LG_EX_ARRAY_OP && q->use_or;
+        if ((q->kind != LG_EX_FUNC && !any) || !q->func.op || strcmp(q->func.op->name, "=") != 0)
+            continue;
+        if (!is_column(q->args[0], it->rte, LG_SYSCOL_CTID) ||
+            !is_outside(q->args[1], it->rte, NULL))
+            continue;
+        lg_path *p = LG_NEW(pq->p->a, lg_path);
+        p->kind = LG_PATH_SCAN;
+        p->item = item;
+        p->by_tid = true;
+        p->conds = LG_NEW(pq->p->a, lg_index_cond);
+        p->nconds = 1;
+        p->conds[0] = (lg_index_cond){.op = any ? LG_COND_ANY : LG_COND_EQ,
+                                      .value = q->args[1],
+                                      .value_type = LG_T_TID,
+                                      .boundary = true,
+                                      .qual = q};
+        p->quals = LG_NEWN(pq->p->a, lg_expr *, it->nlocal);
+        for (uint32_t k = 0; k < it->nlocal; k++)
+            if (k != i)
+                p->quals[p->nquals++] = it->local[k];
+        p->rows = 1;
+        p->cost = pq->p->s->random_page_cost;
+        return p;
+    }
+    return NULL;
+}
+
+void
+lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_item *order,
+                   uint32_t norder, lg_path **ret_cheapest, lg_path **ret_sorted)
+{
+    lg_planner *pl = pq->p;
+    lg_relation *r = pq->q->rtes[it->rte]->rel;
+    lg_path *seq = LG_NEW(pl->a, lg_path);
+    seq->kind = LG_PATH_SCAN;
+    seq->item = index;
+    seq->quals = it->local;
+    seq->nquals = it->nlocal;
+    double sel = 1;
+    for (uint32_t i = 0; i < it->nlocal; i++)
+        sel *= lg_plan__selectivity(pq, it->local[i]);
+    seq->rows = lg_plan__rel_tuples(r) * sel;
+    seq->rows = seq->rows < 1 ? 1 : seq->rows;
+    seq_cost(pq, r, seq, it->nlocal);
+    lg_path *best = seq, *sorted = NULL, *tid = tid_path(pq, it, index);
+    if (tid)
+        best = tid;
+    for (uint16_t i = 0; i < r->nindexes && !r->virtual_rel; i++) {
+        lg_path *p = make_index_path(pq, it, index, r->indexes[i], it->local, it->nlocal, NULL);
+        if (!p)
+            continue;
+        bool back;
+        if (norder && (p->nsorted = gives_order(pq, p, it->rte, order, norder, &back)) == norder) {
+            p->backward = back;
+            if (!sorted || p->cost < sorted->cost)
+                sorted = p;
+        }
+        if (p->nconds && p->cost < best->cost)
+            best = p;
+        if (!p->nconds && p->index_only && p->cost < best->cost)
+            best = p;
+        if (p->unique && !tid) { /* nothing beats it */
+            best = p;
+            break;
+        }
+    }
+    it->rows = best->rows;
+    *ret_cheapest = best;
+    *ret_sorted = sorted;
+}
+
+lg_path *
+lg_plan__param_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *quals, uint32_t nquals,
+                    const bool *usable_rtes)
+{
+    const lg_relation *r = pq->q->rtes[it->rte]->rel;
+    lg_path *best = NULL;
+    if (r->virtual_rel)
+        return NULL;
+    for (uint16_t i = 0; i < r->nindexes; i++) {
+        lg_path *p = make_index_path(pq, it, index, r->indexes[i], quals, nquals, usable_rtes);
+        bool uses_outer = false;
+        for (uint32_t c = 0; p && c < p->nconds; c++)
+            uses_outer =
+                uses_outer || (p->conds[c].value && lg_expr_has_kind(p->conds[c].value, LG_EX_VAR));
+        if (p && uses_outer && (!best || p->cost < best->cost))
+            best = p;
+    }
+    return best;
+}
