@@ -487,7 +487,7 @@ set_up(sim_world *w, unsigned nodes)
     w->node_count = 1 + (unsigned)draw(w, SIM_MAX_NODES);
     if (nodes)
         w->node_count = nodes;
-    w->account_blocks = 4 + (uint32_t)draw(w, 40);
+    w->account_blocks = 4 + (uint32_t)draw(w, draw(w, 2) ? 40 : 220);
     for (unsigned i = 0; i < SIM_DISKS; i++)
         if (lg_sim_disk_create(w->sim, disk_names[i], DISK_BYTES) != LG_OK)
             sim_fail(w, "no disk");
