@@ -130,7 +130,7 @@ macro(lagoon_add_unit_tests)
       target_link_libraries(test_${target} PRIVATE lagoon_flags ${target} cunit pthread m)
       add_test(NAME unit/${module} COMMAND test_${target})
       # The fabric libraries would take over the signal handlers of the sanitizers.
-      set_tests_properties(unit/${module} PROPERTIES ENVIRONMENT "UCX_HANDLE_ERRORS=none;HFI_NO_BACKTRACE=1")
+      set_tests_properties(unit/${module} PROPERTIES ENVIRONMENT "UCX_HANDLE_ERRORS=none;UCX_MEM_MMAP_HOOK_MODE=none;HFI_NO_BACKTRACE=1")
     endif()
   endforeach()
 endmacro()
