@@ -1,0 +1,135 @@
+/* Membership: which instances form the cluster, decided by the agents on the voting files.
+ *
+ * PURE: no I/O, no clock. The driver (the agent, or a test) runs rounds. A ROUND writes the own slot to
+ * every voting file and then reads all slots from that file; it counts when a majority of the files
+ * has done both. What was read is merged (the newest slot of each node) and handed in.
+ *
+ * VIEWS are a sequence, one disk-Paxos instance (Gafni, Lamport: Disk Paxos, 2003) per epoch:
+ *
+ *     IDLE --begin--> PHASE1 --scan: no higher ballot--> PHASE2 --scan: no higher ballot--> decided
+ *                        \---------- a higher ballot ----------/--> IDLE, back off, again
+ *
+ * A slot that shows decided epoch E answers for all instances up to E: who is behind adopts it.
+ *
+ * INVARIANTS
+ *  M1 One value per epoch (Paxos; the state of a slot survives restarts of its agent).
+ *  M2 A lease is extended to s + lease_ns only after a round begun at s whose scan shows the own
+ *     instance in the newest view and no proposal of another node for the epoch after it.
+ *  M3 A proposer leaves out a live-looking member for silence only when the scan of its phase 1,
+ *     read after its own mark was written, still shows no new heartbeat for dead_ns. Since on some
+ *     file either it reads the other's heartbeat or the other reads its mark (M2), the lease of
+ *     the one left out began before that silence: it has ended, as dead_ns exceeds lease_ns by a
+ *     margin for writes already on their way and for clocks of different speed.
+ *  M4 An instance is let in or welcomed only when every member has completed the newest view, so that
+ *     no recovery is forgotten when the members that owe it die.
+ *  M5 An empty view has at most one cold starter; only that one may join it.
+ */
+#ifndef LG_MEMBER_MEMBER_H
+#define LG_MEMBER_MEMBER_H
+
+#include "agent_proto.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LG_MEMBER_NODES   16 /* nodes are 1 .. 15 */
+#define LG_MEMBER_ADDRESS 64
+#define LG_VOTE_SLOT_BYTES 4096
+
+/* What a slot says of its node's instance. */
+enum lg_member_instance {
+    LG_MEMBER_NONE,
+    LG_MEMBER_STARTING, /* its process runs; it waits to be welcomed, or recovers */
+    LG_MEMBER_READY,    /* may be in a view */
+    LG_MEMBER_DEAD,     /* its agent has seen the process end and its locks fall: fenced */
+    LG_MEMBER_LEFT      /* ended by itself with everything on disk */
+};
+
+typedef struct lg_member_view {
+    uint64_t epoch;
+    uint32_t members; /* bit per node */
+    uint32_t victims;
+    uint32_t cold_node; /* of an empty view: who recovers everything; 0: nobody yet */
+    uint32_t by_lease;  /* some victim was fenced by waiting out its lease */
+    uint64_t cold_incarnation;
+    uint64_t incarnation[LG_MEMBER_NODES]; /* of members and victims */
+    char address[LG_MEMBER_NODES][LG_MEMBER_ADDRESS];
+} lg_member_view;
+
+/* A slot on a voting file: exactly 4 KiB, two copies per node written in turn. */
+typedef struct lg_vote_slot {
+    uint32_t magic;
+    uint32_t crc; /* of everything after it */
+    uint32_t version;
+    uint32_t node;
+    uint64_t seq;  /* counts writes: the heartbeat */
+    uint64_t boot; /* random for each life of the agent */
+    uint64_t incarnation;
+    uint32_t instance; /* enum lg_member_instance */
+    uint32_t pid;
+    uint64_t done_epoch; /* the instance has completed this view */
+    uint32_t shown_state; /* lg_instance_state */
+    uint32_t sessions;
+    uint32_t target; /* 1: the instance shall run */
+    uint32_t restarts;
+    char address[LG_MEMBER_ADDRESS]; /* interconnect */
+    char listen[LG_MEMBER_ADDRESS];
+    uint64_t command_seq[LG_MEMBER_NODES]; /* requests to other agents ... */
+    uint32_t command[LG_MEMBER_NODES];
+    uint64_t command_done; /* ... and the newest one to this node that it has carried out */
+    lg_member_view decided;
+    uint64_t prop_epoch, mbal, bal;
+    lg_member_view value; /* accepted with bal */
+    char rest[LG_VOTE_SLOT_BYTES - 2792];
+} lg_vote_slot;
+
+_Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");
+
+/* Newest slot of each node; seq 0: none. */
+typedef struct lg_vote_scan {
+    lg_vote_slot slot[LG_MEMBER_NODES];
+} lg_vote_scan;
+
+void lg_vote_seal(lg_vote_slot *s); /* magic, version, crc */
+bool lg_vote_valid(const lg_vote_slot *s, uint32_t node);
+
+typedef struct lg_member_config {
+    uint32_t node;
+    uint32_t nodes;    /* bits of the configured nodes */
+    uint64_t lease_ns; /* dead_ns must exceed it by the margin */
+    uint64_t dead_ns;
+} lg_member_config;
+
+enum lg_member_phase { LG_MEMBER_IDLE, LG_MEMBER_PHASE1, LG_MEMBER_PHASE2 };
+
+typedef struct lg_member {
+    lg_member_config cfg;
+    lg_vote_slot mine; /* the caller sets what concerns its instance; the rest is ours */
+    lg_vote_scan seen;
+    uint64_t changed_at[LG_MEMBER_NODES]; /* own clock: when a new heartbeat was last seen */
+    lg_member_view view; /* newest decided */
+    enum lg_member_phase phase;
+    lg_member_view proposal; /* of phase 2 */
+    uint64_t highest_ballot;
+    uint64_t mark_since; /* another's unfinished proposal is in sight since; 0: none */
+} lg_member;
+
+/* own: the slot found on the voting files (NULL: none, a first start). boot: random. */
+void lg_member_init(lg_member *m, const lg_member_config *cfg, const lg_vote_slot *own, uint64_t boot);
+/* The slot to write in the next round: counts the heartbeat and seals it. */
+const lg_vote_slot *lg_member_next_slot(lg_member *m);
+/* The result of a round, completed at `now`. True: a newer view was learned. Drives a proposal on. */
+bool lg_member_scan(lg_member *m, const lg_vote_scan *scan, uint64_t now);
+/* Is a new view called for? `mine_ret`: for a reason of the own node, so propose without delay. */
+bool lg_member_wants(const lg_member *m, uint64_t now, bool *mine_ret);
+void lg_member_begin(lg_member *m); /* IDLE -> PHASE1; a round must follow */
+void lg_member_abandon(lg_member *m); /* a round failed: back to IDLE, the mark stays */
+/* After a scan of a round begun at `began`: the lease of the own instance; 0: not extended. */
+uint64_t lg_member_lease_until(const lg_member *m, uint64_t began);
+bool lg_member_alive(const lg_member *m, uint32_t node, uint64_t now);
+/* May the own instance, STARTING, be welcomed? *ret_cold: it is the cold starter. */
+bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
+bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
+/* As the instances and lagoonctl are told it. */
+void lg_member_agent_view(const lg_member_view *v, lg_agent_view *ret);
+
+#endif
