@@ -48,6 +48,13 @@ state_of(sim_world *w)
     return w->kind_state;
 }
 
+/* A single node is an instance alone: no agent, no interconnect. */
+static bool
+alone(const sim_world *w)
+{
+    return w->node_count == 1;
+}
+
 /* ---- the agent ---- */
 
 static void
@@ -193,7 +200,8 @@ config_of(sim_world *w, unsigned id, lg_instance_config *ret)
     snprintf(ret->listen, sizeof ret->listen, "sim:%u:5432", id);
     snprintf(ret->transport, sizeof ret->transport, "sim");
     snprintf(ret->interconnect, sizeof ret->interconnect, "sim:%u:7000", id);
-    snprintf(ret->agent, sizeof ret->agent, "sim:%u:9000", id);
+    if (!alone(w))
+        snprintf(ret->agent, sizeof ret->agent, "sim:%u:9000", id);
     snprintf(ret->cluster_key, sizeof ret->cluster_key, "%s", state_of(w)->key_path);
     ret->disk_count = SIM_DISKS;
     for (unsigned i = 0; i < SIM_DISKS; i++)
@@ -223,12 +231,28 @@ instance_fiber(void *arg)
     sim_node_give_up(n, "instance", lg_instance_run(&env, &cfg, &r->in));
 }
 
+/* Alone: nobody tells that it is open. */
+static void
+watch_fiber(void *arg)
+{
+    struct running *r = arg;
+    while (!r->in || !r->in->sessions)
+        (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(r->n->run) + 10 * LG_MS, LG_WAIT_SLEEP);
+    r->n->open = true;
+    sim_log(r->n->w, "node %u is open", r->n->id);
+}
+
 static void
 boot(sim_node *n)
 {
     struct running *r = lg_zalloc(sizeof *r);
     r->n = n;
     n->inst = (sim_instance *)(void *)r;
+    if (alone(n->w)) {
+        n->ready = true;
+        if (lg_run_spawn(n->run, "watch", 0, watch_fiber, r, NULL) != LG_OK)
+            sim_node_give_up(n, "spawn", LG_NO_MEMORY);
+    }
     if (lg_run_spawn(n->run, "instance", 512 * 1024, instance_fiber, r, NULL) != LG_OK)
         sim_node_give_up(n, "spawn", LG_NO_MEMORY);
 }
@@ -245,7 +269,7 @@ lease(sim_node *n)
     struct agent *a = n->agent;
     char buf[LG_AGENT_LINE_MAX];
     lg_agent_writer w;
-    if (a->incarnation != n->incarnation)
+    if (alone(n->w) || a->incarnation != n->incarnation)
         return;
     lg_agent_begin(&w, buf, "LEASE");
     lg_agent_add_u64(&w, "until_ns", n->lease_until);
@@ -264,7 +288,7 @@ view(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count)
         v.members[i].incarnation = members[i].incarnation;
         snprintf(v.members[i].address, sizeof v.members[i].address, "%s", members[i].address);
     }
-    if (a->incarnation != n->incarnation)
+    if (alone(n->w) || a->incarnation != n->incarnation)
         return;
     lg_agent_begin(&w, buf, "VIEW");
     lg_agent_add_view(&w, &v);
@@ -275,6 +299,8 @@ static bool
 settled(const sim_node *n)
 {
     const lg_instance *in = instance_of(n);
+    if (alone(n->w))
+        return in && in->sessions && in->rollbacks == 0;
     return in && in->reconf && in->recoverer && lg_reconf_open_epoch(in->reconf) == n->w->epoch &&
            lg_recoverer_pending(in->recoverer) == 0 && in->rollbacks == 0 && in->sessions;
 }

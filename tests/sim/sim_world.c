@@ -199,7 +199,8 @@ publish(sim_world *w, uint64_t members)
         sim_node *n = node_at(w, i);
         if (!(members >> i & 1))
             continue;
-        n->open = false;
+        if (w->node_count > 1)
+            n->open = false; /* until it tells */
         n->cold = false;
         n->was_member = true;
         struct view_message *v;
