@@ -319,6 +319,26 @@ drop_stale(lg_rpc *rpc, lg_netbuf *b)
     rx_done(rpc, b);
 }
 
+/* The part of this instance that answers is not up (yet): a caller is told so, a one-way message
+ * cannot be dropped in silence. */
+static void
+no_handler(lg_rpc *rpc, lg_netbuf *b)
+{
+    const lg_rpc_rx *rx = lg_rpc__rx(b);
+    lg_rpc_conn *c = lg_rpc__conn_by_serial(rpc, rx->conn_serial);
+    if (rx->m.token.node) {
+        lg_rpc_out o = {.type = rx->m.type,
+                        .flags = (uint16_t)(rx->flags | LG_RPC_F_REPLY),
+                        .token = rx->m.token,
+                        .status = LG_NOT_OPEN};
+        (void)!lg_rpc__send(rpc, rx->m.token.node, rx->m.token.incarnation, &o);
+        c = NULL;
+    }
+    rx_done(rpc, b);
+    if (c)
+        lg_rpc__conn_lost(c, LG_PROTOCOL);
+}
+
 static void
 dispatch(lg_rpc *rpc, lg_netbuf *b)
 {
@@ -337,7 +357,10 @@ dispatch(lg_rpc *rpc, lg_netbuf *b)
         return;
     }
     lg_rpc_handler fn = rpc->handlers[rx->m.type];
-    LG_ASSERT(fn);
+    if (!fn) {
+        no_handler(rpc, b);
+        return;
+    }
     fn(rpc->handler_args[rx->m.type], &rx->m);
     if (!rx->taken)
         rx_done(rpc, b);
@@ -394,8 +417,7 @@ frame_good(const lg_rpc_conn *c, const lg_netbuf *b)
     if (f->type >= LG_RPC_T_HELLO1)
         return true;
     return c->ready && f->type < rpc->cfg.type_count && f->node == c->peer_node &&
-           f->incarnation == c->peer_incarnation &&
-           ((f->flags & LG_RPC_F_REPLY) || rpc->handlers[f->type]);
+           f->incarnation == c->peer_incarnation;
 }
 
 /* Small messages move to small buffers, so that those kept long hold no receive buffer. */

@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ECHO, NOTE, FORWARD, KEEP, PING_ANY, TYPES };
+enum { ECHO, NOTE, FORWARD, KEEP, PING_ANY, LATER, TYPES };
 
 static const lg_rpc_type types[TYPES] = {
     [ECHO] = {"echo", 0},       [NOTE] = {"note", 0},
     [FORWARD] = {"forward", 0}, [KEEP] = {"keep", 0},
     [PING_ANY] = {"ping", LG_RPC_ANY_EPOCH},
+    [LATER] = {"later", 0}, /* nobody handles it */
 };
 
 #define MAX_MEMBERS 3
@@ -354,6 +355,9 @@ body_async(struct world *w)
     CU_ASSERT_EQUAL(c.st, LG_TIMEOUT);
     CU_ASSERT_EQUAL(b.called, 0);
     CU_ASSERT_EQUAL(call(w, 2, KEEP, 20, NULL), LG_TIMEOUT);
+    CU_ASSERT_EQUAL(call(w, 2, LATER, 5000, NULL), LG_NOT_OPEN);
+    CU_ASSERT_EQUAL(call(w, 1, LATER, 5000, NULL), LG_NOT_OPEN);
+    CU_ASSERT_EQUAL(w->m[1].downs, 0);
 }
 
 LG_TEST(test_rpc__asynchronous_calls) { with_world_of("sim", 2, 0, 4, body_async); }
