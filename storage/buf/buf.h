@@ -77,6 +77,9 @@ typedef struct lg_buf_config {
 
 LG_MUST lg_status lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache);
 void lg_buf_cache_destroy(lg_buf_cache *c); /* drops everything; writes nothing */
+/* A joining instance has a cache before it may open its own thread: until then nothing is changed.
+ * */
+void lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo);
 uint32_t lg_buf_block_bytes(const lg_buf_cache *c);
 lg_run *lg_buf_run(const lg_buf_cache *c);
 lg_scn_clock *lg_buf_clock(const lg_buf_cache *c);
@@ -164,6 +167,12 @@ void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
  * or X and it is dirty or not known to be on disk in this version. LG_NOT_FOUND: we do not hold
  * it. Blocks the calling fiber. */
 LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
+
+/* Recovery made this image (sealed) of a block. We hold it in X: the buffer gets the image, dirty;
+ * lg_buf_write_blocks must follow. LG_NOT_FOUND: we do not hold it in X, the caller writes it. */
+LG_MUST lg_status lg_buf_recovered(lg_buf_cache *c, lg_addr addr, const void *image);
+/* lg_buf_write_one for many, batched. Blocks that we do not hold are passed over. */
+LG_MUST lg_status lg_buf_write_blocks(lg_buf_cache *c, const lg_addr *addrs, uint32_t count);
 
 /* Reconfiguration: visits every buffer that holds a mode or a past image (to rebuild directories).
  * fn must not block. */

@@ -39,8 +39,24 @@ lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty)
     }
     lg_scn_observe(c->cfg.clock, lg_version_scn(arrived));
     if (dirty && !b->dirty)
-        lg_buf__mark_dirty(f, lg_redo_end(c->cfg.redo));
+        lg_buf__mark_dirty(f, c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
     return LG_OK;
+}
+
+lg_status
+lg_buf_recovered(lg_buf_cache *c, lg_addr addr, const void *image)
+{
+    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    if (!f || f->b.mode != LG_MODE_X || f->b.converting)
+        return LG_NOT_FOUND;
+    f->b.pins++;
+    while (f->writing || f->b.users > 0) { /* the image it began with, on its way to disk */
+        lg_waitq *q = f->b.users > 0 ? &f->b.idleq : &f->b.convq;
+        (void)!lg_waitq_wait(q, LG_WAIT_BUFFER_BUSY, LG_FOREVER, false);
+    }
+    lg_status st = f->b.mode == LG_MODE_X ? lg_buf_install(c, &f->b, image, true) : LG_NOT_FOUND;
+    f->b.pins--;
+    return st;
 }
 
 void

@@ -256,27 +256,68 @@ lg_buf__write_some(lg_buf_cache *c, uint32_t most)
     return write_round(c, LG_LSN_MAX, most, &n, false);
 }
 
+/* TAKEN: in the batch at i. DROPPED: nothing to write; *ret_held says whether we hold it. */
+static enum take
+take_one(lg_buf_cache *c, lg_addr addr, uint32_t i, bool *ret_held)
+{
+    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    *ret_held = f && f->b.mode >= LG_MODE_S;
+    if (!*ret_held || f->reading)
+        return *ret_held ? BUSY : DROPPED;
+    if (!f->b.valid) {
+        *ret_held = false; /* our read failed: nothing of it is ours to write */
+        return DROPPED;
+    }
+    if (f->writing)
+        return BUSY;
+    if (!f->b.dirty && f->b.disk_version == lg_block_version(f->b.data))
+        return DROPPED;
+    return batch_take(c, f, i);
+}
+
+/* Writes addrs[0..*ret_done) as far as they can be taken at once; at least one, waiting for it. */
+static lg_status
+write_listed(lg_buf_cache *c, const lg_addr *addrs, uint32_t count, uint32_t *ret_done,
+             bool *ret_held)
+{
+    uint32_t taken = 0, i = 0;
+    enum take t = DROPPED;
+    batch_begin(c);
+    for (; i < count && taken < c->batch_max; i++) {
+        t = take_one(c, addrs[i], taken, ret_held);
+        if (t == TAKEN)
+            taken++;
+        else if (t != DROPPED)
+            break;
+    }
+    lg_status st = taken ? batch_write(c, taken) : LG_OK;
+    batch_end(c);
+    *ret_done = i;
+    if (st != LG_OK || i > 0)
+        return st;
+    lg_volume_place place;
+    return t == BUSY ? wait_busy(c, addrs[0]) : lg_buf_locate(c, addrs[0], &place);
+}
+
+lg_status
+lg_buf_write_blocks(lg_buf_cache *c, const lg_addr *addrs, uint32_t count)
+{
+    bool held;
+    while (count > 0) {
+        uint32_t done;
+        LG_TRY(write_listed(c, addrs, count, &done, &held));
+        addrs += done;
+        count -= done;
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_buf_write_one(lg_buf_cache *c, lg_addr addr)
 {
-    for (;;) {
-        batch_begin(c);
-        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-        lg_status st = LG_NOT_FOUND;
-        enum take t = DROPPED;
-        if (f && f->b.mode >= LG_MODE_S && f->b.valid) {
-            st = LG_OK;
-            if (f->b.dirty || f->b.disk_version != lg_block_version(f->b.data))
-                t = batch_take(c, f, 0);
-            if (t == TAKEN)
-                st = batch_write(c, 1);
-        } else if (f && f->reading) {
-            t = BUSY;
-        }
-        batch_end(c);
-        if (t == TAKEN || t == DROPPED)
-            return st;
-        lg_volume_place place;
-        LG_TRY(t == BUSY ? wait_busy(c, addr) : lg_buf_locate(c, addr, &place));
-    }
+    uint32_t done = 0;
+    bool held = false;
+    while (done == 0)
+        LG_TRY(write_listed(c, &addr, 1, &done, &held));
+    return held ? LG_OK : LG_NOT_FOUND;
 }

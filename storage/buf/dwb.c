@@ -154,9 +154,15 @@ lg_dwb_write(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
     return st;
 }
 
+void
+lg_dwb_spare(lg_dwb *d, uint32_t index)
+{
+    d->half = index < d->half_blocks ? 1 : 0;
+}
+
 lg_status
 lg_dwb_scan(lg_run *run, lg_volume *v, uint32_t slot,
-            lg_status (*fn)(void *arg, lg_addr addr, const void *image), void *arg)
+            lg_status (*fn)(void *arg, lg_addr addr, const void *image, uint32_t index), void *arg)
 {
     (void)run;
     lg_volume_area area;
@@ -169,7 +175,7 @@ lg_dwb_scan(lg_run *run, lg_volume *v, uint32_t slot,
         const lg_block_header *h = (const lg_block_header *)(void *)(buf + at);
         lg_addr addr = {h->file, h->block};
         if (h->version != 0 && lg_block_verify(h, bb, addr) == LG_OK)
-            LG_CHECK(fn(arg, addr, h));
+            LG_CHECK(fn(arg, addr, h, (uint32_t)(at / bb)));
     }
 out:
     lg_free(buf);

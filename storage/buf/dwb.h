@@ -32,9 +32,14 @@ uint32_t lg_dwb_batch_blocks(const lg_dwb *d); /* most blocks in one lg_dwb_writ
  * written, and all may have been. Blocks the fiber. */
 LG_MUST lg_status lg_dwb_write(lg_dwb *d, lg_dwb_block *blocks, uint32_t count);
 
+/* The next batch goes to the half that does not hold the image at this index of lg_dwb_scan: for
+ * recovery, whose own area may hold the only good copies of what it repairs. */
+void lg_dwb_spare(lg_dwb *d, uint32_t index);
+
 /* Reads the images in a (dead) instance's area. fn is called for each valid one; it may block. */
 LG_MUST lg_status lg_dwb_scan(lg_run *run, lg_volume *v, uint32_t slot,
-                              lg_status (*fn)(void *arg, lg_addr addr, const void *image),
+                              lg_status (*fn)(void *arg, lg_addr addr, const void *image,
+                                             uint32_t index),
                               void *arg);
 
 #endif

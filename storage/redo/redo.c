@@ -40,7 +40,7 @@ fits(lg_redo *r, uint64_t more)
     uint64_t ahead = lg_redo__align_up(r->end, r->align) + r->reserved + more;
     uint64_t used = ahead - reuse_limit(r);
     if (used > r->ring_bytes / 4 * 3 && r->poke)
-        r->poke(r->arg);
+        r->poke(r->poke_arg);
     if (used > r->ring_bytes)
         return false;
     if (ahead - r->flushed > r->buf_bytes) {
@@ -157,7 +157,7 @@ break_thread(lg_redo *r, lg_status why)
     r->broken = why;
     lg_waitq_wake_all(&r->space_q);
     if (r->on_broken)
-        r->on_broken(r->arg, why);
+        r->on_broken(r->on_broken_arg, why);
 }
 
 /* On the worker's native stack. */
@@ -326,7 +326,7 @@ make(const lg_redo_config *cfg, const lg_volume_area *area)
     if (r->max_in_flight > LG_REDO_MAX_IN_FLIGHT)
         r->max_in_flight = LG_REDO_MAX_IN_FLIGHT;
     r->archive_dir = cfg->archive_dir ? lg_strdup(cfg->archive_dir) : NULL;
-    lg_redo_set_hooks(r, cfg->poke, cfg->on_broken, cfg->arg);
+    lg_redo_set_on_broken(r, cfg->on_broken, cfg->arg);
     lg_list_init(&r->idle_writes);
     lg_list_init(&r->writes);
     lg_list_init(&r->waiters);
@@ -423,11 +423,17 @@ lg_redo_close(lg_redo *r, bool clean)
 }
 
 void
-lg_redo_set_hooks(lg_redo *r, void (*poke)(void *), void (*on_broken)(void *, lg_status), void *arg)
+lg_redo_set_poke(lg_redo *r, void (*poke)(void *), void *arg)
 {
     r->poke = poke;
+    r->poke_arg = arg;
+}
+
+void
+lg_redo_set_on_broken(lg_redo *r, void (*on_broken)(void *, lg_status), void *arg)
+{
     r->on_broken = on_broken;
-    r->arg = arg;
+    r->on_broken_arg = arg;
 }
 
 /* ---- accessors ---- */

@@ -89,9 +89,8 @@ typedef struct lg_redo_config {
     uint32_t buffer_bytes;     /* 0 = 4 MiB, bounded by the ring */
     uint32_t max_in_flight;    /* log writes; 0 = 4 */
     const char *archive_dir;   /* NULL: no archiving */
-    void (*poke)(void *arg);   /* space is short: the checkpointer should work; may be NULL */
     void (*on_broken)(void *arg, lg_status why); /* may be NULL */
-    void *arg;
+    void *arg; /* for on_broken */
 } lg_redo_config;
 
 /* Opens the thread for writing with a new incarnation; observes the header's SCN. LG_EXISTS: the
@@ -100,9 +99,10 @@ LG_MUST lg_status lg_redo_open(const lg_redo_config *cfg, lg_redo **ret_redo);
 /* Flushes; when everything before the end is on disk (checkpointed: caller's duty) marks CLEAN.
  * Stops the fibers and frees. clean == false: leaves the header OPEN. Blocks. */
 LG_MUST lg_status lg_redo_close(lg_redo *r, bool clean);
-/* Checkpointer and instance are made after the thread; they may set these later. */
-void lg_redo_set_hooks(lg_redo *r, void (*poke)(void *), void (*on_broken)(void *, lg_status),
-                       void *arg);
+/* Checkpointer and instance are made after the thread; they set these later. NULL takes one away.
+ * */
+void lg_redo_set_poke(lg_redo *r, void (*poke)(void *arg), void *arg);
+void lg_redo_set_on_broken(lg_redo *r, void (*on_broken)(void *arg, lg_status why), void *arg);
 
 /* Reserves room for `bytes` of records. Blocks while the thread is full; no latch may be held (the
  * checkpointer may need it). Give back what append did not take with lg_redo_unreserve. */

@@ -52,8 +52,9 @@ struct lg_redo {
     lg_redo_header header; /* as last written */
     char *archive_dir;
     void (*poke)(void *arg);
+    void *poke_arg;
     void (*on_broken)(void *arg, lg_status why);
-    void *arg;
+    void *on_broken_arg;
 };
 
 static inline lg_lsn

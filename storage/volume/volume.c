@@ -130,6 +130,27 @@ lg_vol__zero(lg_disk *d, uint64_t offset, uint64_t bytes)
     return st;
 }
 
+lg_status
+lg_volume_aus_zero(lg_volume *v, const lg_au *aus, uint32_t count)
+{
+    bool touched[LG_VOLUME_MAX_DISKS] = {false};
+    void *zeros = lg_io_buf_alloc(LG_VOLUME_AU_BYTES);
+    memset(zeros, 0, LG_VOLUME_AU_BYTES);
+    lg_status st = LG_OK;
+    for (uint32_t i = 0; st == LG_OK && i < count; i++) {
+        LG_ASSERT(aus[i].disk < v->label.disk_count &&
+                  aus[i].au >= lg_volume_disk_fixed_aus(v, aus[i].disk));
+        touched[aus[i].disk] = true;
+        st = lg_disk_write(v->disks[aus[i].disk], (uint64_t)aus[i].au * LG_VOLUME_AU_BYTES, zeros,
+                           LG_VOLUME_AU_BYTES, LG_IO_LAZY, LG_WAIT_DB_FILE_WRITE);
+    }
+    for (uint32_t d = 0; st == LG_OK && d < v->label.disk_count; d++)
+        if (touched[d])
+            st = lg_disk_sync(v->disks[d], LG_WAIT_DB_FILE_WRITE);
+    lg_free(zeros);
+    return st;
+}
+
 /* ---- open ---- */
 
 static void
@@ -259,6 +280,13 @@ lg_volume_disk_aus(const lg_volume *v, uint32_t disk)
 {
     LG_ASSERT(disk < v->label.disk_count);
     return v->label.disks[disk].aus;
+}
+
+uint32_t
+lg_volume_disk_fixed_aus(const lg_volume *v, uint32_t disk)
+{
+    LG_ASSERT(disk < v->label.disk_count);
+    return 1 + v->label.disks[disk].meta_aus;
 }
 
 const uint8_t *

@@ -127,12 +127,17 @@ uint32_t lg_volume_file_blocks_cached(const lg_volume *v, uint32_t file);
 LG_MUST lg_status lg_volume_read_block(lg_volume *v, const lg_volume_place *p, lg_addr addr,
                                        void *image);
 
-/* ---- formats of file 0, for storage/space/space_file and recovery ---- */
-
 typedef struct lg_au {
     uint16_t disk;
     uint32_t au;
 } lg_au;
+
+/* Zeroes allocation units, durably: what a file gets reads as never written. Blocks the fiber. */
+LG_MUST lg_status lg_volume_aus_zero(lg_volume *v, const lg_au *aus, uint32_t count);
+/* AUs at the front of a disk that are taken for good: label and its share of file 0. */
+uint32_t lg_volume_disk_fixed_aus(const lg_volume *v, uint32_t disk);
+
+/* ---- formats of file 0, for storage/space/space_file and recovery ---- */
 
 #define LG_VOL_DISK_SHIFT   20
 #define LG_VOL_HEADER_BLOCK 0u
