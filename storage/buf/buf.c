@@ -110,12 +110,6 @@ lg_buf_cache_destroy(lg_buf_cache *c)
     lg_free(c);
 }
 
-void
-lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo)
-{
-    c->cfg.redo = redo;
-}
-
 uint32_t
 lg_buf_block_bytes(const lg_buf_cache *c)
 {

@@ -77,9 +77,6 @@ typedef struct lg_buf_config {
 
 LG_MUST lg_status lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache);
 void lg_buf_cache_destroy(lg_buf_cache *c); /* drops everything; writes nothing */
-/* A joining instance has a cache before it may open its own thread: until then nothing is changed.
- * */
-void lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo);
 uint32_t lg_buf_block_bytes(const lg_buf_cache *c);
 lg_run *lg_buf_run(const lg_buf_cache *c);
 lg_scn_clock *lg_buf_clock(const lg_buf_cache *c);
