@@ -225,7 +225,8 @@ fsum_final(lg_call *c, void *state)
     struct fsum *s = state;
     if (s->n == 0)
         RET_NULL();
-    return c->func->result == LG_T_FLOAT4 ? lg_datum_float4((float)s->sum) : lg_datum_float8(s->sum);
+    return c->func->result == LG_T_FLOAT4 ? lg_datum_float4((float)s->sum)
+                                          : lg_datum_float8(s->sum);
 }
 
 static void
@@ -389,10 +390,26 @@ nvar(lg_call *c, struct nsum *s, bool sample, bool root)
     return numeric_result(c, &r);
 }
 
-static lg_datum nvar_samp(lg_call *c, void *s) { return nvar(c, s, true, false); }
-static lg_datum nvar_pop(lg_call *c, void *s) { return nvar(c, s, false, false); }
-static lg_datum nstd_samp(lg_call *c, void *s) { return nvar(c, s, true, true); }
-static lg_datum nstd_pop(lg_call *c, void *s) { return nvar(c, s, false, true); }
+static lg_datum
+nvar_samp(lg_call *c, void *s)
+{
+    return nvar(c, s, true, false);
+}
+static lg_datum
+nvar_pop(lg_call *c, void *s)
+{
+    return nvar(c, s, false, false);
+}
+static lg_datum
+nstd_samp(lg_call *c, void *s)
+{
+    return nvar(c, s, true, true);
+}
+static lg_datum
+nstd_pop(lg_call *c, void *s)
+{
+    return nvar(c, s, false, true);
+}
 
 /* --- floats: Youngs and Cramer's update, as PostgreSQL. Two variables for covariance. --- */
 
@@ -448,10 +465,26 @@ fvar(lg_call *c, struct fvar *s, bool sample, bool root)
     return lg_datum_float8(root ? sqrt(v) : v);
 }
 
-static lg_datum fvar_samp(lg_call *c, void *s) { return fvar(c, s, true, false); }
-static lg_datum fvar_pop(lg_call *c, void *s) { return fvar(c, s, false, false); }
-static lg_datum fstd_samp(lg_call *c, void *s) { return fvar(c, s, true, true); }
-static lg_datum fstd_pop(lg_call *c, void *s) { return fvar(c, s, false, true); }
+static lg_datum
+fvar_samp(lg_call *c, void *s)
+{
+    return fvar(c, s, true, false);
+}
+static lg_datum
+fvar_pop(lg_call *c, void *s)
+{
+    return fvar(c, s, false, false);
+}
+static lg_datum
+fstd_samp(lg_call *c, void *s)
+{
+    return fvar(c, s, true, true);
+}
+static lg_datum
+fstd_pop(lg_call *c, void *s)
+{
+    return fvar(c, s, false, true);
+}
 
 /* The float8 average divides the plain sum, as PostgreSQL does. */
 static lg_datum
@@ -487,7 +520,12 @@ regr_step(lg_call *c, void *state)
     }
 }
 
-static lg_datum regr_count(lg_call *c, void *s) { (void)c; return lg_datum_int8((int64_t)((struct fvar *)s)->n); }
+static lg_datum
+regr_count(lg_call *c, void *s)
+{
+    (void)c;
+    return lg_datum_int8((int64_t)((struct fvar *)s)->n);
+}
 
 #define REGR(name, min_n, null_if, expr)                                                           \
     static lg_datum name(lg_call *c, void *state)                                                  \
@@ -548,8 +586,18 @@ extreme_take(lg_call *c, struct extreme *s, lg_datum d, int sign)
         extreme_keep(c, s, d);
 }
 
-static void max_step(lg_call *c, void *s) { if (!c->nulls[0]) extreme_take(c, s, ARG(0), 1); }
-static void min_step(lg_call *c, void *s) { if (!c->nulls[0]) extreme_take(c, s, ARG(0), -1); }
+static void
+max_step(lg_call *c, void *s)
+{
+    if (!c->nulls[0])
+        extreme_take(c, s, ARG(0), 1);
+}
+static void
+min_step(lg_call *c, void *s)
+{
+    if (!c->nulls[0])
+        extreme_take(c, s, ARG(0), -1);
+}
 
 /* Signed by-value types: the datums compare as integers. */
 static lg_status
@@ -665,8 +713,18 @@ ivsum_take(struct ivsum *s, lg_datum d, int sign)
     s->n += sign;
 }
 
-static void ivsum_step(lg_call *c, void *s) { if (!c->nulls[0]) ivsum_take(s, ARG(0), 1); }
-static void ivsum_unstep(lg_call *c, void *s) { if (!c->nulls[0]) ivsum_take(s, ARG(0), -1); }
+static void
+ivsum_step(lg_call *c, void *s)
+{
+    if (!c->nulls[0])
+        ivsum_take(s, ARG(0), 1);
+}
+static void
+ivsum_unstep(lg_call *c, void *s)
+{
+    if (!c->nulls[0])
+        ivsum_take(s, ARG(0), -1);
+}
 
 static void
 ivsum_merge(lg_call *c, void *state, const void *other)
@@ -803,9 +861,9 @@ arraggarr_final(lg_call *c, void *state)
             return lg_call_error(c, "2202E", "cannot accumulate empty arrays");
         if (i == 0) {
             if (x.ndim == LG_ARRAY_MAX_DIM)
-                return lg_call_error(c, "54000",
-                                     "number of array dimensions (%d) exceeds the maximum allowed (%d)",
-                                     x.ndim + 1, LG_ARRAY_MAX_DIM);
+                return lg_call_error(
+                    c, "54000", "number of array dimensions (%d) exceeds the maximum allowed (%d)",
+                    x.ndim + 1, LG_ARRAY_MAX_DIM);
             r.elem = x.elem;
             r.ndim = x.ndim + 1;
             r.dims[0] = (int32_t)s->n;
@@ -817,7 +875,8 @@ arraggarr_final(lg_call *c, void *state)
             r.nulls = lg_arena_alloc(c->arena, r.n);
         } else if (x.ndim != r.ndim - 1 ||
                    memcmp(x.dims, r.dims + 1, sizeof(int32_t) * (size_t)x.ndim) != 0) {
-            return lg_call_error(c, "2202E", "cannot accumulate arrays of different dimensionality");
+            return lg_call_error(c, "2202E",
+                                 "cannot accumulate arrays of different dimensionality");
         }
         memcpy(r.values + (size_t)i * x.n, x.values, sizeof(lg_datum) * x.n);
         memcpy(r.nulls + (size_t)i * x.n, x.nulls, x.n);
@@ -827,16 +886,35 @@ arraggarr_final(lg_call *c, void *state)
 
 /* --- the list --- */
 
-#define MAX_OF(oid, one) {oid, sizeof(struct extreme), NULL, max_step, one, max_merge, extreme_final, NULL}
-#define MIN_OF(oid, one) {oid, sizeof(struct extreme), NULL, min_step, one, min_merge, extreme_final, NULL}
-#define NSUM(oid, step, final) {oid, sizeof(struct nsum), NULL, step, NULL, nsum_merge, final, NULL}
-#define FVAR(oid, final) {oid, sizeof(struct fvar), NULL, fvar_step, NULL, fvar_merge, final, NULL}
-#define REGRESSION(oid, final) {oid, sizeof(struct fvar), NULL, regr_step, NULL, fvar_merge, final, NULL}
-#define BITWISE(oid, op) {oid, sizeof(struct bits), NULL, op##_step, NULL, op##_merge, bits_final, NULL}
+#define MAX_OF(oid, one)                                                                           \
+    {                                                                                              \
+        oid, sizeof(struct extreme), NULL, max_step, one, max_merge, extreme_final, NULL           \
+    }
+#define MIN_OF(oid, one)                                                                           \
+    {                                                                                              \
+        oid, sizeof(struct extreme), NULL, min_step, one, min_merge, extreme_final, NULL           \
+    }
+#define NSUM(oid, step, final)                                                                     \
+    {                                                                                              \
+        oid, sizeof(struct nsum), NULL, step, NULL, nsum_merge, final, NULL                        \
+    }
+#define FVAR(oid, final)                                                                           \
+    {                                                                                              \
+        oid, sizeof(struct fvar), NULL, fvar_step, NULL, fvar_merge, final, NULL                   \
+    }
+#define REGRESSION(oid, final)                                                                     \
+    {                                                                                              \
+        oid, sizeof(struct fvar), NULL, regr_step, NULL, fvar_merge, final, NULL                   \
+    }
+#define BITWISE(oid, op)                                                                           \
+    {                                                                                              \
+        oid, sizeof(struct bits), NULL, op##_step, NULL, op##_merge, bits_final, NULL              \
+    }
 /* int8, int4, int2, float4, float8, numeric */
 #define VARIANCES(i8, i4, i2, f4, f8, num, suffix)                                                 \
-    NSUM(i8, ivar_step, n##suffix), NSUM(i4, ivar_step, n##suffix), NSUM(i2, ivar_step, n##suffix), \
-        FVAR(f4, f##suffix), FVAR(f8, f##suffix), NSUM(num, nvar_step, n##suffix)
+    NSUM(i8, ivar_step, n##suffix), NSUM(i4, ivar_step, n##suffix),                                \
+        NSUM(i2, ivar_step, n##suffix), FVAR(f4, f##suffix), FVAR(f8, f##suffix),                  \
+        NSUM(num, nvar_step, n##suffix)
 
 static const lg_agg aggs[] = {
     {2803, sizeof(struct count), NULL, count_star_step, count_star_one, count_merge, count_final,
@@ -861,31 +939,76 @@ static const lg_agg aggs[] = {
     {2104, sizeof(struct fsum), NULL, fsum_step, NULL, fsum_merge, favg_final, NULL},
     {2105, sizeof(struct fsum), NULL, fsum_step, NULL, fsum_merge, favg_final, NULL},
     {2106, sizeof(struct ivsum), NULL, ivsum_step, NULL, ivsum_merge, ivavg_final, ivsum_unstep},
-    MAX_OF(2115, int_max_one), MAX_OF(2116, int_max_one), MAX_OF(2117, int_max_one),
-    MAX_OF(2118, NULL), MAX_OF(2119, NULL), MAX_OF(2120, NULL), MAX_OF(2122, int_max_one),
-    MAX_OF(2123, int_max_one), MAX_OF(2124, NULL), MAX_OF(2126, int_max_one),
-    MAX_OF(2127, int_max_one), MAX_OF(2128, NULL), MAX_OF(2129, NULL), MAX_OF(2130, NULL),
-    MAX_OF(2244, NULL), MAX_OF(2050, NULL), MAX_OF(2797, NULL), MAX_OF(3564, NULL),
-    MAX_OF(4189, NULL), MAX_OF(5099, NULL),
-    MIN_OF(2131, int_min_one), MIN_OF(2132, int_min_one), MIN_OF(2133, int_min_one),
-    MIN_OF(2134, NULL), MIN_OF(2135, NULL), MIN_OF(2136, NULL), MIN_OF(2138, int_min_one),
-    MIN_OF(2139, int_min_one), MIN_OF(2140, NULL), MIN_OF(2142, int_min_one),
-    MIN_OF(2143, int_min_one), MIN_OF(2144, NULL), MIN_OF(2145, NULL), MIN_OF(2146, NULL),
-    MIN_OF(2245, NULL), MIN_OF(2051, NULL), MIN_OF(2798, NULL), MIN_OF(3565, NULL),
-    MIN_OF(4190, NULL), MIN_OF(5100, NULL),
-    BITWISE(2517, and), BITWISE(2518, or), BITWISE(2519, and), BITWISE(2236, and),
-    BITWISE(2237, or), BITWISE(2238, and), BITWISE(2239, or), BITWISE(2240, and),
-    BITWISE(2241, or), BITWISE(6164, xor), BITWISE(6165, xor), BITWISE(6166, xor),
+    MAX_OF(2115, int_max_one),
+    MAX_OF(2116, int_max_one),
+    MAX_OF(2117, int_max_one),
+    MAX_OF(2118, NULL),
+    MAX_OF(2119, NULL),
+    MAX_OF(2120, NULL),
+    MAX_OF(2122, int_max_one),
+    MAX_OF(2123, int_max_one),
+    MAX_OF(2124, NULL),
+    MAX_OF(2126, int_max_one),
+    MAX_OF(2127, int_max_one),
+    MAX_OF(2128, NULL),
+    MAX_OF(2129, NULL),
+    MAX_OF(2130, NULL),
+    MAX_OF(2244, NULL),
+    MAX_OF(2050, NULL),
+    MAX_OF(2797, NULL),
+    MAX_OF(3564, NULL),
+    MAX_OF(4189, NULL),
+    MAX_OF(5099, NULL),
+    MIN_OF(2131, int_min_one),
+    MIN_OF(2132, int_min_one),
+    MIN_OF(2133, int_min_one),
+    MIN_OF(2134, NULL),
+    MIN_OF(2135, NULL),
+    MIN_OF(2136, NULL),
+    MIN_OF(2138, int_min_one),
+    MIN_OF(2139, int_min_one),
+    MIN_OF(2140, NULL),
+    MIN_OF(2142, int_min_one),
+    MIN_OF(2143, int_min_one),
+    MIN_OF(2144, NULL),
+    MIN_OF(2145, NULL),
+    MIN_OF(2146, NULL),
+    MIN_OF(2245, NULL),
+    MIN_OF(2051, NULL),
+    MIN_OF(2798, NULL),
+    MIN_OF(3565, NULL),
+    MIN_OF(4190, NULL),
+    MIN_OF(5100, NULL),
+    BITWISE(2517, and),
+    BITWISE(2518, or),
+    BITWISE(2519, and),
+    BITWISE(2236, and),
+    BITWISE(2237, or),
+    BITWISE(2238, and),
+    BITWISE(2239, or),
+    BITWISE(2240, and),
+    BITWISE(2241, or),
+    BITWISE(6164, xor),
+    BITWISE(6165, xor),
+    BITWISE(6166, xor),
     VARIANCES(2718, 2719, 2720, 2721, 2722, 2723, var_pop),
     VARIANCES(2641, 2642, 2643, 2644, 2645, 2646, var_samp),
     VARIANCES(2148, 2149, 2150, 2151, 2152, 2153, var_samp),
     VARIANCES(2724, 2725, 2726, 2727, 2728, 2729, std_pop),
     VARIANCES(2712, 2713, 2714, 2715, 2716, 2717, std_samp),
     VARIANCES(2154, 2155, 2156, 2157, 2158, 2159, std_samp),
-    REGRESSION(2818, regr_count), REGRESSION(2819, regr_sxx), REGRESSION(2820, regr_syy),
-    REGRESSION(2821, regr_sxy), REGRESSION(2822, regr_avgx), REGRESSION(2823, regr_avgy),
-    REGRESSION(2824, regr_r2), REGRESSION(2825, regr_slope), REGRESSION(2826, regr_intercept),
-    REGRESSION(2827, covar_pop), REGRESSION(2828, covar_samp), REGRESSION(2829, corr),
+    REGRESSION(2818, regr_count),
+    REGRESSION(2819, regr_sxx),
+    REGRESSION(2820, regr_syy),
+    REGRESSION(2821, regr_sxy),
+    REGRESSION(2822, regr_avgx),
+    REGRESSION(2823, regr_avgy),
+    REGRESSION(2824, regr_r2),
+    REGRESSION(2825, regr_slope),
+    REGRESSION(2826, regr_intercept),
+    REGRESSION(2827, covar_pop),
+    REGRESSION(2828, covar_samp),
+    REGRESSION(2829, corr),
     {3538, sizeof(struct stragg), NULL, stragg_step, NULL, NULL, stragg_final, NULL},
     {3545, sizeof(struct stragg), NULL, stragg_step, NULL, NULL, stragg_final, NULL},
     {2335, sizeof(struct arragg), NULL, arragg_step, NULL, arragg_merge, arragg_final, NULL},
@@ -949,8 +1072,8 @@ lg_agg_step_vector(lg_call *c, const lg_agg *agg, void *state, const lg_vector *
 }
 
 lg_status
-lg_agg_step_groups(lg_call *c, const lg_agg *agg, void *const *states,
-                   const lg_vector *const *args, uint32_t nargs, const uint16_t *sel, uint32_t n)
+lg_agg_step_groups(lg_call *c, const lg_agg *agg, void *const *states, const lg_vector *const *args,
+                   uint32_t nargs, const uint16_t *sel, uint32_t n)
 {
     return step_rows(c, agg, NULL, states, args, nargs, sel, n);
 }

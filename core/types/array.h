@@ -1,6 +1,6 @@
 /* Arrays: a varlen whose payload is {i32 ndim, u32 element type, i32 has_nulls, i32 dims[ndim],
- * i32 lower bounds[ndim], null bitmap if has_nulls, the elements packed as in a row}. int2vector and
- * oidvector are one-dimensional arrays with lower bound 0. An empty array has ndim 0. */
+ * i32 lower bounds[ndim], null bitmap if has_nulls, the elements packed as in a row}. int2vector
+ * and oidvector are one-dimensional arrays with lower bound 0. An empty array has ndim 0. */
 #ifndef LG_TYPES_ARRAY_H
 #define LG_TYPES_ARRAY_H
 
@@ -13,7 +13,7 @@ typedef struct lg_array {
     int32_t ndim;
     int32_t dims[LG_ARRAY_MAX_DIM];
     int32_t lbs[LG_ARRAY_MAX_DIM];
-    uint32_t n; /* elements in all */
+    uint32_t n;       /* elements in all */
     lg_datum *values; /* by-reference ones point into the array datum */
     uint8_t *nulls;
 } lg_array;

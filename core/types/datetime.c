@@ -217,7 +217,8 @@ void
 lg_time_text(int64_t us, char *buf)
 {
     int64_t s = us / LG_US_PER_S;
-    char *p = buf + sprintf(buf, "%02d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+    char *p =
+        buf + sprintf(buf, "%02d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
     put_fraction(p, (int)(us % LG_US_PER_S));
 }
 
@@ -262,8 +263,8 @@ lg_ts_text(const lg_env *env, int64_t ts, bool with_zone, char *buf)
     if (style == LG_DATESTYLE_POSTGRES)
         p += sprintf(p, " %04d", y);
     if (with_zone) {
-        bool word = style != LG_DATESTYLE_ISO && t.abbrev[0] && t.abbrev[0] != '+' &&
-                    t.abbrev[0] != '-';
+        bool word =
+            style != LG_DATESTYLE_ISO && t.abbrev[0] && t.abbrev[0] != '+' && t.abbrev[0] != '-';
         if (word)
             p += sprintf(p, " %s", t.abbrev);
         else {
@@ -313,8 +314,11 @@ interval_postgres(lg_interval iv, char *p)
         bool minus = iv.us < 0;
         uint64_t u = minus ? 0 - (uint64_t)iv.us : (uint64_t)iv.us, s = u / 1000000;
         p += sprintf(p, "%s%s%02llu:%02llu:%02llu", first ? "" : " ",
-                     minus ? "-" : neg ? "+" : "", (unsigned long long)(s / 3600),
-                     (unsigned long long)(s / 60 % 60), (unsigned long long)(s % 60));
+                     minus ? "-"
+                     : neg ? "+"
+                           : "",
+                     (unsigned long long)(s / 3600), (unsigned long long)(s / 60 % 60),
+                     (unsigned long long)(s % 60));
         put_fraction(p, (int)(u % 1000000));
     }
 }
@@ -356,8 +360,11 @@ interval_verbose(lg_interval iv, char *p)
     struct {
         int64_t v;
         const char *unit;
-    } part[] = {{iv.months / 12, "year"}, {iv.months % 12, "mon"}, {iv.days, "day"},
-                {iv.us / 3600000000LL, "hour"}, {iv.us / 60000000 % 60, "min"}};
+    } part[] = {{iv.months / 12, "year"},
+                {iv.months % 12, "mon"},
+                {iv.days, "day"},
+                {iv.us / 3600000000LL, "hour"},
+                {iv.us / 60000000 % 60, "min"}};
     int64_t s = iv.us / 1000000 % 60;
     int us = (int)(iv.us % 1000000);
     bool zero = true, before = false;

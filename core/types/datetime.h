@@ -4,17 +4,29 @@
 
 #include "types_internal.h"
 
-#define LG_US_PER_S   1000000LL
-#define LG_US_PER_DAY 86400000000LL
+#define LG_US_PER_S       1000000LL
+#define LG_US_PER_DAY     86400000000LL
 #define LG_PG_EPOCH_JDATE 2451545 /* 2000-01-01 */
 /* Timestamps lie in [MIN, END): 4713-11-24 BC to the end of 294276. */
-#define LG_TS_MIN (-211813488000000000LL)
-#define LG_TS_END 9223371331200000000LL
+#define LG_TS_MIN   (-211813488000000000LL)
+#define LG_TS_END   9223371331200000000LL
 #define LG_DATE_END 2145031949 /* 5874898-01-01 */
 
-static inline bool lg_ts_finite(int64_t t) { return t != LG_TS_INFINITY && t != LG_TS_NEG_INFINITY; }
-static inline bool lg_date_finite(int32_t d) { return d != LG_DATE_INFINITY && d != LG_DATE_NEG_INFINITY; }
-static inline bool lg_ts_valid(int64_t t) { return t >= LG_TS_MIN && t < LG_TS_END; }
+static inline bool
+lg_ts_finite(int64_t t)
+{
+    return t != LG_TS_INFINITY && t != LG_TS_NEG_INFINITY;
+}
+static inline bool
+lg_date_finite(int32_t d)
+{
+    return d != LG_DATE_INFINITY && d != LG_DATE_NEG_INFINITY;
+}
+static inline bool
+lg_ts_valid(int64_t t)
+{
+    return t >= LG_TS_MIN && t < LG_TS_END;
+}
 
 /* Broken-down time. Years count astronomically: 0 is 1 BC. */
 typedef struct lg_dt {
@@ -29,7 +41,7 @@ void lg_jdate_split(int jd, int *year, int *mon, int *day);
 bool lg_date_valid(int year, int mon, int day);
 int lg_month_days(int year, int mon);
 
-void lg_ts_split(int64_t ts, lg_dt *ret);                          /* timestamp */
+void lg_ts_split(int64_t ts, lg_dt *ret);                                       /* timestamp */
 void lg_tstz_split(const lg_env *env, int64_t ts, const lg_tz *tz, lg_dt *ret); /* in a zone */
 /* False: out of range. */
 bool lg_ts_join(const lg_dt *dt, int64_t *ret);
@@ -39,8 +51,16 @@ int64_t lg_ts_to_local(const lg_tz *tz, int64_t tstz); /* timestamptz -> timesta
 int64_t lg_ts_to_utc(const lg_tz *tz, int64_t local);  /* and back */
 
 /* What a text denotes. */
-typedef enum lg_dt_kind { LG_DT_NORMAL, LG_DT_INFINITY, LG_DT_NEG_INFINITY, LG_DT_EPOCH,
-                          LG_DT_NOW, LG_DT_TODAY, LG_DT_TOMORROW, LG_DT_YESTERDAY } lg_dt_kind;
+typedef enum lg_dt_kind {
+    LG_DT_NORMAL,
+    LG_DT_INFINITY,
+    LG_DT_NEG_INFINITY,
+    LG_DT_EPOCH,
+    LG_DT_NOW,
+    LG_DT_TODAY,
+    LG_DT_TOMORROW,
+    LG_DT_YESTERDAY
+} lg_dt_kind;
 
 typedef struct lg_dt_parsed {
     lg_dt_kind kind;
@@ -55,11 +75,11 @@ bool lg_dt_parse(lg_call *c, const char *s, const char *type_name, lg_dt_parsed 
 /* A zone by name, abbreviation or POSIX string: fixed offset or a lg_tz. */
 bool lg_zone_find(lg_call *c, const char *name, const lg_tz **ret_tz, int32_t *ret_offset);
 
-void lg_date_text(const lg_env *env, int32_t date, char *buf);           /* 32 bytes */
-void lg_time_text(int64_t us, char *buf);                                /* 24 bytes */
+void lg_date_text(const lg_env *env, int32_t date, char *buf);             /* 32 bytes */
+void lg_time_text(int64_t us, char *buf);                                  /* 24 bytes */
 void lg_ts_text(const lg_env *env, int64_t ts, bool with_zone, char *buf); /* 80 bytes */
-void lg_zone_text(int32_t offset_east, char *buf);                       /* "+05:30" */
-void lg_interval_text(const lg_env *env, lg_interval iv, char *buf);     /* 160 bytes */
+void lg_zone_text(int32_t offset_east, char *buf);                         /* "+05:30" */
+void lg_interval_text(const lg_env *env, lg_interval iv, char *buf);       /* 160 bytes */
 
 /* Rounds to `precision` decimals of a second; -1: none. */
 int64_t lg_time_round(int64_t us, int32_t precision);

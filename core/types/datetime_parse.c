@@ -56,9 +56,9 @@ zone_overflow(struct state *s)
 static int
 month_of(const char *w)
 {
-    static const char *const names[] = {"january", "february", "march", "april", "may", "june",
-                                        "july", "august", "september", "october", "november",
-                                        "december"};
+    static const char *const names[] = {"january",   "february", "march",    "april",
+                                        "may",       "june",     "july",     "august",
+                                        "september", "october",  "november", "december"};
     for (int i = 0; i < 12; i++)
         if (strcasecmp(w, names[i]) == 0 || (strlen(w) == 3 && strncasecmp(w, names[i], 3) == 0))
             return i + 1;
@@ -68,9 +68,9 @@ month_of(const char *w)
 static bool
 is_day_name(const char *w)
 {
-    static const char *const names[] = {"sunday", "monday", "tuesday", "wednesday", "thursday",
-                                        "friday", "saturday", "tues", "wednes", "weds", "thurs",
-                                        "thur"};
+    static const char *const names[] = {"sunday",   "monday", "tuesday",  "wednesday",
+                                        "thursday", "friday", "saturday", "tues",
+                                        "wednes",   "weds",   "thurs",    "thur"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(w, names[i]) == 0 || (strlen(w) == 3 && strncasecmp(w, names[i], 3) == 0))
             return true;
@@ -82,17 +82,18 @@ static const struct {
     const char *name;
     int32_t offset;
 } zone_abbrevs[] = {
-    {"utc", 0}, {"gmt", 0}, {"z", 0}, {"zulu", 0}, {"ut", 0}, {"wet", 0}, {"west", 3600},
-    {"bst", 3600}, {"cet", 3600}, {"cest", 7200}, {"met", 3600}, {"mest", 7200}, {"mez", 3600},
-    {"mesz", 7200}, {"eet", 7200}, {"eest", 10800}, {"sast", 7200}, {"msk", 10800},
-    {"msd", 14400}, {"eat", 10800}, {"ist", 7200}, {"idt", 10800}, {"pkt", 18000}, {"npt", 20700},
-    {"mmt", 23400}, {"ict", 25200}, {"wib", 25200}, {"hkt", 28800}, {"sgt", 28800},
-    {"pht", 28800}, {"awst", 28800}, {"jst", 32400}, {"kst", 32400}, {"acst", 34200},
-    {"acdt", 37800}, {"aest", 36000}, {"aedt", 39600}, {"nzst", 43200}, {"nzdt", 46800},
-    {"azot", -3600}, {"art", -10800}, {"brt", -10800}, {"adt", -10800}, {"nst", -12600},
-    {"ndt", -9000}, {"ast", -14400}, {"edt", -14400}, {"est", -18000}, {"cdt", -18000},
-    {"cst", -21600}, {"mdt", -21600}, {"mst", -25200}, {"pdt", -25200}, {"pst", -28800},
-    {"akdt", -28800}, {"akst", -32400}, {"hst", -36000}, {"hadt", -32400}, {"hast", -36000},
+    {"utc", 0},       {"gmt", 0},      {"z", 0},         {"zulu", 0},      {"ut", 0},
+    {"wet", 0},       {"west", 3600},  {"bst", 3600},    {"cet", 3600},    {"cest", 7200},
+    {"met", 3600},    {"mest", 7200},  {"mez", 3600},    {"mesz", 7200},   {"eet", 7200},
+    {"eest", 10800},  {"sast", 7200},  {"msk", 10800},   {"msd", 14400},   {"eat", 10800},
+    {"ist", 7200},    {"idt", 10800},  {"pkt", 18000},   {"npt", 20700},   {"mmt", 23400},
+    {"ict", 25200},   {"wib", 25200},  {"hkt", 28800},   {"sgt", 28800},   {"pht", 28800},
+    {"awst", 28800},  {"jst", 32400},  {"kst", 32400},   {"acst", 34200},  {"acdt", 37800},
+    {"aest", 36000},  {"aedt", 39600}, {"nzst", 43200},  {"nzdt", 46800},  {"azot", -3600},
+    {"art", -10800},  {"brt", -10800}, {"adt", -10800},  {"nst", -12600},  {"ndt", -9000},
+    {"ast", -14400},  {"edt", -14400}, {"est", -18000},  {"cdt", -18000},  {"cst", -21600},
+    {"mdt", -21600},  {"mst", -25200}, {"pdt", -25200},  {"pst", -28800},  {"akdt", -28800},
+    {"akst", -32400}, {"hst", -36000}, {"hadt", -32400}, {"hast", -36000},
 };
 
 static bool
@@ -130,9 +131,10 @@ take_word(struct state *s, const char *w)
     static const struct {
         const char *word;
         lg_dt_kind kind;
-    } specials[] = {{"infinity", LG_DT_INFINITY}, {"-infinity", LG_DT_NEG_INFINITY},
-                    {"epoch", LG_DT_EPOCH}, {"now", LG_DT_NOW}, {"today", LG_DT_TODAY},
-                    {"tomorrow", LG_DT_TOMORROW}, {"yesterday", LG_DT_YESTERDAY}};
+    } specials[] = {{"infinity", LG_DT_INFINITY},  {"-infinity", LG_DT_NEG_INFINITY},
+                    {"epoch", LG_DT_EPOCH},        {"now", LG_DT_NOW},
+                    {"today", LG_DT_TODAY},        {"tomorrow", LG_DT_TOMORROW},
+                    {"yesterday", LG_DT_YESTERDAY}};
     lg_dt_parsed *r = s->r;
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
         if (strcasecmp(w, specials[i].word) == 0) {

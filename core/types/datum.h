@@ -45,18 +45,46 @@ typedef struct __attribute__((packed)) lg_timetz {
 #define LG_NAME_MAX   63 /* bytes of a name; longer ones are cut */
 
 /* Infinity, as PostgreSQL. */
-#define LG_DATE_INFINITY       INT32_MAX
-#define LG_DATE_NEG_INFINITY   INT32_MIN
-#define LG_TS_INFINITY         INT64_MAX
-#define LG_TS_NEG_INFINITY     INT64_MIN
+#define LG_DATE_INFINITY     INT32_MAX
+#define LG_DATE_NEG_INFINITY INT32_MIN
+#define LG_TS_INFINITY       INT64_MAX
+#define LG_TS_NEG_INFINITY   INT64_MIN
 
-static inline lg_datum lg_datum_bool(bool x) { return x ? 1 : 0; }
-static inline lg_datum lg_datum_char(char x) { return (uint8_t)x; }
-static inline lg_datum lg_datum_int2(int16_t x) { return (lg_datum)(int64_t)x; }
-static inline lg_datum lg_datum_int4(int32_t x) { return (lg_datum)(int64_t)x; }
-static inline lg_datum lg_datum_int8(int64_t x) { return (lg_datum)x; }
-static inline lg_datum lg_datum_oid(lg_oid x) { return x; }
-static inline lg_datum lg_datum_ptr(const void *p) { return (lg_datum)(uintptr_t)p; }
+static inline lg_datum
+lg_datum_bool(bool x)
+{
+    return x ? 1 : 0;
+}
+static inline lg_datum
+lg_datum_char(char x)
+{
+    return (uint8_t)x;
+}
+static inline lg_datum
+lg_datum_int2(int16_t x)
+{
+    return (lg_datum)(int64_t)x;
+}
+static inline lg_datum
+lg_datum_int4(int32_t x)
+{
+    return (lg_datum)(int64_t)x;
+}
+static inline lg_datum
+lg_datum_int8(int64_t x)
+{
+    return (lg_datum)x;
+}
+static inline lg_datum
+lg_datum_oid(lg_oid x)
+{
+    return x;
+}
+static inline lg_datum
+lg_datum_ptr(const void *p)
+{
+    return (lg_datum)(uintptr_t)p;
+}
 
 static inline lg_datum
 lg_datum_float4(float x)
@@ -74,14 +102,46 @@ lg_datum_float8(double x)
     return d;
 }
 
-static inline bool lg_bool(lg_datum d) { return d != 0; }
-static inline char lg_char(lg_datum d) { return (char)d; }
-static inline int16_t lg_int2(lg_datum d) { return (int16_t)d; }
-static inline int32_t lg_int4(lg_datum d) { return (int32_t)d; }
-static inline int64_t lg_int8(lg_datum d) { return (int64_t)d; }
-static inline lg_oid lg_oid_of(lg_datum d) { return (lg_oid)d; }
-static inline void *lg_ptr(lg_datum d) { return (void *)(uintptr_t)d; }
-static inline const char *lg_cstring(lg_datum d) { return (const char *)(uintptr_t)d; }
+static inline bool
+lg_bool(lg_datum d)
+{
+    return d != 0;
+}
+static inline char
+lg_char(lg_datum d)
+{
+    return (char)d;
+}
+static inline int16_t
+lg_int2(lg_datum d)
+{
+    return (int16_t)d;
+}
+static inline int32_t
+lg_int4(lg_datum d)
+{
+    return (int32_t)d;
+}
+static inline int64_t
+lg_int8(lg_datum d)
+{
+    return (int64_t)d;
+}
+static inline lg_oid
+lg_oid_of(lg_datum d)
+{
+    return (lg_oid)d;
+}
+static inline void *
+lg_ptr(lg_datum d)
+{
+    return (void *)(uintptr_t)d;
+}
+static inline const char *
+lg_cstring(lg_datum d)
+{
+    return (const char *)(uintptr_t)d;
+}
 
 static inline const lg_varlen *
 lg_varlen_of(lg_datum d)
@@ -114,8 +174,16 @@ lg_interval_of(lg_datum d)
     return iv;
 }
 
-static inline uint32_t lg_text_len(lg_datum d) { return lg_varlen_of(d)->len; }
-static inline const char *lg_text_data(lg_datum d) { return lg_varlen_of(d)->data; }
+static inline uint32_t
+lg_text_len(lg_datum d)
+{
+    return lg_varlen_of(d)->len;
+}
+static inline const char *
+lg_text_data(lg_datum d)
+{
+    return lg_varlen_of(d)->data;
+}
 
 /* An uninitialised varlen of len bytes. */
 static inline lg_varlen *

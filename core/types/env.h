@@ -11,16 +11,24 @@ typedef struct lg_tz lg_tz;             /* one time zone's rules */
 typedef struct lg_tz_cache lg_tz_cache; /* the zones loaded so far; one per instance */
 typedef struct lg_fntable lg_fntable;   /* func.h */
 
-typedef enum lg_datestyle { LG_DATESTYLE_ISO, LG_DATESTYLE_SQL, LG_DATESTYLE_POSTGRES,
-                            LG_DATESTYLE_GERMAN } lg_datestyle;
+typedef enum lg_datestyle {
+    LG_DATESTYLE_ISO,
+    LG_DATESTYLE_SQL,
+    LG_DATESTYLE_POSTGRES,
+    LG_DATESTYLE_GERMAN
+} lg_datestyle;
 typedef enum lg_dateorder { LG_DATEORDER_MDY, LG_DATEORDER_DMY, LG_DATEORDER_YMD } lg_dateorder;
-typedef enum lg_intervalstyle { LG_INTERVALSTYLE_POSTGRES, LG_INTERVALSTYLE_ISO_8601,
-    LG_INTERVALSTYLE_SQL_STANDARD, LG_INTERVALSTYLE_POSTGRES_VERBOSE } lg_intervalstyle;
+typedef enum lg_intervalstyle {
+    LG_INTERVALSTYLE_POSTGRES,
+    LG_INTERVALSTYLE_ISO_8601,
+    LG_INTERVALSTYLE_SQL_STANDARD,
+    LG_INTERVALSTYLE_POSTGRES_VERBOSE
+} lg_intervalstyle;
 
 typedef struct lg_env {
-    int64_t txn_ts;  /* now(): timestamptz microseconds since 2000-01-01 */
-    int64_t stmt_ts; /* statement_timestamp() */
-    int64_t (*clock_ts)(void *arg);                         /* clock_timestamp() */
+    int64_t txn_ts;                 /* now(): timestamptz microseconds since 2000-01-01 */
+    int64_t stmt_ts;                /* statement_timestamp() */
+    int64_t (*clock_ts)(void *arg); /* clock_timestamp() */
     void (*random_bytes)(void *arg, void *buf, size_t len); /* gen_random_uuid(), seeds */
     void *arg;                                              /* of both */
     lg_tz_cache *tzs;

@@ -7,25 +7,67 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum key { K_NONE, K_HH24, K_HH12, K_MI, K_SS, K_MS, K_US, K_FF, K_SSSS, K_AM, K_AM_DOT, K_Y_YYY,
-           K_YYYY, K_YYY, K_YY, K_Y, K_IYYY, K_IYY, K_IY, K_I, K_BC, K_BC_DOT, K_MONTH, K_MON, K_MM,
-           K_DAY, K_DY, K_DDD, K_DD, K_D, K_IDDD, K_ID, K_W, K_WW, K_IW, K_CC, K_J, K_Q, K_RM,
-           K_TZ, K_TZH, K_TZM, K_OF };
+enum key {
+    K_NONE,
+    K_HH24,
+    K_HH12,
+    K_MI,
+    K_SS,
+    K_MS,
+    K_US,
+    K_FF,
+    K_SSSS,
+    K_AM,
+    K_AM_DOT,
+    K_Y_YYY,
+    K_YYYY,
+    K_YYY,
+    K_YY,
+    K_Y,
+    K_IYYY,
+    K_IYY,
+    K_IY,
+    K_I,
+    K_BC,
+    K_BC_DOT,
+    K_MONTH,
+    K_MON,
+    K_MM,
+    K_DAY,
+    K_DY,
+    K_DDD,
+    K_DD,
+    K_D,
+    K_IDDD,
+    K_ID,
+    K_W,
+    K_WW,
+    K_IW,
+    K_CC,
+    K_J,
+    K_Q,
+    K_RM,
+    K_TZ,
+    K_TZH,
+    K_TZM,
+    K_OF
+};
 
 /* Longest first among those with a common start. */
 static const struct {
     const char *name;
     enum key key;
 } keys[] = {
-    {"A.D.", K_BC_DOT}, {"A.M.", K_AM_DOT}, {"AD", K_BC}, {"AM", K_AM}, {"B.C.", K_BC_DOT},
-    {"BC", K_BC}, {"CC", K_CC}, {"DAY", K_DAY}, {"DDD", K_DDD}, {"DD", K_DD}, {"DY", K_DY},
-    {"D", K_D}, {"FF", K_FF}, {"HH24", K_HH24}, {"HH12", K_HH12}, {"HH", K_HH12},
-    {"IDDD", K_IDDD}, {"ID", K_ID}, {"IW", K_IW}, {"IYYY", K_IYYY}, {"IYY", K_IYY}, {"IY", K_IY},
-    {"I", K_I}, {"J", K_J}, {"MI", K_MI}, {"MM", K_MM}, {"MONTH", K_MONTH}, {"MON", K_MON},
-    {"MS", K_MS}, {"OF", K_OF}, {"P.M.", K_AM_DOT}, {"PM", K_AM}, {"Q", K_Q}, {"RM", K_RM},
-    {"SSSSS", K_SSSS}, {"SSSS", K_SSSS}, {"SS", K_SS}, {"TZH", K_TZH}, {"TZM", K_TZM},
-    {"TZ", K_TZ}, {"US", K_US}, {"WW", K_WW}, {"W", K_W}, {"Y,YYY", K_Y_YYY}, {"YYYY", K_YYYY},
-    {"YYY", K_YYY}, {"YY", K_YY}, {"Y", K_Y}};
+    {"A.D.", K_BC_DOT}, {"A.M.", K_AM_DOT}, {"AD", K_BC},   {"AM", K_AM},       {"B.C.", K_BC_DOT},
+    {"BC", K_BC},       {"CC", K_CC},       {"DAY", K_DAY}, {"DDD", K_DDD},     {"DD", K_DD},
+    {"DY", K_DY},       {"D", K_D},         {"FF", K_FF},   {"HH24", K_HH24},   {"HH12", K_HH12},
+    {"HH", K_HH12},     {"IDDD", K_IDDD},   {"ID", K_ID},   {"IW", K_IW},       {"IYYY", K_IYYY},
+    {"IYY", K_IYY},     {"IY", K_IY},       {"I", K_I},     {"J", K_J},         {"MI", K_MI},
+    {"MM", K_MM},       {"MONTH", K_MONTH}, {"MON", K_MON}, {"MS", K_MS},       {"OF", K_OF},
+    {"P.M.", K_AM_DOT}, {"PM", K_AM},       {"Q", K_Q},     {"RM", K_RM},       {"SSSSS", K_SSSS},
+    {"SSSS", K_SSSS},   {"SS", K_SS},       {"TZH", K_TZH}, {"TZM", K_TZM},     {"TZ", K_TZ},
+    {"US", K_US},       {"WW", K_WW},       {"W", K_W},     {"Y,YYY", K_Y_YYY}, {"YYYY", K_YYYY},
+    {"YYY", K_YYY},     {"YY", K_YY},       {"Y", K_Y}};
 
 struct node {
     enum key key;
@@ -122,19 +164,21 @@ parse_template(lg_call *c, const char *p, size_t size, uint32_t *ret_n)
 
 /* --- output --- */
 
-static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July",
-                                     "August", "September", "October", "November", "December"};
-static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
-                                   "Saturday"};
-static const char *const romans[] = {"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X",
-                                     "XI", "XII"};
+static const char *const months[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
+static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                   "Thursday", "Friday", "Saturday"};
+static const char *const romans[] = {"I",   "II",   "III", "IV", "V",  "VI",
+                                     "VII", "VIII", "IX",  "X",  "XI", "XII"};
 
 static const char *
 ordinal(long long v, bool upper)
 {
     int d = (int)(llabs(v) % 100);
     int k = d >= 11 && d <= 13 ? 0 : d % 10;
-    static const char *const lo[] = {"th", "st", "nd", "rd"}, *const up[] = {"TH", "ST", "ND", "RD"};
+    static const char *const lo[] = {"th", "st", "nd", "rd"}, *const up[] = {"TH", "ST", "ND",
+                                                                             "RD"};
     k = k > 3 ? 0 : k;
     return upper ? up[k] : lo[k];
 }
@@ -158,8 +202,9 @@ put_name(lg_abuf *b, const struct node *n, const char *name, size_t len, int wid
     bool upper = isupper((unsigned char)n->text[0]) && isupper((unsigned char)n->text[1]);
     bool lower = islower((unsigned char)n->text[0]);
     for (size_t i = 0; i < len; i++)
-        lg_abuf_putc(b, (char)(upper ? toupper((unsigned char)name[i])
-                               : lower ? tolower((unsigned char)name[i]) : name[i]));
+        lg_abuf_putc(b, (char)(upper   ? toupper((unsigned char)name[i])
+                               : lower ? tolower((unsigned char)name[i])
+                                       : name[i]));
     for (int i = (int)len; !n->fm && i < width; i++)
         lg_abuf_putc(b, ' ');
 }
@@ -200,8 +245,10 @@ put_date_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
 {
     const lg_dt *t = &m->t;
     int jd = m->interval ? 0 : lg_jdate(t->year, t->mon, t->day);
-    int iy = t->year, iday = 0, week = m->interval ? 0 : iso_week(t->year, t->mon, t->day, &iy, &iday);
-    int doy = m->interval ? (t->year * 12 + t->mon) * 30 + t->day : jd - lg_jdate(t->year, 1, 1) + 1;
+    int iy = t->year, iday = 0,
+        week = m->interval ? 0 : iso_week(t->year, t->mon, t->day, &iy, &iday);
+    int doy =
+        m->interval ? (t->year * 12 + t->mon) * 30 + t->day : jd - lg_jdate(t->year, 1, 1) + 1;
     int dow = (jd + 1) % 7;
     switch (n->key) {
     case K_Y_YYY: {
@@ -209,19 +256,45 @@ put_date_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
         lg_abuf_printf(b, "%d,%03d", y / 1000, y % 1000);
         return true;
     }
-    case K_YYYY: put_year(b, n, t->year, m, 4); return true;
-    case K_YYY: put_year(b, n, t->year, m, 3); return true;
-    case K_YY: put_year(b, n, t->year, m, 2); return true;
-    case K_Y: put_year(b, n, t->year, m, 1); return true;
-    case K_IYYY: put_year(b, n, iy, m, 4); return true;
-    case K_IYY: put_year(b, n, iy, m, 3); return true;
-    case K_IY: put_year(b, n, iy, m, 2); return true;
-    case K_I: put_year(b, n, iy, m, 1); return true;
-    case K_MM: put_number(b, n, t->mon, 2); return true;
-    case K_DD: put_number(b, n, t->day, 2); return true;
-    case K_DDD: put_number(b, n, doy, 3); return true;
-    case K_W: put_number(b, n, (t->day - 1) / 7 + 1, 1); return true;
-    case K_WW: put_number(b, n, (doy - 1) / 7 + 1, 2); return true;
+    case K_YYYY:
+        put_year(b, n, t->year, m, 4);
+        return true;
+    case K_YYY:
+        put_year(b, n, t->year, m, 3);
+        return true;
+    case K_YY:
+        put_year(b, n, t->year, m, 2);
+        return true;
+    case K_Y:
+        put_year(b, n, t->year, m, 1);
+        return true;
+    case K_IYYY:
+        put_year(b, n, iy, m, 4);
+        return true;
+    case K_IYY:
+        put_year(b, n, iy, m, 3);
+        return true;
+    case K_IY:
+        put_year(b, n, iy, m, 2);
+        return true;
+    case K_I:
+        put_year(b, n, iy, m, 1);
+        return true;
+    case K_MM:
+        put_number(b, n, t->mon, 2);
+        return true;
+    case K_DD:
+        put_number(b, n, t->day, 2);
+        return true;
+    case K_DDD:
+        put_number(b, n, doy, 3);
+        return true;
+    case K_W:
+        put_number(b, n, (t->day - 1) / 7 + 1, 1);
+        return true;
+    case K_WW:
+        put_number(b, n, (doy - 1) / 7 + 1, 2);
+        return true;
     case K_Q:
         if (t->mon)
             put_number(b, n, (t->mon - 1) / 3 + 1, 1);
@@ -235,7 +308,9 @@ put_date_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
         if (t->mon)
             put_name(b, n, romans[t->mon - 1], strlen(romans[t->mon - 1]), 4);
         return true;
-    case K_J: put_number(b, n, m->interval ? doy : jd, 1); return true;
+    case K_J:
+        put_number(b, n, m->interval ? doy : jd, 1);
+        return true;
     default:
         break;
     }
@@ -249,18 +324,37 @@ put_date_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
         }
     }
     switch (n->key) {
-    case K_MONTH: put_name(b, n, months[t->mon - 1], strlen(months[t->mon - 1]), 9); return true;
-    case K_MON: put_name(b, n, months[t->mon - 1], 3, 0); return true;
-    case K_DAY: put_name(b, n, days[dow], strlen(days[dow]), 9); return true;
-    case K_DY: put_name(b, n, days[dow], 3, 0); return true;
-    case K_D: put_number(b, n, dow + 1, 1); return true;
-    case K_ID: put_number(b, n, dow ? dow : 7, 1); return true;
-    case K_IW: put_number(b, n, week, 2); return true;
-    case K_IDDD: put_number(b, n, iday, 3); return true;
-    case K_BC: case K_BC_DOT: {
-        const char *w = n->key == K_BC ? (t->year <= 0 ? "BC" : "AD") : (t->year <= 0 ? "B.C." : "A.D.");
+    case K_MONTH:
+        put_name(b, n, months[t->mon - 1], strlen(months[t->mon - 1]), 9);
+        return true;
+    case K_MON:
+        put_name(b, n, months[t->mon - 1], 3, 0);
+        return true;
+    case K_DAY:
+        put_name(b, n, days[dow], strlen(days[dow]), 9);
+        return true;
+    case K_DY:
+        put_name(b, n, days[dow], 3, 0);
+        return true;
+    case K_D:
+        put_number(b, n, dow + 1, 1);
+        return true;
+    case K_ID:
+        put_number(b, n, dow ? dow : 7, 1);
+        return true;
+    case K_IW:
+        put_number(b, n, week, 2);
+        return true;
+    case K_IDDD:
+        put_number(b, n, iday, 3);
+        return true;
+    case K_BC:
+    case K_BC_DOT: {
+        const char *w =
+            n->key == K_BC ? (t->year <= 0 ? "BC" : "AD") : (t->year <= 0 ? "B.C." : "A.D.");
         for (; *w; w++)
-            lg_abuf_putc(b, (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*w) : *w));
+            lg_abuf_putc(
+                b, (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*w) : *w));
         return true;
     }
     default:
@@ -275,22 +369,44 @@ put_time_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
     static const int unit[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
     int a = abs(t->offset);
     switch (n->key) {
-    case K_HH24: put_number(b, n, m->hour, 2); break;
-    case K_HH12: put_number(b, n, m->hour % 12 == 0 ? 12 : m->hour % 12, 2); break;
-    case K_MI: put_number(b, n, t->min, 2); break;
-    case K_SS: put_number(b, n, t->sec, 2); break;
-    case K_MS: put_number(b, &(struct node){.th = n->th, .th_upper = n->th_upper}, t->us / 1000, 3); break;
-    case K_US: put_number(b, &(struct node){.th = n->th, .th_upper = n->th_upper}, t->us, 6); break;
-    case K_FF: lg_abuf_printf(b, "%0*d", n->digits, t->us / unit[n->digits]); break;
-    case K_SSSS: put_number(b, &(struct node){.fm = true, .th = n->th}, (m->hour * 60 + t->min) * 60 + t->sec, 1); break;
-    case K_AM: case K_AM_DOT: {
+    case K_HH24:
+        put_number(b, n, m->hour, 2);
+        break;
+    case K_HH12:
+        put_number(b, n, m->hour % 12 == 0 ? 12 : m->hour % 12, 2);
+        break;
+    case K_MI:
+        put_number(b, n, t->min, 2);
+        break;
+    case K_SS:
+        put_number(b, n, t->sec, 2);
+        break;
+    case K_MS:
+        put_number(b, &(struct node){.th = n->th, .th_upper = n->th_upper}, t->us / 1000, 3);
+        break;
+    case K_US:
+        put_number(b, &(struct node){.th = n->th, .th_upper = n->th_upper}, t->us, 6);
+        break;
+    case K_FF:
+        lg_abuf_printf(b, "%0*d", n->digits, t->us / unit[n->digits]);
+        break;
+    case K_SSSS:
+        put_number(b, &(struct node){.fm = true, .th = n->th},
+                   (m->hour * 60 + t->min) * 60 + t->sec, 1);
+        break;
+    case K_AM:
+    case K_AM_DOT: {
         bool pm = m->hour % 24 >= 12;
         const char *w = n->key == K_AM ? (pm ? "PM" : "AM") : (pm ? "P.M." : "A.M.");
         for (; *w; w++)
-            lg_abuf_putc(b, (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*w) : *w));
+            lg_abuf_putc(
+                b, (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*w) : *w));
         break;
     }
-    case K_TZ: case K_TZH: case K_TZM: case K_OF:
+    case K_TZ:
+    case K_TZH:
+    case K_TZM:
+    case K_OF:
         if (m->interval) {
             lg_call_error(c, "22007", "invalid format specification for an interval value");
             lg_error_hint(c->err, "Intervals are not tied to specific calendar dates.");
@@ -298,8 +414,9 @@ put_time_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
         }
         if (n->key == K_TZ) {
             for (const char *p = m->zoned ? t->abbrev : ""; *p; p++)
-                lg_abuf_putc(b, (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*p)
-                                                                          : *p));
+                lg_abuf_putc(
+                    b,
+                    (char)(islower((unsigned char)n->text[0]) ? tolower((unsigned char)*p) : *p));
         } else if (n->key == K_TZH) {
             lg_abuf_printf(b, "%c%02d", t->offset < 0 ? '-' : '+', a / 3600);
         } else if (n->key == K_TZM) {
@@ -385,7 +502,8 @@ bad_value(lg_call *c, const struct node *n, const char *p, size_t left, int widt
     size_t len = strnlen(p, left), cut = 0;
     while (cut < len && cut < (size_t)width)
         cut++;
-    lg_call_error(c, "22007", "invalid value \"%.*s\" for \"%.*s\"", (int)cut, p, (int)n->len, n->text);
+    lg_call_error(c, "22007", "invalid value \"%.*s\" for \"%.*s\"", (int)cut, p, (int)n->len,
+                  n->text);
     lg_error_detail(c->err, "Value must be an integer.");
     return false;
 }
@@ -406,7 +524,8 @@ read_number(lg_call *c, const struct node *n, const struct node *next, const cha
     bool next_is_digit = next && next->key != K_NONE;
     int k = 0;
     *ret = 0;
-    while (s < end && isdigit((unsigned char)*s) && ((!next_is_digit && !n->fm) || n->fm || k < width)) {
+    while (s < end && isdigit((unsigned char)*s) &&
+           ((!next_is_digit && !n->fm) || n->fm || k < width)) {
         if (next_is_digit && !n->fm && k >= width)
             break;
         if (!next_is_digit && k > 18)
@@ -440,8 +559,10 @@ read_word(lg_call *c, const struct node *n, const char *const *list, int count, 
     size_t cut = 0;
     while (*p + cut < end && !isspace((unsigned char)(*p)[cut]))
         cut++;
-    lg_call_error(c, "22007", "invalid value \"%.*s\" for \"%.*s\"", (int)cut, *p, (int)n->len, n->text);
-    lg_error_detail(c->err, "The given value did not match any of the allowed values for this field.");
+    lg_call_error(c, "22007", "invalid value \"%.*s\" for \"%.*s\"", (int)cut, *p, (int)n->len,
+                  n->text);
+    lg_error_detail(c->err,
+                    "The given value did not match any of the allowed values for this field.");
     return false;
 }
 
@@ -464,13 +585,30 @@ static int
 width_of(enum key k)
 {
     switch (k) {
-    case K_MS: case K_DDD: case K_IDDD: case K_YYY: case K_IYY: return 3;
-    case K_YYYY: case K_IYYY: return 4;
-    case K_US: return 6;
-    case K_SSSS: return 5;
-    case K_J: return 7;
-    case K_Y: case K_I: case K_D: case K_ID: case K_W: case K_Q: return 1;
-    default: return 2;
+    case K_MS:
+    case K_DDD:
+    case K_IDDD:
+    case K_YYY:
+    case K_IYY:
+        return 3;
+    case K_YYYY:
+    case K_IYYY:
+        return 4;
+    case K_US:
+        return 6;
+    case K_SSSS:
+        return 5;
+    case K_J:
+        return 7;
+    case K_Y:
+    case K_I:
+    case K_D:
+    case K_ID:
+    case K_W:
+    case K_Q:
+        return 1;
+    default:
+        return 2;
     }
 }
 
@@ -489,22 +627,24 @@ scaled(int64_t v, int digits, int want)
 }
 
 static bool
-read_key(lg_call *c, const struct node *n, const struct node *next, const char **p,
-         const char *end, struct fields *f)
+read_key(lg_call *c, const struct node *n, const struct node *next, const char **p, const char *end,
+         struct fields *f)
 {
     int64_t v = 0;
     int d = 0, k = 0;
     static const char *const ampm[] = {"a.m.", "p.m.", "am", "pm"};
     static const char *const era[] = {"a.d.", "b.c.", "ad", "bc"};
     switch (n->key) {
-    case K_AM: case K_AM_DOT:
+    case K_AM:
+    case K_AM_DOT:
         if (!read_word(c, n, ampm, 4, 0, p, end, &k))
             return false;
         f->pm = k % 2;
         f->am = !f->pm;
         f->hh12 = true;
         return true;
-    case K_BC: case K_BC_DOT:
+    case K_BC:
+    case K_BC_DOT:
         if (!read_word(c, n, era, 4, 0, p, end, &k))
             return false;
         f->bc = k % 2;
@@ -526,8 +666,8 @@ read_key(lg_call *c, const struct node *n, const struct node *next, const char *
     case K_DY:
         return read_word(c, n, days, 7, 3, p, end, &k);
     case K_RM: {
-        static const char *const longest[] = {"VIII", "III", "VII", "XII", "II", "IV", "VI", "IX",
-                                              "XI", "I", "V", "X"};
+        static const char *const longest[] = {"VIII", "III", "VII", "XII", "II", "IV",
+                                              "VI",   "IX",  "XI",  "I",   "V",  "X"};
         static const int value[] = {8, 3, 7, 12, 2, 4, 6, 9, 11, 1, 5, 10};
         if (!read_word(c, n, longest, 12, 0, p, end, &k))
             return false;
@@ -546,7 +686,9 @@ read_key(lg_call *c, const struct node *n, const struct node *next, const char *
         f->tzh = (int)v;
         f->has_zone = true;
         return true;
-    case K_TZ: case K_OF: case K_IDDD:
+    case K_TZ:
+    case K_OF:
+    case K_IDDD:
         lg_call_error(c, "0A000", "formatting field \"%.*s\" is only supported in to_char",
                       (int)n->len, n->text);
         return false;
@@ -570,33 +712,82 @@ read_key(lg_call *c, const struct node *n, const struct node *next, const char *
         return false;
     int i = (int)v;
     switch (n->key) {
-    case K_HH24: f->hour = i; break;
-    case K_HH12: f->hour = i; f->hh12 = true; break;
-    case K_MI: f->min = i; break;
-    case K_SS: f->sec = i; break;
-    case K_MS: f->us = scaled(v, d, 3) * 1000; break;
-    case K_US: case K_FF: f->us = scaled(v, d, 6); break;
-    case K_SSSS: f->ssss = v; f->has_ssss = true; break;
-    case K_YYYY: case K_YYY: case K_YY: case K_Y:
+    case K_HH24:
+        f->hour = i;
+        break;
+    case K_HH12:
+        f->hour = i;
+        f->hh12 = true;
+        break;
+    case K_MI:
+        f->min = i;
+        break;
+    case K_SS:
+        f->sec = i;
+        break;
+    case K_MS:
+        f->us = scaled(v, d, 3) * 1000;
+        break;
+    case K_US:
+    case K_FF:
+        f->us = scaled(v, d, 6);
+        break;
+    case K_SSSS:
+        f->ssss = v;
+        f->has_ssss = true;
+        break;
+    case K_YYYY:
+    case K_YYY:
+    case K_YY:
+    case K_Y:
         f->has_year = true;
         f->year_digits = n->key == K_YYYY ? 4 : d;
         f->year = n->key == K_YYYY ? (d < 4 && d > 0 && !f->bc ? i : i) : full_year(i, d);
         break;
-    case K_IYYY: case K_IYY: case K_IY: case K_I:
+    case K_IYYY:
+    case K_IYY:
+    case K_IY:
+    case K_I:
         f->has_iso_year = true;
         f->iso_year = n->key == K_IYYY ? i : full_year(i, d);
         break;
-    case K_MM: f->mon = i; f->has_mon = true; break;
-    case K_DD: f->day = i; f->has_day = true; break;
-    case K_DDD: f->doy = i; f->has_doy = true; break;
-    case K_ID: f->iso_day = i; break;
-    case K_IW: f->iso_week = i; f->has_iso_week = true; break;
-    case K_WW: f->week = i; break;
-    case K_W: f->wom = i; break;
-    case K_CC: f->cc = i; break;
-    case K_J: f->jd = i; f->has_jd = true; break;
-    case K_TZM: f->tzm = i; break;
-    default: break; /* D and Q say nothing about the date */
+    case K_MM:
+        f->mon = i;
+        f->has_mon = true;
+        break;
+    case K_DD:
+        f->day = i;
+        f->has_day = true;
+        break;
+    case K_DDD:
+        f->doy = i;
+        f->has_doy = true;
+        break;
+    case K_ID:
+        f->iso_day = i;
+        break;
+    case K_IW:
+        f->iso_week = i;
+        f->has_iso_week = true;
+        break;
+    case K_WW:
+        f->week = i;
+        break;
+    case K_W:
+        f->wom = i;
+        break;
+    case K_CC:
+        f->cc = i;
+        break;
+    case K_J:
+        f->jd = i;
+        f->has_jd = true;
+        break;
+    case K_TZM:
+        f->tzm = i;
+        break;
+    default:
+        break; /* D and Q say nothing about the date */
     }
     if (n->th && end - *p >= 2)
         *p += 2;
@@ -637,7 +828,8 @@ read_all(lg_call *c, struct fields *f)
         while (p < end && isspace((unsigned char)*p))
             p++;
         if (n[i].key != K_TZH)
-            while (p < end && separator(*p) && !(p + 1 < end && isdigit((unsigned char)p[1]) && *p == '-'))
+            while (p < end && separator(*p) &&
+                   !(p + 1 < end && isdigit((unsigned char)p[1]) && *p == '-'))
                 p++;
         if (p >= end)
             break;
@@ -695,8 +887,8 @@ resolve(lg_call *c, struct fields *f, lg_dt *t)
     if (f->has_iso_week || f->has_iso_year) {
         int day4 = lg_jdate(f->iso_year, 1, 4), start = day4 - day4 % 7;
         int week = f->has_iso_week ? f->iso_week : 1;
-        lg_jdate_split(start + (week - 1) * 7 + (f->iso_day ? f->iso_day - 1 : 0), &t->year, &t->mon,
-                       &t->day);
+        lg_jdate_split(start + (week - 1) * 7 + (f->iso_day ? f->iso_day - 1 : 0), &t->year,
+                       &t->mon, &t->day);
     }
     if (f->week)
         f->doy = (f->week - 1) * 7 + 1;
@@ -729,7 +921,8 @@ LG_FN(to_date)
     if (!read_all(c, &f) || !resolve(c, &f, &t))
         return 0;
     if (!lg_date_valid(t.year, t.mon, t.day))
-        return lg_call_error(c, "22008", "date out of range: \"%s\"", lg_text_cstring(c->arena, ARG(0)));
+        return lg_call_error(c, "22008", "date out of range: \"%s\"",
+                             lg_text_cstring(c->arena, ARG(0)));
     return lg_datum_int4(lg_jdate(t.year, t.mon, t.day) - LG_PG_EPOCH_JDATE);
 }
 

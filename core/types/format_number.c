@@ -10,16 +10,35 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum key { N_TEXT, N_9, N_0, N_DEC, N_D, N_COMMA, N_G, N_B, N_L, N_S, N_MI, N_PL, N_SG, N_PR, N_RN,
-           N_TH, N_V, N_EEEE, N_FM };
+enum key {
+    N_TEXT,
+    N_9,
+    N_0,
+    N_DEC,
+    N_D,
+    N_COMMA,
+    N_G,
+    N_B,
+    N_L,
+    N_S,
+    N_MI,
+    N_PL,
+    N_SG,
+    N_PR,
+    N_RN,
+    N_TH,
+    N_V,
+    N_EEEE,
+    N_FM
+};
 
 static const struct {
     const char *name;
     enum key key;
-} keys[] = {{"EEEE", N_EEEE}, {"FM", N_FM}, {"MI", N_MI}, {"PL", N_PL}, {"PR", N_PR}, {"RN", N_RN},
-            {"SG", N_SG}, {"SP", N_TEXT}, {"TH", N_TH}, {"9", N_9}, {"0", N_0}, {".", N_DEC},
-            {",", N_COMMA}, {"B", N_B}, {"D", N_D}, {"G", N_G}, {"L", N_L}, {"S", N_S},
-            {"V", N_V}};
+} keys[] = {{"EEEE", N_EEEE}, {"FM", N_FM}, {"MI", N_MI},   {"PL", N_PL}, {"PR", N_PR},
+            {"RN", N_RN},     {"SG", N_SG}, {"SP", N_TEXT}, {"TH", N_TH}, {"9", N_9},
+            {"0", N_0},       {".", N_DEC}, {",", N_COMMA}, {"B", N_B},   {"D", N_D},
+            {"G", N_G},       {"L", N_L},   {"S", N_S},     {"V", N_V}};
 
 struct node {
     enum key key;
@@ -79,7 +98,8 @@ note(lg_call *c, struct desc *d, enum key k)
         if (d->pre == 0 && d->post == 0 && !d->zero)
             d->blank = true;
         break;
-    case N_D: case N_DEC:
+    case N_D:
+    case N_DEC:
         if (d->decimal)
             return bad_format(c, "multiple decimal points");
         if (d->use_multi)
@@ -98,9 +118,11 @@ note(lg_call *c, struct desc *d, enum key k)
         d->pre_lsign = d->pre;
         d->is_lsign = true;
         break;
-    case N_MI: case N_PL: case N_SG:
+    case N_MI:
+    case N_PL:
+    case N_SG:
         if (d->is_lsign)
-            return bad_format(c, k == N_MI ? "cannot use \"S\" and \"MI\" together"
+            return bad_format(c, k == N_MI   ? "cannot use \"S\" and \"MI\" together"
                                  : k == N_PL ? "cannot use \"S\" and \"PL\" together"
                                              : "cannot use \"S\" and \"SG\" together");
         d->minus |= k != N_PL;
@@ -125,7 +147,9 @@ note(lg_call *c, struct desc *d, enum key k)
         if (d->blank || d->fill || d->is_lsign || d->bracket || d->minus || d->plus || d->roman ||
             d->use_multi) {
             bad_format(c, "\"EEEE\" is incompatible with other formats");
-            lg_error_detail(c->err, "\"EEEE\" may only be used together with digit and decimal point patterns.");
+            lg_error_detail(
+                c->err,
+                "\"EEEE\" may only be used together with digit and decimal point patterns.");
             return false;
         }
         d->eeee = true;
@@ -254,8 +278,7 @@ put_numpart(struct proc *x, enum key id)
         return;
     x->num_in = false;
     bool last_is_point = x->last_relevant && *x->last_relevant == '.';
-    if (!x->sign_wrote &&
-        (x->curr >= x->pre_spaces || (d->zero && d->zero_start == x->curr)) &&
+    if (!x->sign_wrote && (x->curr >= x->pre_spaces || (d->zero && d->zero_start == x->curr)) &&
         (!predec_space(x) || last_is_point))
         put_sign(x);
     put_digit(x, id);
@@ -279,7 +302,11 @@ put_th(struct proc *x, bool lower)
         return;
     char last = x->number[n - 1];
     bool teen = n > 1 && x->number[n - 2] == '1';
-    const char *s = teen ? "TH" : last == '1' ? "ST" : last == '2' ? "ND" : last == '3' ? "RD" : "TH";
+    const char *s = teen          ? "TH"
+                    : last == '1' ? "ST"
+                    : last == '2' ? "ND"
+                    : last == '3' ? "RD"
+                                  : "TH";
     for (; *s; s++)
         lg_abuf_putc(&x->b, (char)(lower ? tolower((unsigned char)*s) : *s));
 }
@@ -289,7 +316,8 @@ put_other(struct proc *x, const struct node *n)
 {
     struct desc *d = x->d;
     switch (n->key) {
-    case N_COMMA: case N_G:
+    case N_COMMA:
+    case N_G:
         if (x->num_in)
             lg_abuf_putc(&x->b, ',');
         else if (!d->fill)
@@ -387,8 +415,9 @@ roman(lg_call *c, int64_t v)
     static const struct {
         int v;
         const char *s;
-    } part[] = {{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"},
-                {50, "L"}, {40, "XL"}, {10, "X"}, {9, "IX"}, {5, "V"}, {4, "IV"}, {1, "I"}};
+    } part[] = {{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"},
+                {90, "XC"},  {50, "L"},   {40, "XL"}, {10, "X"},   {9, "IX"},
+                {5, "V"},    {4, "IV"},   {1, "I"}};
     lg_abuf b;
     if (v < 1 || v > 3999)
         return "###############";
@@ -492,8 +521,14 @@ LG_FN(numeric_to_char)
     return number_to_char(c, lg_num_unpack(c->arena, ARG(0)));
 }
 
-LG_FN(int4_to_char) { return number_to_char(c, lg_num_of_int(c->arena, ARG_INT8(0))); }
-LG_FN(int8_to_char) { return number_to_char(c, lg_num_of_int(c->arena, ARG_INT8(0))); }
+LG_FN(int4_to_char)
+{
+    return number_to_char(c, lg_num_of_int(c->arena, ARG_INT8(0)));
+}
+LG_FN(int8_to_char)
+{
+    return number_to_char(c, lg_num_of_int(c->arena, ARG_INT8(0)));
+}
 
 /* Floats show no more than their 15 (6) sure digits. */
 static lg_datum
@@ -503,20 +538,25 @@ float_to_char(lg_call *c, double v, int dig)
     if (!parse(c, 1, &d))
         return 0;
     if (d.roman)
-        return process(c, &d, roman(c, isfinite(v) && fabs(v) < 1e9 ? (int64_t)rint(v) : 0), '+', 0);
+        return process(c, &d, roman(c, isfinite(v) && fabs(v) < 1e9 ? (int64_t)rint(v) : 0), '+',
+                       0);
     if (d.eeee) {
         if (!isfinite(v)) {
             lg_num x = {.kind = LG_NUM_NAN};
             return number_to_char(c, x);
         }
-        return process(c, &d, lg_arena_printf(c->arena, "%s%.*e", v < 0 ? "" : " ", d.post, v), '+', 0);
+        return process(c, &d, lg_arena_printf(c->arena, "%s%.*e", v < 0 ? "" : " ", d.post, v), '+',
+                       0);
     }
     if (d.use_multi) {
         v *= pow(10, d.multi);
         d.pre += d.multi;
     }
     if (!isfinite(v))
-        return finish(c, &d, lg_arena_strdup(c->arena, isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity"));
+        return finish(c, &d,
+                      lg_arena_strdup(c->arena, isnan(v) ? "NaN"
+                                                : v > 0  ? "Infinity"
+                                                         : "-Infinity"));
     int len = (int)strlen(lg_arena_printf(c->arena, "%.0f", fabs(v)));
     if (len >= dig)
         d.post = 0;
@@ -525,14 +565,20 @@ float_to_char(lg_call *c, double v, int dig)
     return finish(c, &d, lg_arena_printf(c->arena, "%.*f", d.post, v));
 }
 
-LG_FN(float8_to_char) { return float_to_char(c, ARG_FLOAT8(0), DBL_DIG); }
-LG_FN(float4_to_char) { return float_to_char(c, (double)ARG_FLOAT4(0), FLT_DIG); }
+LG_FN(float8_to_char)
+{
+    return float_to_char(c, ARG_FLOAT8(0), DBL_DIG);
+}
+LG_FN(float4_to_char)
+{
+    return float_to_char(c, (double)ARG_FLOAT4(0), FLT_DIG);
+}
 
 /* --- to_number: every place of the template takes one character --- */
 
 static void
-take_place(lg_abuf *b, const struct desc *d, enum key k, const char **p, const char *end, bool *point,
-           bool *neg)
+take_place(lg_abuf *b, const struct desc *d, enum key k, const char **p, const char *end,
+           bool *point, bool *neg)
 {
     while (*p < end && isspace((unsigned char)**p))
         (*p)++;
@@ -597,5 +643,7 @@ LG_FN(numeric_to_number)
         lg_num by = power_of_ten(c, d.multi);
         x = lg_num_div(c->arena, &x, &by, lg_num_div_scale(&x, &by), true);
     }
-    return lg_num_pack(c->arena, &x, &r) ? r : lg_call_error(c, "22003", "value overflows numeric format");
+    return lg_num_pack(c->arena, &x, &r)
+               ? r
+               : lg_call_error(c, "22003", "value overflows numeric format");
 }

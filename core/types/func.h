@@ -28,17 +28,18 @@ struct lg_call {
     const lg_datum *args;
     const uint8_t *nulls;
     uint32_t nargs;
-    bool isnull;      /* set by the function: the result is NULL */
-    lg_status st;     /* LG_OK until the function reports an error */
-    const lg_oid *argtypes; /* the actual types (polymorphic functions need them); NULL = declared */
-    lg_oid rettype;   /* the actual result type; 0 = declared */
+    bool isnull;  /* set by the function: the result is NULL */
+    lg_status st; /* LG_OK until the function reports an error */
+    const lg_oid
+        *argtypes;  /* the actual types (polymorphic functions need them); NULL = declared */
+    lg_oid rettype; /* the actual result type; 0 = declared */
     lg_oid collation;
     lg_env *env;
     lg_error *err;
-    lg_arena *arena;  /* results and scratch; reset by the caller per row or batch */
-    lg_arena *perm;   /* lives as long as the call site */
-    void *cache;      /* the function's own, in perm; starts NULL */
-    void *site;       /* the caller's own */
+    lg_arena *arena; /* results and scratch; reset by the caller per row or batch */
+    lg_arena *perm;  /* lives as long as the call site */
+    void *cache;     /* the function's own, in perm; starts NULL */
+    void *site;      /* the caller's own */
 };
 
 /* Vector kernel: results for the selected rows into ret (whose v and null have room). Arguments
@@ -54,9 +55,9 @@ typedef struct lg_srf {
     lg_status (*next)(lg_call *c, void *state, lg_datum *ret_values, uint8_t *ret_nulls);
 } lg_srf;
 
-#define LG_FUNC_STRICT   1u
-#define LG_FUNC_RETSET   2u
-#define LG_FUNC_EXT      4u  /* an upper layer's */
+#define LG_FUNC_STRICT    1u
+#define LG_FUNC_RETSET    2u
+#define LG_FUNC_EXT       4u /* an upper layer's */
 #define LG_FUNC_LEAKPROOF 8u
 
 struct lg_func {
@@ -76,12 +77,20 @@ struct lg_func {
     uint16_t n_out;       /* OUT or TABLE columns of a record result */
     const lg_oid *out_types;
     lg_fn fn;
-    lg_kernel kernel;     /* or NULL: lg_func_call_vector loops */
-    const lg_srf *srf;    /* retset functions implemented here */
+    lg_kernel kernel;  /* or NULL: lg_func_call_vector loops */
+    const lg_srf *srf; /* retset functions implemented here */
 };
 
-static inline bool lg_func_strict(const lg_func *f) { return f->flags & LG_FUNC_STRICT; }
-static inline bool lg_func_retset(const lg_func *f) { return f->flags & LG_FUNC_RETSET; }
+static inline bool
+lg_func_strict(const lg_func *f)
+{
+    return f->flags & LG_FUNC_STRICT;
+}
+static inline bool
+lg_func_retset(const lg_func *f)
+{
+    return f->flags & LG_FUNC_RETSET;
+}
 
 const lg_func *lg_func_get(lg_oid oid); /* NULL: none */
 /* All functions of that name: an array of ret_n neighbours, sorted by OID; NULL and 0 if none. */
@@ -92,8 +101,8 @@ const lg_func *lg_func_at(uint32_t i);
 /* Sets up a call site: c->func, env, arenas; args to be set by the caller. */
 void lg_call_init(lg_call *c, const lg_func *f, lg_env *env, lg_error *err, lg_arena *arena,
                   lg_arena *perm);
-__attribute__((format(printf, 3, 4), cold)) lg_datum
-lg_call_error(lg_call *c, const char *sqlstate, const char *fmt, ...);
+__attribute__((format(printf, 3, 4), cold)) lg_datum lg_call_error(lg_call *c, const char *sqlstate,
+                                                                   const char *fmt, ...);
 
 /* One row. After it, look at c->st, then c->isnull. */
 static inline lg_datum
@@ -152,8 +161,9 @@ typedef struct lg_cast {
     char method;  /* f function, b binary coercible, i input/output */
 } lg_cast;
 
-/* pg_cast's rows only; a cast with source = target applies a typmod (func(value, typmod, explicit)).
- * Not listed, as in PostgreSQL: text types to and from anything by I/O; arrays by element. */
+/* pg_cast's rows only; a cast with source = target applies a typmod (func(value, typmod,
+ * explicit)). Not listed, as in PostgreSQL: text types to and from anything by I/O; arrays by
+ * element. */
 const lg_cast *lg_cast_find(lg_oid source, lg_oid target);
 uint32_t lg_cast_count(void);
 const lg_cast *lg_cast_at(uint32_t i);
@@ -163,7 +173,7 @@ const lg_cast *lg_cast_at(uint32_t i);
  * off it in c->perm, which the executor sets to the group arena. step skips rows with a NULL
  * argument itself where the aggregate ignores NULLs. */
 typedef struct lg_agg {
-    lg_oid func;        /* the pg_proc OID, kind 'a' */
+    lg_oid func; /* the pg_proc OID, kind 'a' */
     uint16_t state_size;
     void (*init)(lg_call *c, void *state); /* or NULL: zeroed is right */
     void (*step)(lg_call *c, void *state); /* c->args, c->nulls; errors in c->st */
@@ -171,7 +181,7 @@ typedef struct lg_agg {
     lg_status (*step_one)(lg_call *c, void *state, const lg_vector *const *args,
                           const uint16_t *sel, uint32_t n);
     void (*merge)(lg_call *c, void *state, const void *other); /* NULL: cannot be split */
-    lg_datum (*final)(lg_call *c, void *state); /* c->isnull */
+    lg_datum (*final)(lg_call *c, void *state);                /* c->isnull */
     /* Moving windows: takes one row back; NULL if it cannot. */
     void (*unstep)(lg_call *c, void *state);
 } lg_agg;
@@ -213,8 +223,9 @@ typedef struct lg_amop {
 #define LG_AM_HASH  405u
 
 const lg_opclass *lg_opclass_get(lg_oid oid);
-const lg_opclass *lg_opclass_default(lg_oid am, lg_oid type); /* NULL if none; binary-coercible
-                                                                 types (varchar) find their base's */
+const lg_opclass *lg_opclass_default(lg_oid am,
+                                     lg_oid type); /* NULL if none; binary-coercible
+                                                      types (varchar) find their base's */
 const lg_opclass *lg_opclass_by_name(lg_oid am, const char *name);
 uint32_t lg_opclass_count(void);
 const lg_opclass *lg_opclass_at(uint32_t i);

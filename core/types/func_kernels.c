@@ -96,7 +96,7 @@ COMPARE(bool, uint64_t, UNSIGNED)
     LG_KERNEL(p##ne)                                                                               \
     {                                                                                              \
         merge_nulls(args, 2, sel, n, ret);                                                         \
-        BINARY(double, LOAD, (lg_datum)!((x == y) | (IS_NAN(x) & IS_NAN(y))));                     \
+        BINARY(double, LOAD, (lg_datum) !((x == y) | (IS_NAN(x) & IS_NAN(y))));                    \
         return LG_OK;                                                                              \
     }                                                                                              \
     LG_KERNEL(p##lt)                                                                               \
@@ -189,7 +189,7 @@ WIDE(int84)
 
 FLOAT_ARITH(float8pl, x + y, HUGE_RESULT(x + y))
 FLOAT_ARITH(float8mi, x - y, HUGE_RESULT(x - y))
-FLOAT_ARITH(float8mul, x * y, HUGE_RESULT(x * y) | (x * y == 0))
+FLOAT_ARITH(float8mul, x *y, HUGE_RESULT(x *y) | (x * y == 0))
 FLOAT_ARITH(float8div, x / y, HUGE_RESULT(x / y) | (x / y == 0) | (y == 0))
 
 /* Widening casts change nothing in a datum. */
@@ -224,8 +224,8 @@ WIDEN(int48)
                 continue;                                                                          \
             lg_datum x = lg_vector_value(args[0], row), y = lg_vector_value(args[1], row);         \
             uint32_t len = lg_text_len(x);                                                         \
-            bool same = len == lg_text_len(y) &&                                                   \
-                        memcmp(lg_text_data(x), lg_text_data(y), len) == 0;                        \
+            bool same =                                                                            \
+                len == lg_text_len(y) && memcmp(lg_text_data(x), lg_text_data(y), len) == 0;       \
             ret->v[row] = same == (WANT);                                                          \
         }                                                                                          \
         return LG_OK;                                                                              \

@@ -7,7 +7,7 @@
 
 lg_datum lg_fn__ext(lg_call *c);
 
-#define LG_DECL_FN(f)     lg_datum f(lg_call *c);
+#define LG_DECL_FN(f) lg_datum f(lg_call *c);
 #define LG_DECL_KERNEL(f)                                                                          \
     lg_status f(lg_call *c, const lg_vector *const *args, const uint16_t *sel, uint32_t n,         \
                 lg_vector *ret);
@@ -22,10 +22,10 @@ enum {
 #undef LG_FUNC
 
 #define A(...) ((const lg_oid[]){__VA_ARGS__})
-#define LG_FUNC(oid, name, kind, result, args, nargs, ndef, defs, variadic, vol, flags, argnames,   \
+#define LG_FUNC(oid, name, kind, result, args, nargs, ndef, defs, variadic, vol, flags, argnames,  \
                 nout, outs, fn, kernel, srf)                                                       \
-    {oid,  name, result,     args,       nargs,    ndef, defs, variadic, kind, vol,                \
-     flags, F_##oid, argnames, nout, outs, fn, kernel, srf},
+    {oid, name,  result,  args,     nargs, ndef, defs, variadic, kind,                             \
+     vol, flags, F_##oid, argnames, nout,  outs, fn,   kernel,   srf},
 static const lg_func funcs[] = {
 #include "func.def"
 };
@@ -383,8 +383,14 @@ opclass_base_type(lg_oid type)
     switch (type) {
     case LG_T_VARCHAR:
         return LG_T_TEXT;
-    case LG_T_REGCLASS: case LG_T_REGTYPE: case LG_T_REGPROC: case LG_T_REGPROCEDURE:
-    case LG_T_REGOPER: case LG_T_REGOPERATOR: case LG_T_REGROLE: case LG_T_REGNAMESPACE:
+    case LG_T_REGCLASS:
+    case LG_T_REGTYPE:
+    case LG_T_REGPROC:
+    case LG_T_REGPROCEDURE:
+    case LG_T_REGOPER:
+    case LG_T_REGOPERATOR:
+    case LG_T_REGROLE:
+    case LG_T_REGNAMESPACE:
     case LG_T_REGCOLLATION:
         return LG_T_OID;
     default:
@@ -460,7 +466,7 @@ int
 lg_amop_strategy(lg_oid family, lg_oid operator)
 {
     for (uint32_t i = amop_first(family); i < AMOP_COUNT && amops[i].family == family; i++)
-        if (amops[i].operator == operator)
+        if (amops[i].operator== operator)
             return amops[i].strategy;
     return 0;
 }

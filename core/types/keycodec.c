@@ -128,24 +128,40 @@ static void
 put_value(struct out *o, lg_oid type, lg_datum d)
 {
     switch (type) {
-    case LG_T_BOOL: case LG_T_CHAR:
+    case LG_T_BOOL:
+    case LG_T_CHAR:
         put(o, (uint8_t)d);
         return;
     case LG_T_INT2:
         put_signed(o, lg_int8(d), 2);
         return;
-    case LG_T_INT4: case LG_T_DATE:
+    case LG_T_INT4:
+    case LG_T_DATE:
         put_signed(o, lg_int8(d), 4);
         return;
-    case LG_T_INT8: case LG_T_TIME: case LG_T_TIMESTAMP: case LG_T_TIMESTAMPTZ:
+    case LG_T_INT8:
+    case LG_T_TIME:
+    case LG_T_TIMESTAMP:
+    case LG_T_TIMESTAMPTZ:
         put_signed(o, lg_int8(d), 8);
         return;
-    case LG_T_OID: case LG_T_REGCLASS: case LG_T_REGTYPE: case LG_T_REGPROC:
-    case LG_T_REGPROCEDURE: case LG_T_REGOPER: case LG_T_REGOPERATOR: case LG_T_REGROLE:
-    case LG_T_REGNAMESPACE: case LG_T_REGCOLLATION: case LG_T_XID: case LG_T_CID:
+    case LG_T_OID:
+    case LG_T_REGCLASS:
+    case LG_T_REGTYPE:
+    case LG_T_REGPROC:
+    case LG_T_REGPROCEDURE:
+    case LG_T_REGOPER:
+    case LG_T_REGOPERATOR:
+    case LG_T_REGROLE:
+    case LG_T_REGNAMESPACE:
+    case LG_T_REGCOLLATION:
+    case LG_T_XID:
+    case LG_T_CID:
         put_be(o, d, 4);
         return;
-    case LG_T_TID: case LG_T_XID8: case LG_T_PG_LSN:
+    case LG_T_TID:
+    case LG_T_XID8:
+    case LG_T_PG_LSN:
         put_be(o, d, 8);
         return;
     case LG_T_FLOAT4:
@@ -206,7 +222,11 @@ bool
 lg_key_lossless(lg_oid type)
 {
     switch (type) {
-    case LG_T_FLOAT4: case LG_T_FLOAT8: case LG_T_BPCHAR: case LG_T_NUMERIC: case LG_T_INTERVAL:
+    case LG_T_FLOAT4:
+    case LG_T_FLOAT8:
+    case LG_T_BPCHAR:
+    case LG_T_NUMERIC:
+    case LG_T_INTERVAL:
         return false;
     default: {
         const lg_type *t = lg_type_get(type);
@@ -342,19 +362,37 @@ static lg_datum
 get_value(struct in *in, lg_oid type, lg_arena *a)
 {
     switch (type) {
-    case LG_T_BOOL: case LG_T_CHAR:
+    case LG_T_BOOL:
+    case LG_T_CHAR:
         return get(in);
     case LG_T_INT2:
         return get_signed(in, 2);
-    case LG_T_INT4: case LG_T_DATE:
+    case LG_T_INT4:
+    case LG_T_DATE:
         return get_signed(in, 4);
-    case LG_T_INT8: case LG_T_TIME: case LG_T_TIMESTAMP: case LG_T_TIMESTAMPTZ:
+    case LG_T_INT8:
+    case LG_T_TIME:
+    case LG_T_TIMESTAMP:
+    case LG_T_TIMESTAMPTZ:
         return get_signed(in, 8);
-    case LG_T_OID: case LG_T_REGCLASS: case LG_T_REGTYPE: case LG_T_REGPROC:
-    case LG_T_REGPROCEDURE: case LG_T_REGOPER: case LG_T_REGOPERATOR: case LG_T_REGROLE:
-    case LG_T_REGNAMESPACE: case LG_T_REGCOLLATION: case LG_T_XID: case LG_T_CID:
+    case LG_T_OID:
+    case LG_T_REGCLASS:
+    case LG_T_REGTYPE:
+    case LG_T_REGPROC:
+    case LG_T_REGPROCEDURE:
+    case LG_T_REGOPER:
+    case LG_T_REGOPERATOR:
+    case LG_T_REGROLE:
+    case LG_T_REGNAMESPACE:
+    case LG_T_REGCOLLATION:
+    case LG_T_XID:
+    case LG_T_CID:
         return get_be(in, 4);
-    case LG_T_TID: case LG_T_XID8: case LG_T_PG_LSN: case LG_T_FLOAT4: case LG_T_FLOAT8:
+    case LG_T_TID:
+    case LG_T_XID8:
+    case LG_T_PG_LSN:
+    case LG_T_FLOAT4:
+    case LG_T_FLOAT8:
         return get_be(in, 8);
     case LG_T_BYTEA:
         return get_bytea(in, a);

@@ -198,7 +198,8 @@ lg_num_parse(lg_arena *a, const char *s, lg_num *ret, const char **ret_end)
         scale = scale - exp > 0 ? scale - exp : 0;
     }
     *ret_end = p;
-    *ret = from_decimals(a, digits, nd, before, neg, (int32_t)(scale > INT32_MAX ? INT32_MAX : scale));
+    *ret =
+        from_decimals(a, digits, nd, before, neg, (int32_t)(scale > INT32_MAX ? INT32_MAX : scale));
     return true;
 }
 

@@ -12,11 +12,11 @@
 #include "datum.h"
 
 #define LG_NUM_BASE       10000
-#define LG_NUM_DEC        4     /* decimal digits in one base digit */
+#define LG_NUM_DEC        4 /* decimal digits in one base digit */
 #define LG_NUM_MAX_DSCALE 16383
 #define LG_NUM_MAX_WEIGHT 32767
-#define LG_NUM_MIN_SIG    16    /* significant digits of a quotient */
-#define LG_NUM_MAX_SCALE  1000  /* display scale of computed results */
+#define LG_NUM_MIN_SIG    16   /* significant digits of a quotient */
+#define LG_NUM_MAX_SCALE  1000 /* display scale of computed results */
 
 typedef enum lg_num_kind { LG_NUM_FINITE, LG_NUM_NAN, LG_NUM_PINF, LG_NUM_NINF } lg_num_kind;
 
@@ -89,10 +89,10 @@ bool lg_num_power(lg_arena *a, const lg_num *base, const lg_num *exp, lg_num *re
 /* A running sum: digits as 64-bit integers without carry, so that adding allocates nothing once
  * the digits in use have been seen. Any number of values up to 2^49. */
 typedef struct lg_num_sum {
-    int64_t *d;      /* d[i] counts 10000^(hi - i) */
-    int32_t hi;      /* weight of d[0] */
+    int64_t *d; /* d[i] counts 10000^(hi - i) */
+    int32_t hi; /* weight of d[0] */
     int32_t n;
-    int32_t dscale;  /* the greatest seen */
+    int32_t dscale; /* the greatest seen */
 } lg_num_sum;
 
 void lg_num_sum_add(lg_num_sum *s, lg_arena *perm, const lg_numeric_view *v, int sign);

@@ -71,8 +71,8 @@ lg_row_encode(const lg_rowcol *cols, uint32_t n, const lg_datum *values, const u
 }
 
 void
-lg_row_encode_arena(const lg_rowcol *cols, uint32_t n, const lg_datum *values,
-                    const uint8_t *nulls, lg_arena *a, const uint8_t **ret, size_t *ret_len)
+lg_row_encode_arena(const lg_rowcol *cols, uint32_t n, const lg_datum *values, const uint8_t *nulls,
+                    lg_arena *a, const uint8_t **ret, size_t *ret_len)
 {
     size_t size = lg_row_size(cols, n, values, nulls);
     uint8_t *buf = lg_arena_alloc(a, size);

@@ -1,4 +1,5 @@
-/* String functions. Positions and lengths count characters; case mapping is Unicode's simple one. */
+/* String functions. Positions and lengths count characters; case mapping is Unicode's simple one.
+ */
 #include "array.h"
 #include "text.h"
 #include <ctype.h>
@@ -31,8 +32,14 @@ map_case(lg_call *c, UChar32 (*fn)(UChar32))
     return lg_abuf_text(&b);
 }
 
-LG_FN(upper) { return map_case(c, u_toupper); }
-LG_FN(lower) { return map_case(c, u_tolower); }
+LG_FN(upper)
+{
+    return map_case(c, u_toupper);
+}
+LG_FN(lower)
+{
+    return map_case(c, u_tolower);
+}
 
 LG_FN(initcap)
 {
@@ -80,10 +87,22 @@ pad(lg_call *c, bool left, const char *fill, size_t fill_len)
     return lg_abuf_text(&b);
 }
 
-LG_FN(lpad) { return pad(c, true, ARG_STR(2), ARG_LEN(2)); }
-LG_FN(rpad) { return pad(c, false, ARG_STR(2), ARG_LEN(2)); }
-LG_FN(oid_879) { return pad(c, true, " ", 1); }
-LG_FN(oid_880) { return pad(c, false, " ", 1); }
+LG_FN(lpad)
+{
+    return pad(c, true, ARG_STR(2), ARG_LEN(2));
+}
+LG_FN(rpad)
+{
+    return pad(c, false, ARG_STR(2), ARG_LEN(2));
+}
+LG_FN(oid_879)
+{
+    return pad(c, true, " ", 1);
+}
+LG_FN(oid_880)
+{
+    return pad(c, false, " ", 1);
+}
 
 /* Is the character (n bytes at p) one of the set? */
 static bool
@@ -119,11 +138,26 @@ trim(lg_call *c, bool left, bool right, const char *set, size_t set_len)
     return make(c, s, (size_t)(end - s));
 }
 
-LG_FN(btrim) { return trim(c, true, true, ARG_STR(1), ARG_LEN(1)); }
-LG_FN(ltrim) { return trim(c, true, false, ARG_STR(1), ARG_LEN(1)); }
-LG_FN(rtrim) { return trim(c, false, true, ARG_STR(1), ARG_LEN(1)); }
-LG_FN(btrim1) { return trim(c, true, true, " ", 1); }
-LG_FN(ltrim1) { return trim(c, true, false, " ", 1); }
+LG_FN(btrim)
+{
+    return trim(c, true, true, ARG_STR(1), ARG_LEN(1));
+}
+LG_FN(ltrim)
+{
+    return trim(c, true, false, ARG_STR(1), ARG_LEN(1));
+}
+LG_FN(rtrim)
+{
+    return trim(c, false, true, ARG_STR(1), ARG_LEN(1));
+}
+LG_FN(btrim1)
+{
+    return trim(c, true, true, " ", 1);
+}
+LG_FN(ltrim1)
+{
+    return trim(c, true, false, " ", 1);
+}
 
 /* --- substrings --- */
 
@@ -144,8 +178,14 @@ substring(lg_call *c, bool has_len)
     return make(c, s + a, lg_utf8_prefix(s + a, len - a, end - from));
 }
 
-LG_FN(text_substr) { return substring(c, true); }
-LG_FN(text_substr_no_len) { return substring(c, false); }
+LG_FN(text_substr)
+{
+    return substring(c, true);
+}
+LG_FN(text_substr_no_len)
+{
+    return substring(c, false);
+}
 
 LG_FN(text_left)
 {
@@ -196,8 +236,14 @@ overlay(lg_call *c, int64_t count)
     return lg_abuf_text(&r);
 }
 
-LG_FN(textoverlay) { return overlay(c, ARG_INT4(3)); }
-LG_FN(textoverlay_no_len) { return overlay(c, lg_utf8_count(ARG_STR(1), ARG_LEN(1))); }
+LG_FN(textoverlay)
+{
+    return overlay(c, ARG_INT4(3));
+}
+LG_FN(textoverlay_no_len)
+{
+    return overlay(c, lg_utf8_count(ARG_STR(1), ARG_LEN(1)));
+}
 
 /* --- search --- */
 
@@ -216,7 +262,10 @@ position(lg_call *c)
     return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), (size_t)(p - ARG_STR(0))) + 1);
 }
 
-LG_FN(textpos) { return position(c); }
+LG_FN(textpos)
+{
+    return position(c);
+}
 
 LG_FN(text_starts_with)
 {
@@ -310,9 +359,11 @@ LG_FN(chr)
     if (v == 0)
         return lg_call_error(c, "54000", "null character not permitted");
     if (v > 0x10ffff)
-        return lg_call_error(c, "54000", "requested character too large for encoding: %u", (unsigned)v);
+        return lg_call_error(c, "54000", "requested character too large for encoding: %u",
+                             (unsigned)v);
     if (v >= 0xd800 && v <= 0xdfff)
-        return lg_call_error(c, "54000", "requested character not valid for encoding: %u", (unsigned)v);
+        return lg_call_error(c, "54000", "requested character not valid for encoding: %u",
+                             (unsigned)v);
     return make(c, to, lg_utf8_encode((uint32_t)v, to));
 }
 
@@ -331,25 +382,157 @@ LG_FN(repeat)
 /* --- quoting --- */
 
 /* Words that need quotes as identifiers: all key words but the unreserved ones. */
-static const char *const reserved[] = {
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
-    "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character",
-    "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create",
-    "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
-    "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc",
-    "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch", "float",
-    "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping", "having",
-    "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval",
-    "into", "is", "isnull", "join", "lateral", "leading", "least", "left", "like", "limit",
-    "localtime", "localtimestamp", "national", "natural", "nchar", "none", "normalize", "not",
-    "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer",
-    "overlaps", "overlay", "placing", "position", "precision", "primary", "real", "references",
-    "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some",
-    "substring", "symmetric", "table", "tablesample", "then", "time", "timestamp", "to",
-    "trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar",
-    "variadic", "verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat",
-    "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot",
-    "xmlserialize", "xmltable"};
+static const char *const reserved[] = {"all",
+                                       "analyse",
+                                       "analyze",
+                                       "and",
+                                       "any",
+                                       "array",
+                                       "as",
+                                       "asc",
+                                       "asymmetric",
+                                       "authorization",
+                                       "between",
+                                       "bigint",
+                                       "binary",
+                                       "bit",
+                                       "boolean",
+                                       "both",
+                                       "case",
+                                       "cast",
+                                       "char",
+                                       "character",
+                                       "check",
+                                       "coalesce",
+                                       "collate",
+                                       "collation",
+                                       "column",
+                                       "concurrently",
+                                       "constraint",
+                                       "create",
+                                       "cross",
+                                       "current_catalog",
+                                       "current_date",
+                                       "current_role",
+                                       "current_schema",
+                                       "current_time",
+                                       "current_timestamp",
+                                       "current_user",
+                                       "dec",
+                                       "decimal",
+                                       "default",
+                                       "deferrable",
+                                       "desc",
+                                       "distinct",
+                                       "do",
+                                       "else",
+                                       "end",
+                                       "except",
+                                       "exists",
+                                       "extract",
+                                       "false",
+                                       "fetch",
+                                       "float",
+                                       "for",
+                                       "foreign",
+                                       "freeze",
+                                       "from",
+                                       "full",
+                                       "grant",
+                                       "greatest",
+                                       "group",
+                                       "grouping",
+                                       "having",
+                                       "ilike",
+                                       "in",
+                                       "initially",
+                                       "inner",
+                                       "inout",
+                                       "int",
+                                       "integer",
+                                       "intersect",
+                                       "interval",
+                                       "into",
+                                       "is",
+                                       "isnull",
+                                       "join",
+                                       "lateral",
+                                       "leading",
+                                       "least",
+                                       "left",
+                                       "like",
+                                       "limit",
+                                       "localtime",
+                                       "localtimestamp",
+                                       "national",
+                                       "natural",
+                                       "nchar",
+                                       "none",
+                                       "normalize",
+                                       "not",
+                                       "notnull",
+                                       "null",
+                                       "nullif",
+                                       "numeric",
+                                       "offset",
+                                       "on",
+                                       "only",
+                                       "or",
+                                       "order",
+                                       "out",
+                                       "outer",
+                                       "overlaps",
+                                       "overlay",
+                                       "placing",
+                                       "position",
+                                       "precision",
+                                       "primary",
+                                       "real",
+                                       "references",
+                                       "returning",
+                                       "right",
+                                       "row",
+                                       "select",
+                                       "session_user",
+                                       "setof",
+                                       "similar",
+                                       "smallint",
+                                       "some",
+                                       "substring",
+                                       "symmetric",
+                                       "table",
+                                       "tablesample",
+                                       "then",
+                                       "time",
+                                       "timestamp",
+                                       "to",
+                                       "trailing",
+                                       "treat",
+                                       "trim",
+                                       "true",
+                                       "union",
+                                       "unique",
+                                       "user",
+                                       "using",
+                                       "values",
+                                       "varchar",
+                                       "variadic",
+                                       "verbose",
+                                       "when",
+                                       "where",
+                                       "window",
+                                       "with",
+                                       "xmlattributes",
+                                       "xmlconcat",
+                                       "xmlelement",
+                                       "xmlexists",
+                                       "xmlforest",
+                                       "xmlnamespaces",
+                                       "xmlparse",
+                                       "xmlpi",
+                                       "xmlroot",
+                                       "xmlserialize",
+                                       "xmltable"};
 
 static int
 compare_words(const void *a, const void *b)
@@ -435,10 +618,22 @@ quote_any(lg_call *c)
     return lg_abuf_text(&b);
 }
 
-LG_FN(quote_literal) { return quote_any(c); }
-LG_FN(quote_nullable) { return quote_any(c); }
-LG_FN(oid_1285) { return quote_any(c); }
-LG_FN(oid_1290) { return quote_any(c); }
+LG_FN(quote_literal)
+{
+    return quote_any(c);
+}
+LG_FN(quote_nullable)
+{
+    return quote_any(c);
+}
+LG_FN(oid_1285)
+{
+    return quote_any(c);
+}
+LG_FN(oid_1290)
+{
+    return quote_any(c);
+}
 
 /* --- concat, format: variadic "any" --- */
 
@@ -487,7 +682,10 @@ concat(lg_call *c, uint32_t first, const char *sep, size_t sep_len)
     return lg_abuf_text(&b);
 }
 
-LG_FN(text_concat) { return concat(c, 0, "", 0); }
+LG_FN(text_concat)
+{
+    return concat(c, 0, "", 0);
+}
 LG_FN(text_concat_ws)
 {
     if (ARG_NULL(0))
@@ -521,7 +719,8 @@ parse_conversion(lg_call *c, const char *p, const char *end, struct conversion *
     const char *q = parse_number(p, end, &n);
     if (q > p && q < end && *q == '$') {
         if (n == 0) {
-            lg_call_error(c, "22023", "format specifies argument 0, but arguments are numbered from 1");
+            lg_call_error(c, "22023",
+                          "format specifies argument 0, but arguments are numbered from 1");
             return NULL;
         }
         k->arg = n;
@@ -540,7 +739,8 @@ parse_conversion(lg_call *c, const char *p, const char *end, struct conversion *
                 return NULL;
             }
             if (n == 0) {
-                lg_call_error(c, "22023", "format specifies argument 0, but arguments are numbered from 1");
+                lg_call_error(c, "22023",
+                              "format specifies argument 0, but arguments are numbered from 1");
                 return NULL;
             }
             k->width_arg = n;
@@ -671,8 +871,14 @@ format(lg_call *c)
     return lg_abuf_text(&b);
 }
 
-LG_FN(text_format) { return format(c); }
-LG_FN(text_format_nv) { return format(c); }
+LG_FN(text_format)
+{
+    return format(c);
+}
+LG_FN(text_format_nv)
+{
+    return format(c);
+}
 
 /* --- digests --- */
 
@@ -693,19 +899,37 @@ digest(lg_call *c, const EVP_MD *md, bool hex)
     return lg_datum_ptr(v);
 }
 
-LG_FN(md5_text) { return digest(c, EVP_md5(), true); }
-LG_FN(md5_bytea) { return digest(c, EVP_md5(), true); }
-LG_FN(sha224_bytea) { return digest(c, EVP_sha224(), false); }
-LG_FN(sha256_bytea) { return digest(c, EVP_sha256(), false); }
-LG_FN(sha384_bytea) { return digest(c, EVP_sha384(), false); }
-LG_FN(sha512_bytea) { return digest(c, EVP_sha512(), false); }
+LG_FN(md5_text)
+{
+    return digest(c, EVP_md5(), true);
+}
+LG_FN(md5_bytea)
+{
+    return digest(c, EVP_md5(), true);
+}
+LG_FN(sha224_bytea)
+{
+    return digest(c, EVP_sha224(), false);
+}
+LG_FN(sha256_bytea)
+{
+    return digest(c, EVP_sha256(), false);
+}
+LG_FN(sha384_bytea)
+{
+    return digest(c, EVP_sha384(), false);
+}
+LG_FN(sha512_bytea)
+{
+    return digest(c, EVP_sha512(), false);
+}
 
 /* --- about the server --- */
 
 LG_FN(pgsql_version)
 {
-    return lg_datum_cstring_text(c->arena,
-                                 "PostgreSQL 15.0 (Lagoon) on x86_64-pc-linux-gnu, compiled by gcc, 64-bit");
+    return lg_datum_cstring_text(
+        c->arena, "PostgreSQL 15.0 (Lagoon) on x86_64-pc-linux-gnu, compiled by gcc, 64-bit");
 }
 
 LG_FN(pg_num_nulls)

@@ -75,8 +75,14 @@ like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
 }
 
 #define LIKE(yes, no, fold)                                                                        \
-    LG_FN(yes) { return like(c, ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1), fold); }           \
-    LG_FN(no) { return !like(c, ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1), fold); }
+    LG_FN(yes)                                                                                     \
+    {                                                                                              \
+        return like(c, ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1), fold);                      \
+    }                                                                                              \
+    LG_FN(no)                                                                                      \
+    {                                                                                              \
+        return !like(c, ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1), fold);                     \
+    }
 
 LIKE(textlike, textnlike, false)
 LIKE(namelike, namenlike, false)
@@ -133,7 +139,9 @@ similar(lg_call *c, lg_datum pattern, const char *e, size_t ne)
             if (ch == '"' && !in_class) {
                 lg_abuf_puts(&b, quotes == 0 ? "){1,1}?(" : "){1,1}(?:");
                 if (++quotes > 2)
-                    return lg_call_error(c, "2200C", "SQL regular expression may not contain more than two escape-double-quote separators");
+                    return lg_call_error(c, "2200C",
+                                         "SQL regular expression may not contain more than two "
+                                         "escape-double-quote separators");
             } else {
                 lg_abuf_putc(&b, '\\');
                 lg_abuf_putc(&b, ch);
@@ -165,7 +173,10 @@ similar(lg_call *c, lg_datum pattern, const char *e, size_t ne)
     return lg_abuf_text(&b);
 }
 
-LG_FN(similar_to_escape_1) { return similar(c, ARG(0), "\\", 1); }
+LG_FN(similar_to_escape_1)
+{
+    return similar(c, ARG(0), "\\", 1);
+}
 LG_FN(similar_to_escape_2)
 {
     if (ARG_LEN(1) > 1) {
@@ -219,12 +230,23 @@ translate(lg_abuf *b, const char *p, size_t len)
             char ch = p[1];
             p += 2;
             switch (ch) {
-            case 'm': lg_abuf_puts(b, "\\b(?=\\w)"); break;
-            case 'M': lg_abuf_puts(b, "\\b(?<=\\w)"); break;
-            case 'y': lg_abuf_puts(b, "\\b"); break;
-            case 'Y': lg_abuf_puts(b, "\\B"); break;
-            case 'Z': lg_abuf_puts(b, "\\z"); break;
-            case 'u': case 'U': {
+            case 'm':
+                lg_abuf_puts(b, "\\b(?=\\w)");
+                break;
+            case 'M':
+                lg_abuf_puts(b, "\\b(?<=\\w)");
+                break;
+            case 'y':
+                lg_abuf_puts(b, "\\b");
+                break;
+            case 'Y':
+                lg_abuf_puts(b, "\\B");
+                break;
+            case 'Z':
+                lg_abuf_puts(b, "\\z");
+                break;
+            case 'u':
+            case 'U': {
                 size_t n = ch == 'u' ? 4 : 8;
                 lg_abuf_puts(b, "\\x{");
                 for (size_t i = 0; i < n && p < end && isxdigit((unsigned char)*p); i++)
@@ -273,16 +295,38 @@ parse_flags(lg_call *c, const char *f, size_t n, uint32_t *options, bool *global
 {
     for (size_t i = 0; i < n; i++)
         switch (f[i]) {
-        case 'g': *global = true; break;
-        case 'i': *options |= PCRE2_CASELESS; break;
-        case 'c': *options &= ~(uint32_t)PCRE2_CASELESS; break;
-        case 'm': case 'n': *options = (*options | PCRE2_MULTILINE) & ~(uint32_t)PCRE2_DOTALL; break;
-        case 's': *options = (*options | PCRE2_DOTALL) & ~(uint32_t)PCRE2_MULTILINE; break;
-        case 'p': *options &= ~(uint32_t)PCRE2_DOTALL; break;
-        case 'w': *options |= PCRE2_MULTILINE; break;
-        case 'x': *options |= PCRE2_EXTENDED; break;
-        case 'q': *options |= PCRE2_LITERAL; break;
-        case 'b': case 'e': case 't': break;
+        case 'g':
+            *global = true;
+            break;
+        case 'i':
+            *options |= PCRE2_CASELESS;
+            break;
+        case 'c':
+            *options &= ~(uint32_t)PCRE2_CASELESS;
+            break;
+        case 'm':
+        case 'n':
+            *options = (*options | PCRE2_MULTILINE) & ~(uint32_t)PCRE2_DOTALL;
+            break;
+        case 's':
+            *options = (*options | PCRE2_DOTALL) & ~(uint32_t)PCRE2_MULTILINE;
+            break;
+        case 'p':
+            *options &= ~(uint32_t)PCRE2_DOTALL;
+            break;
+        case 'w':
+            *options |= PCRE2_MULTILINE;
+            break;
+        case 'x':
+            *options |= PCRE2_EXTENDED;
+            break;
+        case 'q':
+            *options |= PCRE2_LITERAL;
+            break;
+        case 'b':
+        case 'e':
+        case 't':
+            break;
         default: {
             int len = (int)lg_utf8_len((uint8_t)f[i]);
             lg_call_error(c, "22023", "invalid regular expression option: \"%.*s\"", len, f + i);
@@ -292,7 +336,8 @@ parse_flags(lg_call *c, const char *f, size_t n, uint32_t *options, bool *global
     return true;
 }
 
-#define BASE_OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_UTF_CHECK)
+#define BASE_OPTIONS                                                                               \
+    (PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_UTF_CHECK)
 
 static struct regex *
 compile(lg_call *c, lg_datum pattern, uint32_t options)
@@ -333,10 +378,10 @@ compile(lg_call *c, lg_datum pattern, uint32_t options)
         static const struct {
             int code;
             const char *text;
-        } same[] = {{106, "brackets [] not balanced"}, {114, "parentheses () not balanced"},
+        } same[] = {{106, "brackets [] not balanced"},    {114, "parentheses () not balanced"},
                     {122, "parentheses () not balanced"}, {109, "quantifier operand invalid"},
-                    {108, "invalid character range"}, {115, "invalid backreference number"},
-                    {101, "invalid escape \\ sequence"}, {103, "invalid escape \\ sequence"},
+                    {108, "invalid character range"},     {115, "invalid backreference number"},
+                    {101, "invalid escape \\ sequence"},  {103, "invalid escape \\ sequence"},
                     {104, "invalid repetition count(s)"}, {105, "invalid repetition count(s)"},
                     {130, "invalid character class"}};
         const char *msg = text;
@@ -373,8 +418,14 @@ matches(lg_call *c, lg_datum s, lg_datum pattern, uint32_t options)
 }
 
 #define REGEX(yes, no, options)                                                                    \
-    LG_FN(yes) { return matches(c, ARG(0), ARG(1), options); }                                     \
-    LG_FN(no) { return !matches(c, ARG(0), ARG(1), options); }
+    LG_FN(yes)                                                                                     \
+    {                                                                                              \
+        return matches(c, ARG(0), ARG(1), options);                                                \
+    }                                                                                              \
+    LG_FN(no)                                                                                      \
+    {                                                                                              \
+        return !matches(c, ARG(0), ARG(1), options);                                               \
+    }
 
 REGEX(textregexeq, textregexne, 0)
 REGEX(nameregexeq, nameregexne, 0)
@@ -398,7 +449,10 @@ regex_substring(lg_call *c, lg_datum s, lg_datum pattern)
     return lg_datum_text(c->arena, lg_text_data(s) + v[k], v[k + 1] - v[k]);
 }
 
-LG_FN(textregexsubstr) { return regex_substring(c, ARG(0), ARG(1)); }
+LG_FN(textregexsubstr)
+{
+    return regex_substring(c, ARG(0), ARG(1));
+}
 LG_FN(oid_2074) /* substring(s similar p escape e) */
 {
     lg_datum p = similar(c, ARG(1), ARG_STR(2), ARG_LEN(2));
@@ -469,7 +523,10 @@ replace(lg_call *c, lg_datum text, lg_datum pattern, lg_datum with, uint32_t opt
     return lg_abuf_text(&b);
 }
 
-LG_FN(textregexreplace_noopt) { return replace(c, ARG(0), ARG(1), ARG(2), 0, 0, 1); }
+LG_FN(textregexreplace_noopt)
+{
+    return replace(c, ARG(0), ARG(1), ARG(2), 0, 0, 1);
+}
 
 LG_FN(textregexreplace)
 {
@@ -477,7 +534,8 @@ LG_FN(textregexreplace)
     bool global = false;
     if (ARG_LEN(3) && isdigit((unsigned char)*ARG_STR(3))) {
         lg_call_error(c, "22023", "invalid regular expression option: \"%.*s\"", 1, ARG_STR(3));
-        lg_error_hint(c->err, "If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.");
+        lg_error_hint(c->err, "If you meant to use regexp_replace() with a start parameter, cast "
+                              "the fourth argument to integer explicitly.");
         return 0;
     }
     if (!parse_flags(c, ARG_STR(3), ARG_LEN(3), &o, &global))
@@ -518,9 +576,18 @@ replace_extended(lg_call *c)
     return replace(c, ARG(0), ARG(1), ARG(2), o, from, nth);
 }
 
-LG_FN(textregexreplace_extended) { return replace_extended(c); }
-LG_FN(textregexreplace_extended_no_n) { return replace_extended(c); }
-LG_FN(textregexreplace_extended_no_flags) { return replace_extended(c); }
+LG_FN(textregexreplace_extended)
+{
+    return replace_extended(c);
+}
+LG_FN(textregexreplace_extended_no_n)
+{
+    return replace_extended(c);
+}
+LG_FN(textregexreplace_extended_no_flags)
+{
+    return replace_extended(c);
+}
 
 static lg_datum
 flags_at(lg_call *c, uint32_t i, uint32_t *o, bool *global, bool allow_global, const char *fn)
@@ -550,8 +617,14 @@ LG_FN(regexp_count)
     }
     return lg_datum_int4(k);
 }
-LG_FN(regexp_count_no_start) { return lg_fn_regexp_count(c); }
-LG_FN(regexp_count_no_flags) { return lg_fn_regexp_count(c); }
+LG_FN(regexp_count_no_start)
+{
+    return lg_fn_regexp_count(c);
+}
+LG_FN(regexp_count_no_flags)
+{
+    return lg_fn_regexp_count(c);
+}
 
 LG_FN(regexp_like)
 {
@@ -561,7 +634,10 @@ LG_FN(regexp_like)
         return 0;
     return matches(c, ARG(0), ARG(1), o);
 }
-LG_FN(regexp_like_no_flags) { return matches(c, ARG(0), ARG(1), 0); }
+LG_FN(regexp_like_no_flags)
+{
+    return matches(c, ARG(0), ARG(1), 0);
+}
 
 /* --- matches as rows --- */
 
@@ -686,8 +762,14 @@ split_array(lg_call *c)
     return c->st ? 0 : lg_array_make(c->arena, LG_T_TEXT, n, d, NULL);
 }
 
-LG_FN(regexp_split_to_array) { return split_array(c); }
-LG_FN(regexp_split_to_array_no_flags) { return split_array(c); }
+LG_FN(regexp_split_to_array)
+{
+    return split_array(c);
+}
+LG_FN(regexp_split_to_array_no_flags)
+{
+    return split_array(c);
+}
 
 LG_FN(regexp_match)
 {
@@ -705,4 +787,7 @@ LG_FN(regexp_match)
         RET_NULL();
     return d;
 }
-LG_FN(regexp_match_no_flags) { return lg_fn_regexp_match(c); }
+LG_FN(regexp_match_no_flags)
+{
+    return lg_fn_regexp_match(c);
+}

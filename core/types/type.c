@@ -56,9 +56,14 @@ lg_type_by_sql_name(const char *name)
     static const struct {
         const char *name;
         lg_oid oid;
-    } aliases[] = {{"int", LG_T_INT4},         {"decimal", LG_T_NUMERIC}, {"dec", LG_T_NUMERIC},
-                   {"char", LG_T_BPCHAR},      {"float", LG_T_FLOAT8},    {"varchar", LG_T_VARCHAR},
-                   {"timestamp", LG_T_TIMESTAMP}, {"time", LG_T_TIME}};
+    } aliases[] = {{"int", LG_T_INT4},
+                   {"decimal", LG_T_NUMERIC},
+                   {"dec", LG_T_NUMERIC},
+                   {"char", LG_T_BPCHAR},
+                   {"float", LG_T_FLOAT8},
+                   {"varchar", LG_T_VARCHAR},
+                   {"timestamp", LG_T_TIMESTAMP},
+                   {"time", LG_T_TIME}};
     char base[64];
     size_t n = strlen(name);
     bool array = n > 2 && strcmp(name + n - 2, "[]") == 0;
@@ -85,20 +90,34 @@ static const char *
 interval_fields(int32_t typmod)
 {
     switch ((typmod >> 16) & 0x7fff) {
-    case 0x0004: return " year";
-    case 0x0002: return " month";
-    case 0x0008: return " day";
-    case 0x0400: return " hour";
-    case 0x0800: return " minute";
-    case 0x1000: return " second";
-    case 0x0006: return " year to month";
-    case 0x0408: return " day to hour";
-    case 0x0c08: return " day to minute";
-    case 0x1c08: return " day to second";
-    case 0x0c00: return " hour to minute";
-    case 0x1c00: return " hour to second";
-    case 0x1800: return " minute to second";
-    default: return "";
+    case 0x0004:
+        return " year";
+    case 0x0002:
+        return " month";
+    case 0x0008:
+        return " day";
+    case 0x0400:
+        return " hour";
+    case 0x0800:
+        return " minute";
+    case 0x1000:
+        return " second";
+    case 0x0006:
+        return " year to month";
+    case 0x0408:
+        return " day to hour";
+    case 0x0c08:
+        return " day to minute";
+    case 0x1c08:
+        return " day to second";
+    case 0x0c00:
+        return " hour to minute";
+    case 0x1c00:
+        return " hour to second";
+    case 0x1800:
+        return " minute to second";
+    default:
+        return "";
     }
 }
 
@@ -131,7 +150,11 @@ format_with_typmod(lg_arena *a, const lg_type *t, int32_t typmod)
             return lg_arena_printf(a, "interval%s", fields);
         return lg_arena_printf(a, "interval%s(%d)", fields, typmod & 0xffff);
     }
-    case LG_T_BOOL: case LG_T_INT2: case LG_T_INT4: case LG_T_INT8: case LG_T_FLOAT4:
+    case LG_T_BOOL:
+    case LG_T_INT2:
+    case LG_T_INT4:
+    case LG_T_INT8:
+    case LG_T_FLOAT4:
     case LG_T_FLOAT8:
         return t->sql_name;
     default:
@@ -361,22 +384,44 @@ static struct order
 order_of(lg_oid oid)
 {
     switch (oid) {
-    case LG_T_BOOL: case LG_T_INT2: case LG_T_INT4: case LG_T_INT8: case LG_T_DATE:
-    case LG_T_TIME: case LG_T_TIMESTAMP: case LG_T_TIMESTAMPTZ:
+    case LG_T_BOOL:
+    case LG_T_INT2:
+    case LG_T_INT4:
+    case LG_T_INT8:
+    case LG_T_DATE:
+    case LG_T_TIME:
+    case LG_T_TIMESTAMP:
+    case LG_T_TIMESTAMPTZ:
         return (struct order){compare_int, equal_uint, hash_uint};
-    case LG_T_CHAR: case LG_T_OID: case LG_T_TID: case LG_T_XID8: case LG_T_PG_LSN:
-    case LG_T_REGCLASS: case LG_T_REGTYPE: case LG_T_REGPROC: case LG_T_REGPROCEDURE:
-    case LG_T_REGOPER: case LG_T_REGOPERATOR: case LG_T_REGROLE: case LG_T_REGNAMESPACE:
+    case LG_T_CHAR:
+    case LG_T_OID:
+    case LG_T_TID:
+    case LG_T_XID8:
+    case LG_T_PG_LSN:
+    case LG_T_REGCLASS:
+    case LG_T_REGTYPE:
+    case LG_T_REGPROC:
+    case LG_T_REGPROCEDURE:
+    case LG_T_REGOPER:
+    case LG_T_REGOPERATOR:
+    case LG_T_REGROLE:
+    case LG_T_REGNAMESPACE:
     case LG_T_REGCOLLATION:
         return (struct order){compare_uint, equal_uint, hash_uint};
-    case LG_T_XID: case LG_T_CID:
+    case LG_T_XID:
+    case LG_T_CID:
         return (struct order){NULL, equal_uint, hash_uint};
     case LG_T_FLOAT4:
         return (struct order){compare_float4, equal_float4, hash_float4};
     case LG_T_FLOAT8:
         return (struct order){compare_float8, equal_float8, hash_float8};
-    case LG_T_TEXT: case LG_T_VARCHAR: case LG_T_NAME: case LG_T_BYTEA: case LG_T_UNKNOWN:
-    case LG_T_INET: case LG_T_REFCURSOR:
+    case LG_T_TEXT:
+    case LG_T_VARCHAR:
+    case LG_T_NAME:
+    case LG_T_BYTEA:
+    case LG_T_UNKNOWN:
+    case LG_T_INET:
+    case LG_T_REFCURSOR:
         return (struct order){compare_text, equal_text, hash_text};
     case LG_T_ACLITEM:
         return (struct order){NULL, equal_text, hash_text};

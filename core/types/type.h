@@ -32,17 +32,17 @@ typedef struct lg_type {
     char delim;
     char align;
     char storage;
-    lg_oid elem;  /* subscripting yields this; 0 if none */
-    lg_oid array; /* its array type; 0 if none */
+    lg_oid elem;                               /* subscripting yields this; 0 if none */
+    lg_oid array;                              /* its array type; 0 if none */
     lg_oid in, out, recv, send, modin, modout; /* functions */
-    lg_oid collation; /* 100 default, 950 C (name), 0 */
+    lg_oid collation;                          /* 100 default, 950 C (name), 0 */
     lg_store store;
     uint8_t size;
 } lg_type;
 
-const lg_type *lg_type_get(lg_oid oid);                /* NULL: not built in */
-const lg_type *lg_type_by_name(const char *typname);   /* pg_type.typname, "int4" */
-const lg_type *lg_type_by_sql_name(const char *name);  /* also "integer", "int4", "integer[]" */
+const lg_type *lg_type_get(lg_oid oid);               /* NULL: not built in */
+const lg_type *lg_type_by_name(const char *typname);  /* pg_type.typname, "int4" */
+const lg_type *lg_type_by_sql_name(const char *name); /* also "integer", "int4", "integer[]" */
 uint32_t lg_type_count(void);
 const lg_type *lg_type_at(uint32_t i); /* all of them, in the order of their OIDs */
 

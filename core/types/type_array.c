@@ -104,8 +104,8 @@ read_element(struct reader *r)
         b.len = keep;
         if (keep == 0)
             return malformed(r, *r->p == '}' ? "Unexpected \"}\" character."
-                                : *r->p ? "Unexpected \",\" character."
-                                        : "Unexpected end of input.");
+                                : *r->p      ? "Unexpected \",\" character."
+                                             : "Unexpected end of input.");
     }
     const char *s = lg_abuf_cstring(&b);
     bool null = !quoted && !escaped && strcasecmp(s, "NULL") == 0;
@@ -212,8 +212,13 @@ read_bounds(struct reader *r, int32_t *lbs, int32_t *dims, int *ret_n)
 LG_FN(array_in)
 {
     const lg_type *t = lg_type_get(ARG_OID(1));
-    struct reader r = {.c = c, .text = ARG_CSTR(0), .p = ARG_CSTR(0), .elem = ARG_OID(1),
-                       .typmod = ARG_INT4(2), .delim = t ? t->delim : ',', .ndim = -1};
+    struct reader r = {.c = c,
+                       .text = ARG_CSTR(0),
+                       .p = ARG_CSTR(0),
+                       .elem = ARG_OID(1),
+                       .typmod = ARG_INT4(2),
+                       .delim = t ? t->delim : ',',
+                       .ndim = -1};
     lg_array x = {.elem = r.elem};
     int32_t dims[LG_ARRAY_MAX_DIM];
     int bounds;
@@ -326,8 +331,14 @@ array_out(lg_call *c)
     return lg_datum_ptr(lg_abuf_cstring(&b));
 }
 
-LG_FN(array_out) { return array_out(c); }
-LG_FN(anyarray_out) { return array_out(c); }
+LG_FN(array_out)
+{
+    return array_out(c);
+}
+LG_FN(anyarray_out)
+{
+    return array_out(c);
+}
 
 /* Binary form: i32 ndim, flags, element type, {i32 dim, lower bound}..., {i32 length, bytes}... */
 static void
@@ -370,10 +381,22 @@ array_send(lg_call *c)
     return lg_abuf_text(&b);
 }
 
-LG_FN(array_send) { return array_send(c); }
-LG_FN(anyarray_send) { return array_send(c); }
-LG_FN(int2vectorsend) { return array_send(c); }
-LG_FN(oidvectorsend) { return array_send(c); }
+LG_FN(array_send)
+{
+    return array_send(c);
+}
+LG_FN(anyarray_send)
+{
+    return array_send(c);
+}
+LG_FN(int2vectorsend)
+{
+    return array_send(c);
+}
+LG_FN(oidvectorsend)
+{
+    return array_send(c);
+}
 
 static lg_datum
 array_recv(lg_call *c, lg_oid elem)
@@ -400,7 +423,8 @@ array_recv(lg_call *c, lg_oid elem)
         if (c->st)
             return 0;
         if (x.dims[i] < 0 || (total *= (uint64_t)x.dims[i]) > MAX_ELEMENTS)
-            return lg_call_error(c, "54000", "array size exceeds the maximum allowed (%u)", MAX_ELEMENTS);
+            return lg_call_error(c, "54000", "array size exceeds the maximum allowed (%u)",
+                                 MAX_ELEMENTS);
     }
     if (total > b->len)
         return lg_call_error(c, "08P01", "insufficient data left in message");
@@ -426,9 +450,18 @@ array_recv(lg_call *c, lg_oid elem)
     return lg_array_pack(c->arena, &x);
 }
 
-LG_FN(array_recv) { return array_recv(c, ARG_OID(1)); }
-LG_FN(int2vectorrecv) { return array_recv(c, LG_T_INT2); }
-LG_FN(oidvectorrecv) { return array_recv(c, LG_T_OID); }
+LG_FN(array_recv)
+{
+    return array_recv(c, ARG_OID(1));
+}
+LG_FN(int2vectorrecv)
+{
+    return array_recv(c, LG_T_INT2);
+}
+LG_FN(oidvectorrecv)
+{
+    return array_recv(c, LG_T_OID);
+}
 
 /* --- int2vector, oidvector: numbers with spaces between --- */
 
@@ -471,28 +504,73 @@ vector_out(lg_call *c)
     return lg_datum_ptr(lg_abuf_cstring(&b));
 }
 
-LG_FN(int2vectorin) { return vector_in(c, LG_T_INT2); }
-LG_FN(int2vectorout) { return vector_out(c); }
-LG_FN(oidvectorin) { return vector_in(c, LG_T_OID); }
-LG_FN(oidvectorout) { return vector_out(c); }
+LG_FN(int2vectorin)
+{
+    return vector_in(c, LG_T_INT2);
+}
+LG_FN(int2vectorout)
+{
+    return vector_out(c);
+}
+LG_FN(oidvectorin)
+{
+    return vector_in(c, LG_T_OID);
+}
+LG_FN(oidvectorout)
+{
+    return vector_out(c);
+}
 
 /* --- comparison --- */
 
 #define COMPARE(p, eq)                                                                             \
-    LG_FN(p##eq) { return lg_array_compare(ARG(0), ARG(1)) == 0; }                                 \
-    LG_FN(p##ne) { return lg_array_compare(ARG(0), ARG(1)) != 0; }                                 \
-    LG_FN(p##lt) { return lg_array_compare(ARG(0), ARG(1)) < 0; }                                  \
-    LG_FN(p##le) { return lg_array_compare(ARG(0), ARG(1)) <= 0; }                                 \
-    LG_FN(p##gt) { return lg_array_compare(ARG(0), ARG(1)) > 0; }                                  \
-    LG_FN(p##ge) { return lg_array_compare(ARG(0), ARG(1)) >= 0; }
+    LG_FN(p##eq)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) == 0;                                              \
+    }                                                                                              \
+    LG_FN(p##ne)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) != 0;                                              \
+    }                                                                                              \
+    LG_FN(p##lt)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) < 0;                                               \
+    }                                                                                              \
+    LG_FN(p##le)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) <= 0;                                              \
+    }                                                                                              \
+    LG_FN(p##gt)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) > 0;                                               \
+    }                                                                                              \
+    LG_FN(p##ge)                                                                                   \
+    {                                                                                              \
+        return lg_array_compare(ARG(0), ARG(1)) >= 0;                                              \
+    }
 
 COMPARE(array_, eq)
 COMPARE(oidvector, eq)
-LG_FN(btarraycmp) { return lg_datum_int4(lg_array_compare(ARG(0), ARG(1))); }
-LG_FN(btoidvectorcmp) { return lg_datum_int4(lg_array_compare(ARG(0), ARG(1))); }
-LG_FN(array_larger) { return lg_array_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(array_smaller) { return lg_array_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
-LG_FN(hashoidvector) { return lg_datum_int4((int32_t)lg_array_hash(ARG(0))); }
+LG_FN(btarraycmp)
+{
+    return lg_datum_int4(lg_array_compare(ARG(0), ARG(1)));
+}
+LG_FN(btoidvectorcmp)
+{
+    return lg_datum_int4(lg_array_compare(ARG(0), ARG(1)));
+}
+LG_FN(array_larger)
+{
+    return lg_array_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(array_smaller)
+{
+    return lg_array_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}
+LG_FN(hashoidvector)
+{
+    return lg_datum_int4((int32_t)lg_array_hash(ARG(0)));
+}
 
 static lg_array
 unpack(lg_call *c, uint32_t i)
@@ -534,8 +612,14 @@ contains(lg_call *c, uint32_t outer, uint32_t inner)
     return true;
 }
 
-LG_FN(arraycontains) { return contains(c, 0, 1); }
-LG_FN(arraycontained) { return contains(c, 1, 0); }
+LG_FN(arraycontains)
+{
+    return contains(c, 0, 1);
+}
+LG_FN(arraycontained)
+{
+    return contains(c, 1, 0);
+}
 LG_FN(arrayoverlap)
 {
     lg_array x = unpack(c, 0), y = unpack(c, 1);
@@ -578,10 +662,22 @@ dimension(lg_call *c, int what)
     return lg_datum_int4(what == 0 ? n : what == 1 ? lo : lo + n - 1);
 }
 
-LG_FN(array_length) { return dimension(c, 0); }
-LG_FN(array_lower) { return dimension(c, 1); }
-LG_FN(array_upper) { return dimension(c, 2); }
-LG_FN(array_cardinality) { return lg_datum_int4((int32_t)unpack(c, 0).n); }
+LG_FN(array_length)
+{
+    return dimension(c, 0);
+}
+LG_FN(array_lower)
+{
+    return dimension(c, 1);
+}
+LG_FN(array_upper)
+{
+    return dimension(c, 2);
+}
+LG_FN(array_cardinality)
+{
+    return lg_datum_int4((int32_t)unpack(c, 0).n);
+}
 
 /* --- building --- */
 
@@ -640,8 +736,14 @@ add_element(lg_call *c, uint32_t array, uint32_t elem, bool front)
     return lg_array_pack(c->arena, &r);
 }
 
-LG_FN(array_append) { return add_element(c, 0, 1, false); }
-LG_FN(array_prepend) { return add_element(c, 1, 0, true); }
+LG_FN(array_append)
+{
+    return add_element(c, 0, 1, false);
+}
+LG_FN(array_prepend)
+{
+    return add_element(c, 1, 0, true);
+}
 
 LG_FN(array_cat)
 {
@@ -687,7 +789,8 @@ LG_FN(array_remove)
         RET_NULL();
     lg_array x = unpack(c, 0);
     if (x.ndim > 1)
-        return lg_call_error(c, "0A000", "removing elements from multidimensional arrays is not supported");
+        return lg_call_error(c, "0A000",
+                             "removing elements from multidimensional arrays is not supported");
     lg_array r = room(c, &x, x.n);
     r.n = 0;
     for (uint32_t i = 0; i < x.n && !c->st; i++)
@@ -717,7 +820,8 @@ position(lg_call *c, bool all)
         RET_NULL();
     lg_array x = unpack(c, 0);
     if (x.ndim > 1)
-        return lg_call_error(c, "0A000", "searching for elements in multidimensional arrays is not supported");
+        return lg_call_error(c, "0A000",
+                             "searching for elements in multidimensional arrays is not supported");
     int64_t from = INT32_MIN;
     if (c->nargs > 2) {
         if (ARG_NULL(2))
@@ -741,9 +845,18 @@ position(lg_call *c, bool all)
     RET_NULL();
 }
 
-LG_FN(array_position) { return position(c, false); }
-LG_FN(array_position_start) { return position(c, false); }
-LG_FN(array_positions) { return position(c, true); }
+LG_FN(array_position)
+{
+    return position(c, false);
+}
+LG_FN(array_position_start)
+{
+    return position(c, false);
+}
+LG_FN(array_positions)
+{
+    return position(c, true);
+}
 
 static lg_datum
 fill(lg_call *c, bool bounds)
@@ -755,7 +868,8 @@ fill(lg_call *c, bool bounds)
     if (d.ndim > 1)
         return lg_call_error(c, "2202E", "wrong number of array subscripts");
     if (d.n > LG_ARRAY_MAX_DIM)
-        return lg_call_error(c, "54000", "number of array dimensions (%u) exceeds the maximum allowed (%d)",
+        return lg_call_error(c, "54000",
+                             "number of array dimensions (%u) exceeds the maximum allowed (%d)",
                              d.n, LG_ARRAY_MAX_DIM);
     if (bounds && l.n != d.n)
         return lg_call_error(c, "2202E", "wrong number of array subscripts");
@@ -766,7 +880,8 @@ fill(lg_call *c, bool bounds)
         r.dims[i] = lg_int4(d.values[i]);
         r.lbs[i] = bounds ? lg_int4(l.values[i]) : 1;
         if (r.dims[i] < 0 || (n *= (uint64_t)r.dims[i]) > MAX_ELEMENTS)
-            return lg_call_error(c, "54000", "array size exceeds the maximum allowed (%u)", MAX_ELEMENTS);
+            return lg_call_error(c, "54000", "array size exceeds the maximum allowed (%u)",
+                                 MAX_ELEMENTS);
     }
     r.ndim = (int32_t)d.n;
     lg_array x = room(c, &r, (uint32_t)n);
@@ -777,15 +892,22 @@ fill(lg_call *c, bool bounds)
     return lg_array_pack(c->arena, &x);
 }
 
-LG_FN(array_fill) { return fill(c, false); }
-LG_FN(array_fill_with_lower_bounds) { return fill(c, true); }
+LG_FN(array_fill)
+{
+    return fill(c, false);
+}
+LG_FN(array_fill_with_lower_bounds)
+{
+    return fill(c, true);
+}
 
 LG_FN(trim_array)
 {
     lg_array x = unpack(c, 0);
     int32_t n = ARG_INT4(1), have = x.ndim ? x.dims[0] : 0;
     if (n < 0 || n > have)
-        return lg_call_error(c, "2202E", "number of elements to trim must be between 0 and %d", have);
+        return lg_call_error(c, "2202E", "number of elements to trim must be between 0 and %d",
+                             have);
     int32_t upper = x.ndim ? x.lbs[0] + have - n - 1 : 0;
     if (!x.ndim)
         return ARG(0);
@@ -823,7 +945,10 @@ to_text(lg_call *c, bool has_null_text)
     return lg_abuf_text(&b);
 }
 
-LG_FN(array_to_text) { return to_text(c, false); }
+LG_FN(array_to_text)
+{
+    return to_text(c, false);
+}
 LG_FN(array_to_text_null)
 {
     if (ARG_NULL(0) || ARG_NULL(1))
@@ -851,7 +976,8 @@ split_next(lg_call *c, struct split *s, const char **ret, size_t *len)
         s->p += *len;
         return true;
     }
-    const char *q = ARG_LEN(1) ? memmem(s->p, (size_t)(s->end - s->p), ARG_STR(1), ARG_LEN(1)) : NULL;
+    const char *q =
+        ARG_LEN(1) ? memmem(s->p, (size_t)(s->end - s->p), ARG_STR(1), ARG_LEN(1)) : NULL;
     *len = (size_t)((q ? q : s->end) - s->p);
     s->done = !q;
     if (q)
@@ -891,8 +1017,14 @@ from_text(lg_call *c)
     return lg_array_pack(c->arena, &x);
 }
 
-LG_FN(text_to_array) { return from_text(c); }
-LG_FN(text_to_array_null) { return from_text(c); }
+LG_FN(text_to_array)
+{
+    return from_text(c);
+}
+LG_FN(text_to_array_null)
+{
+    return from_text(c);
+}
 
 static lg_status
 table_open(lg_call *c, void **ret_state)

@@ -51,19 +51,58 @@ LG_FN(boolin)
     return v < 0 ? bad_syntax(c, "boolean", ARG_CSTR(0)) : (lg_datum)v;
 }
 
-LG_FN(boolout) { return lg_datum_ptr(ARG(0) ? "t" : "f"); }
-LG_FN(boolrecv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 1) != 0; }
-LG_FN(boolsend) { return lg_send_uint(c, ARG(0), 1); }
-LG_FN(booltext) { return lg_datum_cstring_text(c->arena, ARG(0) ? "true" : "false"); }
-LG_FN(booleq) { return ARG(0) == ARG(1); }
-LG_FN(boolne) { return ARG(0) != ARG(1); }
-LG_FN(boollt) { return ARG(0) < ARG(1); }
-LG_FN(boolle) { return ARG(0) <= ARG(1); }
-LG_FN(boolgt) { return ARG(0) > ARG(1); }
-LG_FN(boolge) { return ARG(0) >= ARG(1); }
-LG_FN(booland_statefunc) { return ARG(0) & ARG(1); }
-LG_FN(boolor_statefunc) { return ARG(0) | ARG(1); }
-LG_FN(btboolcmp) { return lg_datum_int4((int)ARG(0) - (int)ARG(1)); }
+LG_FN(boolout)
+{
+    return lg_datum_ptr(ARG(0) ? "t" : "f");
+}
+LG_FN(boolrecv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 1) != 0;
+}
+LG_FN(boolsend)
+{
+    return lg_send_uint(c, ARG(0), 1);
+}
+LG_FN(booltext)
+{
+    return lg_datum_cstring_text(c->arena, ARG(0) ? "true" : "false");
+}
+LG_FN(booleq)
+{
+    return ARG(0) == ARG(1);
+}
+LG_FN(boolne)
+{
+    return ARG(0) != ARG(1);
+}
+LG_FN(boollt)
+{
+    return ARG(0) < ARG(1);
+}
+LG_FN(boolle)
+{
+    return ARG(0) <= ARG(1);
+}
+LG_FN(boolgt)
+{
+    return ARG(0) > ARG(1);
+}
+LG_FN(boolge)
+{
+    return ARG(0) >= ARG(1);
+}
+LG_FN(booland_statefunc)
+{
+    return ARG(0) & ARG(1);
+}
+LG_FN(boolor_statefunc)
+{
+    return ARG(0) | ARG(1);
+}
+LG_FN(btboolcmp)
+{
+    return lg_datum_int4((int)ARG(0) - (int)ARG(1));
+}
 
 /* --- unsigned identifiers --- */
 
@@ -96,39 +135,126 @@ u64_out(lg_call *c)
     return lg_datum_ptr(lg_arena_printf(c->arena, "%" PRIu64, ARG(0)));
 }
 
-LG_FN(oidin) { return parse_u32(c, ARG_CSTR(0), "oid"); }
-LG_FN(oidout) { return u64_out(c); }
-LG_FN(oidrecv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 4); }
-LG_FN(oidsend) { return lg_send_uint(c, ARG(0), 4); }
-LG_FN(xidin) { return (uint32_t)strtoul(ARG_CSTR(0), NULL, 0); }
-LG_FN(xidout) { return u64_out(c); }
-LG_FN(xidrecv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 4); }
-LG_FN(xidsend) { return lg_send_uint(c, ARG(0), 4); }
-LG_FN(cidin) { return (uint32_t)strtoul(ARG_CSTR(0), NULL, 0); }
-LG_FN(cidout) { return u64_out(c); }
-LG_FN(cidrecv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 4); }
-LG_FN(cidsend) { return lg_send_uint(c, ARG(0), 4); }
-LG_FN(xid8in) { return (uint64_t)strtoull(ARG_CSTR(0), NULL, 0); }
-LG_FN(xid8out) { return u64_out(c); }
-LG_FN(xid8recv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 8); }
-LG_FN(xid8send) { return lg_send_uint(c, ARG(0), 8); }
-LG_FN(xid8toxid) { return (uint32_t)ARG(0); }
-LG_FN(xideq) { return ARG(0) == ARG(1); }
-LG_FN(xidneq) { return ARG(0) != ARG(1); }
-LG_FN(cideq) { return ARG(0) == ARG(1); }
+LG_FN(oidin)
+{
+    return parse_u32(c, ARG_CSTR(0), "oid");
+}
+LG_FN(oidout)
+{
+    return u64_out(c);
+}
+LG_FN(oidrecv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 4);
+}
+LG_FN(oidsend)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
+LG_FN(xidin)
+{
+    return (uint32_t)strtoul(ARG_CSTR(0), NULL, 0);
+}
+LG_FN(xidout)
+{
+    return u64_out(c);
+}
+LG_FN(xidrecv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 4);
+}
+LG_FN(xidsend)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
+LG_FN(cidin)
+{
+    return (uint32_t)strtoul(ARG_CSTR(0), NULL, 0);
+}
+LG_FN(cidout)
+{
+    return u64_out(c);
+}
+LG_FN(cidrecv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 4);
+}
+LG_FN(cidsend)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
+LG_FN(xid8in)
+{
+    return (uint64_t)strtoull(ARG_CSTR(0), NULL, 0);
+}
+LG_FN(xid8out)
+{
+    return u64_out(c);
+}
+LG_FN(xid8recv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+}
+LG_FN(xid8send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
+LG_FN(xid8toxid)
+{
+    return (uint32_t)ARG(0);
+}
+LG_FN(xideq)
+{
+    return ARG(0) == ARG(1);
+}
+LG_FN(xidneq)
+{
+    return ARG(0) != ARG(1);
+}
+LG_FN(cideq)
+{
+    return ARG(0) == ARG(1);
+}
 
 #define COMPARE_UNSIGNED(p, bt)                                                                    \
-    LG_FN(p##eq) { return ARG(0) == ARG(1); }                                                      \
-    LG_FN(p##ne) { return ARG(0) != ARG(1); }                                                      \
-    LG_FN(p##lt) { return ARG(0) < ARG(1); }                                                       \
-    LG_FN(p##le) { return ARG(0) <= ARG(1); }                                                      \
-    LG_FN(p##gt) { return ARG(0) > ARG(1); }                                                       \
-    LG_FN(p##ge) { return ARG(0) >= ARG(1); }                                                      \
-    LG_FN(bt) { return lg_datum_int4((ARG(0) > ARG(1)) - (ARG(0) < ARG(1))); }
+    LG_FN(p##eq)                                                                                   \
+    {                                                                                              \
+        return ARG(0) == ARG(1);                                                                   \
+    }                                                                                              \
+    LG_FN(p##ne)                                                                                   \
+    {                                                                                              \
+        return ARG(0) != ARG(1);                                                                   \
+    }                                                                                              \
+    LG_FN(p##lt)                                                                                   \
+    {                                                                                              \
+        return ARG(0) < ARG(1);                                                                    \
+    }                                                                                              \
+    LG_FN(p##le)                                                                                   \
+    {                                                                                              \
+        return ARG(0) <= ARG(1);                                                                   \
+    }                                                                                              \
+    LG_FN(p##gt)                                                                                   \
+    {                                                                                              \
+        return ARG(0) > ARG(1);                                                                    \
+    }                                                                                              \
+    LG_FN(p##ge)                                                                                   \
+    {                                                                                              \
+        return ARG(0) >= ARG(1);                                                                   \
+    }                                                                                              \
+    LG_FN(bt)                                                                                      \
+    {                                                                                              \
+        return lg_datum_int4((ARG(0) > ARG(1)) - (ARG(0) < ARG(1)));                               \
+    }
 
 #define EXTREMES(larger, smaller)                                                                  \
-    LG_FN(larger) { return ARG(0) > ARG(1) ? ARG(0) : ARG(1); }                                    \
-    LG_FN(smaller) { return ARG(0) < ARG(1) ? ARG(0) : ARG(1); }
+    LG_FN(larger)                                                                                  \
+    {                                                                                              \
+        return ARG(0) > ARG(1) ? ARG(0) : ARG(1);                                                  \
+    }                                                                                              \
+    LG_FN(smaller)                                                                                 \
+    {                                                                                              \
+        return ARG(0) < ARG(1) ? ARG(0) : ARG(1);                                                  \
+    }
 
 COMPARE_UNSIGNED(oid, btoidcmp)
 COMPARE_UNSIGNED(char, btcharcmp)
@@ -154,8 +280,8 @@ LG_FN(tidin)
 
 LG_FN(tidout)
 {
-    return lg_datum_ptr(
-        lg_arena_printf(c->arena, "(%u,%u)", (uint32_t)(ARG(0) >> 16), (uint32_t)(ARG(0) & 0xffff)));
+    return lg_datum_ptr(lg_arena_printf(c->arena, "(%u,%u)", (uint32_t)(ARG(0) >> 16),
+                                        (uint32_t)(ARG(0) & 0xffff)));
 }
 
 LG_FN(tidrecv)
@@ -165,7 +291,10 @@ LG_FN(tidrecv)
     return block << 16 | lg_recv_uint(c, b, 2);
 }
 
-LG_FN(tidsend) { return lg_send_uint(c, ARG(0), 6); }
+LG_FN(tidsend)
+{
+    return lg_send_uint(c, ARG(0), 6);
+}
 
 /* --- pg_lsn --- */
 
@@ -184,8 +313,14 @@ LG_FN(pg_lsn_out)
         lg_arena_printf(c->arena, "%X/%X", (uint32_t)(ARG(0) >> 32), (uint32_t)ARG(0)));
 }
 
-LG_FN(pg_lsn_recv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 8); }
-LG_FN(pg_lsn_send) { return lg_send_uint(c, ARG(0), 8); }
+LG_FN(pg_lsn_recv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+}
+LG_FN(pg_lsn_send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
 
 /* --- "char" --- */
 
@@ -203,7 +338,10 @@ parse_char(const char *s, size_t n)
     return n ? lg_datum_char(s[0]) : 0;
 }
 
-LG_FN(charin) { return parse_char(ARG_CSTR(0), strlen(ARG_CSTR(0))); }
+LG_FN(charin)
+{
+    return parse_char(ARG_CSTR(0), strlen(ARG_CSTR(0)));
+}
 
 static const char *
 char_text(lg_call *c, uint8_t ch)
@@ -213,23 +351,65 @@ char_text(lg_call *c, uint8_t ch)
     return lg_arena_strndup(c->arena, (char *)&ch, ch ? 1 : 0);
 }
 
-LG_FN(charout) { return lg_datum_ptr(char_text(c, (uint8_t)ARG(0))); }
-LG_FN(charrecv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 1); }
-LG_FN(charsend) { return lg_send_uint(c, ARG(0), 1); }
-LG_FN(char_text) { return lg_datum_cstring_text(c->arena, char_text(c, (uint8_t)ARG(0))); }
-LG_FN(text_char) { return parse_char(ARG_STR(0), ARG_LEN(0)); }
+LG_FN(charout)
+{
+    return lg_datum_ptr(char_text(c, (uint8_t)ARG(0)));
+}
+LG_FN(charrecv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 1);
+}
+LG_FN(charsend)
+{
+    return lg_send_uint(c, ARG(0), 1);
+}
+LG_FN(char_text)
+{
+    return lg_datum_cstring_text(c->arena, char_text(c, (uint8_t)ARG(0)));
+}
+LG_FN(text_char)
+{
+    return parse_char(ARG_STR(0), ARG_LEN(0));
+}
 
 /* --- pseudo-types --- */
 
-LG_FN(void_in) { return 0; }
-LG_FN(void_out) { return lg_datum_ptr(""); }
-LG_FN(void_recv) { return 0; }
-LG_FN(void_send) { return lg_datum_text(c->arena, "", 0); }
-LG_FN(cstring_in) { return cstring_result(c, ARG_CSTR(0)); }
-LG_FN(cstring_out) { return ARG(0); }
-LG_FN(cstring_send) { return lg_datum_cstring_text(c->arena, ARG_CSTR(0)); }
-LG_FN(trigger_in) { return lg_call_error(c, "0A000", "cannot accept a value of type trigger"); }
-LG_FN(trigger_out) { return lg_call_error(c, "0A000", "cannot display a value of type trigger"); }
+LG_FN(void_in)
+{
+    return 0;
+}
+LG_FN(void_out)
+{
+    return lg_datum_ptr("");
+}
+LG_FN(void_recv)
+{
+    return 0;
+}
+LG_FN(void_send)
+{
+    return lg_datum_text(c->arena, "", 0);
+}
+LG_FN(cstring_in)
+{
+    return cstring_result(c, ARG_CSTR(0));
+}
+LG_FN(cstring_out)
+{
+    return ARG(0);
+}
+LG_FN(cstring_send)
+{
+    return lg_datum_cstring_text(c->arena, ARG_CSTR(0));
+}
+LG_FN(trigger_in)
+{
+    return lg_call_error(c, "0A000", "cannot accept a value of type trigger");
+}
+LG_FN(trigger_out)
+{
+    return lg_call_error(c, "0A000", "cannot display a value of type trigger");
+}
 
 /* --- hashes, as functions --- */
 
@@ -240,19 +420,67 @@ hash_by_type(lg_call *c)
     return lg_datum_int4((int32_t)h(ARG(0)));
 }
 
-LG_FN(hashoid) { return hash_by_type(c); }
-LG_FN(hashchar) { return hash_by_type(c); }
-LG_FN(hashtext) { return hash_by_type(c); }
-LG_FN(hashname) { return hash_by_type(c); }
-LG_FN(hashbpchar) { return hash_by_type(c); }
-LG_FN(hashfloat4) { return hash_by_type(c); }
-LG_FN(hashfloat8) { return hash_by_type(c); }
-LG_FN(hash_numeric) { return hash_by_type(c); }
-LG_FN(uuid_hash) { return hash_by_type(c); }
-LG_FN(interval_hash) { return hash_by_type(c); }
-LG_FN(timestamp_hash) { return hash_by_type(c); }
-LG_FN(time_hash) { return hash_by_type(c); }
-LG_FN(timetz_hash) { return hash_by_type(c); }
-LG_FN(hashtid) { return hash_by_type(c); }
-LG_FN(hash_array) { return hash_by_type(c); }
-LG_FN(hash_aclitem) { return hash_by_type(c); }
+LG_FN(hashoid)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashchar)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashtext)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashname)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashbpchar)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashfloat4)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashfloat8)
+{
+    return hash_by_type(c);
+}
+LG_FN(hash_numeric)
+{
+    return hash_by_type(c);
+}
+LG_FN(uuid_hash)
+{
+    return hash_by_type(c);
+}
+LG_FN(interval_hash)
+{
+    return hash_by_type(c);
+}
+LG_FN(timestamp_hash)
+{
+    return hash_by_type(c);
+}
+LG_FN(time_hash)
+{
+    return hash_by_type(c);
+}
+LG_FN(timetz_hash)
+{
+    return hash_by_type(c);
+}
+LG_FN(hashtid)
+{
+    return hash_by_type(c);
+}
+LG_FN(hash_array)
+{
+    return hash_by_type(c);
+}
+LG_FN(hash_aclitem)
+{
+    return hash_by_type(c);
+}

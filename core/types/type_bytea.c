@@ -12,8 +12,10 @@ make(lg_call *c, const void *p, size_t n)
 static int
 hex_digit(char ch)
 {
-    return isdigit((unsigned char)ch) ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
-         : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+    return isdigit((unsigned char)ch) ? ch - '0'
+           : ch >= 'a' && ch <= 'f'   ? ch - 'a' + 10
+           : ch >= 'A' && ch <= 'F'   ? ch - 'A' + 10
+                                      : -1;
 }
 
 /* Hex digits in pairs, white space between pairs. */
@@ -63,7 +65,8 @@ from_escape(lg_call *c, const char *s, size_t n, bool input)
             lg_abuf_putc(&b, s[i++]);
         } else if (i + 3 < n && s[i + 1] >= '0' && s[i + 1] <= '3' && s[i + 2] >= '0' &&
                    s[i + 2] <= '7' && s[i + 3] >= '0' && s[i + 3] <= '7') {
-            lg_abuf_putc(&b, (char)((s[i + 1] - '0') << 6 | (s[i + 2] - '0') << 3 | (s[i + 3] - '0')));
+            lg_abuf_putc(&b,
+                         (char)((s[i + 1] - '0') << 6 | (s[i + 2] - '0') << 3 | (s[i + 3] - '0')));
             i += 4;
         } else if (i + 1 < n && s[i + 1] == '\\') {
             lg_abuf_putc(&b, '\\');
@@ -122,7 +125,10 @@ LG_FN(bytearecv)
     return d;
 }
 
-LG_FN(byteasend) { return make(c, ARG_STR(0), ARG_LEN(0)); }
+LG_FN(byteasend)
+{
+    return make(c, ARG_STR(0), ARG_LEN(0));
+}
 
 static int
 compare(const lg_call *c)
@@ -130,14 +136,38 @@ compare(const lg_call *c)
     return lg_bytes_compare(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1));
 }
 
-LG_FN(byteaeq) { return compare(c) == 0; }
-LG_FN(byteane) { return compare(c) != 0; }
-LG_FN(bytealt) { return compare(c) < 0; }
-LG_FN(byteale) { return compare(c) <= 0; }
-LG_FN(byteagt) { return compare(c) > 0; }
-LG_FN(byteage) { return compare(c) >= 0; }
-LG_FN(byteacmp) { return lg_datum_int4(compare(c)); }
-LG_FN(byteaoctetlen) { return lg_datum_int4((int32_t)ARG_LEN(0)); }
+LG_FN(byteaeq)
+{
+    return compare(c) == 0;
+}
+LG_FN(byteane)
+{
+    return compare(c) != 0;
+}
+LG_FN(bytealt)
+{
+    return compare(c) < 0;
+}
+LG_FN(byteale)
+{
+    return compare(c) <= 0;
+}
+LG_FN(byteagt)
+{
+    return compare(c) > 0;
+}
+LG_FN(byteage)
+{
+    return compare(c) >= 0;
+}
+LG_FN(byteacmp)
+{
+    return lg_datum_int4(compare(c));
+}
+LG_FN(byteaoctetlen)
+{
+    return lg_datum_int4((int32_t)ARG_LEN(0));
+}
 
 LG_FN(byteacat)
 {
@@ -158,12 +188,19 @@ substring(lg_call *c, int64_t count)
     return end <= from ? make(c, "", 0) : make(c, ARG_STR(0) + from - 1, (size_t)(end - from));
 }
 
-LG_FN(bytea_substr) { return substring(c, ARG_INT4(2)); }
-LG_FN(bytea_substr_no_len) { return substring(c, INT32_MAX); }
+LG_FN(bytea_substr)
+{
+    return substring(c, ARG_INT4(2));
+}
+LG_FN(bytea_substr_no_len)
+{
+    return substring(c, INT32_MAX);
+}
 
 LG_FN(byteapos)
 {
-    const char *p = ARG_LEN(1) ? memmem(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1)) : ARG_STR(0);
+    const char *p =
+        ARG_LEN(1) ? memmem(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1)) : ARG_STR(0);
     return p ? lg_datum_int4((int32_t)(p - ARG_STR(0)) + 1) : 0;
 }
 
@@ -220,13 +257,23 @@ trim(lg_call *c, bool left, bool right)
     return make(c, s, (size_t)(end - s));
 }
 
-LG_FN(byteatrim) { return trim(c, true, true); }
-LG_FN(bytealtrim) { return trim(c, true, false); }
-LG_FN(byteartrim) { return trim(c, false, true); }
+LG_FN(byteatrim)
+{
+    return trim(c, true, true);
+}
+LG_FN(bytealtrim)
+{
+    return trim(c, true, false);
+}
+LG_FN(byteartrim)
+{
+    return trim(c, false, true);
+}
 
 /* --- encode, decode --- */
 
-static const char base64_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_chars[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Lines of 76 characters, as RFC 2045. */
 static lg_datum
@@ -270,7 +317,8 @@ from_base64(lg_call *c, const char *s, size_t n)
         } else if (!pad && s[i] && (p = strchr(base64_chars, s[i])) != NULL) {
             x = x << 6 | (uint32_t)(p - base64_chars);
         } else {
-            return lg_call_error(c, "22023", "invalid symbol \"%.*s\" found while decoding base64 sequence",
+            return lg_call_error(c, "22023",
+                                 "invalid symbol \"%.*s\" found while decoding base64 sequence",
                                  (int)lg_utf8_len((uint8_t)s[i]), s + i);
         }
         if (++have == 4) {
@@ -285,7 +333,8 @@ from_base64(lg_call *c, const char *s, size_t n)
     }
     if (have) {
         lg_call_error(c, "22023", "invalid base64 end sequence");
-        lg_error_hint(c->err, "Input data is missing padding, is truncated, or is otherwise corrupted.");
+        lg_error_hint(c->err,
+                      "Input data is missing padding, is truncated, or is otherwise corrupted.");
         return 0;
     }
     return lg_abuf_text(&b);
@@ -384,7 +433,10 @@ LG_FN(uuid_recv)
     return lg_recv_bytes(c, lg_ptr(ARG(0)), u, LG_UUID_BYTES) ? lg_datum_ptr(u) : 0;
 }
 
-LG_FN(uuid_send) { return make(c, lg_ptr(ARG(0)), LG_UUID_BYTES); }
+LG_FN(uuid_send)
+{
+    return make(c, lg_ptr(ARG(0)), LG_UUID_BYTES);
+}
 
 static int
 compare_uuid(const lg_call *c)
@@ -392,12 +444,30 @@ compare_uuid(const lg_call *c)
     return memcmp(lg_ptr(ARG(0)), lg_ptr(ARG(1)), LG_UUID_BYTES);
 }
 
-LG_FN(uuid_eq) { return compare_uuid(c) == 0; }
-LG_FN(uuid_ne) { return compare_uuid(c) != 0; }
-LG_FN(uuid_lt) { return compare_uuid(c) < 0; }
-LG_FN(uuid_le) { return compare_uuid(c) <= 0; }
-LG_FN(uuid_gt) { return compare_uuid(c) > 0; }
-LG_FN(uuid_ge) { return compare_uuid(c) >= 0; }
+LG_FN(uuid_eq)
+{
+    return compare_uuid(c) == 0;
+}
+LG_FN(uuid_ne)
+{
+    return compare_uuid(c) != 0;
+}
+LG_FN(uuid_lt)
+{
+    return compare_uuid(c) < 0;
+}
+LG_FN(uuid_le)
+{
+    return compare_uuid(c) <= 0;
+}
+LG_FN(uuid_gt)
+{
+    return compare_uuid(c) > 0;
+}
+LG_FN(uuid_ge)
+{
+    return compare_uuid(c) >= 0;
+}
 LG_FN(uuid_cmp)
 {
     int r = compare_uuid(c);

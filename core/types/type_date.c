@@ -39,7 +39,8 @@ LG_FN(date_in)
         return lg_datum_int4(LG_DATE_NEG_INFINITY);
     case LG_DT_EPOCH:
         return lg_datum_int4(-10957);
-    case LG_DT_NOW: case LG_DT_TODAY:
+    case LG_DT_NOW:
+    case LG_DT_TODAY:
         return lg_datum_int4(today);
     case LG_DT_TOMORROW:
         return lg_datum_int4(today + 1);
@@ -62,24 +63,60 @@ LG_FN(date_out)
     return text_result(c, buf);
 }
 
-LG_FN(date_recv) { return lg_datum_int4((int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4)); }
-LG_FN(date_send) { return lg_send_uint(c, ARG(0), 4); }
+LG_FN(date_recv)
+{
+    return lg_datum_int4((int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4));
+}
+LG_FN(date_send)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
 
 #define COMPARE(p)                                                                                 \
-    LG_FN(p##_eq) { return ARG_INT8(0) == ARG_INT8(1); }                                           \
-    LG_FN(p##_ne) { return ARG_INT8(0) != ARG_INT8(1); }                                           \
-    LG_FN(p##_lt) { return ARG_INT8(0) < ARG_INT8(1); }                                            \
-    LG_FN(p##_le) { return ARG_INT8(0) <= ARG_INT8(1); }                                           \
-    LG_FN(p##_gt) { return ARG_INT8(0) > ARG_INT8(1); }                                            \
-    LG_FN(p##_ge) { return ARG_INT8(0) >= ARG_INT8(1); }                                           \
-    LG_FN(p##_cmp) { return lg_datum_int4((ARG_INT8(0) > ARG_INT8(1)) - (ARG_INT8(0) < ARG_INT8(1))); } \
-    LG_FN(p##_larger) { return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1); }                      \
-    LG_FN(p##_smaller) { return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1); }
+    LG_FN(p##_eq)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) == ARG_INT8(1);                                                         \
+    }                                                                                              \
+    LG_FN(p##_ne)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) != ARG_INT8(1);                                                         \
+    }                                                                                              \
+    LG_FN(p##_lt)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) < ARG_INT8(1);                                                          \
+    }                                                                                              \
+    LG_FN(p##_le)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) <= ARG_INT8(1);                                                         \
+    }                                                                                              \
+    LG_FN(p##_gt)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) > ARG_INT8(1);                                                          \
+    }                                                                                              \
+    LG_FN(p##_ge)                                                                                  \
+    {                                                                                              \
+        return ARG_INT8(0) >= ARG_INT8(1);                                                         \
+    }                                                                                              \
+    LG_FN(p##_cmp)                                                                                 \
+    {                                                                                              \
+        return lg_datum_int4((ARG_INT8(0) > ARG_INT8(1)) - (ARG_INT8(0) < ARG_INT8(1)));           \
+    }                                                                                              \
+    LG_FN(p##_larger)                                                                              \
+    {                                                                                              \
+        return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1);                                        \
+    }                                                                                              \
+    LG_FN(p##_smaller)                                                                             \
+    {                                                                                              \
+        return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1);                                        \
+    }
 
 COMPARE(date)
 COMPARE(time)
 
-LG_FN(date_finite) { return lg_date_finite(ARG_INT4(0)); }
+LG_FN(date_finite)
+{
+    return lg_date_finite(ARG_INT4(0));
+}
 
 LG_FN(date_mi)
 {
@@ -101,8 +138,14 @@ date_shift(lg_call *c, int64_t by)
     return lg_datum_int8(r);
 }
 
-LG_FN(date_pli) { return date_shift(c, ARG_INT4(1)); }
-LG_FN(date_mii) { return date_shift(c, -(int64_t)ARG_INT4(1)); }
+LG_FN(date_pli)
+{
+    return date_shift(c, ARG_INT4(1));
+}
+LG_FN(date_mii)
+{
+    return date_shift(c, -(int64_t)ARG_INT4(1));
+}
 /* The date as a timestamp; infinities stay. False: out of range. */
 static bool
 date_to_ts(int32_t d, int64_t *ret)
@@ -143,8 +186,14 @@ ts_date(int64_t t)
     return lg_datum_int4((int32_t)d);
 }
 
-LG_FN(timestamp_date) { return ts_date(ARG_INT8(0)); }
-LG_FN(timestamptz_date) { return ts_date(lg_ts_to_local(c->env->tz, ARG_INT8(0))); }
+LG_FN(timestamp_date)
+{
+    return ts_date(ARG_INT8(0));
+}
+LG_FN(timestamptz_date)
+{
+    return ts_date(lg_ts_to_local(c->env->tz, ARG_INT8(0)));
+}
 
 static lg_datum
 date_plus_interval(lg_call *c, int sign)
@@ -158,8 +207,14 @@ date_plus_interval(lg_call *c, int sign)
     return lg_ts_add_interval(c, t, iv, false, &t) ? lg_datum_int8(t) : 0;
 }
 
-LG_FN(date_pl_interval) { return date_plus_interval(c, 1); }
-LG_FN(date_mi_interval) { return date_plus_interval(c, -1); }
+LG_FN(date_pl_interval)
+{
+    return date_plus_interval(c, 1);
+}
+LG_FN(date_mi_interval)
+{
+    return date_plus_interval(c, -1);
+}
 
 LG_FN(datetime_timestamp)
 {
@@ -192,20 +247,62 @@ compare_date_ts(int32_t d, int64_t ts, const lg_tz *tz, bool with_zone)
     {                                                                                              \
         return -compare_date_ts(ARG_INT4(1), ARG_INT8(0), c->env->tz, zone);                       \
     }                                                                                              \
-    LG_FN(date_eq_##other) { return date_vs_##other(c) == 0; }                                     \
-    LG_FN(date_ne_##other) { return date_vs_##other(c) != 0; }                                     \
-    LG_FN(date_lt_##other) { return date_vs_##other(c) < 0; }                                      \
-    LG_FN(date_le_##other) { return date_vs_##other(c) <= 0; }                                     \
-    LG_FN(date_gt_##other) { return date_vs_##other(c) > 0; }                                      \
-    LG_FN(date_ge_##other) { return date_vs_##other(c) >= 0; }                                     \
-    LG_FN(date_cmp_##other) { return lg_datum_int4(date_vs_##other(c)); }                          \
-    LG_FN(other##_eq_date) { return other##_vs_date(c) == 0; }                                     \
-    LG_FN(other##_ne_date) { return other##_vs_date(c) != 0; }                                     \
-    LG_FN(other##_lt_date) { return other##_vs_date(c) < 0; }                                      \
-    LG_FN(other##_le_date) { return other##_vs_date(c) <= 0; }                                     \
-    LG_FN(other##_gt_date) { return other##_vs_date(c) > 0; }                                      \
-    LG_FN(other##_ge_date) { return other##_vs_date(c) >= 0; }                                     \
-    LG_FN(other##_cmp_date) { return lg_datum_int4(other##_vs_date(c)); }
+    LG_FN(date_eq_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) == 0;                                                            \
+    }                                                                                              \
+    LG_FN(date_ne_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) != 0;                                                            \
+    }                                                                                              \
+    LG_FN(date_lt_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) < 0;                                                             \
+    }                                                                                              \
+    LG_FN(date_le_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) <= 0;                                                            \
+    }                                                                                              \
+    LG_FN(date_gt_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) > 0;                                                             \
+    }                                                                                              \
+    LG_FN(date_ge_##other)                                                                         \
+    {                                                                                              \
+        return date_vs_##other(c) >= 0;                                                            \
+    }                                                                                              \
+    LG_FN(date_cmp_##other)                                                                        \
+    {                                                                                              \
+        return lg_datum_int4(date_vs_##other(c));                                                  \
+    }                                                                                              \
+    LG_FN(other##_eq_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) == 0;                                                            \
+    }                                                                                              \
+    LG_FN(other##_ne_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) != 0;                                                            \
+    }                                                                                              \
+    LG_FN(other##_lt_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) < 0;                                                             \
+    }                                                                                              \
+    LG_FN(other##_le_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) <= 0;                                                            \
+    }                                                                                              \
+    LG_FN(other##_gt_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) > 0;                                                             \
+    }                                                                                              \
+    LG_FN(other##_ge_date)                                                                         \
+    {                                                                                              \
+        return other##_vs_date(c) >= 0;                                                            \
+    }                                                                                              \
+    LG_FN(other##_cmp_date)                                                                        \
+    {                                                                                              \
+        return lg_datum_int4(other##_vs_date(c));                                                  \
+    }
 
 DATE_CROSS(timestamp, false)
 DATE_CROSS(timestamptz, true)
@@ -269,9 +366,18 @@ LG_FN(time_out)
     return text_result(c, buf);
 }
 
-LG_FN(time_recv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 8); }
-LG_FN(time_send) { return lg_send_uint(c, ARG(0), 8); }
-LG_FN(time_scale) { return lg_datum_int8(lg_time_round(ARG_INT8(0), ARG_INT4(1))); }
+LG_FN(time_recv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+}
+LG_FN(time_send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
+LG_FN(time_scale)
+{
+    return lg_datum_int8(lg_time_round(ARG_INT8(0), ARG_INT4(1)));
+}
 
 LG_FN(timestamp_time)
 {
@@ -287,8 +393,14 @@ LG_FN(timestamptz_time)
     return lg_datum_int8(us_of_day(lg_ts_to_local(c->env->tz, ARG_INT8(0))));
 }
 
-LG_FN(time_interval) { return lg_datum_interval(c->arena, (lg_interval){ARG_INT8(0), 0, 0}); }
-LG_FN(interval_time) { return lg_datum_int8(us_of_day(lg_interval_of(ARG(0)).us)); }
+LG_FN(time_interval)
+{
+    return lg_datum_interval(c->arena, (lg_interval){ARG_INT8(0), 0, 0});
+}
+LG_FN(interval_time)
+{
+    return lg_datum_int8(us_of_day(lg_interval_of(ARG(0)).us));
+}
 LG_FN(time_mi_time)
 {
     return lg_datum_interval(c->arena, (lg_interval){ARG_INT8(0) - ARG_INT8(1), 0, 0});
@@ -338,9 +450,8 @@ LG_FN(timetz_in)
     if (local_word(c, &p, &t))
         return make_timetz(c, us_of_day(t), -lg_tz_local_offset(c->env->tz, t));
     if (p.kind != LG_DT_NORMAL || !p.has_time)
-        return lg_call_error(c, "22007",
-                             "invalid input syntax for type time with time zone: \"%s\"",
-                             ARG_CSTR(0));
+        return lg_call_error(
+            c, "22007", "invalid input syntax for type time with time zone: \"%s\"", ARG_CSTR(0));
     int32_t off = p.offset;
     if (!p.has_zone || p.zone) {
         const lg_tz *tz = p.has_zone ? p.zone : c->env->tz;
@@ -379,16 +490,46 @@ LG_FN(timetz_send)
     return lg_abuf_text(&b);
 }
 
-LG_FN(timetz_eq) { return lg_timetz_compare(ARG(0), ARG(1)) == 0; }
-LG_FN(timetz_ne) { return lg_timetz_compare(ARG(0), ARG(1)) != 0; }
-LG_FN(timetz_lt) { return lg_timetz_compare(ARG(0), ARG(1)) < 0; }
-LG_FN(timetz_le) { return lg_timetz_compare(ARG(0), ARG(1)) <= 0; }
-LG_FN(timetz_gt) { return lg_timetz_compare(ARG(0), ARG(1)) > 0; }
-LG_FN(timetz_ge) { return lg_timetz_compare(ARG(0), ARG(1)) >= 0; }
-LG_FN(timetz_cmp) { return lg_datum_int4(lg_timetz_compare(ARG(0), ARG(1))); }
-LG_FN(timetz_larger) { return lg_timetz_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(timetz_smaller) { return lg_timetz_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
-LG_FN(timetz_time) { return lg_datum_int8(timetz_arg(c, 0).us); }
+LG_FN(timetz_eq)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) == 0;
+}
+LG_FN(timetz_ne)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) != 0;
+}
+LG_FN(timetz_lt)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) < 0;
+}
+LG_FN(timetz_le)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) <= 0;
+}
+LG_FN(timetz_gt)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) > 0;
+}
+LG_FN(timetz_ge)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) >= 0;
+}
+LG_FN(timetz_cmp)
+{
+    return lg_datum_int4(lg_timetz_compare(ARG(0), ARG(1)));
+}
+LG_FN(timetz_larger)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(timetz_smaller)
+{
+    return lg_timetz_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}
+LG_FN(timetz_time)
+{
+    return lg_datum_int8(timetz_arg(c, 0).us);
+}
 LG_FN(timetz_scale)
 {
     lg_timetz t = timetz_arg(c, 0);

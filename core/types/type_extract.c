@@ -6,30 +6,102 @@
 #include <math.h>
 #include <stdio.h>
 
-enum field { X_US, X_MS, X_SECOND, X_MINUTE, X_HOUR, X_DAY, X_WEEK, X_MONTH, X_QUARTER, X_YEAR,
-             X_DECADE, X_CENTURY, X_MILLENNIUM, X_EPOCH, X_DOW, X_ISODOW, X_DOY, X_ISOYEAR,
-             X_JULIAN, X_TIMEZONE, X_TIMEZONE_HOUR, X_TIMEZONE_MINUTE, X_UNKNOWN };
+enum field {
+    X_US,
+    X_MS,
+    X_SECOND,
+    X_MINUTE,
+    X_HOUR,
+    X_DAY,
+    X_WEEK,
+    X_MONTH,
+    X_QUARTER,
+    X_YEAR,
+    X_DECADE,
+    X_CENTURY,
+    X_MILLENNIUM,
+    X_EPOCH,
+    X_DOW,
+    X_ISODOW,
+    X_DOY,
+    X_ISOYEAR,
+    X_JULIAN,
+    X_TIMEZONE,
+    X_TIMEZONE_HOUR,
+    X_TIMEZONE_MINUTE,
+    X_UNKNOWN
+};
 
 static const struct {
     const char *name;
     enum field field;
 } fields[] = {
-    {"microseconds", X_US}, {"microsecond", X_US}, {"us", X_US}, {"usec", X_US}, {"usecs", X_US},
-    {"milliseconds", X_MS}, {"millisecond", X_MS}, {"ms", X_MS}, {"msec", X_MS}, {"msecs", X_MS},
-    {"second", X_SECOND}, {"seconds", X_SECOND}, {"sec", X_SECOND}, {"secs", X_SECOND},
-    {"s", X_SECOND}, {"minute", X_MINUTE}, {"minutes", X_MINUTE}, {"min", X_MINUTE},
-    {"mins", X_MINUTE}, {"m", X_MINUTE}, {"hour", X_HOUR}, {"hours", X_HOUR}, {"hr", X_HOUR},
-    {"hrs", X_HOUR}, {"h", X_HOUR}, {"day", X_DAY}, {"days", X_DAY}, {"d", X_DAY},
-    {"week", X_WEEK}, {"weeks", X_WEEK}, {"w", X_WEEK}, {"month", X_MONTH}, {"months", X_MONTH},
-    {"mon", X_MONTH}, {"mons", X_MONTH}, {"quarter", X_QUARTER}, {"qtr", X_QUARTER},
-    {"year", X_YEAR}, {"years", X_YEAR}, {"yr", X_YEAR}, {"yrs", X_YEAR}, {"y", X_YEAR},
-    {"decade", X_DECADE}, {"decades", X_DECADE}, {"dec", X_DECADE}, {"decs", X_DECADE},
-    {"century", X_CENTURY}, {"centuries", X_CENTURY}, {"cent", X_CENTURY}, {"c", X_CENTURY},
-    {"millennium", X_MILLENNIUM}, {"millennia", X_MILLENNIUM}, {"mil", X_MILLENNIUM},
-    {"mils", X_MILLENNIUM}, {"epoch", X_EPOCH}, {"dow", X_DOW}, {"isodow", X_ISODOW},
-    {"doy", X_DOY}, {"isoyear", X_ISOYEAR}, {"julian", X_JULIAN}, {"jd", X_JULIAN},
-    {"timezone", X_TIMEZONE}, {"timezone_hour", X_TIMEZONE_HOUR}, {"timezone_h", X_TIMEZONE_HOUR},
-    {"timezone_minute", X_TIMEZONE_MINUTE}, {"timezone_m", X_TIMEZONE_MINUTE},
+    {"microseconds", X_US},
+    {"microsecond", X_US},
+    {"us", X_US},
+    {"usec", X_US},
+    {"usecs", X_US},
+    {"milliseconds", X_MS},
+    {"millisecond", X_MS},
+    {"ms", X_MS},
+    {"msec", X_MS},
+    {"msecs", X_MS},
+    {"second", X_SECOND},
+    {"seconds", X_SECOND},
+    {"sec", X_SECOND},
+    {"secs", X_SECOND},
+    {"s", X_SECOND},
+    {"minute", X_MINUTE},
+    {"minutes", X_MINUTE},
+    {"min", X_MINUTE},
+    {"mins", X_MINUTE},
+    {"m", X_MINUTE},
+    {"hour", X_HOUR},
+    {"hours", X_HOUR},
+    {"hr", X_HOUR},
+    {"hrs", X_HOUR},
+    {"h", X_HOUR},
+    {"day", X_DAY},
+    {"days", X_DAY},
+    {"d", X_DAY},
+    {"week", X_WEEK},
+    {"weeks", X_WEEK},
+    {"w", X_WEEK},
+    {"month", X_MONTH},
+    {"months", X_MONTH},
+    {"mon", X_MONTH},
+    {"mons", X_MONTH},
+    {"quarter", X_QUARTER},
+    {"qtr", X_QUARTER},
+    {"year", X_YEAR},
+    {"years", X_YEAR},
+    {"yr", X_YEAR},
+    {"yrs", X_YEAR},
+    {"y", X_YEAR},
+    {"decade", X_DECADE},
+    {"decades", X_DECADE},
+    {"dec", X_DECADE},
+    {"decs", X_DECADE},
+    {"century", X_CENTURY},
+    {"centuries", X_CENTURY},
+    {"cent", X_CENTURY},
+    {"c", X_CENTURY},
+    {"millennium", X_MILLENNIUM},
+    {"millennia", X_MILLENNIUM},
+    {"mil", X_MILLENNIUM},
+    {"mils", X_MILLENNIUM},
+    {"epoch", X_EPOCH},
+    {"dow", X_DOW},
+    {"isodow", X_ISODOW},
+    {"doy", X_DOY},
+    {"isoyear", X_ISOYEAR},
+    {"julian", X_JULIAN},
+    {"jd", X_JULIAN},
+    {"timezone", X_TIMEZONE},
+    {"timezone_hour", X_TIMEZONE_HOUR},
+    {"timezone_h", X_TIMEZONE_HOUR},
+    {"timezone_minute", X_TIMEZONE_MINUTE},
+    {"timezone_m", X_TIMEZONE_MINUTE},
 };
 
 static enum field
@@ -102,7 +174,12 @@ static lg_datum
 infinite(lg_call *c, enum field f, bool neg, const char *name, lg_oid type)
 {
     switch (f) {
-    case X_YEAR: case X_DECADE: case X_CENTURY: case X_MILLENNIUM: case X_JULIAN: case X_ISOYEAR:
+    case X_YEAR:
+    case X_DECADE:
+    case X_CENTURY:
+    case X_MILLENNIUM:
+    case X_JULIAN:
+    case X_ISOYEAR:
     case X_EPOCH: {
         if (c->func->result == LG_T_FLOAT8)
             return lg_datum_float8(neg ? -(double)INFINITY : (double)INFINITY);
@@ -139,19 +216,39 @@ date_field(lg_call *c, enum field f, const lg_dt *t, lg_datum *ret)
 {
     int jd = lg_jdate(t->year, t->mon, t->day), iy, v;
     switch (f) {
-    case X_DAY: v = t->day; break;
-    case X_MONTH: v = t->mon; break;
-    case X_QUARTER: v = (t->mon - 1) / 3 + 1; break;
-    case X_WEEK: v = iso_week(t->year, t->mon, t->day, &iy); break;
-    case X_YEAR: case X_DECADE: case X_CENTURY: case X_MILLENNIUM: v = year_field(f, t->year); break;
+    case X_DAY:
+        v = t->day;
+        break;
+    case X_MONTH:
+        v = t->mon;
+        break;
+    case X_QUARTER:
+        v = (t->mon - 1) / 3 + 1;
+        break;
+    case X_WEEK:
+        v = iso_week(t->year, t->mon, t->day, &iy);
+        break;
+    case X_YEAR:
+    case X_DECADE:
+    case X_CENTURY:
+    case X_MILLENNIUM:
+        v = year_field(f, t->year);
+        break;
     case X_ISOYEAR:
         (void)iso_week(t->year, t->mon, t->day, &iy);
         v = iy > 0 ? iy : iy - 1;
         break;
-    case X_DOW: v = (jd + 1) % 7; break;
-    case X_ISODOW: v = (jd + 1) % 7 ? (jd + 1) % 7 : 7; break;
-    case X_DOY: v = jd - lg_jdate(t->year, 1, 1) + 1; break;
-    default: return false;
+    case X_DOW:
+        v = (jd + 1) % 7;
+        break;
+    case X_ISODOW:
+        v = (jd + 1) % 7 ? (jd + 1) % 7 : 7;
+        break;
+    case X_DOY:
+        v = jd - lg_jdate(t->year, 1, 1) + 1;
+        break;
+    default:
+        return false;
     }
     *ret = result(c, v, 0);
     return true;
@@ -162,12 +259,23 @@ time_field(lg_call *c, enum field f, int hour, int min, int sec, int us, lg_datu
 {
     int64_t total = sec * 1000000LL + us;
     switch (f) {
-    case X_US: *ret = result(c, total, 0); return true;
-    case X_MS: *ret = result(c, total, 3); return true;
-    case X_SECOND: *ret = result(c, total, 6); return true;
-    case X_MINUTE: *ret = result(c, min, 0); return true;
-    case X_HOUR: *ret = result(c, hour, 0); return true;
-    default: return false;
+    case X_US:
+        *ret = result(c, total, 0);
+        return true;
+    case X_MS:
+        *ret = result(c, total, 3);
+        return true;
+    case X_SECOND:
+        *ret = result(c, total, 6);
+        return true;
+    case X_MINUTE:
+        *ret = result(c, min, 0);
+        return true;
+    case X_HOUR:
+        *ret = result(c, hour, 0);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -175,10 +283,17 @@ static bool
 zone_field(lg_call *c, enum field f, int32_t off, lg_datum *ret)
 {
     switch (f) {
-    case X_TIMEZONE: *ret = result(c, off, 0); return true;
-    case X_TIMEZONE_HOUR: *ret = result(c, off / 3600, 0); return true;
-    case X_TIMEZONE_MINUTE: *ret = result(c, off / 60 % 60, 0); return true;
-    default: return false;
+    case X_TIMEZONE:
+        *ret = result(c, off, 0);
+        return true;
+    case X_TIMEZONE_HOUR:
+        *ret = result(c, off / 3600, 0);
+        return true;
+    case X_TIMEZONE_MINUTE:
+        *ret = result(c, off / 60 % 60, 0);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -218,10 +333,22 @@ ts_extract(lg_call *c, lg_oid type)
     return bad_field(c, f, name, type);
 }
 
-LG_FN(timestamp_part) { return ts_extract(c, LG_T_TIMESTAMP); }
-LG_FN(timestamptz_part) { return ts_extract(c, LG_T_TIMESTAMPTZ); }
-LG_FN(extract_timestamp) { return ts_extract(c, LG_T_TIMESTAMP); }
-LG_FN(extract_timestamptz) { return ts_extract(c, LG_T_TIMESTAMPTZ); }
+LG_FN(timestamp_part)
+{
+    return ts_extract(c, LG_T_TIMESTAMP);
+}
+LG_FN(timestamptz_part)
+{
+    return ts_extract(c, LG_T_TIMESTAMPTZ);
+}
+LG_FN(extract_timestamp)
+{
+    return ts_extract(c, LG_T_TIMESTAMP);
+}
+LG_FN(extract_timestamptz)
+{
+    return ts_extract(c, LG_T_TIMESTAMPTZ);
+}
 
 LG_FN(extract_date)
 {
@@ -252,7 +379,7 @@ LG_FN(oid_1384)
 {
     lg_datum saved = ARG(1), args[2] = {ARG(0), 0};
     int32_t date = lg_int4(saved);
-    args[1] = lg_datum_int8(date == LG_DATE_INFINITY ? LG_TS_INFINITY
+    args[1] = lg_datum_int8(date == LG_DATE_INFINITY       ? LG_TS_INFINITY
                             : date == LG_DATE_NEG_INFINITY ? LG_TS_NEG_INFINITY
                                                            : date * LG_US_PER_DAY);
     c->args = args;
@@ -283,10 +410,22 @@ timetz_extract(lg_call *c)
     return time_extract(c, LG_T_TIMETZ, t.us, -t.zone);
 }
 
-LG_FN(time_part) { return time_extract(c, LG_T_TIME, ARG_INT8(1), 0); }
-LG_FN(extract_time) { return time_extract(c, LG_T_TIME, ARG_INT8(1), 0); }
-LG_FN(timetz_part) { return timetz_extract(c); }
-LG_FN(extract_timetz) { return timetz_extract(c); }
+LG_FN(time_part)
+{
+    return time_extract(c, LG_T_TIME, ARG_INT8(1), 0);
+}
+LG_FN(extract_time)
+{
+    return time_extract(c, LG_T_TIME, ARG_INT8(1), 0);
+}
+LG_FN(timetz_part)
+{
+    return timetz_extract(c);
+}
+LG_FN(extract_timetz)
+{
+    return timetz_extract(c);
+}
 
 static lg_datum
 interval_extract(lg_call *c)
@@ -298,17 +437,28 @@ interval_extract(lg_call *c)
     int year = iv.months / 12, mon = iv.months % 12;
     lg_datum d;
     switch (f) {
-    case X_HOUR: return result(c, s / 3600, 0);
-    case X_DAY: return result(c, iv.days, 0);
-    case X_MONTH: return result(c, mon, 0);
-    case X_QUARTER: return result(c, mon / 3 + 1, 0);
-    case X_YEAR: return result(c, year, 0);
-    case X_DECADE: return result(c, year / 10, 0);
-    case X_CENTURY: return result(c, year / 100, 0);
-    case X_MILLENNIUM: return result(c, year / 1000, 0);
+    case X_HOUR:
+        return result(c, s / 3600, 0);
+    case X_DAY:
+        return result(c, iv.days, 0);
+    case X_MONTH:
+        return result(c, mon, 0);
+    case X_QUARTER:
+        return result(c, mon / 3 + 1, 0);
+    case X_YEAR:
+        return result(c, year, 0);
+    case X_DECADE:
+        return result(c, year / 10, 0);
+    case X_CENTURY:
+        return result(c, year / 100, 0);
+    case X_MILLENNIUM:
+        return result(c, year / 1000, 0);
     case X_EPOCH: /* years of 365.25 days, months of 30 */
-        return result(c, (__int128)iv.us + ((__int128)year * 1461 * 6 + (__int128)mon * 30 * 24 +
-                                            (__int128)iv.days * 24) * 3600000000LL, 6);
+        return result(c,
+                      (__int128)iv.us + ((__int128)year * 1461 * 6 + (__int128)mon * 30 * 24 +
+                                         (__int128)iv.days * 24) *
+                                            3600000000LL,
+                      6);
     default:
         break;
     }
@@ -317,8 +467,14 @@ interval_extract(lg_call *c)
     return bad_field(c, f, name, LG_T_INTERVAL);
 }
 
-LG_FN(interval_part) { return interval_extract(c); }
-LG_FN(extract_interval) { return interval_extract(c); }
+LG_FN(interval_part)
+{
+    return interval_extract(c);
+}
+LG_FN(extract_interval)
+{
+    return interval_extract(c);
+}
 
 /* --- date_trunc --- */
 
@@ -339,8 +495,8 @@ trunc_dt(enum field f, lg_dt *t)
         t->mon = t->day = 1;
         break;
     case X_CENTURY:
-        t->year = t->year > 0 ? (t->year + 99) / 100 * 100 - 99
-                              : -((99 - (t->year - 1)) / 100) * 100 + 1;
+        t->year =
+            t->year > 0 ? (t->year + 99) / 100 * 100 - 99 : -((99 - (t->year - 1)) / 100) * 100 + 1;
         t->mon = t->day = 1;
         break;
     case X_DECADE:
@@ -407,8 +563,14 @@ trunc_ts(lg_call *c, lg_oid type, const lg_tz *tz, int32_t fixed, bool use_fixed
     return lg_datum_int8(lg_ts_to_utc(tz, r));
 }
 
-LG_FN(timestamp_trunc) { return trunc_ts(c, LG_T_TIMESTAMP, NULL, 0, false); }
-LG_FN(timestamptz_trunc) { return trunc_ts(c, LG_T_TIMESTAMPTZ, c->env->tz, 0, false); }
+LG_FN(timestamp_trunc)
+{
+    return trunc_ts(c, LG_T_TIMESTAMP, NULL, 0, false);
+}
+LG_FN(timestamptz_trunc)
+{
+    return trunc_ts(c, LG_T_TIMESTAMPTZ, c->env->tz, 0, false);
+}
 
 LG_FN(timestamptz_trunc_zone)
 {

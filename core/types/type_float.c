@@ -119,8 +119,8 @@ parse_special(const char **p, double *ret)
         const char *word;
         int sign;
         bool nan;
-    } words[] = {{"NaN", 0, true},       {"Infinity", 1, false}, {"+Infinity", 1, false},
-                 {"-Infinity", -1, false}, {"inf", 1, false},    {"+inf", 1, false},
+    } words[] = {{"NaN", 0, true},         {"Infinity", 1, false}, {"+Infinity", 1, false},
+                 {"-Infinity", -1, false}, {"inf", 1, false},      {"+inf", 1, false},
                  {"-inf", -1, false}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i].word);
@@ -166,8 +166,14 @@ bad:
     return 0;
 }
 
-LG_FN(float8in) { return lg_datum_float8(parse_float(c, ARG_CSTR(0), false)); }
-LG_FN(float4in) { return lg_datum_float4((float)parse_float(c, ARG_CSTR(0), true)); }
+LG_FN(float8in)
+{
+    return lg_datum_float8(parse_float(c, ARG_CSTR(0), false));
+}
+LG_FN(float4in)
+{
+    return lg_datum_float4((float)parse_float(c, ARG_CSTR(0), true));
+}
 
 static int
 extra_digits(const lg_call *c)
@@ -189,10 +195,22 @@ LG_FN(float4out)
     return lg_datum_ptr(buf);
 }
 
-LG_FN(float4recv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 4); }
-LG_FN(float8recv) { return lg_recv_uint(c, lg_ptr(ARG(0)), 8); }
-LG_FN(float4send) { return lg_send_uint(c, ARG(0), 4); }
-LG_FN(float8send) { return lg_send_uint(c, ARG(0), 8); }
+LG_FN(float4recv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 4);
+}
+LG_FN(float8recv)
+{
+    return lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+}
+LG_FN(float4send)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
+LG_FN(float8send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
 
 /* --- arithmetic --- */
 
@@ -252,7 +270,10 @@ div8(lg_call *c, double a, double b)
         double a = A, b = B;                                                                       \
         return check8(c, a * b, isinf(a) || isinf(b), a == 0 || b == 0);                           \
     }                                                                                              \
-    LG_FN(p##div) { return div8(c, A, B); }
+    LG_FN(p##div)                                                                                  \
+    {                                                                                              \
+        return div8(c, A, B);                                                                      \
+    }
 
 ARITH8(float8, ARG_FLOAT8(0), ARG_FLOAT8(1))
 ARITH8(float48, (double)ARG_FLOAT4(0), ARG_FLOAT8(1))
@@ -284,12 +305,30 @@ LG_FN(float4div)
     return check4(c, a / b, isinf(a), a == 0 || isinf(b));
 }
 
-LG_FN(float8um) { return lg_datum_float8(-ARG_FLOAT8(0)); }
-LG_FN(float4um) { return lg_datum_float4(-ARG_FLOAT4(0)); }
-LG_FN(float8up) { return ARG(0); }
-LG_FN(float4up) { return ARG(0); }
-LG_FN(float8abs) { return lg_datum_float8(fabs(ARG_FLOAT8(0))); }
-LG_FN(float4abs) { return lg_datum_float4(fabsf(ARG_FLOAT4(0))); }
+LG_FN(float8um)
+{
+    return lg_datum_float8(-ARG_FLOAT8(0));
+}
+LG_FN(float4um)
+{
+    return lg_datum_float4(-ARG_FLOAT4(0));
+}
+LG_FN(float8up)
+{
+    return ARG(0);
+}
+LG_FN(float4up)
+{
+    return ARG(0);
+}
+LG_FN(float8abs)
+{
+    return lg_datum_float8(fabs(ARG_FLOAT8(0)));
+}
+LG_FN(float4abs)
+{
+    return lg_datum_float4(fabsf(ARG_FLOAT4(0)));
+}
 
 /* --- comparison --- */
 
@@ -304,21 +343,48 @@ compare(double a, double b)
 }
 
 #define COMPARE(p, A, B)                                                                           \
-    LG_FN(p##eq) { return compare(A, B) == 0; }                                                    \
-    LG_FN(p##ne) { return compare(A, B) != 0; }                                                    \
-    LG_FN(p##lt) { return compare(A, B) < 0; }                                                     \
-    LG_FN(p##le) { return compare(A, B) <= 0; }                                                    \
-    LG_FN(p##gt) { return compare(A, B) > 0; }                                                     \
-    LG_FN(p##ge) { return compare(A, B) >= 0; }                                                    \
-    LG_FN(bt##p##cmp) { return lg_datum_int4(compare(A, B)); }
+    LG_FN(p##eq)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) == 0;                                                                 \
+    }                                                                                              \
+    LG_FN(p##ne)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) != 0;                                                                 \
+    }                                                                                              \
+    LG_FN(p##lt)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) < 0;                                                                  \
+    }                                                                                              \
+    LG_FN(p##le)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) <= 0;                                                                 \
+    }                                                                                              \
+    LG_FN(p##gt)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) > 0;                                                                  \
+    }                                                                                              \
+    LG_FN(p##ge)                                                                                   \
+    {                                                                                              \
+        return compare(A, B) >= 0;                                                                 \
+    }                                                                                              \
+    LG_FN(bt##p##cmp)                                                                              \
+    {                                                                                              \
+        return lg_datum_int4(compare(A, B));                                                       \
+    }
 
 COMPARE(float8, ARG_FLOAT8(0), ARG_FLOAT8(1))
 COMPARE(float4, (double)ARG_FLOAT4(0), (double)ARG_FLOAT4(1))
 COMPARE(float48, (double)ARG_FLOAT4(0), ARG_FLOAT8(1))
 COMPARE(float84, ARG_FLOAT8(0), (double)ARG_FLOAT4(1))
 
-LG_FN(float8larger) { return compare(ARG_FLOAT8(0), ARG_FLOAT8(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(float8smaller) { return compare(ARG_FLOAT8(0), ARG_FLOAT8(1)) < 0 ? ARG(0) : ARG(1); }
+LG_FN(float8larger)
+{
+    return compare(ARG_FLOAT8(0), ARG_FLOAT8(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(float8smaller)
+{
+    return compare(ARG_FLOAT8(0), ARG_FLOAT8(1)) < 0 ? ARG(0) : ARG(1);
+}
 LG_FN(float4larger)
 {
     return compare((double)ARG_FLOAT4(0), (double)ARG_FLOAT4(1)) > 0 ? ARG(0) : ARG(1);
@@ -340,19 +406,58 @@ to_int(lg_call *c, double x, double bound, const char *type)
     return lg_datum_int8((int64_t)x);
 }
 
-LG_FN(dtoi2) { return to_int(c, ARG_FLOAT8(0), 32768.0, "smallint"); }
-LG_FN(dtoi4) { return to_int(c, ARG_FLOAT8(0), 2147483648.0, "integer"); }
-LG_FN(dtoi8) { return to_int(c, ARG_FLOAT8(0), 9223372036854775808.0, "bigint"); }
-LG_FN(ftoi2) { return to_int(c, (double)ARG_FLOAT4(0), 32768.0, "smallint"); }
-LG_FN(ftoi4) { return to_int(c, (double)ARG_FLOAT4(0), 2147483648.0, "integer"); }
-LG_FN(ftoi8) { return to_int(c, (double)ARG_FLOAT4(0), 9223372036854775808.0, "bigint"); }
-LG_FN(i2tod) { return lg_datum_float8((double)ARG_INT8(0)); }
-LG_FN(i4tod) { return lg_datum_float8((double)ARG_INT8(0)); }
-LG_FN(i8tod) { return lg_datum_float8((double)ARG_INT8(0)); }
-LG_FN(i2tof) { return lg_datum_float4((float)ARG_INT8(0)); }
-LG_FN(i4tof) { return lg_datum_float4((float)ARG_INT8(0)); }
-LG_FN(i8tof) { return lg_datum_float4((float)ARG_INT8(0)); }
-LG_FN(ftod) { return lg_datum_float8((double)ARG_FLOAT4(0)); }
+LG_FN(dtoi2)
+{
+    return to_int(c, ARG_FLOAT8(0), 32768.0, "smallint");
+}
+LG_FN(dtoi4)
+{
+    return to_int(c, ARG_FLOAT8(0), 2147483648.0, "integer");
+}
+LG_FN(dtoi8)
+{
+    return to_int(c, ARG_FLOAT8(0), 9223372036854775808.0, "bigint");
+}
+LG_FN(ftoi2)
+{
+    return to_int(c, (double)ARG_FLOAT4(0), 32768.0, "smallint");
+}
+LG_FN(ftoi4)
+{
+    return to_int(c, (double)ARG_FLOAT4(0), 2147483648.0, "integer");
+}
+LG_FN(ftoi8)
+{
+    return to_int(c, (double)ARG_FLOAT4(0), 9223372036854775808.0, "bigint");
+}
+LG_FN(i2tod)
+{
+    return lg_datum_float8((double)ARG_INT8(0));
+}
+LG_FN(i4tod)
+{
+    return lg_datum_float8((double)ARG_INT8(0));
+}
+LG_FN(i8tod)
+{
+    return lg_datum_float8((double)ARG_INT8(0));
+}
+LG_FN(i2tof)
+{
+    return lg_datum_float4((float)ARG_INT8(0));
+}
+LG_FN(i4tof)
+{
+    return lg_datum_float4((float)ARG_INT8(0));
+}
+LG_FN(i8tof)
+{
+    return lg_datum_float4((float)ARG_INT8(0));
+}
+LG_FN(ftod)
+{
+    return lg_datum_float8((double)ARG_FLOAT4(0));
+}
 
 LG_FN(dtof)
 {
@@ -363,11 +468,26 @@ LG_FN(dtof)
 
 /* --- math --- */
 
-LG_FN(dround) { return lg_datum_float8(rint(ARG_FLOAT8(0))); }
-LG_FN(dceil) { return lg_datum_float8(ceil(ARG_FLOAT8(0))); }
-LG_FN(dfloor) { return lg_datum_float8(floor(ARG_FLOAT8(0))); }
-LG_FN(dtrunc) { return lg_datum_float8(trunc(ARG_FLOAT8(0))); }
-LG_FN(dsign) { return lg_datum_float8((double)((ARG_FLOAT8(0) > 0) - (ARG_FLOAT8(0) < 0))); }
+LG_FN(dround)
+{
+    return lg_datum_float8(rint(ARG_FLOAT8(0)));
+}
+LG_FN(dceil)
+{
+    return lg_datum_float8(ceil(ARG_FLOAT8(0)));
+}
+LG_FN(dfloor)
+{
+    return lg_datum_float8(floor(ARG_FLOAT8(0)));
+}
+LG_FN(dtrunc)
+{
+    return lg_datum_float8(trunc(ARG_FLOAT8(0)));
+}
+LG_FN(dsign)
+{
+    return lg_datum_float8((double)((ARG_FLOAT8(0) > 0) - (ARG_FLOAT8(0) < 0)));
+}
 
 LG_FN(dsqrt)
 {
@@ -377,7 +497,10 @@ LG_FN(dsqrt)
     return check8(c, sqrt(x), isinf(x), x == 0);
 }
 
-LG_FN(dcbrt) { return check8(c, cbrt(ARG_FLOAT8(0)), isinf(ARG_FLOAT8(0)), ARG_FLOAT8(0) == 0); }
+LG_FN(dcbrt)
+{
+    return check8(c, cbrt(ARG_FLOAT8(0)), isinf(ARG_FLOAT8(0)), ARG_FLOAT8(0) == 0);
+}
 
 LG_FN(dpow)
 {
@@ -385,8 +508,9 @@ LG_FN(dpow)
     if (x == 0 && y < 0)
         return lg_call_error(c, "2201F", "zero raised to a negative power is undefined");
     if (x < 0 && isfinite(x) && isfinite(y) && floor(y) != y)
-        return lg_call_error(c, "2201F", "a negative number raised to a non-integer power yields "
-                                         "a complex result");
+        return lg_call_error(c, "2201F",
+                             "a negative number raised to a non-integer power yields "
+                             "a complex result");
     double r = pow(x, y);
     bool special = isinf(x) || isinf(y) || isnan(x) || isnan(y);
     return check8(c, r, special, special || x == 0);
@@ -409,8 +533,14 @@ log_checked(lg_call *c, double (*fn)(double))
     return check8(c, fn(x), isinf(x), x == 1);
 }
 
-LG_FN(dlog1) { return log_checked(c, log); }
-LG_FN(dlog10) { return log_checked(c, log10); }
+LG_FN(dlog1)
+{
+    return log_checked(c, log);
+}
+LG_FN(dlog10)
+{
+    return log_checked(c, log10);
+}
 
 static lg_datum
 input_range(lg_call *c)
@@ -443,10 +573,16 @@ MATH1(dasinh, true, asinh(x))
 MATH1(dacosh, x >= 1, acosh(x))
 MATH1(datanh, x >= -1 && x <= 1, atanh(x))
 MATH1(degrees, true, x / (M_PI / 180.0))
-MATH1(radians, true, x * (M_PI / 180.0))
+MATH1(radians, true, x *(M_PI / 180.0))
 
-LG_FN(datan2) { return lg_datum_float8(atan2(ARG_FLOAT8(0), ARG_FLOAT8(1))); }
-LG_FN(dpi) { return lg_datum_float8(M_PI); }
+LG_FN(datan2)
+{
+    return lg_datum_float8(atan2(ARG_FLOAT8(0), ARG_FLOAT8(1)));
+}
+LG_FN(dpi)
+{
+    return lg_datum_float8(M_PI);
+}
 
 /* Degrees: scaled by functions of constants, so that the multiples of 30 and 45 that have exact
  * answers give them (PostgreSQL's method). The volatile constants keep the compiler from folding
@@ -565,19 +701,20 @@ LG_FN(width_bucket_float8)
     if (count <= 0)
         return lg_call_error(c, "2201G", "count must be greater than zero");
     if (isnan(op) || isnan(lo) || isnan(hi))
-        return lg_call_error(c, "2201G",
-                             "operand, lower bound, and upper bound cannot be NaN");
+        return lg_call_error(c, "2201G", "operand, lower bound, and upper bound cannot be NaN");
     if (isinf(lo) || isinf(hi))
         return lg_call_error(c, "2201G", "lower and upper bounds must be finite");
     if (lo == hi)
         return lg_call_error(c, "2201G", "lower bound cannot equal upper bound");
     int64_t r;
     if (lo < hi)
-        r = op < lo ? 0 : op >= hi ? (int64_t)count + 1
-                                   : (int64_t)((double)count * ((op - lo) / (hi - lo))) + 1;
+        r = op < lo    ? 0
+            : op >= hi ? (int64_t)count + 1
+                       : (int64_t)((double)count * ((op - lo) / (hi - lo))) + 1;
     else
-        r = op > lo ? 0 : op <= hi ? (int64_t)count + 1
-                                   : (int64_t)((double)count * ((lo - op) / (lo - hi))) + 1;
+        r = op > lo    ? 0
+            : op <= hi ? (int64_t)count + 1
+                       : (int64_t)((double)count * ((lo - op) / (lo - hi))) + 1;
     return r > INT32_MAX ? lg_call_error(c, "22003", "integer out of range") : lg_datum_int8(r);
 }
 

@@ -69,9 +69,18 @@ fit8(lg_call *c, bool overflow, int64_t x)
     return overflow ? out_of_range(c, "bigint") : lg_datum_int8(x);
 }
 
-LG_FN(int2in) { return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT16_MIN, INT16_MAX, "smallint")); }
-LG_FN(int4in) { return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT32_MIN, INT32_MAX, "integer")); }
-LG_FN(int8in) { return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT64_MIN, INT64_MAX, "bigint")); }
+LG_FN(int2in)
+{
+    return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT16_MIN, INT16_MAX, "smallint"));
+}
+LG_FN(int4in)
+{
+    return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT32_MIN, INT32_MAX, "integer"));
+}
+LG_FN(int8in)
+{
+    return lg_datum_int8(lg_parse_int(c, ARG_CSTR(0), INT64_MIN, INT64_MAX, "bigint"));
+}
 
 static lg_datum
 int_out(lg_call *c)
@@ -89,26 +98,71 @@ int_out(lg_call *c)
     return lg_datum_ptr(lg_arena_dup(c->arena, p, (size_t)(end - p)));
 }
 
-LG_FN(int2out) { return int_out(c); }
-LG_FN(int4out) { return int_out(c); }
-LG_FN(int8out) { return int_out(c); }
+LG_FN(int2out)
+{
+    return int_out(c);
+}
+LG_FN(int4out)
+{
+    return int_out(c);
+}
+LG_FN(int8out)
+{
+    return int_out(c);
+}
 
-LG_FN(int2recv) { return lg_datum_int2((int16_t)lg_recv_uint(c, lg_ptr(ARG(0)), 2)); }
-LG_FN(int4recv) { return lg_datum_int4((int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4)); }
-LG_FN(int8recv) { return lg_datum_int8((int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8)); }
-LG_FN(int2send) { return lg_send_uint(c, ARG(0), 2); }
-LG_FN(int4send) { return lg_send_uint(c, ARG(0), 4); }
-LG_FN(int8send) { return lg_send_uint(c, ARG(0), 8); }
+LG_FN(int2recv)
+{
+    return lg_datum_int2((int16_t)lg_recv_uint(c, lg_ptr(ARG(0)), 2));
+}
+LG_FN(int4recv)
+{
+    return lg_datum_int4((int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4));
+}
+LG_FN(int8recv)
+{
+    return lg_datum_int8((int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8));
+}
+LG_FN(int2send)
+{
+    return lg_send_uint(c, ARG(0), 2);
+}
+LG_FN(int4send)
+{
+    return lg_send_uint(c, ARG(0), 4);
+}
+LG_FN(int8send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
 
 /* --- comparison: datums are sign-extended, so one form serves all widths --- */
 
 #define COMPARE(p)                                                                                 \
-    LG_FN(p##eq) { return lg_datum_bool(ARG_INT8(0) == ARG_INT8(1)); }                             \
-    LG_FN(p##ne) { return lg_datum_bool(ARG_INT8(0) != ARG_INT8(1)); }                             \
-    LG_FN(p##lt) { return lg_datum_bool(ARG_INT8(0) < ARG_INT8(1)); }                              \
-    LG_FN(p##le) { return lg_datum_bool(ARG_INT8(0) <= ARG_INT8(1)); }                             \
-    LG_FN(p##gt) { return lg_datum_bool(ARG_INT8(0) > ARG_INT8(1)); }                              \
-    LG_FN(p##ge) { return lg_datum_bool(ARG_INT8(0) >= ARG_INT8(1)); }                             \
+    LG_FN(p##eq)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) == ARG_INT8(1));                                          \
+    }                                                                                              \
+    LG_FN(p##ne)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) != ARG_INT8(1));                                          \
+    }                                                                                              \
+    LG_FN(p##lt)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) < ARG_INT8(1));                                           \
+    }                                                                                              \
+    LG_FN(p##le)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) <= ARG_INT8(1));                                          \
+    }                                                                                              \
+    LG_FN(p##gt)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) > ARG_INT8(1));                                           \
+    }                                                                                              \
+    LG_FN(p##ge)                                                                                   \
+    {                                                                                              \
+        return lg_datum_bool(ARG_INT8(0) >= ARG_INT8(1));                                          \
+    }                                                                                              \
     LG_FN(bt##p##cmp)                                                                              \
     {                                                                                              \
         return lg_datum_int4((ARG_INT8(0) > ARG_INT8(1)) - (ARG_INT8(0) < ARG_INT8(1)));           \
@@ -125,8 +179,14 @@ COMPARE(int48)
 COMPARE(int84)
 
 #define EXTREMES(p)                                                                                \
-    LG_FN(p##larger) { return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1); }                       \
-    LG_FN(p##smaller) { return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1); }
+    LG_FN(p##larger)                                                                               \
+    {                                                                                              \
+        return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1);                                        \
+    }                                                                                              \
+    LG_FN(p##smaller)                                                                              \
+    {                                                                                              \
+        return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1);                                        \
+    }
 
 EXTREMES(int2)
 EXTREMES(int4)
@@ -135,10 +195,22 @@ EXTREMES(int8)
 /* --- arithmetic --- */
 
 #define ARITH_NARROW(p, fit)                                                                       \
-    LG_FN(p##pl) { return fit(c, ARG_INT8(0) + ARG_INT8(1)); }                                     \
-    LG_FN(p##mi) { return fit(c, ARG_INT8(0) - ARG_INT8(1)); }                                     \
-    LG_FN(p##mul) { return fit(c, ARG_INT8(0) * ARG_INT8(1)); }                                    \
-    LG_FN(p##div) { return ARG(1) ? fit(c, ARG_INT8(0) / ARG_INT8(1)) : by_zero(c); }
+    LG_FN(p##pl)                                                                                   \
+    {                                                                                              \
+        return fit(c, ARG_INT8(0) + ARG_INT8(1));                                                  \
+    }                                                                                              \
+    LG_FN(p##mi)                                                                                   \
+    {                                                                                              \
+        return fit(c, ARG_INT8(0) - ARG_INT8(1));                                                  \
+    }                                                                                              \
+    LG_FN(p##mul)                                                                                  \
+    {                                                                                              \
+        return fit(c, ARG_INT8(0) * ARG_INT8(1));                                                  \
+    }                                                                                              \
+    LG_FN(p##div)                                                                                  \
+    {                                                                                              \
+        return ARG(1) ? fit(c, ARG_INT8(0) / ARG_INT8(1)) : by_zero(c);                            \
+    }
 
 ARITH_NARROW(int2, fit2)
 ARITH_NARROW(int4, fit4)
@@ -175,7 +247,10 @@ div8(lg_call *c)
         bool o = __builtin_mul_overflow(ARG_INT8(0), ARG_INT8(1), &r);                             \
         return fit8(c, o, r);                                                                      \
     }                                                                                              \
-    LG_FN(p##div) { return div8(c); }
+    LG_FN(p##div)                                                                                  \
+    {                                                                                              \
+        return div8(c);                                                                            \
+    }
 
 ARITH8(int8)
 ARITH8(int28)
@@ -192,27 +267,69 @@ int_mod(lg_call *c)
     return ARG_INT8(1) == -1 ? 0 : lg_datum_int8(ARG_INT8(0) % ARG_INT8(1));
 }
 
-LG_FN(int2mod) { return int_mod(c); }
-LG_FN(int4mod) { return int_mod(c); }
-LG_FN(int8mod) { return int_mod(c); }
+LG_FN(int2mod)
+{
+    return int_mod(c);
+}
+LG_FN(int4mod)
+{
+    return int_mod(c);
+}
+LG_FN(int8mod)
+{
+    return int_mod(c);
+}
 
-LG_FN(int2um) { return fit2(c, -ARG_INT8(0)); }
-LG_FN(int4um) { return fit4(c, -ARG_INT8(0)); }
-LG_FN(int8um) { return fit8(c, ARG_INT8(0) == INT64_MIN, (int64_t)(0 - ARG(0))); }
-LG_FN(int2up) { return ARG(0); }
-LG_FN(int4up) { return ARG(0); }
-LG_FN(int8up) { return ARG(0); }
-LG_FN(int2abs) { return fit2(c, ARG_INT8(0) < 0 ? -ARG_INT8(0) : ARG_INT8(0)); }
-LG_FN(int4abs) { return fit4(c, ARG_INT8(0) < 0 ? -ARG_INT8(0) : ARG_INT8(0)); }
+LG_FN(int2um)
+{
+    return fit2(c, -ARG_INT8(0));
+}
+LG_FN(int4um)
+{
+    return fit4(c, -ARG_INT8(0));
+}
+LG_FN(int8um)
+{
+    return fit8(c, ARG_INT8(0) == INT64_MIN, (int64_t)(0 - ARG(0)));
+}
+LG_FN(int2up)
+{
+    return ARG(0);
+}
+LG_FN(int4up)
+{
+    return ARG(0);
+}
+LG_FN(int8up)
+{
+    return ARG(0);
+}
+LG_FN(int2abs)
+{
+    return fit2(c, ARG_INT8(0) < 0 ? -ARG_INT8(0) : ARG_INT8(0));
+}
+LG_FN(int4abs)
+{
+    return fit4(c, ARG_INT8(0) < 0 ? -ARG_INT8(0) : ARG_INT8(0));
+}
 
 LG_FN(int8abs)
 {
     return ARG_INT8(0) < 0 ? fit8(c, ARG_INT8(0) == INT64_MIN, (int64_t)(0 - ARG(0))) : ARG(0);
 }
 
-LG_FN(int4inc) { return fit4(c, ARG_INT8(0) + 1); }
-LG_FN(int8inc) { return fit8(c, ARG_INT8(0) == INT64_MAX, (int64_t)(ARG(0) + 1)); }
-LG_FN(int8dec) { return fit8(c, ARG_INT8(0) == INT64_MIN, (int64_t)(ARG(0) - 1)); }
+LG_FN(int4inc)
+{
+    return fit4(c, ARG_INT8(0) + 1);
+}
+LG_FN(int8inc)
+{
+    return fit8(c, ARG_INT8(0) == INT64_MAX, (int64_t)(ARG(0) + 1));
+}
+LG_FN(int8dec)
+{
+    return fit8(c, ARG_INT8(0) == INT64_MIN, (int64_t)(ARG(0) - 1));
+}
 
 static uint64_t
 gcd_of(uint64_t a, uint64_t b)
@@ -254,52 +371,130 @@ lcm_of(lg_call *c, bool wide)
     return r > INT32_MAX ? out_of_range(c, "integer") : lg_datum_int8((int64_t)r);
 }
 
-LG_FN(int4lcm) { return lcm_of(c, false); }
-LG_FN(int8lcm) { return lcm_of(c, true); }
+LG_FN(int4lcm)
+{
+    return lcm_of(c, false);
+}
+LG_FN(int8lcm)
+{
+    return lcm_of(c, true);
+}
 
 /* --- bits --- */
 
 #define BITS(p, t)                                                                                 \
-    LG_FN(p##and) { return ARG(0) & ARG(1); }                                                      \
-    LG_FN(p##or) { return ARG(0) | ARG(1); }                                                       \
-    LG_FN(p##xor) { return ARG(0) ^ ARG(1); }                                                      \
-    LG_FN(p##not) { return ~ARG(0); }
+    LG_FN(p##and)                                                                                  \
+    {                                                                                              \
+        return ARG(0) & ARG(1);                                                                    \
+    }                                                                                              \
+    LG_FN(p## or)                                                                                  \
+    {                                                                                              \
+        return ARG(0) | ARG(1);                                                                    \
+    }                                                                                              \
+    LG_FN(p## xor)                                                                                 \
+    {                                                                                              \
+        return ARG(0) ^ ARG(1);                                                                    \
+    }                                                                                              \
+    LG_FN(p##not )                                                                                 \
+    {                                                                                              \
+        return ~ARG(0);                                                                            \
+    }
 
 BITS(int2, int16_t)
 BITS(int4, int32_t)
 BITS(int8, int64_t)
 
 /* Counts beyond the width behave as on x86, where PostgreSQL leaves them to the processor. */
-LG_FN(int2shl) { return lg_datum_int2((int16_t)((uint32_t)ARG_INT4(0) << (ARG_INT4(1) & 31))); }
-LG_FN(int2shr) { return lg_datum_int2((int16_t)(ARG_INT4(0) >> (ARG_INT4(1) & 31))); }
-LG_FN(int4shl) { return lg_datum_int4((int32_t)((uint32_t)ARG_INT4(0) << (ARG_INT4(1) & 31))); }
-LG_FN(int4shr) { return lg_datum_int4(ARG_INT4(0) >> (ARG_INT4(1) & 31)); }
-LG_FN(int8shl) { return ARG(0) << (ARG_INT4(1) & 63); }
-LG_FN(int8shr) { return lg_datum_int8(ARG_INT8(0) >> (ARG_INT4(1) & 63)); }
+LG_FN(int2shl)
+{
+    return lg_datum_int2((int16_t)((uint32_t)ARG_INT4(0) << (ARG_INT4(1) & 31)));
+}
+LG_FN(int2shr)
+{
+    return lg_datum_int2((int16_t)(ARG_INT4(0) >> (ARG_INT4(1) & 31)));
+}
+LG_FN(int4shl)
+{
+    return lg_datum_int4((int32_t)((uint32_t)ARG_INT4(0) << (ARG_INT4(1) & 31)));
+}
+LG_FN(int4shr)
+{
+    return lg_datum_int4(ARG_INT4(0) >> (ARG_INT4(1) & 31));
+}
+LG_FN(int8shl)
+{
+    return ARG(0) << (ARG_INT4(1) & 63);
+}
+LG_FN(int8shr)
+{
+    return lg_datum_int8(ARG_INT8(0) >> (ARG_INT4(1) & 63));
+}
 
 /* --- casts --- */
 
-LG_FN(i2toi4) { return ARG(0); }
-LG_FN(int28) { return ARG(0); }
-LG_FN(int48) { return ARG(0); }
-LG_FN(i4toi2) { return fit2(c, ARG_INT8(0)); }
-LG_FN(int82) { return fit2(c, ARG_INT8(0)); }
-LG_FN(int84) { return fit4(c, ARG_INT8(0)); }
-LG_FN(oidtoi8) { return ARG(0); }
-LG_FN(i8tooid) { return ARG(0) > UINT32_MAX ? out_of_range(c, "OID") : ARG(0); }
-LG_FN(int4_bool) { return ARG(0) != 0; }
-LG_FN(bool_int4) { return ARG(0); }
+LG_FN(i2toi4)
+{
+    return ARG(0);
+}
+LG_FN(int28)
+{
+    return ARG(0);
+}
+LG_FN(int48)
+{
+    return ARG(0);
+}
+LG_FN(i4toi2)
+{
+    return fit2(c, ARG_INT8(0));
+}
+LG_FN(int82)
+{
+    return fit2(c, ARG_INT8(0));
+}
+LG_FN(int84)
+{
+    return fit4(c, ARG_INT8(0));
+}
+LG_FN(oidtoi8)
+{
+    return ARG(0);
+}
+LG_FN(i8tooid)
+{
+    return ARG(0) > UINT32_MAX ? out_of_range(c, "OID") : ARG(0);
+}
+LG_FN(int4_bool)
+{
+    return ARG(0) != 0;
+}
+LG_FN(bool_int4)
+{
+    return ARG(0);
+}
 LG_FN(i4tochar)
 {
     if (ARG_INT4(0) < -128 || ARG_INT4(0) > 127)
         return out_of_range(c, "\"char\"");
     return lg_datum_char((char)ARG_INT4(0));
 }
-LG_FN(chartoi4) { return lg_datum_int4((int8_t)ARG(0)); }
+LG_FN(chartoi4)
+{
+    return lg_datum_int4((int8_t)ARG(0));
+}
 
-LG_FN(hashint2) { return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0))); }
-LG_FN(hashint4) { return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0))); }
-LG_FN(hashint8) { return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0))); }
+LG_FN(hashint2)
+{
+    return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0)));
+}
+LG_FN(hashint4)
+{
+    return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0)));
+}
+LG_FN(hashint8)
+{
+    return lg_datum_int4((int32_t)lg_type_hash_fn(LG_T_INT8)(ARG(0)));
+}
 
 LG_FN(to_hex32)
 {

@@ -8,32 +8,93 @@
 #include <strings.h>
 
 /* Field bits of a typmod's upper half (interval year to month ...). */
-enum { F_MONTH = 1 << 1, F_YEAR = 1 << 2, F_DAY = 1 << 3, F_HOUR = 1 << 10, F_MINUTE = 1 << 11,
-       F_SECOND = 1 << 12 };
+enum {
+    F_MONTH = 1 << 1,
+    F_YEAR = 1 << 2,
+    F_DAY = 1 << 3,
+    F_HOUR = 1 << 10,
+    F_MINUTE = 1 << 11,
+    F_SECOND = 1 << 12
+};
 #define FULL_RANGE     0x7fff
 #define FULL_PRECISION 0xffff
 
-enum unit { U_US, U_MS, U_SECOND, U_MINUTE, U_HOUR, U_DAY, U_WEEK, U_MONTH, U_YEAR, U_DECADE,
-            U_CENTURY, U_MILLENNIUM };
+enum unit {
+    U_US,
+    U_MS,
+    U_SECOND,
+    U_MINUTE,
+    U_HOUR,
+    U_DAY,
+    U_WEEK,
+    U_MONTH,
+    U_YEAR,
+    U_DECADE,
+    U_CENTURY,
+    U_MILLENNIUM
+};
 
 static const struct {
     const char *name;
     enum unit unit;
 } units[] = {
-    {"us", U_US}, {"usec", U_US}, {"usecs", U_US}, {"usecond", U_US}, {"useconds", U_US},
-    {"microsecond", U_US}, {"microseconds", U_US}, {"microsecon", U_US}, {"ms", U_MS},
-    {"msec", U_MS}, {"msecs", U_MS}, {"mseconds", U_MS}, {"millisecond", U_MS},
-    {"milliseconds", U_MS}, {"millisecon", U_MS}, {"s", U_SECOND}, {"sec", U_SECOND},
-    {"secs", U_SECOND}, {"second", U_SECOND}, {"seconds", U_SECOND}, {"m", U_MINUTE},
-    {"min", U_MINUTE}, {"mins", U_MINUTE}, {"minute", U_MINUTE}, {"minutes", U_MINUTE},
-    {"h", U_HOUR}, {"hr", U_HOUR}, {"hrs", U_HOUR}, {"hour", U_HOUR}, {"hours", U_HOUR},
-    {"d", U_DAY}, {"day", U_DAY}, {"days", U_DAY}, {"w", U_WEEK}, {"week", U_WEEK},
-    {"weeks", U_WEEK}, {"mon", U_MONTH}, {"mons", U_MONTH}, {"month", U_MONTH},
-    {"months", U_MONTH}, {"y", U_YEAR}, {"yr", U_YEAR}, {"yrs", U_YEAR}, {"year", U_YEAR},
-    {"years", U_YEAR}, {"dec", U_DECADE}, {"decs", U_DECADE}, {"decade", U_DECADE},
-    {"decades", U_DECADE}, {"c", U_CENTURY}, {"cent", U_CENTURY}, {"century", U_CENTURY},
-    {"centuries", U_CENTURY}, {"mil", U_MILLENNIUM}, {"mils", U_MILLENNIUM},
-    {"millennium", U_MILLENNIUM}, {"millennia", U_MILLENNIUM},
+    {"us", U_US},
+    {"usec", U_US},
+    {"usecs", U_US},
+    {"usecond", U_US},
+    {"useconds", U_US},
+    {"microsecond", U_US},
+    {"microseconds", U_US},
+    {"microsecon", U_US},
+    {"ms", U_MS},
+    {"msec", U_MS},
+    {"msecs", U_MS},
+    {"mseconds", U_MS},
+    {"millisecond", U_MS},
+    {"milliseconds", U_MS},
+    {"millisecon", U_MS},
+    {"s", U_SECOND},
+    {"sec", U_SECOND},
+    {"secs", U_SECOND},
+    {"second", U_SECOND},
+    {"seconds", U_SECOND},
+    {"m", U_MINUTE},
+    {"min", U_MINUTE},
+    {"mins", U_MINUTE},
+    {"minute", U_MINUTE},
+    {"minutes", U_MINUTE},
+    {"h", U_HOUR},
+    {"hr", U_HOUR},
+    {"hrs", U_HOUR},
+    {"hour", U_HOUR},
+    {"hours", U_HOUR},
+    {"d", U_DAY},
+    {"day", U_DAY},
+    {"days", U_DAY},
+    {"w", U_WEEK},
+    {"week", U_WEEK},
+    {"weeks", U_WEEK},
+    {"mon", U_MONTH},
+    {"mons", U_MONTH},
+    {"month", U_MONTH},
+    {"months", U_MONTH},
+    {"y", U_YEAR},
+    {"yr", U_YEAR},
+    {"yrs", U_YEAR},
+    {"year", U_YEAR},
+    {"years", U_YEAR},
+    {"dec", U_DECADE},
+    {"decs", U_DECADE},
+    {"decade", U_DECADE},
+    {"decades", U_DECADE},
+    {"c", U_CENTURY},
+    {"cent", U_CENTURY},
+    {"century", U_CENTURY},
+    {"centuries", U_CENTURY},
+    {"mil", U_MILLENNIUM},
+    {"mils", U_MILLENNIUM},
+    {"millennium", U_MILLENNIUM},
+    {"millennia", U_MILLENNIUM},
 };
 
 static bool
@@ -183,13 +244,26 @@ parse_iso(lg_call *c, const char *s, struct acc *a)
         }
         enum unit u;
         switch (*q) {
-        case 'Y': u = U_YEAR; break;
-        case 'M': u = time ? U_MINUTE : U_MONTH; break;
-        case 'W': u = U_WEEK; break;
-        case 'D': u = U_DAY; break;
-        case 'H': u = U_HOUR; break;
-        case 'S': u = U_SECOND; break;
-        default: return bad_syntax(c, s);
+        case 'Y':
+            u = U_YEAR;
+            break;
+        case 'M':
+            u = time ? U_MINUTE : U_MONTH;
+            break;
+        case 'W':
+            u = U_WEEK;
+            break;
+        case 'D':
+            u = U_DAY;
+            break;
+        case 'H':
+            u = U_HOUR;
+            break;
+        case 'S':
+            u = U_SECOND;
+            break;
+        default:
+            return bad_syntax(c, s);
         }
         add_unit(a, u, v, f);
         p = q + 1;
@@ -204,8 +278,11 @@ default_unit(int32_t typmod)
     int range = typmod < 0 ? FULL_RANGE : (typmod >> 16) & 0x7fff;
     if (range == FULL_RANGE || (range & F_SECOND))
         return U_SECOND;
-    return range & F_MINUTE ? U_MINUTE : range & F_HOUR ? U_HOUR : range & F_DAY ? U_DAY
-         : range & F_MONTH ? U_MONTH : U_YEAR;
+    return range & F_MINUTE  ? U_MINUTE
+           : range & F_HOUR  ? U_HOUR
+           : range & F_DAY   ? U_DAY
+           : range & F_MONTH ? U_MONTH
+                             : U_YEAR;
 }
 
 /* hh:mm[:ss[.f]] after an optional sign; with MINUTE TO SECOND mm:ss. */
@@ -234,7 +311,8 @@ scan_time(const char *p, struct acc *a, int32_t typmod, bool *bad, bool *range)
         f = strtod(p, &end);
         p = end;
     }
-    bool ms = n == 2 && (f != 0 || (typmod >= 0 && ((typmod >> 16) & 0x7fff) == (F_MINUTE | F_SECOND)));
+    bool ms =
+        n == 2 && (f != 0 || (typmod >= 0 && ((typmod >> 16) & 0x7fff) == (F_MINUTE | F_SECOND)));
     if (ms) {
         part[2] = part[1];
         part[1] = part[0];
@@ -242,8 +320,8 @@ scan_time(const char *p, struct acc *a, int32_t typmod, bool *bad, bool *range)
     }
     if (part[1] > 59 || part[2] > 60)
         *range = true;
-    __int128 us = ((__int128)part[0] * 3600 + part[1] * 60 + part[2]) * 1000000 +
-                  (__int128)rint(f * 1e6);
+    __int128 us =
+        ((__int128)part[0] * 3600 + part[1] * 60 + part[2]) * 1000000 + (__int128)rint(f * 1e6);
     a->us += neg ? -us : us;
     see(a, TIME_UNITS);
     return p;
@@ -377,7 +455,8 @@ lg_interval_parse(lg_call *c, const char *s, int32_t typmod, lg_interval *ret)
 LG_FN(interval_in)
 {
     lg_interval iv;
-    return lg_interval_parse(c, ARG_CSTR(0), ARG_INT4(2), &iv) ? lg_datum_interval(c->arena, iv) : 0;
+    return lg_interval_parse(c, ARG_CSTR(0), ARG_INT4(2), &iv) ? lg_datum_interval(c->arena, iv)
+                                                               : 0;
 }
 
 LG_FN(interval_out)
@@ -440,16 +519,46 @@ LG_FN(intervaltypmodin)
 
 /* --- comparison --- */
 
-LG_FN(interval_eq) { return lg_interval_compare(ARG(0), ARG(1)) == 0; }
-LG_FN(interval_ne) { return lg_interval_compare(ARG(0), ARG(1)) != 0; }
-LG_FN(interval_lt) { return lg_interval_compare(ARG(0), ARG(1)) < 0; }
-LG_FN(interval_le) { return lg_interval_compare(ARG(0), ARG(1)) <= 0; }
-LG_FN(interval_gt) { return lg_interval_compare(ARG(0), ARG(1)) > 0; }
-LG_FN(interval_ge) { return lg_interval_compare(ARG(0), ARG(1)) >= 0; }
-LG_FN(interval_cmp) { return lg_datum_int4(lg_interval_compare(ARG(0), ARG(1))); }
-LG_FN(interval_larger) { return lg_interval_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(interval_smaller) { return lg_interval_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
-LG_FN(interval_finite) { return true; }
+LG_FN(interval_eq)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) == 0;
+}
+LG_FN(interval_ne)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) != 0;
+}
+LG_FN(interval_lt)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) < 0;
+}
+LG_FN(interval_le)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) <= 0;
+}
+LG_FN(interval_gt)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) > 0;
+}
+LG_FN(interval_ge)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) >= 0;
+}
+LG_FN(interval_cmp)
+{
+    return lg_datum_int4(lg_interval_compare(ARG(0), ARG(1)));
+}
+LG_FN(interval_larger)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(interval_smaller)
+{
+    return lg_interval_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}
+LG_FN(interval_finite)
+{
+    return true;
+}
 
 /* --- arithmetic --- */
 
@@ -479,7 +588,10 @@ negate(lg_interval *iv)
     return true;
 }
 
-LG_FN(interval_pl) { return add(c, lg_interval_of(ARG(0)), lg_interval_of(ARG(1))); }
+LG_FN(interval_pl)
+{
+    return add(c, lg_interval_of(ARG(0)), lg_interval_of(ARG(1)));
+}
 
 LG_FN(interval_mi)
 {
@@ -516,9 +628,18 @@ multiply(lg_call *c, lg_interval iv, double by)
     return lg_datum_interval(c->arena, r);
 }
 
-LG_FN(interval_mul) { return multiply(c, lg_interval_of(ARG(0)), ARG_FLOAT8(1)); }
-LG_FN(mul_d_interval) { return multiply(c, lg_interval_of(ARG(1)), ARG_FLOAT8(0)); }
-LG_FN(interval_div) { return lg_interval_div(c, lg_interval_of(ARG(0)), ARG_FLOAT8(1)); }
+LG_FN(interval_mul)
+{
+    return multiply(c, lg_interval_of(ARG(0)), ARG_FLOAT8(1));
+}
+LG_FN(mul_d_interval)
+{
+    return multiply(c, lg_interval_of(ARG(1)), ARG_FLOAT8(0));
+}
+LG_FN(interval_div)
+{
+    return lg_interval_div(c, lg_interval_of(ARG(0)), ARG_FLOAT8(1));
+}
 
 /* --- justify --- */
 
@@ -573,9 +694,18 @@ justify(lg_call *c, bool hours, bool days)
     return lg_datum_interval(c->arena, (lg_interval){us, (int32_t)d, (int32_t)m});
 }
 
-LG_FN(interval_justify_hours) { return justify(c, true, false); }
-LG_FN(interval_justify_days) { return justify(c, false, true); }
-LG_FN(interval_justify_interval) { return justify(c, true, true); }
+LG_FN(interval_justify_hours)
+{
+    return justify(c, true, false);
+}
+LG_FN(interval_justify_days)
+{
+    return justify(c, false, true);
+}
+LG_FN(interval_justify_interval)
+{
+    return justify(c, true, true);
+}
 
 LG_FN(make_interval)
 {

@@ -12,7 +12,8 @@ lg_interval_total_us(lg_interval iv)
 int
 lg_interval_compare(lg_datum a, lg_datum b)
 {
-    __int128 x = lg_interval_total_us(lg_interval_of(a)), y = lg_interval_total_us(lg_interval_of(b));
+    __int128 x = lg_interval_total_us(lg_interval_of(a)),
+             y = lg_interval_total_us(lg_interval_of(b));
     return (x > y) - (x < y);
 }
 

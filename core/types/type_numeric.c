@@ -64,7 +64,10 @@ apply_typmod(lg_call *c, lg_num x, int32_t typmod)
     x = lg_num_round(c->arena, &x, scale);
     if (x.n) {
         int d = x.d[0];
-        int64_t digits = (int64_t)x.weight * LG_NUM_DEC + (d < 10 ? 1 : d < 100 ? 2 : d < 1000 ? 3 : 4);
+        int64_t digits = (int64_t)x.weight * LG_NUM_DEC + (d < 10     ? 1
+                                                           : d < 100  ? 2
+                                                           : d < 1000 ? 3
+                                                                      : 4);
         if (digits > maxdigits) {
             lg_call_error(c, "22003", "numeric field overflow");
             lg_error_detail(c->err,
@@ -102,8 +105,8 @@ LG_FN(numerictypmodout)
     int32_t m = ARG_INT4(0) - 4;
     if (m < 0)
         return lg_datum_ptr("");
-    return lg_datum_ptr(lg_arena_printf(c->arena, "(%d,%d)", (m >> 16) & 0xffff,
-                                        ((m & 0x7ff) ^ 1024) - 1024));
+    return lg_datum_ptr(
+        lg_arena_printf(c->arena, "(%d,%d)", (m >> 16) & 0xffff, ((m & 0x7ff) ^ 1024) - 1024));
 }
 
 /* --- input and output --- */
@@ -188,8 +191,11 @@ LG_FN(numeric_send)
     lg_num x = NUM(0);
     lg_abuf b;
     lg_abuf_init(&b, c->arena);
-    uint16_t sign = x.kind == LG_NUM_NAN ? 0xc000 : x.kind == LG_NUM_PINF ? 0xd000
-                  : x.kind == LG_NUM_NINF ? 0xf000 : x.neg ? 0x4000 : 0;
+    uint16_t sign = x.kind == LG_NUM_NAN    ? 0xc000
+                    : x.kind == LG_NUM_PINF ? 0xd000
+                    : x.kind == LG_NUM_NINF ? 0xf000
+                    : x.neg                 ? 0x4000
+                                            : 0;
     int32_t head[4] = {x.n, x.weight, sign, x.dscale};
     for (int i = 0; i < 4 + x.n; i++) {
         uint16_t v = (uint16_t)(i < 4 ? head[i] : x.d[i - 4]);
@@ -216,8 +222,14 @@ add_or_sub(lg_call *c, bool sub)
     return make(c, is_finite(&x) ? y : x);
 }
 
-LG_FN(numeric_add) { return add_or_sub(c, false); }
-LG_FN(numeric_sub) { return add_or_sub(c, true); }
+LG_FN(numeric_add)
+{
+    return add_or_sub(c, false);
+}
+LG_FN(numeric_sub)
+{
+    return add_or_sub(c, true);
+}
 
 static lg_num
 infinity(int sign)
@@ -233,8 +245,8 @@ LG_FN(numeric_mul)
     if (!is_finite(&x) || !is_finite(&y))
         return make(c, infinity(sign_of(&x) * sign_of(&y)));
     int scale = x.dscale + y.dscale;
-    return make(c, lg_num_mul(c->arena, &x, &y,
-                              scale > LG_NUM_MAX_DSCALE ? LG_NUM_MAX_DSCALE : scale));
+    return make(
+        c, lg_num_mul(c->arena, &x, &y, scale > LG_NUM_MAX_DSCALE ? LG_NUM_MAX_DSCALE : scale));
 }
 
 LG_FN(numeric_div)
@@ -278,8 +290,14 @@ LG_FN(numeric_mod)
     return make(c, lg_num_mod(c->arena, &x, &y));
 }
 
-LG_FN(numeric_uminus) { return make(c, lg_num_neg(NUM(0))); }
-LG_FN(numeric_uplus) { return ARG(0); }
+LG_FN(numeric_uminus)
+{
+    return make(c, lg_num_neg(NUM(0)));
+}
+LG_FN(numeric_uplus)
+{
+    return ARG(0);
+}
 
 LG_FN(numeric_abs)
 {
@@ -312,8 +330,14 @@ round_or_trunc(lg_call *c, lg_num (*fn)(lg_arena *, const lg_num *, int))
     return make(c, fn(c->arena, &x, scale));
 }
 
-LG_FN(numeric_round) { return round_or_trunc(c, lg_num_round); }
-LG_FN(numeric_trunc) { return round_or_trunc(c, lg_num_trunc); }
+LG_FN(numeric_round)
+{
+    return round_or_trunc(c, lg_num_round);
+}
+LG_FN(numeric_trunc)
+{
+    return round_or_trunc(c, lg_num_trunc);
+}
 
 static lg_datum
 to_scale_0(lg_call *c, bool up)
@@ -324,8 +348,14 @@ to_scale_0(lg_call *c, bool up)
     return make(c, up ? lg_num_ceil(c->arena, &x) : lg_num_floor(c->arena, &x));
 }
 
-LG_FN(numeric_ceil) { return to_scale_0(c, true); }
-LG_FN(numeric_floor) { return to_scale_0(c, false); }
+LG_FN(numeric_ceil)
+{
+    return to_scale_0(c, true);
+}
+LG_FN(numeric_floor)
+{
+    return to_scale_0(c, false);
+}
 
 LG_FN(oid_1708) /* round(numeric) */
 {
@@ -376,21 +406,57 @@ LG_FN(numeric_trim_scale)
 
 /* --- comparison --- */
 
-LG_FN(numeric_eq) { return lg_numeric_compare(ARG(0), ARG(1)) == 0; }
-LG_FN(numeric_ne) { return lg_numeric_compare(ARG(0), ARG(1)) != 0; }
-LG_FN(numeric_lt) { return lg_numeric_compare(ARG(0), ARG(1)) < 0; }
-LG_FN(numeric_le) { return lg_numeric_compare(ARG(0), ARG(1)) <= 0; }
-LG_FN(numeric_gt) { return lg_numeric_compare(ARG(0), ARG(1)) > 0; }
-LG_FN(numeric_ge) { return lg_numeric_compare(ARG(0), ARG(1)) >= 0; }
-LG_FN(numeric_cmp) { return lg_datum_int4(lg_numeric_compare(ARG(0), ARG(1))); }
-LG_FN(numeric_larger) { return lg_numeric_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(numeric_smaller) { return lg_numeric_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
+LG_FN(numeric_eq)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) == 0;
+}
+LG_FN(numeric_ne)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) != 0;
+}
+LG_FN(numeric_lt)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) < 0;
+}
+LG_FN(numeric_le)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) <= 0;
+}
+LG_FN(numeric_gt)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) > 0;
+}
+LG_FN(numeric_ge)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) >= 0;
+}
+LG_FN(numeric_cmp)
+{
+    return lg_datum_int4(lg_numeric_compare(ARG(0), ARG(1)));
+}
+LG_FN(numeric_larger)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(numeric_smaller)
+{
+    return lg_numeric_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}
 
 /* --- casts --- */
 
-LG_FN(int2_numeric) { return make(c, lg_num_of_int(c->arena, ARG_INT8(0))); }
-LG_FN(int4_numeric) { return make(c, lg_num_of_int(c->arena, ARG_INT8(0))); }
-LG_FN(int8_numeric) { return make(c, lg_num_of_int(c->arena, ARG_INT8(0))); }
+LG_FN(int2_numeric)
+{
+    return make(c, lg_num_of_int(c->arena, ARG_INT8(0)));
+}
+LG_FN(int4_numeric)
+{
+    return make(c, lg_num_of_int(c->arena, ARG_INT8(0)));
+}
+LG_FN(int8_numeric)
+{
+    return make(c, lg_num_of_int(c->arena, ARG_INT8(0)));
+}
 
 static lg_datum
 to_int(lg_call *c, int64_t min, int64_t max, const char *type)
@@ -405,9 +471,18 @@ to_int(lg_call *c, int64_t min, int64_t max, const char *type)
     return lg_datum_int8(v);
 }
 
-LG_FN(numeric_int2) { return to_int(c, INT16_MIN, INT16_MAX, "smallint"); }
-LG_FN(numeric_int4) { return to_int(c, INT32_MIN, INT32_MAX, "integer"); }
-LG_FN(numeric_int8) { return to_int(c, INT64_MIN, INT64_MAX, "bigint"); }
+LG_FN(numeric_int2)
+{
+    return to_int(c, INT16_MIN, INT16_MAX, "smallint");
+}
+LG_FN(numeric_int4)
+{
+    return to_int(c, INT32_MIN, INT32_MAX, "integer");
+}
+LG_FN(numeric_int8)
+{
+    return to_int(c, INT64_MIN, INT64_MAX, "bigint");
+}
 
 /* Floats become numerics by their 15 (6) significant digits. */
 static lg_datum
@@ -424,8 +499,14 @@ from_float(lg_call *c, double v, int digits)
     return make(c, x);
 }
 
-LG_FN(float8_numeric) { return from_float(c, ARG_FLOAT8(0), 15); }
-LG_FN(float4_numeric) { return from_float(c, (double)ARG_FLOAT4(0), 6); }
+LG_FN(float8_numeric)
+{
+    return from_float(c, ARG_FLOAT8(0), 15);
+}
+LG_FN(float4_numeric)
+{
+    return from_float(c, (double)ARG_FLOAT4(0), 6);
+}
 
 LG_FN(numeric_float8)
 {
@@ -495,8 +576,9 @@ bad_log(lg_call *c, const lg_num *x)
     int s = sign_of(x);
     if (x->kind == LG_NUM_NAN || s > 0)
         return false;
-    lg_call_error(c, "2201E", s == 0 ? "cannot take logarithm of zero"
-                                     : "cannot take logarithm of a negative number");
+    lg_call_error(c, "2201E",
+                  s == 0 ? "cannot take logarithm of zero"
+                         : "cannot take logarithm of a negative number");
     return true;
 }
 
@@ -529,9 +611,18 @@ log_base(lg_call *c, lg_num base, lg_num x)
     return make(c, lg_num_log(c->arena, &base, &x));
 }
 
-LG_FN(numeric_log) { return log_base(c, NUM(0), NUM(1)); }
-LG_FN(oid_1741) { return log_base(c, lg_num_of_int(c->arena, 10), NUM(0)); }
-LG_FN(oid_1481) { return log_base(c, lg_num_of_int(c->arena, 10), NUM(0)); }
+LG_FN(numeric_log)
+{
+    return log_base(c, NUM(0), NUM(1));
+}
+LG_FN(oid_1741)
+{
+    return log_base(c, lg_num_of_int(c->arena, 10), NUM(0));
+}
+LG_FN(oid_1481)
+{
+    return log_base(c, lg_num_of_int(c->arena, 10), NUM(0));
+}
 
 /* 0, 1, infinities and NaN as operands of ^. True: *ret is the answer. */
 static bool
@@ -551,8 +642,9 @@ power_special(lg_call *c, const lg_num *x, const lg_num *y, lg_datum *ret)
         return true;
     }
     if (sx < 0 && is_finite(y) && y->n > y->weight + 1) {
-        *ret = lg_call_error(c, "2201F", "a negative number raised to a non-integer power yields "
-                                         "a complex result");
+        *ret = lg_call_error(c, "2201F",
+                             "a negative number raised to a non-integer power yields "
+                             "a complex result");
         return true;
     }
     if (is_finite(x) && is_finite(y))
@@ -571,8 +663,7 @@ power_special(lg_call *c, const lg_num *x, const lg_num *y, lg_datum *ret)
         *ret = make(c, cmp == 0 ? one : (cmp > 0) == (sy > 0) ? special(LG_NUM_PINF) : zero);
     } else {
         bool odd = y->n == y->weight + 1 && y->n && (y->d[y->n - 1] & 1);
-        *ret = make(c, sy < 0 ? zero
-                              : special(sx < 0 && odd ? LG_NUM_NINF : LG_NUM_PINF));
+        *ret = make(c, sy < 0 ? zero : special(sx < 0 && odd ? LG_NUM_NINF : LG_NUM_PINF));
     }
     return true;
 }

@@ -130,25 +130,70 @@ text_send(lg_call *c)
     return lg_datum_text(c->arena, ARG_STR(0), ARG_LEN(0));
 }
 
-LG_FN(textin) { return text_in(c); }
-LG_FN(textout) { return text_out(c); }
-LG_FN(textrecv) { return text_recv(c); }
-LG_FN(textsend) { return text_send(c); }
-LG_FN(unknownin) { return text_in(c); }
-LG_FN(unknownout) { return text_out(c); }
-LG_FN(unknownrecv) { return text_recv(c); }
-LG_FN(unknownsend) { return text_send(c); }
+LG_FN(textin)
+{
+    return text_in(c);
+}
+LG_FN(textout)
+{
+    return text_out(c);
+}
+LG_FN(textrecv)
+{
+    return text_recv(c);
+}
+LG_FN(textsend)
+{
+    return text_send(c);
+}
+LG_FN(unknownin)
+{
+    return text_in(c);
+}
+LG_FN(unknownout)
+{
+    return text_out(c);
+}
+LG_FN(unknownrecv)
+{
+    return text_recv(c);
+}
+LG_FN(unknownsend)
+{
+    return text_send(c);
+}
 LG_FN(pg_node_tree_in)
 {
     return lg_call_error(c, "0A000", "cannot accept a value of type pg_node_tree");
 }
-LG_FN(pg_node_tree_out) { return text_out(c); }
-LG_FN(pg_node_tree_send) { return text_send(c); }
-LG_FN(pg_ndistinct_out) { return text_out(c); }
-LG_FN(pg_dependencies_out) { return text_out(c); }
-LG_FN(pg_mcv_list_out) { return text_out(c); }
-LG_FN(aclitemin) { return text_in(c); }
-LG_FN(aclitemout) { return text_out(c); }
+LG_FN(pg_node_tree_out)
+{
+    return text_out(c);
+}
+LG_FN(pg_node_tree_send)
+{
+    return text_send(c);
+}
+LG_FN(pg_ndistinct_out)
+{
+    return text_out(c);
+}
+LG_FN(pg_dependencies_out)
+{
+    return text_out(c);
+}
+LG_FN(pg_mcv_list_out)
+{
+    return text_out(c);
+}
+LG_FN(aclitemin)
+{
+    return text_in(c);
+}
+LG_FN(aclitemout)
+{
+    return text_out(c);
+}
 LG_FN(aclitem_eq)
 {
     return lg_bytes_compare(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1)) == 0;
@@ -189,27 +234,45 @@ LG_FN(varcharin)
 {
     return fit(c, ARG_CSTR(0), strlen(ARG_CSTR(0)), ARG_INT4(2), false, false, VARCHAR);
 }
-LG_FN(varcharout) { return text_out(c); }
+LG_FN(varcharout)
+{
+    return text_out(c);
+}
 LG_FN(varcharrecv)
 {
     lg_datum d = text_recv(c);
     return c->st ? 0 : fit(c, lg_text_data(d), lg_text_len(d), ARG_INT4(2), false, false, VARCHAR);
 }
-LG_FN(varcharsend) { return text_send(c); }
-LG_FN(varchar) { return fit(c, ARG_STR(0), ARG_LEN(0), ARG_INT4(1), ARG_BOOL(2), false, VARCHAR); }
+LG_FN(varcharsend)
+{
+    return text_send(c);
+}
+LG_FN(varchar)
+{
+    return fit(c, ARG_STR(0), ARG_LEN(0), ARG_INT4(1), ARG_BOOL(2), false, VARCHAR);
+}
 
 LG_FN(bpcharin)
 {
     return fit(c, ARG_CSTR(0), strlen(ARG_CSTR(0)), ARG_INT4(2), false, true, BPCHAR);
 }
-LG_FN(bpcharout) { return text_out(c); }
+LG_FN(bpcharout)
+{
+    return text_out(c);
+}
 LG_FN(bpcharrecv)
 {
     lg_datum d = text_recv(c);
     return c->st ? 0 : fit(c, lg_text_data(d), lg_text_len(d), ARG_INT4(2), false, true, BPCHAR);
 }
-LG_FN(bpcharsend) { return text_send(c); }
-LG_FN(bpchar) { return fit(c, ARG_STR(0), ARG_LEN(0), ARG_INT4(1), ARG_BOOL(2), true, BPCHAR); }
+LG_FN(bpcharsend)
+{
+    return text_send(c);
+}
+LG_FN(bpchar)
+{
+    return fit(c, ARG_STR(0), ARG_LEN(0), ARG_INT4(1), ARG_BOOL(2), true, BPCHAR);
+}
 
 static lg_datum
 length_typmod_in(lg_call *c, const char *type)
@@ -234,10 +297,22 @@ length_typmod_out(lg_call *c)
     return lg_datum_ptr(ARG_INT4(0) > 4 ? lg_arena_printf(c->arena, "(%d)", ARG_INT4(0) - 4) : "");
 }
 
-LG_FN(varchartypmodin) { return length_typmod_in(c, "varchar"); }
-LG_FN(varchartypmodout) { return length_typmod_out(c); }
-LG_FN(bpchartypmodin) { return length_typmod_in(c, "char"); }
-LG_FN(bpchartypmodout) { return length_typmod_out(c); }
+LG_FN(varchartypmodin)
+{
+    return length_typmod_in(c, "varchar");
+}
+LG_FN(varchartypmodout)
+{
+    return length_typmod_out(c);
+}
+LG_FN(bpchartypmodin)
+{
+    return length_typmod_in(c, "char");
+}
+LG_FN(bpchartypmodout)
+{
+    return length_typmod_out(c);
+}
 
 /* --- name --- */
 
@@ -257,7 +332,10 @@ LG_FN(namein)
 {
     return make_name(c, ARG_CSTR(0), strlen(ARG_CSTR(0)));
 }
-LG_FN(nameout) { return text_out(c); }
+LG_FN(nameout)
+{
+    return text_out(c);
+}
 LG_FN(namerecv)
 {
     lg_datum d = text_recv(c);
@@ -265,21 +343,39 @@ LG_FN(namerecv)
         return 0;
     return make_name(c, lg_text_data(d), lg_text_len(d));
 }
-LG_FN(namesend) { return text_send(c); }
+LG_FN(namesend)
+{
+    return text_send(c);
+}
 
 /* --- casts --- */
 
-LG_FN(text_name) { return make_name(c, ARG_STR(0), ARG_LEN(0)); }
-LG_FN(name_text) { return ARG(0); }
-LG_FN(bpchar_name) { return make_name(c, ARG_STR(0), lg_bpchar_len(ARG(0))); }
-LG_FN(name_bpchar) { return ARG(0); }
+LG_FN(text_name)
+{
+    return make_name(c, ARG_STR(0), ARG_LEN(0));
+}
+LG_FN(name_text)
+{
+    return ARG(0);
+}
+LG_FN(bpchar_name)
+{
+    return make_name(c, ARG_STR(0), lg_bpchar_len(ARG(0)));
+}
+LG_FN(name_bpchar)
+{
+    return ARG(0);
+}
 LG_FN(char_bpchar)
 {
     char ch = (char)ARG(0);
     return lg_datum_text(c->arena, &ch, 1);
 }
 /* rtrim(text) and text(bpchar). */
-LG_FN(rtrim1) { return lg_datum_text(c->arena, ARG_STR(0), lg_bpchar_len(ARG(0))); }
+LG_FN(rtrim1)
+{
+    return lg_datum_text(c->arena, ARG_STR(0), lg_bpchar_len(ARG(0)));
+}
 
 /* --- comparison --- */
 
@@ -301,28 +397,88 @@ equal_text(const lg_call *c)
     return ARG_LEN(0) == ARG_LEN(1) && memcmp(ARG_STR(0), ARG_STR(1), ARG_LEN(0)) == 0;
 }
 
-LG_FN(texteq) { return equal_text(c); }
-LG_FN(textne) { return !equal_text(c); }
-LG_FN(bttextcmp) { return lg_datum_int4(compare_text(c)); }
-LG_FN(text_larger) { return compare_text(c) > 0 ? ARG(0) : ARG(1); }
-LG_FN(text_smaller) { return compare_text(c) < 0 ? ARG(0) : ARG(1); }
-LG_FN(nameeq) { return equal_text(c); }
-LG_FN(namene) { return !equal_text(c); }
-LG_FN(nameeqtext) { return equal_text(c); }
-LG_FN(namenetext) { return !equal_text(c); }
-LG_FN(texteqname) { return equal_text(c); }
-LG_FN(textnename) { return !equal_text(c); }
-LG_FN(bpchareq) { return compare_bpchar(c) == 0; }
-LG_FN(bpcharne) { return compare_bpchar(c) != 0; }
-LG_FN(bpcharcmp) { return lg_datum_int4(compare_bpchar(c)); }
-LG_FN(bpchar_larger) { return compare_bpchar(c) >= 0 ? ARG(0) : ARG(1); }
-LG_FN(bpchar_smaller) { return compare_bpchar(c) <= 0 ? ARG(0) : ARG(1); }
+LG_FN(texteq)
+{
+    return equal_text(c);
+}
+LG_FN(textne)
+{
+    return !equal_text(c);
+}
+LG_FN(bttextcmp)
+{
+    return lg_datum_int4(compare_text(c));
+}
+LG_FN(text_larger)
+{
+    return compare_text(c) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(text_smaller)
+{
+    return compare_text(c) < 0 ? ARG(0) : ARG(1);
+}
+LG_FN(nameeq)
+{
+    return equal_text(c);
+}
+LG_FN(namene)
+{
+    return !equal_text(c);
+}
+LG_FN(nameeqtext)
+{
+    return equal_text(c);
+}
+LG_FN(namenetext)
+{
+    return !equal_text(c);
+}
+LG_FN(texteqname)
+{
+    return equal_text(c);
+}
+LG_FN(textnename)
+{
+    return !equal_text(c);
+}
+LG_FN(bpchareq)
+{
+    return compare_bpchar(c) == 0;
+}
+LG_FN(bpcharne)
+{
+    return compare_bpchar(c) != 0;
+}
+LG_FN(bpcharcmp)
+{
+    return lg_datum_int4(compare_bpchar(c));
+}
+LG_FN(bpchar_larger)
+{
+    return compare_bpchar(c) >= 0 ? ARG(0) : ARG(1);
+}
+LG_FN(bpchar_smaller)
+{
+    return compare_bpchar(c) <= 0 ? ARG(0) : ARG(1);
+}
 
 #define ORDER(lt, le, gt, ge, compare)                                                             \
-    LG_FN(lt) { return compare(c) < 0; }                                                           \
-    LG_FN(le) { return compare(c) <= 0; }                                                          \
-    LG_FN(gt) { return compare(c) > 0; }                                                           \
-    LG_FN(ge) { return compare(c) >= 0; }
+    LG_FN(lt)                                                                                      \
+    {                                                                                              \
+        return compare(c) < 0;                                                                     \
+    }                                                                                              \
+    LG_FN(le)                                                                                      \
+    {                                                                                              \
+        return compare(c) <= 0;                                                                    \
+    }                                                                                              \
+    LG_FN(gt)                                                                                      \
+    {                                                                                              \
+        return compare(c) > 0;                                                                     \
+    }                                                                                              \
+    LG_FN(ge)                                                                                      \
+    {                                                                                              \
+        return compare(c) >= 0;                                                                    \
+    }
 
 ORDER(text_lt, text_le, text_gt, text_ge, compare_text)
 ORDER(text_pattern_lt, text_pattern_le, text_pattern_gt, text_pattern_ge, compare_text)
@@ -331,21 +487,45 @@ ORDER(namelttext, nameletext, namegttext, namegetext, compare_text)
 ORDER(textltname, textlename, textgtname, textgename, compare_text)
 ORDER(bpcharlt, bpcharle, bpchargt, bpcharge, compare_bpchar)
 ORDER(bpchar_pattern_lt, bpchar_pattern_le, bpchar_pattern_gt, bpchar_pattern_ge, compare_bpchar)
-LG_FN(bttext_pattern_cmp) { return lg_datum_int4(compare_text(c)); }
-LG_FN(btnamecmp) { return lg_datum_int4(compare_text(c)); }
-LG_FN(btnametextcmp) { return lg_datum_int4(compare_text(c)); }
-LG_FN(bttextnamecmp) { return lg_datum_int4(compare_text(c)); }
-LG_FN(btbpchar_pattern_cmp) { return lg_datum_int4(compare_bpchar(c)); }
+LG_FN(bttext_pattern_cmp)
+{
+    return lg_datum_int4(compare_text(c));
+}
+LG_FN(btnamecmp)
+{
+    return lg_datum_int4(compare_text(c));
+}
+LG_FN(btnametextcmp)
+{
+    return lg_datum_int4(compare_text(c));
+}
+LG_FN(bttextnamecmp)
+{
+    return lg_datum_int4(compare_text(c));
+}
+LG_FN(btbpchar_pattern_cmp)
+{
+    return lg_datum_int4(compare_bpchar(c));
+}
 
 /* --- length and concatenation --- */
 
-LG_FN(textlen) { return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), ARG_LEN(0))); }
+LG_FN(textlen)
+{
+    return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), ARG_LEN(0)));
+}
 LG_FN(bpcharlen)
 {
     return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), lg_bpchar_len(ARG(0))));
 }
-LG_FN(textoctetlen) { return lg_datum_int4((int32_t)ARG_LEN(0)); }
-LG_FN(bpcharoctetlen) { return lg_datum_int4((int32_t)ARG_LEN(0)); }
+LG_FN(textoctetlen)
+{
+    return lg_datum_int4((int32_t)ARG_LEN(0));
+}
+LG_FN(bpcharoctetlen)
+{
+    return lg_datum_int4((int32_t)ARG_LEN(0));
+}
 
 LG_FN(textcat)
 {
@@ -375,5 +555,11 @@ cat_any(lg_call *c, uint32_t any)
     return lg_abuf_text(&b);
 }
 
-LG_FN(oid_2003) { return cat_any(c, 1); } /* textanycat */
-LG_FN(oid_2004) { return cat_any(c, 0); } /* anytextcat */
+LG_FN(oid_2003)
+{
+    return cat_any(c, 1);
+} /* textanycat */
+LG_FN(oid_2004)
+{
+    return cat_any(c, 0);
+} /* anytextcat */

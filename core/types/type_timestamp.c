@@ -45,8 +45,12 @@ ts_in(lg_call *c, bool with_zone)
     case LG_DT_NOW:
         t = lg_env_localtimestamp(c->env);
         break;
-    case LG_DT_TODAY: case LG_DT_TOMORROW: case LG_DT_YESTERDAY:
-        t = start_of_local_day(c->env, p.kind == LG_DT_TODAY ? 0 : p.kind == LG_DT_TOMORROW ? 1 : -1);
+    case LG_DT_TODAY:
+    case LG_DT_TOMORROW:
+    case LG_DT_YESTERDAY:
+        t = start_of_local_day(c->env, p.kind == LG_DT_TODAY      ? 0
+                                       : p.kind == LG_DT_TOMORROW ? 1
+                                                                  : -1);
         t += ((p.dt.hour * 60LL + p.dt.min) * 60 + p.dt.sec) * LG_US_PER_S + p.dt.us;
         break;
     default:
@@ -69,8 +73,14 @@ ts_in(lg_call *c, bool with_zone)
     return lg_datum_int8(t);
 }
 
-LG_FN(timestamp_in) { return ts_in(c, false); }
-LG_FN(timestamptz_in) { return ts_in(c, true); }
+LG_FN(timestamp_in)
+{
+    return ts_in(c, false);
+}
+LG_FN(timestamptz_in)
+{
+    return ts_in(c, true);
+}
 
 static lg_datum
 ts_out(lg_call *c, bool with_zone)
@@ -80,14 +90,38 @@ ts_out(lg_call *c, bool with_zone)
     return lg_datum_ptr(buf);
 }
 
-LG_FN(timestamp_out) { return ts_out(c, false); }
-LG_FN(timestamptz_out) { return ts_out(c, true); }
-LG_FN(timestamp_recv) { return checked(c, (int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8)); }
-LG_FN(timestamptz_recv) { return checked(c, (int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8)); }
-LG_FN(timestamp_send) { return lg_send_uint(c, ARG(0), 8); }
-LG_FN(timestamptz_send) { return lg_send_uint(c, ARG(0), 8); }
-LG_FN(timestamp_scale) { return checked(c, lg_time_round(ARG_INT8(0), ARG_INT4(1))); }
-LG_FN(timestamptz_scale) { return checked(c, lg_time_round(ARG_INT8(0), ARG_INT4(1))); }
+LG_FN(timestamp_out)
+{
+    return ts_out(c, false);
+}
+LG_FN(timestamptz_out)
+{
+    return ts_out(c, true);
+}
+LG_FN(timestamp_recv)
+{
+    return checked(c, (int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8));
+}
+LG_FN(timestamptz_recv)
+{
+    return checked(c, (int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8));
+}
+LG_FN(timestamp_send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
+LG_FN(timestamptz_send)
+{
+    return lg_send_uint(c, ARG(0), 8);
+}
+LG_FN(timestamp_scale)
+{
+    return checked(c, lg_time_round(ARG_INT8(0), ARG_INT4(1)));
+}
+LG_FN(timestamptz_scale)
+{
+    return checked(c, lg_time_round(ARG_INT8(0), ARG_INT4(1)));
+}
 
 /* --- typmod of time, timetz, timestamp, timestamptz: the precision --- */
 
@@ -116,14 +150,38 @@ precision_out(lg_call *c, const char *zone)
 
 #define WITH    " with time zone"
 #define WITHOUT " without time zone"
-LG_FN(timestamptypmodin) { return precision_in(c, "TIMESTAMP", ""); }
-LG_FN(timestamptztypmodin) { return precision_in(c, "TIMESTAMP", " WITH TIME ZONE"); }
-LG_FN(timetypmodin) { return precision_in(c, "TIME", ""); }
-LG_FN(timetztypmodin) { return precision_in(c, "TIME", " WITH TIME ZONE"); }
-LG_FN(timestamptypmodout) { return precision_out(c, WITHOUT); }
-LG_FN(timestamptztypmodout) { return precision_out(c, WITH); }
-LG_FN(timetypmodout) { return precision_out(c, WITHOUT); }
-LG_FN(timetztypmodout) { return precision_out(c, WITH); }
+LG_FN(timestamptypmodin)
+{
+    return precision_in(c, "TIMESTAMP", "");
+}
+LG_FN(timestamptztypmodin)
+{
+    return precision_in(c, "TIMESTAMP", " WITH TIME ZONE");
+}
+LG_FN(timetypmodin)
+{
+    return precision_in(c, "TIME", "");
+}
+LG_FN(timetztypmodin)
+{
+    return precision_in(c, "TIME", " WITH TIME ZONE");
+}
+LG_FN(timestamptypmodout)
+{
+    return precision_out(c, WITHOUT);
+}
+LG_FN(timestamptztypmodout)
+{
+    return precision_out(c, WITH);
+}
+LG_FN(timetypmodout)
+{
+    return precision_out(c, WITHOUT);
+}
+LG_FN(timetztypmodout)
+{
+    return precision_out(c, WITH);
+}
 
 /* --- comparison --- */
 
@@ -133,16 +191,46 @@ compare(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-LG_FN(timestamp_eq) { return ARG(0) == ARG(1); }
-LG_FN(timestamp_ne) { return ARG(0) != ARG(1); }
-LG_FN(timestamp_lt) { return ARG_INT8(0) < ARG_INT8(1); }
-LG_FN(timestamp_le) { return ARG_INT8(0) <= ARG_INT8(1); }
-LG_FN(timestamp_gt) { return ARG_INT8(0) > ARG_INT8(1); }
-LG_FN(timestamp_ge) { return ARG_INT8(0) >= ARG_INT8(1); }
-LG_FN(timestamp_cmp) { return lg_datum_int4(compare(ARG_INT8(0), ARG_INT8(1))); }
-LG_FN(timestamp_larger) { return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1); }
-LG_FN(timestamp_smaller) { return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1); }
-LG_FN(timestamp_finite) { return lg_ts_finite(ARG_INT8(0)); }
+LG_FN(timestamp_eq)
+{
+    return ARG(0) == ARG(1);
+}
+LG_FN(timestamp_ne)
+{
+    return ARG(0) != ARG(1);
+}
+LG_FN(timestamp_lt)
+{
+    return ARG_INT8(0) < ARG_INT8(1);
+}
+LG_FN(timestamp_le)
+{
+    return ARG_INT8(0) <= ARG_INT8(1);
+}
+LG_FN(timestamp_gt)
+{
+    return ARG_INT8(0) > ARG_INT8(1);
+}
+LG_FN(timestamp_ge)
+{
+    return ARG_INT8(0) >= ARG_INT8(1);
+}
+LG_FN(timestamp_cmp)
+{
+    return lg_datum_int4(compare(ARG_INT8(0), ARG_INT8(1)));
+}
+LG_FN(timestamp_larger)
+{
+    return ARG_INT8(0) > ARG_INT8(1) ? ARG(0) : ARG(1);
+}
+LG_FN(timestamp_smaller)
+{
+    return ARG_INT8(0) < ARG_INT8(1) ? ARG(0) : ARG(1);
+}
+LG_FN(timestamp_finite)
+{
+    return lg_ts_finite(ARG_INT8(0));
+}
 
 static int
 mixed(const lg_call *c, int zoned)
@@ -153,21 +241,48 @@ mixed(const lg_call *c, int zoned)
 }
 
 #define MIXED(l, r, zoned)                                                                         \
-    LG_FN(l##_eq_##r) { return mixed(c, zoned) == 0; }                                             \
-    LG_FN(l##_ne_##r) { return mixed(c, zoned) != 0; }                                             \
-    LG_FN(l##_lt_##r) { return mixed(c, zoned) < 0; }                                              \
-    LG_FN(l##_le_##r) { return mixed(c, zoned) <= 0; }                                             \
-    LG_FN(l##_gt_##r) { return mixed(c, zoned) > 0; }                                              \
-    LG_FN(l##_ge_##r) { return mixed(c, zoned) >= 0; }                                             \
-    LG_FN(l##_cmp_##r) { return lg_datum_int4(mixed(c, zoned)); }
+    LG_FN(l##_eq_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) == 0;                                                               \
+    }                                                                                              \
+    LG_FN(l##_ne_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) != 0;                                                               \
+    }                                                                                              \
+    LG_FN(l##_lt_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) < 0;                                                                \
+    }                                                                                              \
+    LG_FN(l##_le_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) <= 0;                                                               \
+    }                                                                                              \
+    LG_FN(l##_gt_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) > 0;                                                                \
+    }                                                                                              \
+    LG_FN(l##_ge_##r)                                                                              \
+    {                                                                                              \
+        return mixed(c, zoned) >= 0;                                                               \
+    }                                                                                              \
+    LG_FN(l##_cmp_##r)                                                                             \
+    {                                                                                              \
+        return lg_datum_int4(mixed(c, zoned));                                                     \
+    }
 
 MIXED(timestamp, timestamptz, 1)
 MIXED(timestamptz, timestamp, 0)
 
 /* --- casts and zones --- */
 
-LG_FN(timestamp_timestamptz) { return checked(c, lg_ts_to_utc(c->env->tz, ARG_INT8(0))); }
-LG_FN(timestamptz_timestamp) { return checked(c, lg_ts_to_local(c->env->tz, ARG_INT8(0))); }
+LG_FN(timestamp_timestamptz)
+{
+    return checked(c, lg_ts_to_utc(c->env->tz, ARG_INT8(0)));
+}
+LG_FN(timestamptz_timestamp)
+{
+    return checked(c, lg_ts_to_local(c->env->tz, ARG_INT8(0)));
+}
 
 static bool
 zone_arg(lg_call *c, const lg_tz **tz, int32_t *off)
@@ -213,14 +328,20 @@ interval_zone(lg_call *c, int sign)
     if (iv.months || iv.days) {
         char buf[200];
         lg_interval_text(c->env, iv, buf);
-        return lg_call_error(c, "22023", "interval time zone \"%s\" must not include months or days",
-                             buf);
+        return lg_call_error(c, "22023",
+                             "interval time zone \"%s\" must not include months or days", buf);
     }
     return checked(c, ARG_INT8(1) + sign * (iv.us / LG_US_PER_S * LG_US_PER_S));
 }
 
-LG_FN(timestamp_izone) { return interval_zone(c, -1); }
-LG_FN(timestamptz_izone) { return interval_zone(c, 1); }
+LG_FN(timestamp_izone)
+{
+    return interval_zone(c, -1);
+}
+LG_FN(timestamptz_izone)
+{
+    return interval_zone(c, 1);
+}
 
 LG_FN(timetz_zone)
 {
@@ -290,10 +411,22 @@ add(lg_call *c, bool with_zone, int sign)
     return lg_ts_add_interval(c, ARG_INT8(0), iv, with_zone, &r) ? lg_datum_int8(r) : 0;
 }
 
-LG_FN(timestamp_pl_interval) { return add(c, false, 1); }
-LG_FN(timestamp_mi_interval) { return add(c, false, -1); }
-LG_FN(timestamptz_pl_interval) { return add(c, true, 1); }
-LG_FN(timestamptz_mi_interval) { return add(c, true, -1); }
+LG_FN(timestamp_pl_interval)
+{
+    return add(c, false, 1);
+}
+LG_FN(timestamp_mi_interval)
+{
+    return add(c, false, -1);
+}
+LG_FN(timestamptz_pl_interval)
+{
+    return add(c, true, 1);
+}
+LG_FN(timestamptz_mi_interval)
+{
+    return add(c, true, -1);
+}
 
 /* Whole days become days (justify_hours). */
 LG_FN(timestamp_mi)
@@ -327,8 +460,9 @@ age_of(lg_call *c, int64_t a, int64_t b, const lg_tz *tz, bool with_zone)
         x = y;
         y = t;
     }
-    int64_t us = (((int64_t)(x.hour - y.hour) * 60 + (x.min - y.min)) * 60 + (x.sec - y.sec)) *
-                     LG_US_PER_S + (x.us - y.us);
+    int64_t us =
+        (((int64_t)(x.hour - y.hour) * 60 + (x.min - y.min)) * 60 + (x.sec - y.sec)) * LG_US_PER_S +
+        (x.us - y.us);
     int days = x.day - y.day, mon = x.mon - y.mon, year = x.year - y.year;
     if (us < 0) {
         us += LG_US_PER_DAY;
@@ -348,8 +482,14 @@ age_of(lg_call *c, int64_t a, int64_t b, const lg_tz *tz, bool with_zone)
     return lg_datum_interval(c->arena, iv);
 }
 
-LG_FN(timestamp_age) { return age_of(c, ARG_INT8(0), ARG_INT8(1), NULL, false); }
-LG_FN(timestamptz_age) { return age_of(c, ARG_INT8(0), ARG_INT8(1), c->env->tz, true); }
+LG_FN(timestamp_age)
+{
+    return age_of(c, ARG_INT8(0), ARG_INT8(1), NULL, false);
+}
+LG_FN(timestamptz_age)
+{
+    return age_of(c, ARG_INT8(0), ARG_INT8(1), c->env->tz, true);
+}
 
 LG_FN(oid_2059) /* age(timestamp): from the start of today */
 {
@@ -436,8 +576,14 @@ LG_FN(float8_timestamptz) /* to_timestamp(double) */
 
 /* --- the clock --- */
 
-LG_FN(now) { return lg_datum_int8(c->env->txn_ts); }
-LG_FN(statement_timestamp) { return lg_datum_int8(c->env->stmt_ts); }
+LG_FN(now)
+{
+    return lg_datum_int8(c->env->txn_ts);
+}
+LG_FN(statement_timestamp)
+{
+    return lg_datum_int8(c->env->stmt_ts);
+}
 LG_FN(clock_timestamp)
 {
     return lg_datum_int8(c->env->clock_ts ? c->env->clock_ts(c->env->arg) : c->env->stmt_ts);
@@ -500,8 +646,14 @@ overlaps(lg_call *c)
     return false;
 }
 
-LG_FN(overlaps_timestamp) { return overlaps(c); }
-LG_FN(overlaps_time) { return overlaps(c); }
+LG_FN(overlaps_timestamp)
+{
+    return overlaps(c);
+}
+LG_FN(overlaps_time)
+{
+    return overlaps(c);
+}
 
 /* --- date_bin --- */
 
@@ -515,7 +667,8 @@ bin(lg_call *c)
     if (!lg_ts_finite(origin))
         return lg_call_error(c, "22008", "origin out of range");
     if (stride.months)
-        return lg_call_error(c, "0A000", "timestamps cannot be binned into intervals containing months or years");
+        return lg_call_error(
+            c, "0A000", "timestamps cannot be binned into intervals containing months or years");
     __int128 us = (__int128)stride.days * LG_US_PER_DAY + stride.us;
     if (us <= 0)
         return lg_call_error(c, "22008", "stride must be greater than zero");
@@ -525,8 +678,14 @@ bin(lg_call *c)
     return checked(c, (int64_t)(origin + delta));
 }
 
-LG_FN(timestamp_bin) { return bin(c); }
-LG_FN(timestamptz_bin) { return bin(c); }
+LG_FN(timestamp_bin)
+{
+    return bin(c);
+}
+LG_FN(timestamptz_bin)
+{
+    return bin(c);
+}
 
 /* --- generate_series --- */
 

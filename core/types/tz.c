@@ -291,8 +291,8 @@ tzif_parse(lg_tz *z, const uint8_t *buf, size_t len)
         z->types[i].offset = (int32_t)be(p, 4);
         z->types[i].dst = p[4];
         if (p[5] < k.chars)
-            snprintf(z->types[i].abbrev, sizeof z->types[i].abbrev, "%.*s",
-                     (int)(k.chars - p[5]), chars + p[5]);
+            snprintf(z->types[i].abbrev, sizeof z->types[i].abbrev, "%.*s", (int)(k.chars - p[5]),
+                     chars + p[5]);
     }
     for (size_t i = 0; i < k.time; i++)
         if (z->type[i] >= k.type)
@@ -381,7 +381,8 @@ fixed_offset(lg_tz *z, const char *s)
     z->std.offset = off;
     if (m) {
         snprintf(z->std.abbrev, sizeof z->std.abbrev, "%c%02d:%02d", sign, h % 1000, m);
-        snprintf(z->name, sizeof z->name, "<%s>%c%02d:%02d", z->std.abbrev, off < 0 ? '+' : '-', h, m);
+        snprintf(z->name, sizeof z->name, "<%s>%c%02d:%02d", z->std.abbrev, off < 0 ? '+' : '-', h,
+                 m);
     } else {
         snprintf(z->std.abbrev, sizeof z->std.abbrev, "%c%02d", sign, h % 1000);
         snprintf(z->name, sizeof z->name, "<%s>%c%02d", z->std.abbrev, off < 0 ? '+' : '-', h);

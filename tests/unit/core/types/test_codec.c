@@ -84,21 +84,24 @@ check_order(lg_oid type, const char *const *s, int n)
 
 LG_TEST(test_keycodec__order_is_the_order_of_values)
 {
-    check_order(LG_T_INT4, (const char *[]){"-2147483648", "-1", "0", "1", "255", "256",
-                                            "2147483647"}, 7);
+    check_order(LG_T_INT4,
+                (const char *[]){"-2147483648", "-1", "0", "1", "255", "256", "2147483647"}, 7);
     check_order(LG_T_INT2, (const char *[]){"-32768", "-1", "0", "1", "32767"}, 5);
-    check_order(LG_T_INT8, (const char *[]){"-9223372036854775808", "-1", "0", "1",
-                                            "9223372036854775807"}, 5);
-    check_order(LG_T_FLOAT8, (const char *[]){"-Infinity", "-1.5", "-0", "0", "1e-300", "2",
-                                              "Infinity", "NaN"}, 8);
-    check_order(LG_T_FLOAT4, (const char *[]){"-Infinity", "-1.5", "-0", "0", "1e-30", "2",
-                                              "Infinity", "NaN"}, 8);
+    check_order(LG_T_INT8,
+                (const char *[]){"-9223372036854775808", "-1", "0", "1", "9223372036854775807"}, 5);
+    check_order(LG_T_FLOAT8,
+                (const char *[]){"-Infinity", "-1.5", "-0", "0", "1e-300", "2", "Infinity", "NaN"},
+                8);
+    check_order(LG_T_FLOAT4,
+                (const char *[]){"-Infinity", "-1.5", "-0", "0", "1e-30", "2", "Infinity", "NaN"},
+                8);
     check_order(LG_T_TEXT, (const char *[]){"", "a", "aa", "ab", "b", "\xc3\xa4", "~"}, 7);
     check_order(LG_T_BPCHAR, (const char *[]){"", "a", "a  ", "a b", "b"}, 5);
     check_order(LG_T_NUMERIC,
                 (const char *[]){"-Infinity", "-100000", "-1.5", "-1.50", "-0.0001", "0", "0.00",
                                  "0.00001", "0.1", "1", "1.0001", "9999", "10000", "10001",
-                                 "123456789.123", "Infinity", "NaN"}, 17);
+                                 "123456789.123", "Infinity", "NaN"},
+                17);
     check_order(LG_T_BOOL, (const char *[]){"f", "t"}, 2);
     check_order(LG_T_OID, (const char *[]){"0", "1", "4294967295"}, 3);
 }

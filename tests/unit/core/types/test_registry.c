@@ -11,8 +11,7 @@ LG_TEST(test_registry__functions_are_found_by_oid_and_name)
         CU_ASSERT_PTR_EQUAL(lg_func_get(f->oid), f);
         CU_ASSERT_EQUAL(f->index, i);
         CU_ASSERT(same <= f && f < same + n);
-        CU_ASSERT(f->fn || f->srf || f->kind == 'a' || f->kind == 'w' ||
-                  (f->flags & LG_FUNC_EXT));
+        CU_ASSERT(f->fn || f->srf || f->kind == 'a' || f->kind == 'w' || (f->flags & LG_FUNC_EXT));
     }
     CU_ASSERT_PTR_NULL(lg_func_get(0));
     CU_ASSERT_PTR_NULL(lg_func_get(999999));
@@ -41,8 +40,16 @@ fill(lg_vector *x, lg_arena *a, lg_oid type, uint32_t n, int64_t (*f)(uint32_t))
         lg_vector_set(x, i, lg_datum_int8(f(i)), i % 7 == 3);
 }
 
-static int64_t small(uint32_t i) { return (int64_t)i * 37 % 101 - 50; }
-static int64_t other(uint32_t i) { return (int64_t)i * 53 % 97 - 40; }
+static int64_t
+small(uint32_t i)
+{
+    return (int64_t)i * 37 % 101 - 50;
+}
+static int64_t
+other(uint32_t i)
+{
+    return (int64_t)i * 53 % 97 - 40;
+}
 
 /* Every function of two int4s (or int8s) that has a kernel, against its scalar self. */
 LG_TEST(test_kernels__agree_with_scalar_calls)
@@ -129,8 +136,13 @@ LG_TEST(test_aggregates__sum_avg_count_of_a_vector)
     static const struct {
         lg_oid agg;
         const char *want;
-    } cases[] = {{2803, "300"}, {2147, "257"}, {2108, "10"}, {2101, "0.03891050583657587549"},
-                 {2116, "50"}, {2132, "-50"}, {2155, "29.2105510485229593"}};
+    } cases[] = {{2803, "300"},
+                 {2147, "257"},
+                 {2108, "10"},
+                 {2101, "0.03891050583657587549"},
+                 {2116, "50"},
+                 {2132, "-50"},
+                 {2155, "29.2105510485229593"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const lg_agg *g = lg_agg_get(cases[i].agg);
         void *s = lg_arena_zalloc(a, g->state_size), *s2 = lg_arena_zalloc(a, g->state_size);

@@ -50,11 +50,14 @@ takes(lg_oid declared, lg_oid actual)
     switch (declared) {
     case LG_T_ANY:
         return true;
-    case LG_T_ANYELEMENT: case LG_T_ANYCOMPATIBLE:
+    case LG_T_ANYELEMENT:
+    case LG_T_ANYCOMPATIBLE:
         return t && !lg_type_is_array(t);
-    case LG_T_ANYARRAY: case LG_T_ANYCOMPATIBLEARRAY:
+    case LG_T_ANYARRAY:
+    case LG_T_ANYCOMPATIBLEARRAY:
         return t && lg_type_is_array(t);
-    case LG_T_ANYNONARRAY: case LG_T_ANYCOMPATIBLENONARRAY:
+    case LG_T_ANYNONARRAY:
+    case LG_T_ANYCOMPATIBLENONARRAY:
         return t && !lg_type_is_array(t);
     default:
         return declared == actual || (declared == LG_T_TEXT && actual == LG_T_VARCHAR);
@@ -75,8 +78,9 @@ find(struct run *r, const char *what)
             lg_oid l = o[i].left, q = o[i].right;
             if (r->n == 1 && l == 0 && takes(q, r->types[0]))
                 return lg_func_get(o[i].func);
-            if (r->n == 2 && l && (exact ? l == r->types[0] && q == r->types[1]
-                                         : takes(l, r->types[0]) && takes(q, r->types[1])))
+            if (r->n == 2 && l &&
+                (exact ? l == r->types[0] && q == r->types[1]
+                       : takes(l, r->types[0]) && takes(q, r->types[1])))
                 return lg_func_get(o[i].func);
         }
     const lg_func *f = lg_func_by_name(what, &n);
