@@ -420,7 +420,6 @@ order_of(lg_oid oid)
     case LG_T_NAME:
     case LG_T_BYTEA:
     case LG_T_UNKNOWN:
-    case LG_T_INET:
     case LG_T_REFCURSOR:
         return (struct order){compare_text, equal_text, hash_text};
     case LG_T_ACLITEM:
@@ -431,6 +430,8 @@ order_of(lg_oid oid)
         return (struct order){compare_uuid, equal_uuid, hash_uuid};
     case LG_T_NUMERIC:
         return (struct order){lg_numeric_compare, equal_numeric, lg_numeric_hash};
+    case LG_T_INET:
+        return (struct order){lg_inet_compare, equal_text, hash_text};
     case LG_T_INTERVAL:
         return (struct order){lg_interval_compare, equal_interval, lg_interval_hash};
     case LG_T_TIMETZ:

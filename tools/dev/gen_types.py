@@ -46,7 +46,7 @@ EXT = [re.compile(r"^(%s)$" % p) for p in """
  pg_relation_.* pg_replication_.* pg_show_replication_origin_status pg_snapshot.* ts_.*_is_visible
  in_hot_standby pg_switch_wal pg_create_restore_point pg_backup_.* pg_promote query_to_xml
  currtid2 _pg_.* pg_input_.* pg_stat_file pg_mcv_list_items parse_ident pg_basetype
- pg_logical_.* database_to_xml lo_.* loread lowrite
+ current_query getpgusername age mxid_age pg_logical_.* database_to_xml lo_.* loread lowrite
  """.split()]
 
 def impls():

@@ -1,0 +1,244 @@
+/* inet: IPv4 and IPv6 addresses with a netmask. Payload {u8 family 4 or 6, u8 bits, address}. */
+#include "types_values.h"
+#include "hash.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct inet {
+    uint8_t family; /* 4 or 6 */
+    uint8_t bits;
+    uint8_t a[16];
+};
+
+static size_t
+addr_len(const struct inet *x)
+{
+    return x->family == 4 ? 4 : 16;
+}
+
+static lg_datum
+pack(lg_call *c, const struct inet *x)
+{
+    return lg_datum_text(c->arena, (const char *)x, 2 + addr_len(x));
+}
+
+static struct inet
+unpack(lg_datum d)
+{
+    struct inet x = {0};
+    memcpy(&x, lg_text_data(d), lg_text_len(d) < sizeof x ? lg_text_len(d) : sizeof x);
+    return x;
+}
+
+static const char *
+parse_v4(const char *p, uint8_t *a)
+{
+    for (int i = 0; i < 4; i++) {
+        int v = 0, n = 0;
+        while (isdigit((unsigned char)*p) && n < 4) {
+            v = v * 10 + (*p++ - '0');
+            n++;
+        }
+        if (n == 0 || v > 255)
+            return NULL;
+        a[i] = (uint8_t)v;
+        if (i < 3 && *p++ != '.')
+            return NULL;
+    }
+    return p;
+}
+
+/* RFC 4291: groups of hex digits, one :: for a run of zeros, perhaps an IPv4 tail. */
+static const char *
+parse_v6(const char *p, uint8_t *a)
+{
+    uint8_t out[16] = {0};
+    int n = 0, gap = -1;
+    if (p[0] == ':' && p[1] == ':') {
+        gap = 0;
+        p += 2;
+    }
+    while (n < 16 && isxdigit((unsigned char)*p)) {
+        const char *q = p;
+        unsigned v = 0;
+        int digits = 0;
+        for (; isxdigit((unsigned char)*q) && digits < 5; q++, digits++)
+            v = v * 16 + (unsigned)(isdigit((unsigned char)*q) ? *q - '0'
+                                                                : tolower((unsigned char)*q) - 'a' + 10);
+        if (*q == '.' && n <= 12) {
+            p = parse_v4(p, out + n);
+            if (!p)
+                return NULL;
+            n += 4;
+            break;
+        }
+        if (digits > 4)
+            return NULL;
+        out[n++] = (uint8_t)(v >> 8);
+        out[n++] = (uint8_t)v;
+        p = q;
+        if (*p != ':')
+            break;
+        if (p[1] == ':') {
+            if (gap >= 0)
+                return NULL;
+            gap = n;
+            p += 2;
+        } else if (n < 16 && isxdigit((unsigned char)p[1])) {
+            p++;
+        } else {
+            return NULL;
+        }
+    }
+    if (gap < 0 && n != 16)
+        return NULL;
+    memset(a, 0, 16);
+    if (gap < 0)
+        gap = n;
+    memcpy(a, out, (size_t)gap);
+    memcpy(a + 16 - (n - gap), out + gap, (size_t)(n - gap));
+    return p;
+}
+
+LG_FN(inet_in)
+{
+    const char *s = ARG_CSTR(0), *p;
+    struct inet x = {.family = strchr(s, ':') ? 6 : 4};
+    p = x.family == 6 ? parse_v6(s, x.a) : parse_v4(s, x.a);
+    x.bits = x.family == 6 ? 128 : 32;
+    if (p && *p == '/' && isdigit((unsigned char)p[1])) {
+        char *end;
+        unsigned long bits = strtoul(p + 1, &end, 10);
+        p = bits > x.bits ? NULL : end;
+        x.bits = (uint8_t)bits;
+    }
+    if (!p || *p)
+        return lg_call_error(c, "22P02", "invalid input syntax for type inet: \"%s\"", s);
+    return pack(c, &x);
+}
+
+/* The longest run of zero groups (two or more) becomes :: (RFC 5952). */
+static void
+put_v6(lg_abuf *b, const uint8_t *a)
+{
+    int best = -1, best_len = 1;
+    for (int i = 0; i < 8; i++) {
+        int n = 0;
+        while (i + n < 8 && !a[2 * (i + n)] && !a[2 * (i + n) + 1])
+            n++;
+        if (n > best_len) {
+            best = i;
+            best_len = n;
+        }
+        i += n ? n - 1 : 0;
+    }
+    bool v4 = best == 0 && (best_len == 6 || (best_len == 5 && a[10] == 0xff && a[11] == 0xff));
+    for (int i = 0; i < 8; i++) {
+        if (i == best) {
+            lg_abuf_puts(b, "::");
+            i += best_len - 1;
+            continue;
+        }
+        if (i && i != best + best_len)
+            lg_abuf_putc(b, ':');
+        if (v4 && i == 6) {
+            lg_abuf_printf(b, "%d.%d.%d.%d", a[12], a[13], a[14], a[15]);
+            break;
+        }
+        lg_abuf_printf(b, "%x", a[2 * i] << 8 | a[2 * i + 1]);
+    }
+}
+
+static void
+put_addr(lg_abuf *b, const struct inet *x, bool always_bits, bool never_bits)
+{
+    if (x->family == 4)
+        lg_abuf_printf(b, "%d.%d.%d.%d", x->a[0], x->a[1], x->a[2], x->a[3]);
+    else
+        put_v6(b, x->a);
+    bool full = x->bits == addr_len(x) * 8;
+    if (!never_bits && (always_bits || !full))
+        lg_abuf_printf(b, "/%d", x->bits);
+}
+
+static lg_datum
+text_of(lg_call *c, bool always_bits, bool never_bits, bool cstring)
+{
+    struct inet x = unpack(ARG(0));
+    lg_abuf b;
+    lg_abuf_init(&b, c->arena);
+    put_addr(&b, &x, always_bits, never_bits);
+    return cstring ? lg_datum_ptr(lg_abuf_cstring(&b)) : lg_abuf_text(&b);
+}
+
+LG_FN(inet_out) { return text_of(c, false, false, true); }
+LG_FN(network_host) { return text_of(c, false, true, false); }
+LG_FN(network_show) { return text_of(c, true, false, false); }
+LG_FN(inet_abbrev) { return text_of(c, false, false, false); }
+LG_FN(network_family) { return lg_datum_int4(unpack(ARG(0)).family); }
+LG_FN(network_masklen) { return lg_datum_int4(unpack(ARG(0)).bits); }
+
+/* {family 2 or 3, bits, is_cidr, length, address}, as PostgreSQL sends it. */
+LG_FN(inet_send)
+{
+    struct inet x = unpack(ARG(0));
+    lg_varlen *v = lg_varlen_new(c->arena, 4 + addr_len(&x));
+    v->data[0] = x.family == 4 ? 2 : 3;
+    v->data[1] = (char)x.bits;
+    v->data[2] = 0;
+    v->data[3] = (char)addr_len(&x);
+    memcpy(v->data + 4, x.a, addr_len(&x));
+    return lg_datum_ptr(v);
+}
+
+LG_FN(inet_recv)
+{
+    lg_recvbuf *b = lg_ptr(ARG(0));
+    uint8_t head[4];
+    struct inet x = {0};
+    if (!lg_recv_bytes(c, b, head, 4))
+        return 0;
+    x.family = head[0] == 2 ? 4 : 6;
+    x.bits = head[1];
+    if ((head[0] != 2 && head[0] != 3) || head[3] != addr_len(&x) || x.bits > addr_len(&x) * 8)
+        return lg_call_error(c, "22P03", "invalid address family in external \"inet\" value");
+    return lg_recv_bytes(c, b, x.a, addr_len(&x)) ? pack(c, &x) : 0;
+}
+
+static int
+compare_bits(const uint8_t *a, const uint8_t *b, int bits)
+{
+    int bytes = bits / 8, r = memcmp(a, b, (size_t)bytes);
+    if (r || bits % 8 == 0)
+        return r;
+    int shift = 8 - bits % 8;
+    return (a[bytes] >> shift) - (b[bytes] >> shift);
+}
+
+/* Family, then the common network bits, then netmask length, then the whole address. */
+int
+lg_inet_compare(lg_datum da, lg_datum db)
+{
+    struct inet x = unpack(da), y = unpack(db);
+    if (x.family != y.family)
+        return x.family - y.family;
+    int r = compare_bits(x.a, y.a, x.bits < y.bits ? x.bits : y.bits);
+    if (r == 0)
+        r = x.bits - y.bits;
+    return r ? r : memcmp(x.a, y.a, addr_len(&x));
+}
+
+LG_FN(network_eq) { return lg_inet_compare(ARG(0), ARG(1)) == 0; }
+LG_FN(network_ne) { return lg_inet_compare(ARG(0), ARG(1)) != 0; }
+LG_FN(network_lt) { return lg_inet_compare(ARG(0), ARG(1)) < 0; }
+LG_FN(network_le) { return lg_inet_compare(ARG(0), ARG(1)) <= 0; }
+LG_FN(network_gt) { return lg_inet_compare(ARG(0), ARG(1)) > 0; }
+LG_FN(network_ge) { return lg_inet_compare(ARG(0), ARG(1)) >= 0; }
+LG_FN(network_cmp)
+{
+    int r = lg_inet_compare(ARG(0), ARG(1));
+    return lg_datum_int4((r > 0) - (r < 0));
+}
+LG_FN(network_larger) { return lg_inet_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
+LG_FN(network_smaller) { return lg_inet_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
