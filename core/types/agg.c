@@ -2,6 +2,7 @@
  * the variance family. Each is a small state, a step for one row, mostly a step for a vector, a
  * merge of two states and a final function. */
 #include "array.h"
+#include "json.h"
 #include "numeric.h"
 #include "types_values.h"
 #include <math.h>
@@ -1011,6 +1012,12 @@ static const lg_agg aggs[] = {
     REGRESSION(2829, corr),
     {3538, sizeof(struct stragg), NULL, stragg_step, NULL, NULL, stragg_final, NULL},
     {3545, sizeof(struct stragg), NULL, stragg_step, NULL, NULL, stragg_final, NULL},
+    {3175, LG_JSON_AGG_STATE, NULL, lg_json__agg_step, NULL, NULL, lg_json__agg_final, NULL},
+    {3267, LG_JSON_AGG_STATE, NULL, lg_json__agg_step, NULL, NULL, lg_json__agg_final, NULL},
+    {3197, LG_JSON_AGG_STATE, NULL, lg_json__object_agg_step, NULL, NULL, lg_json__object_agg_final,
+     NULL},
+    {3270, LG_JSON_AGG_STATE, NULL, lg_json__object_agg_step, NULL, NULL, lg_json__object_agg_final,
+     NULL},
     {2335, sizeof(struct arragg), NULL, arragg_step, NULL, arragg_merge, arragg_final, NULL},
     {4053, sizeof(struct arragg), NULL, arragg_step, NULL, arragg_merge, arraggarr_final, NULL},
 };

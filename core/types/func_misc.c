@@ -88,8 +88,8 @@ lsn_add(lg_call *c, int sign)
     lg_num x = lg_num_unpack(c->arena, ARG(1));
     int64_t v;
     if (x.kind != LG_NUM_FINITE)
-        return lg_call_error(c, "22023", sign > 0 ? "cannot add NaN to pg_lsn"
-                                                  : "cannot subtract NaN from pg_lsn");
+        return lg_call_error(
+            c, "22023", sign > 0 ? "cannot add NaN to pg_lsn" : "cannot subtract NaN from pg_lsn");
     if (!lg_num_to_int64(c->arena, &x, &v))
         return lg_call_error(c, "22003", "pg_lsn out of range");
     __int128 r = (__int128)ARG(0) + sign * (__int128)v;
@@ -98,8 +98,14 @@ lsn_add(lg_call *c, int sign)
     return (lg_datum)r;
 }
 
-LG_FN(pg_lsn_pli) { return lsn_add(c, 1); }
-LG_FN(pg_lsn_mii) { return lsn_add(c, -1); }
+LG_FN(pg_lsn_pli)
+{
+    return lsn_add(c, 1);
+}
+LG_FN(pg_lsn_mii)
+{
+    return lsn_add(c, -1);
+}
 
 LG_FN(numeric_pg_lsn)
 {
@@ -116,7 +122,8 @@ LG_FN(byteaSetBit)
 {
     int64_t i = ARG_INT8(1), max = (int64_t)ARG_LEN(0) * 8 - 1;
     if (i < 0 || i > max)
-        return lg_call_error(c, "2202E", "index %" PRId64 " out of valid range, 0..%" PRId64, i, max);
+        return lg_call_error(c, "2202E", "index %" PRId64 " out of valid range, 0..%" PRId64, i,
+                             max);
     if (ARG_INT4(2) != 0 && ARG_INT4(2) != 1)
         return lg_call_error(c, "22023", "new bit must be 0 or 1");
     lg_datum d = lg_datum_text(c->arena, ARG_STR(0), ARG_LEN(0));
@@ -141,8 +148,14 @@ bytea_overlay(lg_call *c, int64_t count)
     return lg_abuf_text(&r);
 }
 
-LG_FN(byteaoverlay) { return bytea_overlay(c, ARG_INT4(3)); }
-LG_FN(byteaoverlay_no_len) { return bytea_overlay(c, ARG_LEN(1)); }
+LG_FN(byteaoverlay)
+{
+    return bytea_overlay(c, ARG_INT4(3));
+}
+LG_FN(byteaoverlay_no_len)
+{
+    return bytea_overlay(c, ARG_LEN(1));
+}
 
 /* length(bytea, encoding) */
 LG_FN(length_in_encoding)

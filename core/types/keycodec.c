@@ -215,7 +215,7 @@ lg_key_supported(lg_oid type)
     const lg_type *t = lg_type_get(type);
     if (t && lg_type_is_array(t))
         return lg_key_supported(t->elem);
-    return type != LG_T_INET && lg_type_compare_fn(type) != NULL;
+    return type != LG_T_INET && type != LG_T_JSONB && lg_type_compare_fn(type) != NULL;
 }
 
 bool

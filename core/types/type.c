@@ -369,6 +369,12 @@ equal_timetz(lg_datum a, lg_datum b)
 }
 
 static bool
+equal_jsonb(lg_datum a, lg_datum b)
+{
+    return lg_jsonb_compare(a, b) == 0;
+}
+
+static bool
 equal_array(lg_datum a, lg_datum b)
 {
     return lg_array_compare(a, b) == 0;
@@ -430,6 +436,8 @@ order_of(lg_oid oid)
         return (struct order){compare_uuid, equal_uuid, hash_uuid};
     case LG_T_NUMERIC:
         return (struct order){lg_numeric_compare, equal_numeric, lg_numeric_hash};
+    case LG_T_JSONB:
+        return (struct order){lg_jsonb_compare, equal_jsonb, lg_jsonb_hash};
     case LG_T_INET:
         return (struct order){lg_inet_compare, equal_text, hash_text};
     case LG_T_INTERVAL:

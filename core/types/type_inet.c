@@ -64,8 +64,9 @@ parse_v6(const char *p, uint8_t *a)
         unsigned v = 0;
         int digits = 0;
         for (; isxdigit((unsigned char)*q) && digits < 5; q++, digits++)
-            v = v * 16 + (unsigned)(isdigit((unsigned char)*q) ? *q - '0'
-                                                                : tolower((unsigned char)*q) - 'a' + 10);
+            v = v * 16 + (unsigned)(isdigit((unsigned char)*q)
+                                        ? *q - '0'
+                                        : tolower((unsigned char)*q) - 'a' + 10);
         if (*q == '.' && n <= 12) {
             p = parse_v4(p, out + n);
             if (!p)
@@ -172,12 +173,30 @@ text_of(lg_call *c, bool always_bits, bool never_bits, bool cstring)
     return cstring ? lg_datum_ptr(lg_abuf_cstring(&b)) : lg_abuf_text(&b);
 }
 
-LG_FN(inet_out) { return text_of(c, false, false, true); }
-LG_FN(network_host) { return text_of(c, false, true, false); }
-LG_FN(network_show) { return text_of(c, true, false, false); }
-LG_FN(inet_abbrev) { return text_of(c, false, false, false); }
-LG_FN(network_family) { return lg_datum_int4(unpack(ARG(0)).family); }
-LG_FN(network_masklen) { return lg_datum_int4(unpack(ARG(0)).bits); }
+LG_FN(inet_out)
+{
+    return text_of(c, false, false, true);
+}
+LG_FN(network_host)
+{
+    return text_of(c, false, true, false);
+}
+LG_FN(network_show)
+{
+    return text_of(c, true, false, false);
+}
+LG_FN(inet_abbrev)
+{
+    return text_of(c, false, false, false);
+}
+LG_FN(network_family)
+{
+    return lg_datum_int4(unpack(ARG(0)).family);
+}
+LG_FN(network_masklen)
+{
+    return lg_datum_int4(unpack(ARG(0)).bits);
+}
 
 /* {family 2 or 3, bits, is_cidr, length, address}, as PostgreSQL sends it. */
 LG_FN(inet_send)
@@ -229,16 +248,40 @@ lg_inet_compare(lg_datum da, lg_datum db)
     return r ? r : memcmp(x.a, y.a, addr_len(&x));
 }
 
-LG_FN(network_eq) { return lg_inet_compare(ARG(0), ARG(1)) == 0; }
-LG_FN(network_ne) { return lg_inet_compare(ARG(0), ARG(1)) != 0; }
-LG_FN(network_lt) { return lg_inet_compare(ARG(0), ARG(1)) < 0; }
-LG_FN(network_le) { return lg_inet_compare(ARG(0), ARG(1)) <= 0; }
-LG_FN(network_gt) { return lg_inet_compare(ARG(0), ARG(1)) > 0; }
-LG_FN(network_ge) { return lg_inet_compare(ARG(0), ARG(1)) >= 0; }
+LG_FN(network_eq)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) == 0;
+}
+LG_FN(network_ne)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) != 0;
+}
+LG_FN(network_lt)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) < 0;
+}
+LG_FN(network_le)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) <= 0;
+}
+LG_FN(network_gt)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) > 0;
+}
+LG_FN(network_ge)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) >= 0;
+}
 LG_FN(network_cmp)
 {
     int r = lg_inet_compare(ARG(0), ARG(1));
     return lg_datum_int4((r > 0) - (r < 0));
 }
-LG_FN(network_larger) { return lg_inet_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1); }
-LG_FN(network_smaller) { return lg_inet_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1); }
+LG_FN(network_larger)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) > 0 ? ARG(0) : ARG(1);
+}
+LG_FN(network_smaller)
+{
+    return lg_inet_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}

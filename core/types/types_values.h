@@ -15,6 +15,8 @@ __int128 lg_interval_total_us(lg_interval iv); /* months of 30 days, days of 24 
 lg_datum lg_interval_div(lg_call *c, lg_interval iv, double by);
 int lg_timetz_compare(lg_datum a, lg_datum b);
 uint64_t lg_timetz_hash(lg_datum d);
+int lg_jsonb_compare(lg_datum a, lg_datum b);
+uint64_t lg_jsonb_hash(lg_datum d);
 int lg_inet_compare(lg_datum a, lg_datum b);
 int lg_array_compare(lg_datum a, lg_datum b);
 uint64_t lg_array_hash(lg_datum d);

@@ -16,7 +16,7 @@ OUT = os.path.join(ROOT, "core", "types")
 TYPES = """bool bytea char name int8 int2 int2vector int4 regproc text oid tid xid cid oidvector json
  pg_node_tree float4 float8 unknown aclitem bpchar varchar date time timestamp timestamptz interval
  timetz numeric refcursor regprocedure regoper regoperator regclass regcollation regtype regrole
- regnamespace uuid pg_lsn xid8 pg_ndistinct pg_dependencies pg_mcv_list inet cstring any
+ regnamespace uuid pg_lsn xid8 jsonb pg_ndistinct pg_dependencies pg_mcv_list inet cstring any
  anyarray void trigger event_trigger internal anyelement anynonarray anyenum record
  anycompatible anycompatiblearray anycompatiblenonarray language_handler fdw_handler
  index_am_handler table_am_handler tsm_handler""".split()

@@ -87,7 +87,8 @@ find(struct run *r, const char *what)
     for (uint32_t i = 0; i < n; i++) {
         bool ok = f[i].nargs == r->n || (f[i].variadic && r->n >= f[i].nargs);
         for (uint32_t k = 0; ok && k < f[i].nargs; k++)
-            ok = takes(f[i].args[k], r->types[k]) || (f[i].variadic && k == f[i].nargs - 1u);
+            ok = takes(f[i].args[k], r->types[k]) || f[i].args[k] == LG_T_ANYELEMENT ||
+                 (f[i].variadic && k == f[i].nargs - 1u);
         if (ok)
             return &f[i];
     }
