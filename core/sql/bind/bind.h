@@ -121,8 +121,6 @@ typedef struct lg_deparse {
 /* Expression over one relation (defaults, checks, index keys): Vars of rte 0 name its columns. */
 LG_MUST lg_status lg_deparse_expr(const lg_deparse *d, const lg_expr *e, const lg_relation *rel,
                                   const char **ret_text);
-/* A query (views). */
-LG_MUST lg_status lg_deparse_query(const lg_deparse *d, const lg_query *q, const char **ret_text);
 /* quote_ident. */
 const char *lg_quote_ident(lg_arena *a, const char *name);
 const char *lg_quote_literal(lg_arena *a, const char *text);

@@ -1,0 +1,699 @@
+/* Bound expressions back to SQL, as PostgreSQL's ruleutils.c prints them: every operator and test
+ * in parentheses, literals labelled with their type where it does not show. */
+#include "bind_internal.h"
+#include "strbuf.h"
+#include <ctype.h>
+#include <string.h>
+
+#define MAX_TEXT (1u << 24)
+
+typedef struct out {
+    const lg_deparse *d;
+    const lg_relation *rel;
+    lg_strbuf b;
+    lg_status st;
+} out;
+
+static void put(out *o, const lg_expr *e);
+
+/* ---- quoting ---- */
+
+/* Words that cannot stand as a name unquoted: PostgreSQL's reserved, column-name and
+ * type-or-function keywords, sorted. */
+static const char *const keywords[] = {"all",
+                                       "analyse",
+                                       "analyze",
+                                       "and",
+                                       "any",
+                                       "array",
+                                       "as",
+                                       "asc",
+                                       "asymmetric",
+                                       "authorization",
+                                       "between",
+                                       "bigint",
+                                       "binary",
+                                       "bit",
+                                       "boolean",
+                                       "both",
+                                       "case",
+                                       "cast",
+                                       "char",
+                                       "character",
+                                       "check",
+                                       "coalesce",
+                                       "collate",
+                                       "collation",
+                                       "column",
+                                       "concurrently",
+                                       "constraint",
+                                       "create",
+                                       "cross",
+                                       "current_catalog",
+                                       "current_date",
+                                       "current_role",
+                                       "current_schema",
+                                       "current_time",
+                                       "current_timestamp",
+                                       "current_user",
+                                       "dec",
+                                       "decimal",
+                                       "default",
+                                       "deferrable",
+                                       "desc",
+                                       "distinct",
+                                       "do",
+                                       "else",
+                                       "end",
+                                       "except",
+                                       "exists",
+                                       "extract",
+                                       "false",
+                                       "fetch",
+                                       "float",
+                                       "for",
+                                       "foreign",
+                                       "freeze",
+                                       "from",
+                                       "full",
+                                       "grant",
+                                       "greatest",
+                                       "group",
+                                       "grouping",
+                                       "having",
+                                       "ilike",
+                                       "in",
+                                       "initially",
+                                       "inner",
+                                       "inout",
+                                       "int",
+                                       "integer",
+                                       "intersect",
+                                       "interval",
+                                       "into",
+                                       "is",
+                                       "isnull",
+                                       "join",
+                                       "lateral",
+                                       "leading",
+                                       "least",
+                                       "left",
+                                       "like",
+                                       "limit",
+                                       "localtime",
+                                       "localtimestamp",
+                                       "national",
+                                       "natural",
+                                       "nchar",
+                                       "none",
+                                       "normalize",
+                                       "not",
+                                       "notnull",
+                                       "null",
+                                       "nullif",
+                                       "numeric",
+                                       "offset",
+                                       "on",
+                                       "only",
+                                       "or",
+                                       "order",
+                                       "out",
+                                       "outer",
+                                       "overlaps",
+                                       "overlay",
+                                       "placing",
+                                       "position",
+                                       "precision",
+                                       "primary",
+                                       "real",
+                                       "references",
+                                       "returning",
+                                       "right",
+                                       "row",
+                                       "select",
+                                       "session_user",
+                                       "setof",
+                                       "similar",
+                                       "smallint",
+                                       "some",
+                                       "substring",
+                                       "symmetric",
+                                       "table",
+                                       "tablesample",
+                                       "then",
+                                       "time",
+                                       "timestamp",
+                                       "to",
+                                       "trailing",
+                                       "treat",
+                                       "trim",
+                                       "true",
+                                       "union",
+                                       "unique",
+                                       "user",
+                                       "using",
+                                       "values",
+                                       "varchar",
+                                       "variadic",
+                                       "verbose",
+                                       "when",
+                                       "where",
+                                       "window",
+                                       "with",
+                                       "xmlattributes",
+                                       "xmlconcat",
+                                       "xmlelement",
+                                       "xmlexists",
+                                       "xmlforest",
+                                       "xmlnamespaces",
+                                       "xmlparse",
+                                       "xmlpi",
+                                       "xmlroot",
+                                       "xmlserialize",
+                                       "xmltable"};
+
+static bool
+is_keyword(const char *s)
+{
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (!strcmp(s, keywords[i]))
+            return true;
+    return false;
+}
+
+const char *
+lg_quote_ident(lg_arena *a, const char *name)
+{
+    bool safe = (name[0] >= 'a' && name[0] <= 'z') || name[0] == '_';
+    size_t n = strlen(name);
+    for (size_t i = 0; i < n && safe; i++)
+        safe = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
+               name[i] == '_';
+    if (safe && !is_keyword(name))
+        return name;
+    char *q = lg_arena_alloc(a, 2 * n + 3), *p = q;
+    *p++ = '"';
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] == '"')
+            *p++ = '"';
+        *p++ = name[i];
+    }
+    *p++ = '"';
+    *p = 0;
+    return q;
+}
+
+const char *
+lg_quote_literal(lg_arena *a, const char *text)
+{
+    size_t n = strlen(text);
+    char *q = lg_arena_alloc(a, 2 * n + 4), *p = q;
+    if (strchr(text, '\\'))
+        *p++ = 'E';
+    *p++ = '\'';
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\'' || text[i] == '\\')
+            *p++ = text[i];
+        *p++ = text[i];
+    }
+    *p++ = '\'';
+    *p = 0;
+    return q;
+}
+
+/* ---- pieces ---- */
+
+static void
+put_list(out *o, lg_expr *const *args, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (i)
+            lg_strbuf_puts(&o->b, ", ");
+        put(o, args[i]);
+    }
+}
+
+static const char *
+type_text(out *o, lg_oid type, int32_t typmod)
+{
+    return lg_type_format(o->d->arena, type, typmod);
+}
+
+static void
+put_const(out *o, const lg_expr *e, bool label)
+{
+    lg_arena *a = o->d->arena;
+    const char *text;
+    size_t len;
+    if (e->konst.isnull) {
+        lg_strbuf_puts(&o->b, "NULL");
+        if (label && e->type != LG_T_UNKNOWN)
+            lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, e->typmod));
+        return;
+    }
+    if (e->type == LG_T_UNKNOWN) {
+        lg_strbuf_puts(&o->b, lg_quote_literal(a, lg_cstring(e->konst.value)));
+        return;
+    }
+    if (e->type == LG_T_REGCLASS && o->d->relation_name) {
+        const char *name = o->d->relation_name(o->d->arg, lg_oid_of(e->konst.value));
+        if (name) {
+            lg_strbuf_printf(&o->b, "%s%s", lg_quote_literal(a, name), label ? "::regclass" : "");
+            return;
+        }
+    }
+    lg_error err;
+    lg_error_init(&err, a);
+    lg_status st = lg_type_output(o->d->env, e->type, e->konst.value, a, &err, &text, &len);
+    if (st != LG_OK) {
+        o->st = st;
+        return;
+    }
+    text = lg_arena_strndup(a, text, len);
+    bool number = strspn(text, "0123456789.eE+-") == len && len && text[0] != '-' &&
+                  isdigit((unsigned char)text[0]);
+    switch (e->type) {
+    case LG_T_BOOL:
+        lg_strbuf_puts(&o->b, e->konst.value ? "true" : "false");
+        return;
+    case LG_T_INT4:
+        if (number) {
+            lg_strbuf_puts(&o->b, text);
+            return;
+        }
+        break;
+    case LG_T_NUMERIC:
+        if (number && strpbrk(text, ".eE") && e->typmod < 0) {
+            lg_strbuf_puts(&o->b, text);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    lg_strbuf_puts(&o->b, lg_quote_literal(a, text));
+    if (label)
+        lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, e->typmod));
+}
+
+static void
+put_cast(out *o, const lg_expr *arg, lg_oid type, int32_t typmod)
+{
+    if (arg->kind == LG_EX_CONST && arg->type == type && arg->typmod == -1) {
+        put_const(o, arg, false);
+    } else {
+        lg_strbuf_putc(&o->b, '(');
+        put(o, arg);
+        lg_strbuf_putc(&o->b, ')');
+    }
+    lg_strbuf_printf(&o->b, "::%s", type_text(o, type, typmod));
+}
+
+static const char *
+sql_value_text(int v)
+{
+    static const char *const names[] = {"",
+                                        "CURRENT_DATE",
+                                        "CURRENT_TIME",
+                                        "CURRENT_TIME",
+                                        "CURRENT_TIMESTAMP",
+                                        "CURRENT_TIMESTAMP",
+                                        "LOCALTIME",
+                                        "LOCALTIME",
+                                        "LOCALTIMESTAMP",
+                                        "LOCALTIMESTAMP",
+                                        "CURRENT_ROLE",
+                                        "CURRENT_USER",
+                                        "USER",
+                                        "SESSION_USER",
+                                        "CURRENT_CATALOG",
+                                        "CURRENT_SCHEMA"};
+    return names[v];
+}
+
+/* SQL's own call syntaxes that PostgreSQL prints back. */
+static bool
+put_sql_call(out *o, const lg_expr *e)
+{
+    const char *name = e->func.func->name;
+    lg_arena *a = o->d->arena;
+    if (!strcmp(name, "extract") && e->nargs == 2 && e->args[0]->kind == LG_EX_CONST) {
+        const char *field =
+            e->args[0]->type == LG_T_TEXT ? lg_text_cstring(a, e->args[0]->konst.value) : "epoch";
+        lg_strbuf_printf(&o->b, "EXTRACT(%s FROM ", field);
+        put(o, e->args[1]);
+        lg_strbuf_putc(&o->b, ')');
+        return true;
+    }
+    if (!strcmp(name, "timezone") && e->nargs == 2) {
+        lg_strbuf_putc(&o->b, '(');
+        put(o, e->args[1]);
+        lg_strbuf_puts(&o->b, " AT TIME ZONE ");
+        put(o, e->args[0]);
+        lg_strbuf_putc(&o->b, ')');
+        return true;
+    }
+    if (!strcmp(name, "substring") && e->nargs >= 2) {
+        lg_strbuf_puts(&o->b, "SUBSTRING(");
+        put(o, e->args[0]);
+        lg_strbuf_puts(&o->b, " FROM ");
+        put(o, e->args[1]);
+        if (e->nargs > 2) {
+            lg_strbuf_puts(&o->b, " FOR ");
+            put(o, e->args[2]);
+        }
+        lg_strbuf_putc(&o->b, ')');
+        return true;
+    }
+    if (!strcmp(name, "position") && e->nargs == 2) {
+        lg_strbuf_puts(&o->b, "POSITION((");
+        put(o, e->args[1]);
+        lg_strbuf_puts(&o->b, ") IN (");
+        put(o, e->args[0]);
+        lg_strbuf_puts(&o->b, "))");
+        return true;
+    }
+    if ((!strcmp(name, "btrim") || !strcmp(name, "ltrim") || !strcmp(name, "rtrim"))) {
+        lg_strbuf_printf(&o->b, "TRIM(%s ",
+                         name[0] == 'b'   ? "BOTH"
+                         : name[0] == 'l' ? "LEADING"
+                                          : "TRAILING");
+        if (e->nargs > 1) {
+            put(o, e->args[1]);
+            lg_strbuf_putc(&o->b, ' ');
+        }
+        lg_strbuf_puts(&o->b, "FROM ");
+        put(o, e->args[0]);
+        lg_strbuf_putc(&o->b, ')');
+        return true;
+    }
+    return false;
+}
+
+static void
+put_func(out *o, const lg_expr *e)
+{
+    if (e->sql_value) {
+        lg_strbuf_puts(&o->b, sql_value_text(e->sql_value));
+        if (e->typmod >= 0 && e->type != LG_T_NAME)
+            lg_strbuf_printf(&o->b, "(%d)", e->typmod);
+        return;
+    }
+    if (e->func.op) {
+        lg_strbuf_putc(&o->b, '(');
+        if (e->nargs == 2) {
+            put(o, e->args[0]);
+            lg_strbuf_putc(&o->b, ' ');
+        }
+        lg_strbuf_printf(&o->b, "%s ", e->func.op->name);
+        put(o, e->args[e->nargs - 1]);
+        lg_strbuf_putc(&o->b, ')');
+        return;
+    }
+    if (e->form == LG_FORM_IMPLICIT) {
+        put(o, e->args[0]);
+        return;
+    }
+    if (e->form == LG_FORM_EXPLICIT) {
+        put_cast(o, e->args[0], e->type, e->typmod);
+        return;
+    }
+    if (e->form == LG_FORM_SQL && put_sql_call(o, e))
+        return;
+    lg_strbuf_printf(&o->b, "%s(", lg_quote_ident(o->d->arena, e->func.func->name));
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        if (i)
+            lg_strbuf_puts(&o->b, ", ");
+        if (e->variadic && i + 1 == e->nargs)
+            lg_strbuf_puts(&o->b, "VARIADIC ");
+        put(o, e->args[i]);
+    }
+    lg_strbuf_putc(&o->b, ')');
+}
+
+static void
+put_agg(out *o, const lg_expr *e)
+{
+    lg_strbuf_printf(&o->b, "%s(%s", lg_quote_ident(o->d->arena, e->agg.func->name),
+                     e->agg.distinct ? "DISTINCT " : "");
+    if (e->agg.star)
+        lg_strbuf_putc(&o->b, '*');
+    put_list(o, e->args, e->nargs);
+    for (uint32_t i = 0; i < e->agg.norder; i++) {
+        lg_strbuf_puts(&o->b, i ? ", " : " ORDER BY ");
+        put(o, e->agg.order[i].expr);
+        if (e->agg.order[i].desc)
+            lg_strbuf_puts(&o->b, " DESC");
+        if (e->agg.order[i].nulls_first != e->agg.order[i].desc)
+            lg_strbuf_puts(&o->b, e->agg.order[i].nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+    lg_strbuf_putc(&o->b, ')');
+    if (e->agg.filter) {
+        lg_strbuf_puts(&o->b, " FILTER (WHERE ");
+        put(o, e->agg.filter);
+        lg_strbuf_putc(&o->b, ')');
+    }
+}
+
+static void
+put_case(out *o, const lg_expr *e)
+{
+    uint32_t i = 0;
+    lg_strbuf_puts(&o->b, "CASE");
+    if (e->has_arg) {
+        lg_strbuf_putc(&o->b, ' ');
+        put(o, e->args[i++]);
+    }
+    for (; i + 1 < e->nargs; i += 2) {
+        const lg_expr *w = e->args[i];
+        lg_strbuf_puts(&o->b, " WHEN ");
+        if (e->has_arg && w->kind == LG_EX_FUNC && w->func.op && w->nargs == 2)
+            w = w->args[1];
+        put(o, w);
+        lg_strbuf_puts(&o->b, " THEN ");
+        put(o, e->args[i + 1]);
+    }
+    lg_strbuf_puts(&o->b, " ELSE ");
+    put(o, e->args[i]);
+    lg_strbuf_puts(&o->b, " END");
+}
+
+static void
+put_subscript(out *o, const lg_expr *e)
+{
+    const lg_expr *base = e->args[0];
+    bool paren = base->kind != LG_EX_VAR && base->kind != LG_EX_SLOT;
+    if (paren)
+        lg_strbuf_putc(&o->b, '(');
+    put(o, base);
+    if (paren)
+        lg_strbuf_putc(&o->b, ')');
+    for (uint32_t i = 1; i < e->nargs; i++) {
+        lg_strbuf_putc(&o->b, '[');
+        if (e->args[i])
+            put(o, e->args[i]);
+        if (e->is_slice) {
+            lg_strbuf_putc(&o->b, ':');
+            if (e->args[++i])
+                put(o, e->args[i]);
+        }
+        lg_strbuf_putc(&o->b, ']');
+    }
+}
+
+static void
+put_var(out *o, const lg_expr *e)
+{
+    const lg_column *c = o->rel ? lg_relation_column(o->rel, e->var.attno) : NULL;
+    const char *name = c ? c->name : "?";
+    if (!c && e->var.attno < 0)
+        name = e->var.attno == LG_SYSCOL_CTID ? "ctid" : "tableoid";
+    if (o->d->qualify && o->rel)
+        lg_strbuf_printf(&o->b, "%s.", lg_quote_ident(o->d->arena, o->rel->name));
+    lg_strbuf_puts(&o->b, lg_quote_ident(o->d->arena, name));
+}
+
+/* An operator between two operands, or a test after one, in parentheses. */
+static void
+put_between(out *o, const lg_expr *e, const char *op, const char *close)
+{
+    lg_strbuf_putc(&o->b, '(');
+    put(o, e->args[0]);
+    lg_strbuf_puts(&o->b, op);
+    if (e->nargs > 1)
+        put(o, e->args[1]);
+    lg_strbuf_puts(&o->b, close);
+}
+
+static void
+put_bool(out *o, const lg_expr *e)
+{
+    lg_strbuf_putc(&o->b, '(');
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        if (i || e->kind == LG_EX_NOT)
+            lg_strbuf_puts(&o->b, e->kind == LG_EX_NOT   ? "NOT "
+                                  : e->kind == LG_EX_AND ? " AND "
+                                                         : " OR ");
+        put(o, e->args[i]);
+    }
+    lg_strbuf_putc(&o->b, ')');
+}
+
+static void
+put_call(out *o, const char *name, const lg_expr *e, char open, char close)
+{
+    lg_strbuf_printf(&o->b, "%s%c", name, open);
+    put_list(o, e->args, e->nargs);
+    lg_strbuf_putc(&o->b, close);
+}
+
+static void
+put_subplan(out *o, const lg_expr *e)
+{
+    if (e->subplan.init && e->subplan.link == LG_SUBLINK_EXPR)
+        lg_strbuf_printf(&o->b, "$%u", e->subplan.plan);
+    else
+        lg_strbuf_printf(&o->b, "(%sSubPlan %u)", e->subplan.hashed ? "hashed " : "",
+                         e->subplan.plan + 1);
+}
+
+static void
+put(out *o, const lg_expr *e)
+{
+    static const char *const tests[] = {"",
+                                        " IS TRUE",
+                                        " IS NOT TRUE",
+                                        " IS FALSE",
+                                        " IS NOT FALSE",
+                                        " IS UNKNOWN",
+                                        " IS NOT UNKNOWN"};
+    if (o->d->slot_name) {
+        const char *s = o->d->slot_name(o->d->arg, e);
+        if (s) {
+            lg_strbuf_puts(&o->b, s);
+            return;
+        }
+    }
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_CONST:
+        put_const(o, e, true);
+        return;
+    case LG_EX_PARAM:
+        lg_strbuf_printf(&o->b, "$%d", e->param.number);
+        return;
+    case LG_EX_VAR:
+        put_var(o, e);
+        return;
+    case LG_EX_SLOT:
+    case LG_EX_SUBCOL: {
+        const lg_column *c =
+            o->rel && e->slot >= 0 ? lg_relation_column(o->rel, (int16_t)(e->slot + 1)) : NULL;
+        lg_strbuf_puts(&o->b, c ? lg_quote_ident(o->d->arena, c->name) : "?");
+        return;
+    }
+    case LG_EX_EXEC:
+        lg_strbuf_printf(&o->b, "$%u", e->exec);
+        return;
+    case LG_EX_FUNC:
+        put_func(o, e);
+        return;
+    case LG_EX_AND:
+    case LG_EX_OR:
+    case LG_EX_NOT:
+        put_bool(o, e);
+        return;
+    case LG_EX_CASE:
+        put_case(o, e);
+        return;
+    case LG_EX_CASE_TEST:
+        lg_strbuf_puts(&o->b, "CASE_TEST_EXPR");
+        return;
+    case LG_EX_COALESCE:
+        put_call(o, "COALESCE", e, '(', ')');
+        return;
+    case LG_EX_GREATEST:
+        put_call(o, "GREATEST", e, '(', ')');
+        return;
+    case LG_EX_LEAST:
+        put_call(o, "LEAST", e, '(', ')');
+        return;
+    case LG_EX_NULLIF:
+        put_call(o, "NULLIF", e, '(', ')');
+        return;
+    case LG_EX_DISTINCT:
+        put_between(o, e, " IS DISTINCT FROM ", ")");
+        return;
+    case LG_EX_IS_NULL:
+        put_between(o, e, e->negated ? " IS NOT NULL" : " IS NULL", ")");
+        return;
+    case LG_EX_BOOL_TEST:
+        put_between(o, e, tests[e->booltest], ")");
+        return;
+    case LG_EX_ARRAY:
+        put_call(o, "ARRAY", e, '[', ']');
+        if (!e->nargs)
+            lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, -1));
+        return;
+    case LG_EX_ARRAY_OP:
+        put_between(o, e,
+                    lg_arena_printf(o->d->arena, " %s %s (", e->func.op ? e->func.op->name : "=",
+                                    e->use_or ? "ANY" : "ALL"),
+                    "))");
+        return;
+    case LG_EX_ROW:
+        put_call(o, "ROW", e, '(', ')');
+        return;
+    case LG_EX_FIELD:
+        lg_strbuf_putc(&o->b, '(');
+        put(o, e->args[0]);
+        lg_strbuf_printf(&o->b, ").f%u", e->field);
+        return;
+    case LG_EX_SUBSCRIPT:
+        put_subscript(o, e);
+        return;
+    case LG_EX_RELABEL:
+        if (e->form == LG_FORM_SQL) {
+            put_between(o, e,
+                        e->collation == 950   ? " COLLATE \"C\""
+                        : e->collation == 951 ? " COLLATE \"POSIX\""
+                                              : " COLLATE \"default\"",
+                        ")");
+            return;
+        } /* fall through */
+    case LG_EX_COERCE_IO:
+    case LG_EX_ARRAY_COERCE:
+        if (e->form == LG_FORM_IMPLICIT)
+            put(o, e->args[0]);
+        else
+            put_cast(o, e->args[0], e->type, e->typmod);
+        return;
+    case LG_EX_AGG:
+        put_agg(o, e);
+        return;
+    case LG_EX_SUBPLAN:
+        put_subplan(o, e);
+        return;
+    case LG_EX_SUBLINK:
+    case LG_EX_WINDOW:
+        lg_strbuf_puts(&o->b, "(SubLink)");
+        return;
+    case LG_EX_DEFAULT:
+        lg_strbuf_puts(&o->b, "DEFAULT");
+        return;
+    }
+}
+
+lg_status
+lg_deparse_expr(const lg_deparse *d, const lg_expr *e, const lg_relation *rel,
+                const char **ret_text)
+{
+    out o = {.d = d, .rel = rel, .st = LG_OK};
+    lg_strbuf_init(&o.b, MAX_TEXT);
+    put(&o, e);
+    if (o.st == LG_OK)
+        o.st = lg_strbuf_status(&o.b);
+    if (o.st == LG_OK)
+        *ret_text = lg_arena_strndup(d->arena, o.b.data ? o.b.data : "", o.b.len);
+    lg_strbuf_fini(&o.b);
+    return o.st;
+}
