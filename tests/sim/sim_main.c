@@ -1,4 +1,4 @@
-/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|sql] [--verbose]
+/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql] [--verbose]
  * Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is printed with
  * its reason. The last line is "N passed, N failed". */
 #include "sim_world.h"
@@ -53,6 +53,17 @@ run_file(const char *path, unsigned nodes, bool verbose)
         fclose(f);
 }
 
+static const sim_kind *
+kind_named(const char *name)
+{
+    static const sim_kind *const kinds[] = {&sim_kind_storage, &sim_kind_ges, &sim_kind_sql};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i]->name, name) == 0)
+            return kinds[i];
+    fprintf(stderr, "lagoon-sim: no such kind: %s\n", name);
+    exit(2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -76,10 +87,10 @@ main(int argc, char **argv)
         } else if (next && strcmp(argv[i], "--nodes") == 0) {
             nodes = (unsigned)atoi(argv[++i]);
         } else if (next && strcmp(argv[i], "--kind") == 0) {
-            kind = strcmp(argv[++i], "sql") == 0 ? &sim_kind_sql : &sim_kind_storage;
+            kind = kind_named(argv[++i]);
         } else {
             fprintf(stderr, "usage: lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] "
-                            "[--nodes N] [--kind storage|sql] [--verbose]\n");
+                            "[--nodes N] [--kind storage|ges|sql] [--verbose]\n");
             return 2;
         }
     }

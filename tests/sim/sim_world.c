@@ -79,7 +79,7 @@ node_start(sim_world *w, unsigned id, bool cold)
     sim_node *n = node_at(w, id);
     uint64_t incarnation = n->incarnation + 1;
     *n = (sim_node){
-        .w = w, .id = id, .incarnation = incarnation, .cold = cold, .agent = n->agent};
+        .w = w, .id = id, .incarnation = incarnation, .cold = cold, .agent = n->agent, .cut = n->cut};
     n->heap = lg_heap_create();
     lg_run_config rc = {.name = "sim", .sim = w->sim, .sim_node = id, .heap = n->heap};
     lg_heap *outer = lg_heap_switch(n->heap);
@@ -546,6 +546,8 @@ sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
                (unsigned long long)w->pauses, (unsigned long long)w->cuts,
                (unsigned long long)w->colds);
     int verdict = w->verdict;
+    if (verdict < 0 && verbose && kind->post_mortem)
+        kind->post_mortem(w);
     for (unsigned i = 1; i <= w->node_count; i++)
         node_end(w, i);
     if (kind->world_end)

@@ -4,6 +4,7 @@
  *   sim_world.c  the world: clusterware (leases, views, fencing by lease), faults, the end
  *   sim_node.c   kind "storage": storage, cache fusion, recovery on simulated disks and network
  *   sim_bank.c   its workload: transfers between accounts and a ledger of what was acknowledged
+ *   sim_ges.c    kind "ges": interconnect, reconfiguration, enqueues
  *   sim_sql.c    kind "sql": core/instance as it is, with a simulated agent and SQL clients
  *   sim_pg.c     a small PostgreSQL client for simulated sockets
  *   sim_check.c  invariants at every so many steps, and convergence at the end
@@ -48,9 +49,10 @@ typedef struct sim_kind {
     void (*view)(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
     bool (*settled)(const sim_node *n); /* open in the newest view, nothing left to recover */
     struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
+    void (*post_mortem)(sim_world *w); /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
 } sim_kind;
-extern const sim_kind sim_kind_storage, sim_kind_sql;
+extern const sim_kind sim_kind_storage, sim_kind_sql, sim_kind_ges;
 
 struct sim_node {
     sim_world *w;
