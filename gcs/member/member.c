@@ -323,10 +323,18 @@ lg_member_in_view(const lg_member *m)
            m->mine.instance == LG_MEMBER_READY;
 }
 
+bool
+lg_member_cold_starter(const lg_member *m)
+{
+    return m->view.members == 0 && m->view.cold_node == m->cfg.node &&
+           m->view.cold_incarnation == m->mine.incarnation &&
+           (m->mine.instance == LG_MEMBER_STARTING || m->mine.instance == LG_MEMBER_READY);
+}
+
 uint64_t
 lg_member_lease_until(const lg_member *m, uint64_t began)
 {
-    if (!lg_member_in_view(m))
+    if (!lg_member_in_view(m) && !lg_member_cold_starter(m))
         return 0;
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
         if (n != m->cfg.node && m->seen.slot[n].prop_epoch > m->view.epoch)
@@ -342,7 +350,7 @@ lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold)
         return false;
     if (m->view.members == 0) {
         *ret_cold = true;
-        return m->view.cold_node == m->cfg.node && m->view.cold_incarnation == m->mine.incarnation;
+        return lg_member_cold_starter(m);
     }
     return !has(m->view.members, m->cfg.node) && settled(m, now);
 }

@@ -128,6 +128,7 @@ uint64_t lg_member_lease_until(const lg_member *m, uint64_t began);
 bool lg_member_alive(const lg_member *m, uint32_t node, uint64_t now);
 /* May the own instance, STARTING, be welcomed? *ret_cold: it is the cold starter. */
 bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
+bool lg_member_cold_starter(const lg_member *m); /* the own instance recovers everything; it has leases */
 bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
 /* As the instances and lagoonctl are told it. */
 void lg_member_agent_view(const lg_member_view *v, lg_agent_view *ret);

@@ -1,0 +1,37 @@
+/* See fence.h. */
+#include "fence.h"
+
+#define LOCK_POLL (2 * LG_MS)
+
+lg_status
+lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count, uint32_t slot, lg_time deadline)
+{
+    for (uint32_t i = 0; i < count;) {
+        lg_status st = lg_disk_lock_probe(disks[i], slot);
+        if (st == LG_OK) {
+            i++;
+            continue;
+        }
+        if (st != LG_EXISTS)
+            return st;
+        if (lg_run_now_ns(r) >= deadline)
+            return LG_TIMEOUT;
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(r) + LOCK_POLL, LG_WAIT_MEMBERSHIP));
+    }
+    return LG_OK;
+}
+
+uint64_t
+lg_fence_key(uint32_t node, uint64_t incarnation)
+{
+    return (uint64_t)node << 56 | (incarnation & ((1ull << 56) - 1));
+}
+
+lg_status
+lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key, uint64_t victim_key)
+{
+    lg_status st = LG_OK;
+    for (uint32_t i = 0; i < count; i++)
+        LG_KEEP(lg_disk_pr_preempt(disks[i], own_key, victim_key)); /* all of them, whatever one says */
+    return st;
+}

@@ -1,0 +1,105 @@
+/* What the files of lagoon-agent share. One agent per node; everything on its one worker.
+ *
+ * LIFE OF THE INSTANCE, as the own slot says it (member.h):
+ *     NONE/DEAD/LEFT -- spawn, HELLO --> STARTING -- WELCOME, READY --> READY (in views)
+ *         ^                                  |                            |
+ *         +------ process ended, locks fallen: DEAD, or LEFT after LEAVE and exit code 0 ------+
+ */
+#ifndef LG_AGENT_H
+#define LG_AGENT_H
+
+#include "agent_proto.h"
+#include "config.h"
+#include "io.h"
+#include "log.h"
+#include "membership.h"
+#include "run.h"
+#include "sock.h"
+#include "strbuf.h"
+#include "waitq.h"
+#include <sys/types.h>
+
+#define AGENT_DISKS_MAX 32
+
+typedef struct agent_config {
+    uint32_t node;
+    uint32_t nodes; /* bits */
+    char name[64];
+    char socket[160];
+    char address[LG_MEMBER_ADDRESS];
+    char peer[LG_MEMBER_NODES][LG_MEMBER_ADDRESS];
+    char vote[LG_VOTE_FILES_MAX][256];
+    uint32_t vote_count;
+    char program[512], instance_config[512], instance_log[512];
+    char disk[AGENT_DISKS_MAX][256];
+    uint32_t disk_count;
+    uint64_t heartbeat_ms, lease_ms, dead_ms;
+} agent_config;
+
+/* The instance's connection: lines go through a queue, so that nobody waits for a stuck instance. */
+typedef struct agent_conn {
+    lg_sock *sock;
+    lg_strbuf out;
+    lg_waitq wake;
+    bool closing;
+} agent_conn;
+
+typedef struct agent {
+    agent_config cfg;
+    lg_run *run;
+    lg_log *log;
+    lg_io *io;
+    lg_membership *ms;
+    lg_disk *disks[AGENT_DISKS_MAX];
+    uint32_t disk_count;
+    int signals;
+    int exit_code;
+
+    pid_t child; /* 0: none */
+    int child_fd; /* pidfd */
+    lg_time child_started;
+    lg_time backoff;
+    lg_waitq child_changed;
+    bool stop_sent;
+
+    agent_conn *conn; /* of the child, from HELLO on */
+    bool welcomed, welcomed_cold, began, leaving;
+    lg_time lease_until;
+    lg_time stopped_since; /* the child is in state T; 0: it is not */
+    uint64_t view_told;
+    bool stopping;
+    lg_waitq peers; /* pokers wait for news */
+    uint64_t news;
+} agent;
+
+/* agent_config.c */
+lg_status agent_config_load(const char *path, agent_config *ret, char *message, size_t size);
+
+/* agent_child.c */
+void agent_child_main(void *arg);  /* fiber: starts, awaits, restarts */
+void agent_child_watch(void *arg); /* fiber: a child stopped past its lease is killed */
+void agent_child_kill(agent *a, const char *why);
+void agent_child_stop(agent *a, const char *mode);
+lg_status agent_orphan_end(agent *a); /* the instance of an earlier life of this agent */
+
+/* agent_conn.c */
+lg_status agent_listen(agent *a);
+void agent_say(agent *a, lg_agent_writer *w);
+void agent_peer_main(void *arg); /* fiber per peer: pokes it */
+struct agent_peer {
+    agent *a;
+    uint32_t node;
+};
+
+/* agent_ctl.c */
+void agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l);
+void agent_command(agent *a, uint32_t verb); /* to the own instance */
+enum { AGENT_START = 1, AGENT_STOP = 2, AGENT_RESTART = 3, AGENT_STOP_NOW = 4 };
+
+/* agent_member.c: what the membership tells */
+void agent_on_view(void *arg, const lg_member_view *v);
+void agent_on_lease(void *arg, lg_time until);
+void agent_on_round(void *arg);
+void agent_on_news(void *arg);
+
+#endif

@@ -1,0 +1,271 @@
+/* Connections: the instance and lagoonctl on the unix socket; other agents' pokes over TCP.
+ *
+ * What matters between agents goes over the voting files. A poke says only "look now", so it needs no
+ * proof of who sends it; over TCP nothing else is accepted. */
+#include "agent.h"
+#include "assert.h"
+#include <stdio.h>
+#include <string.h>
+
+#define OUT_MAX    (64 * 1024)
+#define IDLE_LIMIT (10 * LG_SEC)
+
+struct visitor {
+    agent *a;
+    lg_sock *sock;
+    bool local; /* came over the unix socket */
+    agent_conn *conn; /* after HELLO */
+    char in[LG_AGENT_LINE_MAX];
+    size_t in_len;
+};
+
+/* ---- to the instance ---- */
+
+void
+agent_say(agent *a, lg_agent_writer *w)
+{
+    size_t len;
+    lg_status st = lg_agent_end(w, &len);
+    LG_ASSERT(st == LG_OK);
+    if (!a->conn)
+        return;
+    lg_strbuf_append(&a->conn->out, w->buf, len);
+    if (lg_strbuf_status(&a->conn->out) != LG_OK)
+        agent_child_kill(a, "it does not read what its agent says");
+    lg_waitq_wake_all(&a->conn->wake);
+}
+
+/* Owns the connection: the reader hands it over and takes no part in its end. */
+static void
+writer_main(void *arg)
+{
+    agent_conn *c = arg;
+    lg_strbuf now;
+    lg_strbuf_init(&now, OUT_MAX);
+    lg_status st = LG_OK;
+    while (st == LG_OK && (!c->closing || c->out.len)) {
+        if (c->out.len == 0) {
+            (void)!lg_waitq_wait(&c->wake, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+            continue;
+        }
+        lg_strbuf taken = c->out;
+        c->out = now;
+        now = taken;
+        st = lg_sock_write_all(c->sock, now.data, now.len, LG_FOREVER);
+        lg_strbuf_reset(&now);
+    }
+    while (!c->closing)
+        (void)!lg_waitq_wait(&c->wake, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+    lg_sock_close(c->sock);
+    lg_strbuf_fini(&now);
+    lg_strbuf_fini(&c->out);
+    lg_free(c);
+}
+
+/* ---- from the instance ---- */
+
+static bool
+hello(struct visitor *v, const lg_agent_line *l)
+{
+    agent *a = v->a;
+    lg_member *m = lg_membership_member(a->ms);
+    pid_t pid = (pid_t)lg_agent_line_u64(l, "pid", 0);
+    if (!v->local || !a->child || pid != a->child || a->conn) {
+        lg_log_warn(a->log, "agent", "HELLO of a stranger, pid %d", (int)pid);
+        return false;
+    }
+    agent_conn *c = lg_zalloc(sizeof *c);
+    c->sock = v->sock;
+    lg_strbuf_init(&c->out, OUT_MAX);
+    lg_waitq_init(&c->wake);
+    if (lg_run_spawn(a->run, "instance writer", 0, writer_main, c, NULL) != LG_OK) {
+        lg_free(c);
+        return false;
+    }
+    a->conn = v->conn = c;
+    m->mine.incarnation++;
+    m->mine.instance = LG_MEMBER_STARTING;
+    m->mine.pid = (uint32_t)pid;
+    m->mine.shown_state = LG_INSTANCE_STARTING;
+    m->mine.done_epoch = 0;
+    m->mine.address[0] = 0;
+    lg_membership_changed(a->ms);
+    return true;
+}
+
+static void
+take_state(agent *a, lg_member *m, const lg_agent_line *l)
+{
+    const char *state = lg_agent_line_get(l, "state"), *listen = lg_agent_line_get(l, "listen");
+    uint32_t shown = state ? (uint32_t)lg_instance_state_parse(state) : m->mine.shown_state;
+    m->mine.sessions = (uint32_t)lg_agent_line_u64(l, "sessions", 0);
+    if (listen)
+        snprintf(m->mine.listen, sizeof m->mine.listen, "%.*s", LG_MEMBER_ADDRESS - 1, listen);
+    if (shown != m->mine.shown_state) {
+        m->mine.shown_state = shown;
+        lg_membership_changed(a->ms);
+    }
+}
+
+static void
+from_instance(struct visitor *v, const lg_agent_line *l)
+{
+    agent *a = v->a;
+    lg_member *m = lg_membership_member(a->ms);
+    if (a->conn != v->conn)
+        return; /* its process has ended; the rest of its words is void */
+    if (!strcmp(l->type, "READY") && a->welcomed && m->mine.instance == LG_MEMBER_STARTING) {
+        const char *address = lg_agent_line_get(l, "address");
+        snprintf(m->mine.address, sizeof m->mine.address, "%.*s", LG_MEMBER_ADDRESS - 1, address ? address : "");
+        m->mine.instance = LG_MEMBER_READY;
+        lg_membership_changed(a->ms);
+    } else if (!strcmp(l->type, "DONE")) {
+        uint64_t epoch = lg_agent_line_u64(l, "epoch", 0);
+        if (epoch > m->mine.done_epoch)
+            m->mine.done_epoch = epoch;
+        lg_membership_changed(a->ms);
+    } else if (!strcmp(l->type, "STATE")) {
+        take_state(a, m, l);
+    } else if (!strcmp(l->type, "LEAVE")) {
+        a->leaving = true;
+    }
+}
+
+/* ---- visitors ---- */
+
+/* False: done with this visitor. */
+static bool
+on_line(struct visitor *v, char *text)
+{
+    lg_agent_line l;
+    if (lg_agent_line_decode(text, &l) != LG_OK)
+        return false;
+    if (v->conn) {
+        from_instance(v, &l);
+        return true;
+    }
+    if (!strcmp(l.type, "POKE")) {
+        lg_membership_look(v->a->ms);
+        return true;
+    }
+    if (!strcmp(l.type, "HELLO"))
+        return hello(v, &l);
+    if (!strcmp(l.type, "CTL") && v->local)
+        agent_ctl(v->a, v->sock, &l);
+    return false;
+}
+
+static void
+visitor_main(void *arg)
+{
+    struct visitor *v = arg;
+    bool go_on = true;
+    while (go_on) {
+        size_t n;
+        if (v->in_len == sizeof v->in ||
+            lg_sock_read(v->sock, v->in + v->in_len, sizeof v->in - v->in_len, LG_FOREVER, &n) != LG_OK)
+            break;
+        v->in_len += n;
+        char *start = v->in, *nl;
+        while (go_on && (nl = memchr(start, '\n', v->in_len - (size_t)(start - v->in)))) {
+            *nl = 0;
+            go_on = on_line(v, start);
+            start = nl + 1;
+        }
+        v->in_len -= (size_t)(start - v->in);
+        memmove(v->in, start, v->in_len);
+    }
+    if (!v->conn) {
+        lg_sock_close(v->sock);
+    } else if (v->a->conn == v->conn) {
+        v->conn->closing = true; /* the process is looked at by its own fiber */
+        lg_waitq_wake_all(&v->conn->wake);
+        v->a->conn = NULL;
+        agent_child_kill(v->a, "it closed the connection to its agent");
+    }
+    lg_free(v);
+}
+
+struct door {
+    agent *a;
+    lg_sock *listener;
+    bool local;
+};
+
+static void
+door_main(void *arg)
+{
+    struct door *d = arg;
+    for (;;) {
+        lg_sock *s;
+        lg_status st = lg_sock_accept(d->listener, LG_FOREVER, &s);
+        if (st == LG_CLOSED)
+            break;
+        if (st != LG_OK) {
+            (void)!lg_fiber_sleep_until(lg_run_now_ns(d->a->run) + 100 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
+            continue;
+        }
+        struct visitor *v = lg_zalloc(sizeof *v);
+        v->a = d->a;
+        v->sock = s;
+        v->local = d->local;
+        if (lg_run_spawn(d->a->run, "visitor", 0, visitor_main, v, NULL) != LG_OK) {
+            lg_sock_close(s);
+            lg_free(v);
+        }
+    }
+    lg_free(d);
+}
+
+static lg_status
+open_door(agent *a, const char *address, bool local)
+{
+    struct door *d = lg_zalloc(sizeof *d);
+    d->a = a;
+    d->local = local;
+    lg_status st = lg_sock_listen(a->run, address, 64, &d->listener);
+    if (st == LG_OK)
+        st = lg_run_spawn(a->run, "door", 0, door_main, d, NULL);
+    if (st != LG_OK) {
+        lg_log_error(a->log, "agent", "cannot listen at %s: %s", address, lg_status_text(st));
+        lg_free(d);
+    }
+    return st;
+}
+
+lg_status
+agent_listen(agent *a)
+{
+    LG_TRY(open_door(a, a->cfg.socket, true));
+    return open_door(a, a->cfg.address, false);
+}
+
+/* ---- poking a peer ---- */
+
+void
+agent_peer_main(void *arg)
+{
+    struct agent_peer *p = arg;
+    agent *a = p->a;
+    lg_sock *s = NULL;
+    uint64_t told = 0;
+    while (!a->stopping) {
+        while (a->news == told && !a->stopping)
+            (void)!lg_waitq_wait(&a->peers, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+        told = a->news;
+        lg_time limit = lg_run_now_ns(a->run) + LG_SEC;
+        static const char poke[] = "POKE\n";
+        for (int attempt = 0; attempt < 2; attempt++) {
+            if (!s && lg_sock_connect(a->run, a->cfg.peer[p->node], limit, &s) != LG_OK) {
+                s = NULL;
+                break; /* it looks by itself at the next heartbeat */
+            }
+            if (lg_sock_write_all(s, poke, sizeof poke - 1, limit) == LG_OK)
+                break;
+            lg_sock_close(s);
+            s = NULL;
+        }
+    }
+    lg_sock_close(s);
+    lg_free(p);
+}

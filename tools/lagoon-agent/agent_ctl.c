@@ -1,0 +1,265 @@
+/* What lagoonctl asks. Rows show TARGET beside STATE; a command for another node goes into the own
+ * slot, where the other agent finds it. Exit codes: OPERATORS. */
+#include "agent.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK = 0, FAILED = 1, USAGE = 2, NOT_FOUND = 3, TIMED_OUT = 6, NO_QUORUM = 8 };
+
+struct reply {
+    agent *a;
+    lg_sock *sock;
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+};
+
+static void
+flush(struct reply *r)
+{
+    size_t len;
+    if (lg_agent_end(&r->w, &len) == LG_OK)
+        (void)!lg_sock_write_all(r->sock, r->buf, len, lg_run_now_ns(r->a->run) + 5 * LG_SEC);
+}
+
+static void
+end(struct reply *r, int code, const char *message)
+{
+    lg_agent_begin(&r->w, r->buf, "END");
+    lg_agent_add_u64(&r->w, "code", (uint64_t)code);
+    lg_agent_add(&r->w, "message", message);
+    flush(r);
+}
+
+static const lg_vote_slot *
+slot_of(agent *a, uint32_t node)
+{
+    lg_member *m = lg_membership_member(a->ms);
+    return node == a->cfg.node ? &m->mine : &m->seen.slot[node];
+}
+
+/* "2", "lagoon2", "node2": the number at the end; 0: none. */
+static uint32_t
+node_named(agent *a, const char *name)
+{
+    const char *p = name + strlen(name);
+    while (p > name && p[-1] >= '0' && p[-1] <= '9')
+        p--;
+    unsigned long n = *p ? strtoul(p, NULL, 10) : 0;
+    return n < LG_MEMBER_NODES && (a->cfg.nodes >> n & 1) ? (uint32_t)n : 0;
+}
+
+/* ---- rows ---- */
+
+static void
+row_instance(struct reply *r, uint32_t node)
+{
+    agent *a = r->a;
+    lg_member *m = lg_membership_member(a->ms);
+    const lg_vote_slot *s = slot_of(a, node);
+    bool alive = lg_member_alive(m, node, lg_run_now_exact_ns(a->run)) && s->seq;
+    bool member = m->view.members >> node & 1 && m->view.incarnation[node] == s->incarnation;
+    char name[32];
+    snprintf(name, sizeof name, "lagoon%u", node);
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add_u64(&r->w, "node", node);
+    lg_agent_add(&r->w, "name", name);
+    lg_agent_add(&r->w, "target", !s->seq ? "UNKNOWN" : s->target ? "ONLINE" : "OFFLINE");
+    lg_agent_add(&r->w, "state",
+                 alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
+    lg_agent_add(&r->w, "member", member ? "yes" : "no");
+    lg_agent_add_u64(&r->w, "incarnation", s->incarnation);
+    lg_agent_add_u64(&r->w, "pid", s->pid);
+    lg_agent_add_u64(&r->w, "sessions", s->sessions);
+    lg_agent_add_u64(&r->w, "restarts", s->restarts);
+    lg_agent_add(&r->w, "listen", s->listen);
+    lg_agent_add(&r->w, "interconnect", s->address);
+    flush(r);
+}
+
+static void
+row_node(struct reply *r, uint32_t node)
+{
+    agent *a = r->a;
+    lg_member *m = lg_membership_member(a->ms);
+    const lg_vote_slot *s = slot_of(a, node);
+    bool alive = lg_member_alive(m, node, lg_run_now_exact_ns(a->run)) && s->seq;
+    char name[32];
+    snprintf(name, sizeof name, "node%u", node);
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add_u64(&r->w, "node", node);
+    lg_agent_add(&r->w, "name", name);
+    lg_agent_add(&r->w, "state", alive ? "ONLINE" : "OFFLINE");
+    lg_agent_add(&r->w, "instance", alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
+    lg_agent_add(&r->w, "address", node == a->cfg.node ? a->cfg.address : a->cfg.peer[node]);
+    lg_agent_add_u64(&r->w, "heartbeat", s->seq);
+    flush(r);
+}
+
+static void
+row_vote(struct reply *r, uint32_t i)
+{
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add_u64(&r->w, "vote", i + 1);
+    lg_agent_add(&r->w, "path", r->a->cfg.vote[i]);
+    lg_agent_add(&r->w, "state", lg_membership_vote_ok(r->a->ms, i) ? "ONLINE" : "OFFLINE");
+    flush(r);
+}
+
+static void
+row_cluster(struct reply *r)
+{
+    agent *a = r->a;
+    lg_member *m = lg_membership_member(a->ms);
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add_u64(&r->w, "epoch", m->view.epoch);
+    lg_agent_add_u64(&r->w, "members", (uint64_t)__builtin_popcount(m->view.members));
+    lg_agent_add_u64(&r->w, "nodes", (uint64_t)__builtin_popcount(a->cfg.nodes));
+    lg_agent_add(&r->w, "quorum", lg_membership_quorate(a->ms) ? "yes" : "no");
+    lg_agent_add_u64(&r->w, "victims", (uint64_t)__builtin_popcount(m->view.victims));
+    lg_agent_add(&r->w, "fence", !m->view.victims ? "" : m->view.by_lease ? "lease" : "exit");
+    lg_agent_add_u64(&r->w, "lease_ms", a->cfg.lease_ms);
+    lg_agent_add_u64(&r->w, "dead_after_ms", a->cfg.dead_ms);
+    flush(r);
+}
+
+static void
+row_config(struct reply *r)
+{
+    agent *a = r->a;
+    const char *const kv[][2] = {{"node", a->cfg.name},
+                                 {"program", a->cfg.program},
+                                 {"instance_config", a->cfg.instance_config},
+                                 {"instance_log", a->cfg.instance_log},
+                                 {"socket", a->cfg.socket},
+                                 {"address", a->cfg.address}};
+    for (size_t i = 0; i < sizeof kv / sizeof kv[0]; i++) {
+        lg_agent_begin(&r->w, r->buf, "ROW");
+        lg_agent_add(&r->w, "key", kv[i][0]);
+        lg_agent_add(&r->w, "value", kv[i][1]);
+        flush(r);
+    }
+}
+
+static void
+status(struct reply *r, const char *noun, uint32_t only)
+{
+    agent *a = r->a;
+    bool nodes = !strcmp(noun, "node"), instances = !strcmp(noun, "instance");
+    if (!strcmp(noun, "cluster")) {
+        row_cluster(r);
+    } else if (!strcmp(noun, "vote")) {
+        for (uint32_t i = 0; i < a->cfg.vote_count; i++)
+            row_vote(r, i);
+    } else if (nodes || instances) {
+        for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+            if ((a->cfg.nodes >> n & 1) && (!only || only == n))
+                (nodes ? row_node : row_instance)(r, n);
+    } else {
+        end(r, USAGE, "status knows cluster, node, instance and vote");
+        return;
+    }
+    if (lg_membership_quorate(a->ms))
+        end(r, OK, "");
+    else
+        end(r, NO_QUORUM, "this node reaches no majority of the voting files");
+}
+
+/* ---- commands ---- */
+
+void
+agent_command(agent *a, uint32_t verb)
+{
+    lg_member *m = lg_membership_member(a->ms);
+    m->mine.target = verb == AGENT_START || verb == AGENT_RESTART;
+    a->backoff = 0;
+    if (verb != AGENT_START)
+        agent_child_stop(a, verb == AGENT_STOP_NOW ? "immediate" : "normal");
+    lg_membership_changed(a->ms);
+    lg_waitq_wake_all(&a->child_changed);
+}
+
+static void
+send_command(agent *a, uint32_t node, uint32_t verb)
+{
+    lg_member *m = lg_membership_member(a->ms);
+    uint64_t newest = m->seen.slot[node].command_done;
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (slot_of(a, n)->command_seq[node] > newest)
+            newest = slot_of(a, n)->command_seq[node];
+    m->mine.command[node] = verb;
+    m->mine.command_seq[node] = newest + 1;
+    lg_membership_changed(a->ms);
+}
+
+/* Until the instance is where it was sent; a start is done when it is open. */
+static bool
+arrived(agent *a, uint32_t node, uint32_t verb, uint64_t incarnation)
+{
+    const lg_vote_slot *s = slot_of(a, node);
+    bool open = s->shown_state == LG_INSTANCE_OPEN && s->instance == LG_MEMBER_READY;
+    if (verb == AGENT_START)
+        return open;
+    if (verb == AGENT_RESTART)
+        return open && s->incarnation > incarnation;
+    return s->pid == 0;
+}
+
+static void
+command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
+{
+    agent *a = r->a;
+    lg_member *m = lg_membership_member(a->ms);
+    if (!lg_member_alive(m, node, lg_run_now_exact_ns(a->run))) {
+        end(r, NOT_FOUND, "the agent of that node does not run");
+        return;
+    }
+    uint64_t incarnation = slot_of(a, node)->incarnation;
+    if (node == a->cfg.node)
+        agent_command(a, verb);
+    else
+        send_command(a, node, verb);
+    lg_time limit = lg_run_now_ns(a->run) + timeout_s * LG_SEC;
+    while (!arrived(a, node, verb, incarnation)) {
+        if (lg_run_now_ns(a->run) >= limit || a->stopping) {
+            end(r, TIMED_OUT, "asked, but not there in time");
+            return;
+        }
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(a->run) + 20 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
+    }
+    end(r, OK, "");
+}
+
+void
+agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
+{
+    struct reply *r = lg_zalloc(sizeof *r);
+    r->a = a;
+    r->sock = s;
+    const char *verb = lg_agent_line_get(l, "verb"), *noun = lg_agent_line_get(l, "noun");
+    const char *name = lg_agent_line_get(l, "name"), *timeout = lg_agent_line_get(l, "timeout");
+    const char *mode = lg_agent_line_get(l, "mode");
+    uint64_t limit = timeout ? strtoull(timeout, NULL, 10) : 90;
+    uint32_t node = name ? node_named(a, name) : 0;
+    bool instance = noun && (!strcmp(noun, "instance") || !strcmp(noun, "node"));
+    if (!verb || !noun)
+        end(r, USAGE, "a verb and a noun are needed");
+    else if (name && !node)
+        end(r, NOT_FOUND, "there is no such node");
+    else if (!strcmp(verb, "status"))
+        status(r, noun, node);
+    else if (!strcmp(verb, "config")) {
+        row_config(r);
+        end(r, OK, "");
+    } else if (instance && !node)
+        end(r, USAGE, "which one?");
+    else if (instance && !strcmp(verb, "start"))
+        command(r, node, AGENT_START, limit);
+    else if (instance && !strcmp(verb, "stop"))
+        command(r, node, mode && !strcmp(mode, "immediate") ? AGENT_STOP_NOW : AGENT_STOP, limit);
+    else if (instance && !strcmp(verb, "restart"))
+        command(r, node, AGENT_RESTART, limit);
+    else
+        end(r, USAGE, "an agent does not know that verb for that noun");
+    lg_free(r);
+}

@@ -1,0 +1,133 @@
+/* What the membership tells, and what that means for the own instance. */
+#include "agent.h"
+#include "assert.h"
+#include <stdio.h>
+#include <string.h>
+
+static void
+tell_view(agent *a, const lg_member_view *v)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_view av;
+    lg_member_agent_view(v, &av);
+    lg_agent_begin(&w, buf, "VIEW");
+    lg_agent_add_view(&w, &av);
+    agent_say(a, &w);
+    a->view_told = v->epoch;
+}
+
+void
+agent_on_view(void *arg, const lg_member_view *v)
+{
+    agent *a = arg;
+    char members[200] = "", victims[200] = "";
+    for (uint32_t n = 1, at = 0, bt = 0; n < LG_MEMBER_NODES; n++) {
+        if (v->members >> n & 1)
+            at += (uint32_t)snprintf(members + at, sizeof members - at, " %u/%llu", n,
+                                     (unsigned long long)v->incarnation[n]);
+        else if (v->victims >> n & 1)
+            bt += (uint32_t)snprintf(victims + bt, sizeof victims - bt, " %u/%llu", n,
+                                     (unsigned long long)v->incarnation[n]);
+    }
+    lg_log_info(a->log, "member", "view %llu: members%s; victims%s%s; cold starter %u",
+                (unsigned long long)v->epoch, members, victims,
+                v->victims ? (v->by_lease ? " (lease)" : " (exit)") : "", v->cold_node);
+}
+
+void
+agent_on_lease(void *arg, lg_time until)
+{
+    agent *a = arg;
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    a->lease_until = until;
+    if (!a->conn)
+        return;
+    lg_agent_begin(&w, buf, "LEASE");
+    lg_agent_add_u64(&w, "until_ns", until);
+    agent_say(a, &w);
+}
+
+static void
+welcome(agent *a, const lg_member *m, bool cold)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    a->welcomed = true;
+    a->welcomed_cold = cold;
+    if (a->lease_until)
+        agent_on_lease(a, a->lease_until);
+    lg_agent_begin(&w, buf, "WELCOME");
+    lg_agent_add_u64(&w, "incarnation", m->mine.incarnation);
+    lg_agent_add_u64(&w, "cold", cold);
+    agent_say(a, &w);
+    lg_log_info(a->log, "agent", "instance welcomed, incarnation %llu%s",
+                (unsigned long long)m->mine.incarnation, cold ? ", cold start" : "");
+}
+
+static void
+carry_out_commands(agent *a, lg_member *m)
+{
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        const lg_vote_slot *s = &m->seen.slot[n];
+        if (n == a->cfg.node || s->command_seq[a->cfg.node] <= m->mine.command_done)
+            continue;
+        m->mine.command_done = s->command_seq[a->cfg.node];
+        agent_command(a, s->command[a->cfg.node]);
+    }
+}
+
+/* Must the instance end? NULL: no. */
+static const char *
+reason_to_end(agent *a, lg_member *m)
+{
+    bool in_view = lg_member_in_view(m), cold = lg_member_cold_starter(m);
+    if (a->began && !in_view)
+        return "it is out of the view";
+    if (a->welcomed && !a->began && !in_view && !cold) {
+        if (a->welcomed_cold)
+            return "another recovers the cluster";
+        if (m->view.members == 0)
+            return "all members it was to join are gone";
+    }
+    if (a->lease_until && (in_view || cold) && lg_run_now_exact_ns(a->run) >= a->lease_until)
+        return "its lease has ended";
+    return NULL;
+}
+
+void
+agent_on_round(void *arg)
+{
+    agent *a = arg;
+    lg_member *m = lg_membership_member(a->ms);
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    bool cold;
+    carry_out_commands(a, m);
+    if (!a->child || !a->conn)
+        return;
+    const char *why = reason_to_end(a, m);
+    if (why) {
+        lg_agent_begin(&w, buf, "FENCED");
+        agent_say(a, &w);
+        agent_child_kill(a, why);
+        return;
+    }
+    if (!a->welcomed && lg_membership_quorate(a->ms) &&
+        lg_member_may_welcome(m, lg_run_now_exact_ns(a->run), &cold))
+        welcome(a, m, cold);
+    if (!lg_member_in_view(m))
+        return;
+    a->began = true;
+    if (a->view_told < m->view.epoch)
+        tell_view(a, &m->view);
+}
+
+void
+agent_on_news(void *arg)
+{
+    agent *a = arg;
+    a->news++;
+    lg_waitq_wake_all(&a->peers);
+}
