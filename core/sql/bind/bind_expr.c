@@ -1010,7 +1010,8 @@ bind_null_test(lg_level *l, const lg_ast_null_test *t, lg_expr **ret)
 {
     lg_expr *e = lg_expr_new(l->b->arena, LG_EX_IS_NULL, LG_T_BOOL, 1);
     LG_TRY(lg_bind__expr(l, t->arg, &e->args[0]));
-    LG_TRY(lg_bind__resolve_unknown(l->b, &e->args[0]));
+    if (e->args[0]->kind != LG_EX_PARAM) /* a parameter that nothing else tells of is 42P18 */
+        LG_TRY(lg_bind__resolve_unknown(l->b, &e->args[0]));
     e->negated = t->nulltesttype == LG_A_IS_NOT_NULL;
     e->loc = t->h.loc;
     *ret = e;

@@ -12,9 +12,18 @@ typedef struct out {
     const lg_relation *rel;
     lg_strbuf b;
     lg_status st;
+    bool show; /* the next expression shows its coercion though nobody wrote it */
 } out;
 
 static void put(out *o, const lg_expr *e);
+
+/* Operands and arguments show implicit coercions; what stands alone does not. */
+static void
+put_arg(out *o, const lg_expr *e)
+{
+    o->show = true;
+    put(o, e);
+}
 
 /* ---- quoting ---- */
 
@@ -229,7 +238,7 @@ put_list(out *o, lg_expr *const *args, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         if (i)
             lg_strbuf_puts(&o->b, ", ");
-        put(o, args[i]);
+        put_arg(o, args[i]);
     }
 }
 
@@ -391,7 +400,7 @@ put_sql_call(out *o, const lg_expr *e)
 }
 
 static void
-put_func(out *o, const lg_expr *e)
+put_func(out *o, const lg_expr *e, bool show)
 {
     if (e->sql_value) {
         lg_strbuf_puts(&o->b, sql_value_text(e->sql_value));
@@ -402,19 +411,19 @@ put_func(out *o, const lg_expr *e)
     if (e->func.op) {
         lg_strbuf_putc(&o->b, '(');
         if (e->nargs == 2) {
-            put(o, e->args[0]);
+            put_arg(o, e->args[0]);
             lg_strbuf_putc(&o->b, ' ');
         }
         lg_strbuf_printf(&o->b, "%s ", e->func.op->name);
-        put(o, e->args[e->nargs - 1]);
+        put_arg(o, e->args[e->nargs - 1]);
         lg_strbuf_putc(&o->b, ')');
         return;
     }
-    if (e->form == LG_FORM_IMPLICIT) {
+    if (e->form == LG_FORM_IMPLICIT && !show) {
         put(o, e->args[0]);
         return;
     }
-    if (e->form == LG_FORM_EXPLICIT) {
+    if (e->form == LG_FORM_EXPLICIT || e->form == LG_FORM_IMPLICIT) {
         put_cast(o, e->args[0], e->type, e->typmod);
         return;
     }
@@ -426,7 +435,7 @@ put_func(out *o, const lg_expr *e)
             lg_strbuf_puts(&o->b, ", ");
         if (e->variadic && i + 1 == e->nargs)
             lg_strbuf_puts(&o->b, "VARIADIC ");
-        put(o, e->args[i]);
+        put_arg(o, e->args[i]);
     }
     lg_strbuf_putc(&o->b, ')');
 }
@@ -471,10 +480,10 @@ put_case(out *o, const lg_expr *e)
             w = w->args[1];
         put(o, w);
         lg_strbuf_puts(&o->b, " THEN ");
-        put(o, e->args[i + 1]);
+        put_arg(o, e->args[i + 1]);
     }
     lg_strbuf_puts(&o->b, " ELSE ");
-    put(o, e->args[i]);
+    put_arg(o, e->args[i]);
     lg_strbuf_puts(&o->b, " END");
 }
 
@@ -518,10 +527,10 @@ static void
 put_between(out *o, const lg_expr *e, const char *op, const char *close)
 {
     lg_strbuf_putc(&o->b, '(');
-    put(o, e->args[0]);
+    put_arg(o, e->args[0]);
     lg_strbuf_puts(&o->b, op);
     if (e->nargs > 1)
-        put(o, e->args[1]);
+        put_arg(o, e->args[1]);
     lg_strbuf_puts(&o->b, close);
 }
 
@@ -567,6 +576,8 @@ put(out *o, const lg_expr *e)
                                         " IS NOT FALSE",
                                         " IS UNKNOWN",
                                         " IS NOT UNKNOWN"};
+    bool show = o->show;
+    o->show = false;
     if (o->d->slot_name) {
         const char *s = o->d->slot_name(o->d->arg, e);
         if (s) {
@@ -595,7 +606,7 @@ put(out *o, const lg_expr *e)
         lg_strbuf_printf(&o->b, "$%u", e->exec);
         return;
     case LG_EX_FUNC:
-        put_func(o, e);
+        put_func(o, e, show);
         return;
     case LG_EX_AND:
     case LG_EX_OR:
@@ -662,7 +673,7 @@ put(out *o, const lg_expr *e)
         } /* fall through */
     case LG_EX_COERCE_IO:
     case LG_EX_ARRAY_COERCE:
-        if (e->form == LG_FORM_IMPLICIT)
+        if (e->form == LG_FORM_IMPLICIT && !show)
             put(o, e->args[0]);
         else
             put_cast(o, e->args[0], e->type, e->typmod);

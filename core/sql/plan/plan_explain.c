@@ -24,14 +24,35 @@ expr_text(const namer *n, const lg_expr *e)
     return s;
 }
 
+/* The column as the node computes it. */
 static const char *
-output_name(const namer *n, const lg_node *node, uint32_t col)
+computed_name(const namer *n, const lg_node *node, uint32_t col)
 {
     namer in = *n;
     in.node = node;
     if (node->targets && node->kind != LG_NODE_MODIFY)
         return expr_text(&in, node->targets[col]);
     return input_name(&in, (int32_t)col);
+}
+
+static bool
+is_computed(const lg_node *node, uint32_t col)
+{
+    if (node->targets && node->kind != LG_NODE_MODIFY) {
+        const lg_expr *e = node->targets[col];
+        if (e->kind != LG_EX_SLOT || e->slot < 0)
+            return e->kind != LG_EX_SLOT;
+        col = (uint32_t)e->slot;
+    }
+    return node->kind == LG_NODE_AGG && col >= node->agg.ngroup;
+}
+
+/* The same as seen from above: what is no plain column stands in parentheses. */
+static const char *
+output_name(const namer *n, const lg_node *node, uint32_t col)
+{
+    const char *s = computed_name(n, node, col);
+    return is_computed(node, col) ? lg_arena_printf(n->a, "(%s)", s) : s;
 }
 
 static const char *
@@ -345,7 +366,7 @@ group_lines(lines *l, const namer *n, const lg_node *x)
 {
     const char **t = LG_NEWN(l->a, const char *, x->agg.ngroup + 1);
     for (uint32_t i = 0; i < x->agg.ngroup; i++)
-        t[i] = output_name(n, x->left, x->agg.group[i].slot);
+        t[i] = computed_name(n, x->left, x->agg.group[i].slot);
     if (x->agg.ngroup)
         add_line(l, "Group Key", join_texts(l->a, t, x->agg.ngroup, ", ", false));
 }

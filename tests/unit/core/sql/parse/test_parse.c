@@ -22,8 +22,10 @@ LG_TEST(test_parse__statements_come_through)
         const char *sql;
         lg_ast_tag tag;
     } all[] = {
-        {"create table t (a int primary key, b text not null default 'x' check (b <> ''), c serial, "
-         "foreign key (a) references u(x) on delete cascade)", LG_AST_CREATE_STMT},
+        {"create table t (a int primary key, b text not null default 'x' check (b <> ''), c "
+         "serial, "
+         "foreign key (a) references u(x) on delete cascade)",
+         LG_AST_CREATE_STMT},
         {"create table t (a int generated always as identity)", LG_AST_CREATE_STMT},
         {"drop table if exists t cascade", LG_AST_DROP_STMT},
         {"alter table t add column x int, drop column y", LG_AST_ALTER_TABLE_STMT},
@@ -183,8 +185,8 @@ LG_TEST(test_parse__normalize_lifts_constants)
     const char *text;
     lg_parse_const *c;
     uint32_t n;
-    LG_ASSERT_OK(lg_parse_normalize(NULL, "SELECT  \"A\" FROM T /* c */ WHERE x=5 AND y = 'q' and $1",
-                                    a, &text, &c, &n));
+    LG_ASSERT_OK(lg_parse_normalize(
+        NULL, "SELECT  \"A\" FROM T /* c */ WHERE x=5 AND y = 'q' and $1", a, &text, &c, &n));
     CU_ASSERT_STRING_EQUAL(text, "select \"A\" from t where x=$2 and y = $3 and $1");
     CU_ASSERT_EQUAL(n, 2);
     CU_ASSERT_EQUAL(c[1].param, 3);
