@@ -1,5 +1,6 @@
-/* bench-interconnect [--transport T]... [--count N]: an 8 KiB block fetched from another process, p50 and
- * p99 in microseconds, beside a raw round trip of the same transport with both sides spinning.
+/* bench-interconnect [--transport T]... [--count N]: an 8 KiB block fetched from another process,
+ * p50 and p99 in microseconds, beside a raw round trip of the same transport with both sides
+ * spinning.
  *
  *   raw     64 bytes there, 8 KiB back, links only, callbacks, spinning workers
  *   fetch   the same as an lg_rpc_call of a fiber into a named frame, workers that sleep when idle
@@ -95,8 +96,13 @@ fetch_fiber(void *arg)
     uint8_t *frame = lg_alloc_aligned(4096, BLOCK);
     bool paced = strcmp(b->what, "paced") == 0;
     char ask[64] = {0};
-    lg_rpc_request rq = {.node = 2, .type = 0, .payload = ask, .payload_len = sizeof ask,
-                         .reply_body = frame, .reply_body_cap = BLOCK, .deadline = LG_FOREVER};
+    lg_rpc_request rq = {.node = 2,
+                         .type = 0,
+                         .payload = ask,
+                         .payload_len = sizeof ask,
+                         .reply_body = frame,
+                         .reply_body_cap = BLOCK,
+                         .deadline = LG_FOREVER};
     while (b->done < b->count) {
         if (paced)
             (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(b->run) + 200000, LG_WAIT_SLEEP);
@@ -127,13 +133,21 @@ open_side(struct bench *b, bool raw)
     if (lg_run_create(&rc, &b->run) != LG_OK)
         return NULL;
     if (raw) {
-        lg_transport_config tc = {.run = b->run, .kind = b->kind, .address = address,
+        lg_transport_config tc = {.run = b->run,
+                                  .kind = b->kind,
+                                  .address = address,
                                   .events = {b, raw_open, raw_message, raw_down}};
         return lg_transport_create(&tc, &b->t) == LG_OK ? lg_transport_address(b->t) : NULL;
     }
-    lg_rpc_config c = {.run = b->run, .transport = b->kind, .address = address,
-                       .node = b->server ? 2 : 1, .incarnation = 1, .key = "bench", .key_len = 5,
-                       .types = types, .type_count = 1};
+    lg_rpc_config c = {.run = b->run,
+                       .transport = b->kind,
+                       .address = address,
+                       .node = b->server ? 2 : 1,
+                       .incarnation = 1,
+                       .key = "bench",
+                       .key_len = 5,
+                       .types = types,
+                       .type_count = 1};
     if (lg_rpc_create(&c, &b->rpc) != LG_OK)
         return NULL;
     lg_rpc_handle(b->rpc, 0, on_fetch, b);
@@ -239,7 +253,6 @@ main(int argc, char **argv)
     static const char *const whats[] = {"raw", "fetch", "paced"};
     for (unsigned k = 0; k < kind_count; k++)
         for (unsigned i = 0; i < 3; i++)
-            measure_apart(kinds[k], whats[i],
-                          strcmp(whats[i], "paced") ? count : count / 10);
+            measure_apart(kinds[k], whats[i], strcmp(whats[i], "paced") ? count : count / 10);
     return 0;
 }

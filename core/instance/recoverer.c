@@ -10,11 +10,11 @@
 
 struct lg_recoverer {
     lg_recoverer_config cfg;
-    uint64_t pending;     /* slots */
-    uint64_t epoch;       /* of the recovery under way */
-    lg_recovery *rec;     /* this member is the recoverer and has analysed */
-    lg_cf_block *set;     /* sorted by address: the recovery set ... */
-    bool *held;           /* ... and whether a living member has the block */
+    uint64_t pending; /* slots */
+    uint64_t epoch;   /* of the recovery under way */
+    lg_recovery *rec; /* this member is the recoverer and has analysed */
+    lg_cf_block *set; /* sorted by address: the recovery set ... */
+    bool *held;       /* ... and whether a living member has the block */
     uint32_t count, cap;
     lg_recovery_stats stats;
 };
@@ -82,23 +82,13 @@ env_past_image(void *arg, lg_addr addr, void *ret_image)
     return st == LG_CORRUPT || st == LG_INVALID ? LG_NOT_FOUND : st;
 }
 
-/* The disk has the recovered block: the buffer that the image came through gets it too. */
+/* The disk has the recovered block (and the buffer that its image came through): past images may
+ * go. */
 static void
 env_written(void *arg, lg_addr addr, lg_version version)
 {
     lg_recoverer *r = arg;
-    lg_buf_cache *c = r->cfg.cache;
     lg_coherence co = lg_cf_coherence(r->cfg.cf);
-    lg_buf *b = lg_buf_find(c, addr);
-    if (b) {
-        lg_volume_place place;
-        void *image = lg_io_buf_alloc(lg_buf_block_bytes(c));
-        if (b->mode == LG_MODE_X && lg_buf_locate(c, addr, &place) == LG_OK &&
-            lg_volume_read_block(r->cfg.volume, &place, addr, image) == LG_OK)
-            (void)!lg_buf_install(c, b, image, false);
-        lg_free(image);
-        lg_buf_unpin(c, b);
-    }
     co.ops->written(co.self, addr, version);
 }
 
@@ -132,8 +122,8 @@ step_freeze(void *self, const lg_reconf_change *c)
     forget(r); /* of an epoch that is over */
     r->epoch = c->epoch;
     r->pending |= slots_of(c->dead);
-    /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened, even
-     * if the end of that reconfiguration was not seen here. */
+    /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened,
+     * even if the end of that reconfiguration was not seen here. */
     r->pending &= ~slots_of(c->survivors);
     return LG_OK;
 }
@@ -183,16 +173,16 @@ step_analyse(void *self, const lg_reconf_change *c)
     LG_TRY(find_threads(r, threads, &count));
     if (count == 0)
         return LG_OK;
-    lg_recovery_config rc = {.run = r->cfg.run,
-                             .volume = r->cfg.volume,
-                             .dwb = r->cfg.dwb,
-                             .cache = r->cfg.cache,
-                             .clock = r->cfg.clock,
-                             .threads = threads,
-                             .thread_count = count,
-                             .env = {r, env_held, env_past_image, env_written, env_demand_write,
-                                     env_still_valid},
-                             .archive_dir = r->cfg.archive_dir};
+    lg_recovery_config rc = {
+        .run = r->cfg.run,
+        .volume = r->cfg.volume,
+        .dwb = r->cfg.dwb,
+        .cache = r->cfg.cache,
+        .clock = r->cfg.clock,
+        .threads = threads,
+        .thread_count = count,
+        .env = {r, env_held, env_past_image, env_written, env_demand_write, env_still_valid},
+        .archive_dir = r->cfg.archive_dir};
     LG_TRY(lg_recovery_create(&rc, &r->rec));
     LG_TRY(lg_recovery_repair(r->rec));
     LG_TRY(lg_recovery_analyse(r->rec));

@@ -1,8 +1,8 @@
 /* Recoverer: the participant of reconfiguration that recovers the redo threads of dead members.
  *
- * Every member remembers which threads wait to be recovered (dead in this view, or in an earlier one
- * whose recovery was not finished); the view's recoverer does the work, so that its death hands the
- * work on. Thread slot = node - 1.
+ * Every member remembers which threads wait to be recovered (dead in this view, or in an earlier
+ * one whose recovery was not finished); the view's recoverer does the work, so that its death hands
+ * the work on. Thread slot = node - 1.
  *
  *   analyse   recoverer: repairs torn blocks, reads the threads, asks who holds what (those blocks
  *             need no recovery), closes the rest on every member
@@ -10,9 +10,10 @@
  *             releases the threads
  *   opened    all: the threads are done; recoverer: adopt() is called for each dead slot
  *
- * An image to start from comes through the buffer cache (past images of survivors, or the disk), the
- * recovered image goes to disk and back into the cache. Any step restarts harmlessly with a newer view.
- * A cold start has been recovered before the first view (lg_recovery_cold): nothing to do here. */
+ * An image to start from comes through the buffer cache (past images of survivors, or the disk),
+ * the recovered image goes to disk and back into the cache. Any step restarts harmlessly with a
+ * newer view. A cold start has been recovered before the first view (lg_recovery_cold): nothing to
+ * do here. */
 #ifndef LG_INSTANCE_RECOVERER_H
 #define LG_INSTANCE_RECOVERER_H
 
@@ -34,8 +35,8 @@ typedef struct lg_recoverer_config {
     lg_reconf *reconf;
     const char *archive_dir; /* or NULL */
     void *arg;
-    /* The redo of these slots is recovered and open: adopt their undo. In a fiber; should only start
-     * work. May be NULL. */
+    /* The redo of these slots is recovered and open: adopt their undo. In a fiber; should only
+     * start work. May be NULL. */
     void (*adopt)(void *arg, uint64_t slots);
 } lg_recoverer_config;
 

@@ -39,8 +39,8 @@ typedef struct lg_listener_instance {
 
 typedef struct lg_listener_service {
     char name[64];
-    char database[64];    /* what the instances are asked for; "" = the service's name */
-    uint64_t instances;   /* bit i: the i-th of config.instances; 0 = all */
+    char database[64];  /* what the instances are asked for; "" = the service's name */
+    uint64_t instances; /* bit i: the i-th of config.instances; 0 = all */
 } lg_listener_service;
 
 typedef struct lg_listener_config {
@@ -50,8 +50,8 @@ typedef struct lg_listener_config {
     unsigned instance_count;
     lg_listener_service services[LG_LISTENER_MAX_SERVICES];
     unsigned service_count;
-    char status_listen[108]; /* "": none. Who connects gets the state as JSON. */
-    char status_file[256];   /* "": none. Read every probe_ms; see README.md */
+    char status_listen[108];   /* "": none. Who connects gets the state as JSON. */
+    char status_file[256];     /* "": none. Read every probe_ms; see README.md */
     uint64_t probe_ms;         /* 1000 */
     uint64_t probe_timeout_ms; /* 2000 */
     uint64_t probe_failures;   /* 2 */
@@ -84,7 +84,6 @@ typedef struct lg_listener_instance_info {
     char state[24];       /* from the status file; "" unknown */
 } lg_listener_instance_info;
 
-unsigned lg_listener_info(const lg_listener *l, lg_listener_instance_info *ret_infos,
-                          unsigned max);
+unsigned lg_listener_info(const lg_listener *l, lg_listener_instance_info *ret_infos, unsigned max);
 
 #endif

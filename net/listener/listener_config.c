@@ -47,8 +47,7 @@ static lg_status
 duration(const struct reader *r, const char *path, uint64_t *ret)
 {
     lg_status st = lg_config_duration_ms(r->c, path, ret);
-    return st == LG_NOT_FOUND || (st == LG_OK && *ret > 0) ? LG_OK
-                                                           : bad(r, path, "not a duration");
+    return st == LG_NOT_FOUND || (st == LG_OK && *ret > 0) ? LG_OK : bad(r, path, "not a duration");
 }
 
 static lg_status

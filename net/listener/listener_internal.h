@@ -30,7 +30,7 @@ struct lg_listener {
     lg_run *run;
     lg_listener_config cfg;
     lg_log *log;
-    lg_list sockets;  /* struct lg_listener_socket */
+    lg_list sockets; /* struct lg_listener_socket */
     lg_list sessions;
     unsigned session_count;
     lg_listener_target targets[LG_LISTENER_MAX_INSTANCES];

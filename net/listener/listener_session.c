@@ -33,9 +33,9 @@ struct session {
     lg_listener *l;
     lg_sock *client;
     lg_sock *server;
-    int target;     /* -1: none yet */
+    int target; /* -1: none yet */
     bool closed;
-    bool starting;  /* the startup fiber runs */
+    bool starting; /* the startup fiber runs */
     struct pump pump[2];
 };
 

@@ -58,17 +58,17 @@ typedef struct lg_rpc_config {
     lg_scn_clock *scn;     /* may be NULL (agents) */
     const char *transport; /* kind and address as in transport.h */
     const char *address;
-    uint32_t node;         /* this member's number, >= 1 */
+    uint32_t node; /* this member's number, >= 1 */
     uint64_t incarnation;
-    const void *key;       /* cluster key, copied */
+    const void *key; /* cluster key, copied */
     size_t key_len;
     const lg_rpc_type *types; /* must outlive the rpc */
     uint16_t type_count;
-    uint32_t block_bytes;  /* largest body; 0 = 8 KiB */
-    uint32_t credits;      /* 0 = 256 */
-    uint32_t max_calls;    /* pending at once; 0 = 4096 */
-    uint32_t max_queue;    /* messages queued per peer; 0 = 4096 */
-    void *arg;             /* of the two below; either may be NULL */
+    uint32_t block_bytes; /* largest body; 0 = 8 KiB */
+    uint32_t credits;     /* 0 = 256 */
+    uint32_t max_calls;   /* pending at once; 0 = 4096 */
+    uint32_t max_queue;   /* messages queued per peer; 0 = 4096 */
+    void *arg;            /* of the two below; either may be NULL */
     void (*on_peer_up)(void *arg, uint32_t node, uint64_t incarnation);
     void (*on_peer_down)(void *arg, uint32_t node, uint64_t incarnation, lg_status why);
 } lg_rpc_config;
@@ -101,7 +101,7 @@ bool lg_rpc_peer_in_view(const lg_rpc *rpc, uint32_t node);
 /* Names the pending call that a reply completes. May be sent to a third instance, which then
  * replies directly to the caller. */
 typedef struct lg_rpc_token {
-    uint32_t node;        /* of the caller; 0 = the message is one-way, no reply wanted */
+    uint32_t node; /* of the caller; 0 = the message is one-way, no reply wanted */
     uint16_t type;
     uint16_t reserved;
     uint64_t incarnation; /* of the caller */
@@ -114,12 +114,12 @@ typedef struct lg_rpc_msg {
     uint64_t incarnation;
     uint64_t epoch;
     lg_scn scn;
-    lg_rpc_token token; /* node 0: one-way */
-    lg_status status;   /* of a reply: what the replier passed */
-    const void *payload;  /* 8-byte aligned */
+    lg_rpc_token token;  /* node 0: one-way */
+    lg_status status;    /* of a reply: what the replier passed */
+    const void *payload; /* 8-byte aligned */
     uint32_t payload_len;
     uint32_t body_len;
-    const void *body;   /* 8-byte aligned; NULL: none. The reply_body of the call when it named one */
+    const void *body; /* 8-byte aligned; NULL: none. The reply_body of the call when it named one */
 } lg_rpc_msg;
 
 /* m is valid until the handler returns, unless taken. */
@@ -143,15 +143,15 @@ LG_MUST lg_status lg_rpc_throttle(lg_rpc *rpc, uint32_t node, lg_time deadline);
 typedef struct lg_rpc_request {
     uint32_t node;
     uint16_t type;
-    bool cancelable;      /* blocking form only */
-    lg_wait event;        /* blocking form only; 0 = LG_WAIT_RPC_REPLY */
-    const void *payload;  /* copied before the call blocks or returns */
+    bool cancelable;     /* blocking form only */
+    lg_wait event;       /* blocking form only; 0 = LG_WAIT_RPC_REPLY */
+    const void *payload; /* copied before the call blocks or returns */
     uint32_t payload_len;
     uint32_t body_len;
     const void *body;
-    void *reply_body;     /* where the reply's body goes; NULL: stays in the reply. Must stay */
+    void *reply_body;        /* where the reply's body goes; NULL: stays in the reply. Must stay */
     uint32_t reply_body_cap; /* reserved until the call completes */
-    lg_time deadline;     /* LG_FOREVER: until the reply or the peer leaves */
+    lg_time deadline;        /* LG_FOREVER: until the reply or the peer leaves */
 } lg_rpc_request;
 
 /* Blocks until the reply. Returns the replier's status; without a reply LG_PEER_DOWN,
@@ -191,9 +191,9 @@ typedef struct lg_rpc_peer_info {
     uint32_t node;
     uint64_t incarnation;
     bool connected;
-    bool broken;         /* since this epoch */
-    uint32_t queued;     /* waiting for credit or connection */
-    uint32_t credits;    /* left to send with */
+    bool broken;      /* since this epoch */
+    uint32_t queued;  /* waiting for credit or connection */
+    uint32_t credits; /* left to send with */
     uint64_t reconnects;
     uint64_t credit_waits;
     uint64_t messages_sent, messages_received, bytes_sent, bytes_received;

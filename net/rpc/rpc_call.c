@@ -104,8 +104,8 @@ lg_rpc__complete(lg_rpc *rpc, lg_netbuf *reply)
 {
     lg_rpc_rx *rx = lg_rpc__rx(reply);
     lg_rpc_call_slot *s = slot_by_id(rpc, rx->m.token.request_id);
-    bool mine = rx->m.token.node == rpc->cfg.node &&
-                rx->m.token.incarnation == rpc->cfg.incarnation;
+    bool mine =
+        rx->m.token.node == rpc->cfg.node && rx->m.token.incarnation == rpc->cfg.incarnation;
     if (!s || s->completed || !mine) {
         lg_rpc_msg_free(&rx->m);
         return;

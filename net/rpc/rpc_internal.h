@@ -28,15 +28,15 @@
 #define LG_RPC_HELLO_MAX (3 * LG_SEC)
 
 enum { /* control types */
-    LG_RPC_T_HELLO1 = 0xFF00,
-    LG_RPC_T_HELLO2,
-    LG_RPC_T_HELLO3,
-    LG_RPC_T_CREDIT,
+       LG_RPC_T_HELLO1 = 0xFF00,
+       LG_RPC_T_HELLO2,
+       LG_RPC_T_HELLO3,
+       LG_RPC_T_CREDIT,
 };
 
 enum { /* flags of a frame */
-    LG_RPC_F_REPLY = 1,
-    LG_RPC_F_ANY_EPOCH = 2,
+       LG_RPC_F_REPLY = 1,
+       LG_RPC_F_ANY_EPOCH = 2,
 };
 
 /* What precedes every payload on the wire, little-endian. The body follows the payload, padded to
@@ -56,7 +56,7 @@ typedef struct lg_rpc_frame {
     uint32_t body_len;
     uint16_t credits; /* returned to the receiver of this message */
     uint16_t token_type;
-    uint32_t crc;     /* crc32c of this header with crc = 0, then of the payload */
+    uint32_t crc; /* crc32c of this header with crc = 0, then of the payload */
 } lg_rpc_frame;
 _Static_assert(sizeof(lg_rpc_frame) == 72, "wire format");
 
@@ -82,15 +82,15 @@ typedef struct lg_rpc_conn {
     lg_rpc_peer *peer; /* NULL while in handshake or early */
     uint64_t serial;
     bool dialled;
-    bool ready;        /* keys proved both ways */
-    bool hello_sent;   /* acceptor: HELLO2 sent, waits for HELLO3 */
+    bool ready;      /* keys proved both ways */
+    bool hello_sent; /* acceptor: HELLO2 sent, waits for HELLO3 */
     uint32_t peer_node;
     uint64_t peer_incarnation;
     uint8_t nonce[2][LG_RPC_NONCE]; /* 0 dialler's, 1 acceptor's */
-    uint32_t credits;  /* left to send with */
-    uint32_t owed;     /* processed here, not yet returned */
+    uint32_t credits;               /* left to send with */
+    uint32_t owed;                  /* processed here, not yet returned */
     uint64_t used_epoch; /* newest epoch in which an epoch-bound message was sent over it */
-    lg_timer timer;    /* handshake limit */
+    lg_timer timer;      /* handshake limit */
 } lg_rpc_conn;
 
 struct lg_rpc_peer {
@@ -99,22 +99,22 @@ struct lg_rpc_peer {
     uint32_t number;
     uint64_t incarnation;
     char address[128];
-    bool in_view;      /* scratch of set_view */
+    bool in_view; /* scratch of set_view */
     bool broken;
     bool was_up;
     lg_rpc_conn *conn; /* READY one, or NULL */
     lg_rpc_conn *dialling;
     lg_timer redial;
     lg_time redial_ns;
-    lg_list queue;     /* netbufs waiting for credit or connection */
+    lg_list queue; /* netbufs waiting for credit or connection */
     uint32_t queued;
-    lg_waitq room;     /* fibers in throttle */
+    lg_waitq room; /* fibers in throttle */
     lg_rpc_peer_info info;
 };
 
 typedef struct lg_rpc_call_slot {
-    lg_list link;      /* free, pending or completed list */
-    uint64_t id;       /* 0: free */
+    lg_list link; /* free, pending or completed list */
+    uint64_t id;  /* 0: free */
     uint32_t node;
     bool any_epoch;
     bool completed;
@@ -122,7 +122,7 @@ typedef struct lg_rpc_call_slot {
     lg_netbuf *reply;
     void *reply_body;
     uint32_t reply_body_cap;
-    lg_rpc_done done;  /* NULL: a blocked fiber */
+    lg_rpc_done done; /* NULL: a blocked fiber */
     void *arg;
     lg_fiber *fiber;
     lg_timer timer;
@@ -137,9 +137,9 @@ struct lg_rpc {
     uint64_t epoch;
     lg_list peers;
     lg_list conns;
-    lg_list local;     /* netbufs to oneself */
-    lg_list held;      /* netbufs of a newer epoch, in order of arrival */
-    lg_timer kick;     /* runs what must not run inside a call: local, held, completed */
+    lg_list local; /* netbufs to oneself */
+    lg_list held;  /* netbufs of a newer epoch, in order of arrival */
+    lg_timer kick; /* runs what must not run inside a call: local, held, completed */
     uint64_t conn_serial;
     lg_rpc_handler *handlers;
     void **handler_args;
@@ -193,13 +193,13 @@ void lg_rpc__kick(lg_rpc *rpc);
 /* rpc_conn.c */
 void lg_rpc__on_open(void *arg, lg_link *l, bool outgoing);
 void lg_rpc__on_down(void *arg, lg_link *l, lg_status why);
-void lg_rpc__dial(lg_rpc_peer *p);           /* when it is ours to dial and there is no conn */
+void lg_rpc__dial(lg_rpc_peer *p); /* when it is ours to dial and there is no conn */
 void lg_rpc__attach_early(lg_rpc_peer *p);
-void lg_rpc__conn_close(lg_rpc_conn *c);     /* quietly */
+void lg_rpc__conn_close(lg_rpc_conn *c);               /* quietly */
 void lg_rpc__conn_lost(lg_rpc_conn *c, lg_status why); /* closes; the peer may become broken */
 lg_rpc_conn *lg_rpc__conn_by_serial(lg_rpc *rpc, uint64_t serial);
 void lg_rpc__control(lg_rpc_conn *c, lg_netbuf *b); /* a handshake or credit message */
-void lg_rpc__credit_return(lg_rpc_conn *c); /* one more message was processed */
+void lg_rpc__credit_return(lg_rpc_conn *c);         /* one more message was processed */
 void lg_rpc__on_control(lg_rpc_conn *c, const lg_rpc_frame *f, const uint8_t *payload);
 
 /* rpc_send.c */
@@ -216,8 +216,7 @@ typedef struct lg_rpc_out {
 } lg_rpc_out;
 LG_MUST lg_status lg_rpc__send(lg_rpc *rpc, uint32_t node, uint64_t incarnation,
                                const lg_rpc_out *o); /* incarnation 0: whoever is in the view */
-LG_MUST lg_status lg_rpc__throttle(lg_rpc *rpc, uint32_t node, bool any_epoch,
-                                   lg_time deadline);
+LG_MUST lg_status lg_rpc__throttle(lg_rpc *rpc, uint32_t node, bool any_epoch, lg_time deadline);
 void lg_rpc__transmit(lg_rpc_conn *c, lg_netbuf *b);
 void lg_rpc__flush(lg_rpc_peer *p);
 void lg_rpc__purge(lg_rpc_peer *p, bool all); /* else only epoch-bound messages */

@@ -282,24 +282,24 @@ rx_fill(lg_rpc *rpc, lg_netbuf *b, uint64_t conn_serial)
 {
     const lg_rpc_frame *f = lg_rpc__frame(b);
     const uint8_t *payload = b->data + sizeof *f;
-    *lg_rpc__rx(b) = (lg_rpc_rx){
-        .rpc = rpc,
-        .conn_serial = conn_serial,
-        .flags = f->flags,
-        .m = {.type = f->type,
-              .node = f->node,
-              .incarnation = f->incarnation,
-              .epoch = f->epoch,
-              .scn = f->scn,
-              .token = {.node = f->token_node,
-                        .type = f->token_type,
-                        .incarnation = f->token_incarnation,
-                        .request_id = f->request_id},
-              .status = (lg_status)f->status,
-              .payload = payload,
-              .payload_len = f->payload_len,
-              .body_len = f->body_len,
-              .body = f->body_len ? payload + lg_rpc__pad8(f->payload_len) : NULL}};
+    *lg_rpc__rx(b) =
+        (lg_rpc_rx){.rpc = rpc,
+                    .conn_serial = conn_serial,
+                    .flags = f->flags,
+                    .m = {.type = f->type,
+                          .node = f->node,
+                          .incarnation = f->incarnation,
+                          .epoch = f->epoch,
+                          .scn = f->scn,
+                          .token = {.node = f->token_node,
+                                    .type = f->token_type,
+                                    .incarnation = f->token_incarnation,
+                                    .request_id = f->request_id},
+                          .status = (lg_status)f->status,
+                          .payload = payload,
+                          .payload_len = f->payload_len,
+                          .body_len = f->body_len,
+                          .body = f->body_len ? payload + lg_rpc__pad8(f->payload_len) : NULL}};
 }
 
 /* A message of an epoch that is over. Its caller is told; nobody waits for the rest. */

@@ -11,12 +11,12 @@
 #include "sim.h"
 
 typedef struct lg_simnet_knobs {
-    uint64_t latency_min_ns;      /* 15 us */
-    uint64_t latency_var_ns;      /* 100 us: uniform on top */
-    uint32_t slow_per_million;    /* 5,000: messages that take up to slow_ns more */
-    uint64_t slow_ns;             /* 5 ms */
-    uint32_t break_per_million;   /* 0: messages that break their link instead */
-    uint64_t break_after_ns;      /* 2 s */
+    uint64_t latency_min_ns;    /* 15 us */
+    uint64_t latency_var_ns;    /* 100 us: uniform on top */
+    uint32_t slow_per_million;  /* 5,000: messages that take up to slow_ns more */
+    uint64_t slow_ns;           /* 5 ms */
+    uint32_t break_per_million; /* 0: messages that break their link instead */
+    uint64_t break_after_ns;    /* 2 s */
 } lg_simnet_knobs;
 
 void lg_simnet_get(lg_sim *s, lg_simnet_knobs *ret_knobs);

@@ -40,10 +40,10 @@ typedef struct lg_link lg_link;
 #define LG_NETBUF_USER_BYTES 160
 
 typedef struct lg_netbuf {
-    lg_list link;      /* for whoever owns the buffer now */
+    lg_list link; /* for whoever owns the buffer now */
     uint8_t *data;
     uint32_t cap;
-    uint32_t len;      /* bytes of the message */
+    uint32_t len; /* bytes of the message */
     lg_transport *owner;
     uint8_t size_class;
     /* The owner's scratch area: a layer above keeps its view of the message here. */
@@ -85,7 +85,7 @@ enum { LG_TRANSPORT_ONE_SIDED = 1 };
 
 /* LG_UNSUPPORTED: the fabric is not there; LG_INVALID: bad address; LG_SYSTEM: could not listen. */
 LG_MUST lg_status lg_transport_create(const lg_transport_config *cfg, lg_transport **ret_t);
-void lg_transport_destroy(lg_transport *t); /* closes all links; no callbacks */
+void lg_transport_destroy(lg_transport *t);              /* closes all links; no callbacks */
 const char *lg_transport_address(const lg_transport *t); /* what peers pass to connect */
 const char *lg_transport_kind(const lg_transport *t);
 unsigned lg_transport_caps(const lg_transport *t);
@@ -112,7 +112,6 @@ uint32_t lg_link_queued(const lg_link *l); /* messages given to lg_link_send and
 
 /* Registers memory that frames live in (the buffer cache), once, before the first link. */
 LG_MUST lg_status lg_transport_register(lg_transport *t, void *base, size_t size_bytes);
-LG_MUST lg_status lg_transport_frame_ref(lg_transport *t, const void *frame,
-                                         lg_frame_ref *ret_ref);
+LG_MUST lg_status lg_transport_frame_ref(lg_transport *t, const void *frame, lg_frame_ref *ret_ref);
 
 #endif

@@ -11,9 +11,9 @@
  *    the completion queue is drained, what is then still posted goes back to the pool.
  * 3. All completions are taken before events, so that what came before a shutdown is delivered.
  *
- * The event queue is looked at when a completion failed (a connection ended) and by a timer: its own
- * descriptor cannot be trusted (libfabric 1.17's tcp leaves its wake-up signal set after an accept, and
- * an idle worker would spin), and reading the queue costs a system call each time. */
+ * The event queue is looked at when a completion failed (a connection ended) and by a timer: its
+ * own descriptor cannot be trusted (libfabric 1.17's tcp leaves its wake-up signal set after an
+ * accept, and an idle worker would spin), and reading the queue costs a system call each time. */
 #include "transport_internal.h"
 
 #include "assert.h"
@@ -29,8 +29,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OFI_VERSION FI_VERSION(1, 17)
-#define BATCH       32
+#define OFI_VERSION    FI_VERSION(1, 17)
+#define BATCH          32
 #define EVENTS_OPENING (1 * LG_MS) /* looks at the event queue: while a link is opening, else */
 #define EVENTS_IDLE    (10 * LG_MS)
 
@@ -356,8 +356,9 @@ ofi_close(lg_link *l)
     put_all(&((ofi_link *)l)->waiting);
 }
 
+/* provider stays the caller's: see hints_free. */
 static struct fi_info *
-hints_new(const char *provider)
+hints_new(char *provider)
 {
     struct fi_info *h = fi_allocinfo();
     h->caps = FI_MSG;
@@ -369,8 +370,16 @@ hints_new(const char *provider)
     h->domain_attr->data_progress = FI_PROGRESS_MANUAL;
     h->tx_attr->msg_order = FI_ORDER_SAS;
     h->rx_attr->msg_order = FI_ORDER_SAS;
-    h->fabric_attr->prov_name = strdup(provider); /* fi_freeinfo frees it with libc's free */ /* raw: fi_freeinfo frees it */
+    h->fabric_attr->prov_name = provider;
+    /* fi_freeinfo frees it with libc's free */ /* raw: fi_freeinfo frees it */
     return h;
+}
+
+static void
+hints_free(struct fi_info *h)
+{
+    h->fabric_attr->prov_name = NULL; /* not libfabric's to free */
+    fi_freeinfo(h);
 }
 
 static lg_status
@@ -381,7 +390,7 @@ ofi_connect(lg_transport *base, const char *address, lg_link **ret_link)
     LG_TRY(lg_transport__split_address(address, host, sizeof host, port, sizeof port));
     struct fi_info *hints = hints_new(base->kind), *info = NULL;
     int rc = fi_getinfo(OFI_VERSION, host, port, 0, hints, &info);
-    fi_freeinfo(hints);
+    hints_free(hints);
     if (rc)
         return LG_INVALID;
     ofi_link *l = link_new(t, true);
@@ -443,16 +452,15 @@ queues_open(ofi_msg *t)
         return LG_SYSTEM;
     if (fi_domain(t->fabric, t->info, &t->domain, NULL))
         return LG_SYSTEM;
-    struct fi_cq_attr cq = {
-        .size = 8192, .format = FI_CQ_FORMAT_MSG, .wait_obj = FI_WAIT_FD};
+    struct fi_cq_attr cq = {.size = 8192, .format = FI_CQ_FORMAT_MSG, .wait_obj = FI_WAIT_FD};
     if (fi_cq_open(t->domain, &cq, &t->cq, NULL))
         return LG_SYSTEM;
     if (!(t->info->domain_attr->mr_mode & FI_MR_LOCAL))
         return LG_OK;
     for (unsigned i = 0; i < LG_NETBUF_CLASSES; i++) {
         lg_netbuf_pool *p = &t->base.pools[i];
-        if (fi_mr_reg(t->domain, p->memory, p->memory_bytes, FI_SEND | FI_RECV, 0, i, 0,
-                      &t->mr[i], NULL))
+        if (fi_mr_reg(t->domain, p->memory, p->memory_bytes, FI_SEND | FI_RECV, 0, i, 0, &t->mr[i],
+                      NULL))
             return LG_SYSTEM;
     }
     return LG_OK;
@@ -461,8 +469,8 @@ queues_open(ofi_msg *t)
 static lg_status
 listen_open(ofi_msg *t)
 {
-    if (fi_passive_ep(t->fabric, t->info, &t->pep, NULL) ||
-        fi_pep_bind(t->pep, &t->eq->fid, 0) || fi_listen(t->pep))
+    if (fi_passive_ep(t->fabric, t->info, &t->pep, NULL) || fi_pep_bind(t->pep, &t->eq->fid, 0) ||
+        fi_listen(t->pep))
         return LG_SYSTEM;
     struct sockaddr_storage sa = {0};
     size_t len = sizeof sa;
@@ -472,8 +480,7 @@ listen_open(ofi_msg *t)
     if (sa.ss_family == AF_INET6) {
         struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&sa;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        snprintf(t->base.address, sizeof t->base.address, "[%s]:%u", host,
-                 ntohs(in6->sin6_port));
+        snprintf(t->base.address, sizeof t->base.address, "[%s]:%u", host, ntohs(in6->sin6_port));
     } else {
         struct sockaddr_in *in = (struct sockaddr_in *)&sa;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
@@ -500,9 +507,11 @@ ofi_create(const lg_transport_config *cfg, lg_transport **ret_t)
 {
     char host[80], port[16];
     LG_TRY(lg_transport__split_address(cfg->address, host, sizeof host, port, sizeof port));
-    struct fi_info *hints = hints_new(cfg->kind), *info = NULL;
+    char kind[32];
+    snprintf(kind, sizeof kind, "%s", cfg->kind);
+    struct fi_info *hints = hints_new(kind), *info = NULL;
     int rc = fi_getinfo(OFI_VERSION, host, port, FI_SOURCE, hints, &info);
-    fi_freeinfo(hints);
+    hints_free(hints);
     if (rc)
         return LG_UNSUPPORTED;
     ofi_msg *t = lg_zalloc(sizeof *t);

@@ -1,9 +1,10 @@
-/* libfabric, datagram (reliable, unconnected) endpoints: "shm" between processes of one machine, "efa".
+/* libfabric, datagram (reliable, unconnected) endpoints: "shm" between processes of one machine,
+ * "efa".
  *
- * The shm provider cannot wake a sleeper. Beside its region each transport has a doorbell: a page of
- * shared memory that says whether the owner sleeps, and a datagram socket that wakes it. The sender
- * looks at the page after its message is in; the owner sets `asleep`, then looks for messages once
- * more, then sleeps: one of the two sees the other (both with full fences).
+ * The shm provider cannot wake a sleeper. Beside its region each transport has a doorbell: a page
+ * of shared memory that says whether the owner sleeps, and a datagram socket that wakes it. The
+ * sender looks at the page after its message is in; the owner sets `asleep`, then looks for
+ * messages once more, then sleeps: one of the two sees the other (both with full fences).
  *
  * Addresses: shm: the name, made unique with the process id. efa: the provider's raw name in hex.
  * What dead processes left in /dev/shm is removed at creation. */
@@ -120,8 +121,7 @@ bell_ring(rdm *t, lg_raw_link *l)
     if (!p)
         return;
     atomic_thread_fence(memory_order_seq_cst);
-    if (!atomic_load_explicit(&p->asleep, memory_order_relaxed) ||
-        !atomic_exchange(&p->asleep, 0))
+    if (!atomic_load_explicit(&p->asleep, memory_order_relaxed) || !atomic_exchange(&p->asleep, 0))
         return;
     struct sockaddr_un to;
     socklen_t len = bell_address(l->peer_address, &to);
@@ -391,9 +391,11 @@ find_info(rdm *t, const char *name)
     h->domain_attr->av_type = FI_AV_TABLE;
     h->tx_attr->msg_order = FI_ORDER_SAS;
     h->rx_attr->msg_order = FI_ORDER_SAS;
-    h->fabric_attr->prov_name = strdup(t->raw.base.kind); /* freed by fi_freeinfo */ /* raw: fi_freeinfo frees it */
+    h->fabric_attr->prov_name = t->raw.base.kind;
+    /* freed by fi_freeinfo */ /* raw: fi_freeinfo frees it */
     if (fi_getinfo(OFI_VERSION, t->shm ? name : NULL, NULL, t->shm ? FI_SOURCE : 0, h, &info))
         info = NULL;
+    h->fabric_attr->prov_name = NULL; /* not libfabric's to free */
     fi_freeinfo(h);
     return info;
 }
@@ -401,9 +403,8 @@ find_info(rdm *t, const char *name)
 static lg_status
 endpoint_open(rdm *t)
 {
-    struct fi_cq_attr cq = {.size = 4096,
-                            .format = FI_CQ_FORMAT_MSG,
-                            .wait_obj = t->shm ? FI_WAIT_NONE : FI_WAIT_FD};
+    struct fi_cq_attr cq = {
+        .size = 4096, .format = FI_CQ_FORMAT_MSG, .wait_obj = t->shm ? FI_WAIT_NONE : FI_WAIT_FD};
     struct fi_av_attr av = {.type = FI_AV_TABLE, .count = 64};
     if (fi_fabric(t->info->fabric_attr, &t->fabric, NULL) ||
         fi_domain(t->fabric, t->info, &t->domain, NULL) ||
@@ -412,8 +413,8 @@ endpoint_open(rdm *t)
     for (unsigned i = 0; i < LG_NETBUF_CLASSES && t->info->domain_attr->mr_mode & FI_MR_LOCAL;
          i++) {
         lg_netbuf_pool *p = &t->raw.base.pools[i];
-        if (fi_mr_reg(t->domain, p->memory, p->memory_bytes, FI_SEND | FI_RECV, 0, i, 0,
-                      &t->mr[i], NULL))
+        if (fi_mr_reg(t->domain, p->memory, p->memory_bytes, FI_SEND | FI_RECV, 0, i, 0, &t->mr[i],
+                      NULL))
             return LG_SYSTEM;
     }
     if (fi_endpoint(t->domain, t->info, &t->ep, NULL) || fi_ep_bind(t->ep, &t->av->fid, 0) ||

@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CONNECT_REPEAT (5 * LG_MS)
-#define CONNECT_MAX    (2 * LG_SEC)
+#define CONNECT_REPEAT  (5 * LG_MS)
+#define CONNECT_MAX     (2 * LG_SEC)
 #define FAREWELL_ROUNDS 1000
 
 static lg_raw *
@@ -132,8 +132,8 @@ watch_process(lg_raw_link *l, uint32_t pid)
     if (!raw_of(l)->fabric->local || pid == (uint32_t)getpid())
         return;
     l->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (l->pid_fd >= 0 && lg_run_watch_fd(l->base.t->run, l->pid_fd, peer_process_ended, l,
-                                          &l->pid_watch) != LG_OK)
+    if (l->pid_fd >= 0 &&
+        lg_run_watch_fd(l->base.t->run, l->pid_fd, peer_process_ended, l, &l->pid_watch) != LG_OK)
         l->pid_watch = NULL;
 }
 

@@ -20,9 +20,9 @@ enum { LG_RAW_CONNECT = 1, LG_RAW_ACCEPT, LG_RAW_DATA, LG_RAW_CLOSE };
 typedef struct lg_raw_head {
     uint16_t magic;
     uint16_t kind;
-    uint32_t to;     /* the receiver's number of the link; 0 in CONNECT */
+    uint32_t to; /* the receiver's number of the link; 0 in CONNECT */
     uint32_t cookie;
-    uint32_t seq;    /* DATA */
+    uint32_t seq; /* DATA */
 } lg_raw_head;
 _Static_assert(sizeof(lg_raw_head) <= LG_NETBUF_HEADROOM, "head fits");
 
@@ -39,16 +39,16 @@ typedef struct lg_raw_link {
     uint32_t cookie;
     uint32_t tx_seq;
     uint32_t rx_seq;
-    bool attached;       /* the fabric's part is there */
-    bool peer_gone;      /* nothing may be sent any more, not even a farewell */
-    lg_list waiting;     /* netbufs the fabric did not take yet */
-    lg_timer timer;      /* dialler: repeats CONNECT */
+    bool attached;   /* the fabric's part is there */
+    bool peer_gone;  /* nothing may be sent any more, not even a farewell */
+    lg_list waiting; /* netbufs the fabric did not take yet */
+    lg_timer timer;  /* dialler: repeats CONNECT */
     lg_time give_up;
     lg_fd_watch *pid_watch; /* the peer's process, where it is on this machine */
     int pid_fd;
     char peer_address[128];
-    uint32_t farewell;   /* closed: rounds for which CLOSE was tried */
-    uint64_t fabric[4];  /* the fabric's */
+    uint32_t farewell;  /* closed: rounds for which CLOSE was tried */
+    uint64_t fabric[4]; /* the fabric's */
 } lg_raw_link;
 
 typedef struct lg_raw_fabric {
@@ -77,8 +77,8 @@ lg_raw__head(lg_netbuf *b)
 void lg_raw__arrived(lg_raw *t, lg_netbuf *b, void *from);
 void lg_raw__broken(lg_raw_link *l);
 unsigned lg_raw__flush(lg_raw *t);
-/* Says farewell on closed links and frees them; called by the poller, outside of any walk over links
- * and after taking in what has come: a peer that is gone is not written to. */
+/* Says farewell on closed links and frees them; called by the poller, outside of any walk over
+ * links and after taking in what has come: a peer that is gone is not written to. */
 void lg_raw__reap(lg_raw *t, bool at_once);
 
 /* Before destruction: what the peers said last is taken in, in silence. */

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SIM_NODES    64
-#define RETRY_NS     (100 * 1000) /* receiver out of buffers */
+#define SIM_NODES 64
+#define RETRY_NS  (100 * 1000) /* receiver out of buffers */
 
 typedef struct sim_link sim_link;
 
@@ -43,7 +43,7 @@ struct packet {
     lg_list all;  /* in world->packets: freed with the world when their receiver was killed */
     lg_list link; /* in end->rx or end->cut */
     struct conn *conn;
-    unsigned to;  /* end */
+    unsigned to; /* end */
     enum packet_kind kind;
     lg_status why;
     uint32_t len;
@@ -179,8 +179,7 @@ packet_send(struct packet *p)
     lg_list_push_back(&to->cut, &p->link);
     if (!to->break_due) {
         to->break_due = true;
-        (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + w->knobs.break_after_ns, NULL, cut_timeout,
-                        c);
+        (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + w->knobs.break_after_ns, NULL, cut_timeout, c);
     }
 }
 
@@ -247,8 +246,7 @@ static void
 open_arrived(struct packet *p)
 {
     struct conn *c = p->conn;
-    sim_transport *t =
-        lg_strmap_get(c->world->listening, (const char *)p->data, p->len);
+    sim_transport *t = lg_strmap_get(c->world->listening, (const char *)p->data, p->len);
     if (!t || t->base.run != c->end[1].run) {
         end_gone(c, 1, LG_PEER_DOWN);
         return;

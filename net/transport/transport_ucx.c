@@ -189,15 +189,14 @@ ucx_send(lg_raw_link *l, lg_netbuf *b)
     struct endpoint *e = *endpoint_of(l);
     if (e->failed)
         return LG_PEER_DOWN;
-    ucp_request_param_t p = {
-        .op_attr_mask =
-            UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS,
-        .flags = UCP_AM_SEND_FLAG_EAGER | UCP_AM_SEND_FLAG_REPLY,
-        .cb.send = sent,
-        .user_data = b};
+    ucp_request_param_t p = {.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK |
+                                             UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS,
+                             .flags = UCP_AM_SEND_FLAG_EAGER | UCP_AM_SEND_FLAG_REPLY,
+                             .cb.send = sent,
+                             .user_data = b};
     t->sending++;
-    void *rq = ucp_am_send_nbx(e->ep, AM_ID, NULL, 0, lg_raw__head(b),
-                               b->len + sizeof(lg_raw_head), &p);
+    void *rq =
+        ucp_am_send_nbx(e->ep, AM_ID, NULL, 0, lg_raw__head(b), b->len + sizeof(lg_raw_head), &p);
     if (UCS_PTR_IS_PTR(rq))
         return LG_OK;
     t->sending--;

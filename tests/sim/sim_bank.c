@@ -1,10 +1,10 @@
 /* The workload: accounts in blocks, transfers that change two blocks in one mini-transaction, and a
  * ledger, outside of all instances, of what was acknowledged.
  *
- * Block:  header | magic | per account: balance | per node: number of that node's last transfer here
- * A transfer by node N with number S sets mark[N] = S in both blocks. Marks rise, so at the end every
- * acknowledged transfer's number must be at or below the mark in both of its blocks (invariant 11),
- * and the balances must add up to what was put in (atomicity, no lost update). */
+ * Block:  header | magic | per account: balance | per node: number of that node's last transfer
+ * here A transfer by node N with number S sets mark[N] = S in both blocks. Marks rise, so at the
+ * end every acknowledged transfer's number must be at or below the mark in both of its blocks
+ * (invariant 11), and the balances must add up to what was put in (atomicity, no lost update). */
 #include "sim_world.h"
 
 #include "mtr.h"
@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAGIC     0x4b4e4142u
-#define ACCOUNTS  8u
-#define START     1000
-#define CLIENTS   3u
+#define MAGIC    0x4b4e4142u
+#define ACCOUNTS 8u
+#define START    1000
+#define CLIENTS  3u
 
 struct account_block {
     uint32_t magic;

@@ -1,6 +1,6 @@
 /* Invariant 3 over all instances at once: at most one X holder of a block, and no S beside it;
- * holders have the same version; a past image is never newer than the holder's image. Zombies (out of
- * the view, not yet told) do not count: they are fenced. */
+ * holders have the same version; a past image is never newer than the holder's image. Zombies (out
+ * of the view, not yet told) do not count: they are fenced. */
 #include "sim_world.h"
 
 #include "buf.h"

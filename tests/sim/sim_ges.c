@@ -1,6 +1,6 @@
-/* Kind "ges": interconnect, reconfiguration and enqueues only: no disks. Clients on every node lock a
- * few resources in random modes. Checked: no two members ever hold conflicting modes; a lock that a
- * living member holds survives every reconfiguration; after the last fault everybody gets on. */
+/* Kind "ges": interconnect, reconfiguration and enqueues only: no disks. Clients on every node lock
+ * a few resources in random modes. Checked: no two members ever hold conflicting modes; a lock that
+ * a living member holds survives every reconfiguration; after the last fault everybody gets on. */
 #include "sim_world.h"
 
 #include "ges.h"
@@ -72,8 +72,7 @@ check_grant(sim_world *w, const struct hold *h)
     for (unsigned i = 0; i < HOLDS_MAX; i++) {
         const struct hold *o = &s->holds[i];
         if (o == h || o->mode == LG_LOCK_NONE || o->resource != h->resource ||
-            !counts(w, o->node, o->incarnation) ||
-            (o->node == h->node && o->client == h->client))
+            !counts(w, o->node, o->incarnation) || (o->node == h->node && o->client == h->client))
             continue;
         if (lg_lock_conflicts(o->mode, h->mode))
             sim_fail(w, "resource %u: node %u client %u has %s, node %u client %u %s", h->resource,

@@ -1,6 +1,6 @@
-/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql] [--verbose]
- * Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is printed with
- * its reason. The last line is "N passed, N failed". */
+/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql]
+ * [--verbose] Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is
+ * printed with its reason. The last line is "N passed, N failed". */
 #include "sim_world.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* Kind "sql": core/instance as it is. Each node has an agent (a run of its own on the node, so that it
- * shares the node's clock, stalls and cuts, but outlives the instance's process) which speaks the
- * agent's protocol and passes on what the world's clusterware decides. Clients speak SQL over
+/* Kind "sql": core/instance as it is. Each node has an agent (a run of its own on the node, so that
+ * it shares the node's clock, stalls and cuts, but outlives the instance's process) which speaks
+ * the agent's protocol and passes on what the world's clusterware decides. Clients speak SQL over
  * simulated sockets: bank transfers with a ledger row each. */
 #include "sim_world.h"
 
@@ -23,7 +23,7 @@ struct agent {
     lg_heap *heap;
     lg_run *run;
     lg_sock *listener;
-    lg_sock *conn;      /* of the instance that lives now */
+    lg_sock *conn;        /* of the instance that lives now */
     uint64_t incarnation; /* that it was welcomed with; 0: not yet */
     char *outbox[OUTBOX];
     unsigned out_from, out_to;
@@ -128,8 +128,8 @@ talk(struct agent *a)
     a->in_len = 0;
     for (;;) {
         size_t got;
-        lg_status st = lg_sock_read(a->conn, a->in + a->in_len, sizeof a->in - a->in_len,
-                                    LG_FOREVER, &got);
+        lg_status st =
+            lg_sock_read(a->conn, a->in + a->in_len, sizeof a->in - a->in_len, LG_FOREVER, &got);
         if (st != LG_OK)
             return;
         a->in_len += got;
@@ -222,10 +222,10 @@ instance_fiber(void *arg)
 {
     struct running *r = arg;
     sim_node *n = r->n;
-    lg_log *log = n->w->verbose ? lg_log_create(STDERR_FILENO, "sim", LG_LOG_INFO, NULL, NULL)
-                                : NULL;
-    lg_instance_env env = {.run = n->run, .log = log, .stats = lg_run_stats(n->run), .die = die,
-                           .arg = n};
+    lg_log *log =
+        n->w->verbose ? lg_log_create(STDERR_FILENO, "sim", LG_LOG_INFO, NULL, NULL) : NULL;
+    lg_instance_env env = {
+        .run = n->run, .log = log, .stats = lg_run_stats(n->run), .die = die, .arg = n};
     lg_instance_config cfg;
     config_of(n->w, n->id, &cfg);
     sim_node_give_up(n, "instance", lg_instance_run(&env, &cfg, &r->in));
@@ -319,7 +319,8 @@ create_fiber(void *arg)
 {
     sim_world *w = arg;
     struct sql_state *s = state_of(w);
-    lg_log *log = w->verbose ? lg_log_create(STDERR_FILENO, "create", LG_LOG_INFO, NULL, NULL) : NULL;
+    lg_log *log =
+        w->verbose ? lg_log_create(STDERR_FILENO, "create", LG_LOG_INFO, NULL, NULL) : NULL;
     lg_instance_env env = {.run = s->run, .log = log};
     lg_instance_create_config cc = {.instances = w->node_count,
                                     .block_bytes = SIM_BLOCK_BYTES,
@@ -419,12 +420,15 @@ static lg_status
 make_tables(sim_world *w, sim_pg *c)
 {
     char sql[200];
-    LG_TRY(sim_pg_query(c, "create table if not exists accounts (id int primary key, balance bigint)",
-                        NULL, NULL));
-    LG_TRY(sim_pg_query(c, "create table if not exists ledger (op bigint primary key, src int, dst int, "
-                           "amount int)", NULL, NULL));
-    snprintf(sql, sizeof sql, "insert into accounts select g, %d from generate_series(0, %u) g", START,
-             ACCOUNTS - 1);
+    LG_TRY(sim_pg_query(
+        c, "create table if not exists accounts (id int primary key, balance bigint)", NULL, NULL));
+    LG_TRY(
+        sim_pg_query(c,
+                     "create table if not exists ledger (op bigint primary key, src int, dst int, "
+                     "amount int)",
+                     NULL, NULL));
+    snprintf(sql, sizeof sql, "insert into accounts select g, %d from generate_series(0, %u) g",
+             START, ACCOUNTS - 1);
     LG_TRY(sim_pg_query(c, sql, NULL, NULL));
     w->bank_ready = true;
     return LG_OK;

@@ -78,8 +78,12 @@ node_start(sim_world *w, unsigned id, bool cold)
 {
     sim_node *n = node_at(w, id);
     uint64_t incarnation = n->incarnation + 1;
-    *n = (sim_node){
-        .w = w, .id = id, .incarnation = incarnation, .cold = cold, .agent = n->agent, .cut = n->cut};
+    *n = (sim_node){.w = w,
+                    .id = id,
+                    .incarnation = incarnation,
+                    .cold = cold,
+                    .agent = n->agent,
+                    .cut = n->cut};
     n->heap = lg_heap_create();
     lg_run_config rc = {.name = "sim", .sim = w->sim, .sim_node = id, .heap = n->heap};
     lg_heap *outer = lg_heap_switch(n->heap);
@@ -300,7 +304,8 @@ end_hopeless(sim_world *w)
         if (n->failed)
             sim_log(w, "node %u gives up: %s: %s", i, n->why, lg_status_name(n->why_status));
         if (n->failed || ((evicted || other_life) && !n->cut)) {
-            if (w->quiet && n->failed && n->why_status != LG_FENCED && n->why_status != LG_PEER_DOWN)
+            if (w->quiet && n->failed && n->why_status != LG_FENCED &&
+                n->why_status != LG_PEER_DOWN)
                 sim_fail(w, "node %u gave up in quiet times: %s: %s", i, n->why,
                          lg_status_name(n->why_status));
             node_end(w, i);

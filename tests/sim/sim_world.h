@@ -43,13 +43,13 @@ typedef struct sim_kind {
     /* Before the clusterware begins; may step the world. May be NULL. */
     void (*world_begin)(sim_world *w);
     void (*world_end)(sim_world *w);
-    void (*boot)(sim_node *n); /* spawns the first fiber; the node's heap is current */
+    void (*boot)(sim_node *n);  /* spawns the first fiber; the node's heap is current */
     void (*ended)(sim_node *n); /* the process is gone; may be NULL */
     void (*lease)(sim_node *n); /* until n->lease_until, by the node's clock */
     void (*view)(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
     bool (*settled)(const sim_node *n); /* open in the newest view, nothing left to recover */
     struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
-    void (*post_mortem)(sim_world *w); /* a run failed: tells more; may be NULL */
+    void (*post_mortem)(sim_world *w);                /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
 } sim_kind;
 extern const sim_kind sim_kind_storage, sim_kind_sql, sim_kind_ges;
@@ -61,25 +61,25 @@ struct sim_node {
     lg_heap *heap; /* NULL: down */
     lg_run *run;
     sim_instance *inst;
-    void *agent;   /* of the kind; outlives the process */
+    void *agent;     /* of the kind; outlives the process */
     unsigned active; /* transfers under way */
-    bool ready;    /* opened its redo thread: may enter a view */
+    bool ready;      /* opened its redo thread: may enter a view */
     bool was_member; /* never enters a view again in this life once it left */
-    bool open;     /* works in the current epoch, as far as it knows */
-    bool failed;   /* gives up: the world ends it */
+    bool open;       /* works in the current epoch, as far as it knows */
+    bool failed;     /* gives up: the world ends it */
     const char *why;
     lg_status why_status;
     lg_time lease_until; /* by its own clock */
     lg_time last_beat;   /* true time of the last lease given */
     lg_time paused_until;
-    bool cut;      /* from all others */
-    bool cold;     /* started to recover everything */
+    bool cut;           /* from all others */
+    bool cold;          /* started to recover everything */
     lg_time restart_at; /* 0: not planned */
 };
 
 /* What a client was promised. Kept outside of all instances. */
 typedef struct sim_ack {
-    uint64_t op;   /* node << 48 | number */
+    uint64_t op; /* node << 48 | number */
     uint32_t from, to;
     int64_t amount;
 } sim_ack;
@@ -92,24 +92,24 @@ struct sim_world {
     unsigned node_count;
     sim_node node[SIM_MAX_NODES + 1]; /* by id */
     uint64_t epoch;
-    uint64_t members;  /* bit mask by id; 0: the database is down */
+    uint64_t members;                         /* bit mask by id; 0: the database is down */
     uint64_t incarnations[SIM_MAX_NODES + 1]; /* of the members */
-    bool report;       /* somebody lost a connection: a new epoch is due */
-    lg_time view_after; /* not before */
-    bool quiet;        /* no more faults: heal, restart, finish */
-    bool stop_work;    /* the workload ends */
+    bool report;                              /* somebody lost a connection: a new epoch is due */
+    lg_time view_after;                       /* not before */
+    bool quiet;                               /* no more faults: heal, restart, finish */
+    bool stop_work;                           /* the workload ends */
     bool verifying;
-    lg_time until;     /* faults until then */
+    lg_time until; /* faults until then */
     unsigned faults;
     void *kind_state;
-    uint32_t file;     /* of the accounts; 0: not made yet */
+    uint32_t file; /* of the accounts; 0: not made yet */
     bool bank_ready;
     uint32_t account_blocks;
     sim_ack *acks;
     size_t ack_count, ack_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;
-    int verdict;       /* 0 running, 1 fine, -1 failed */
+    int verdict; /* 0 running, 1 fine, -1 failed */
     char message[256];
 };
 

@@ -17,8 +17,8 @@ struct instance {
     lg_run *run;
     lg_sock *listener;
     bool not_open;
-    bool silent;        /* accepts and never answers: stopped */
-    unsigned sessions;  /* startup packets seen */
+    bool silent;       /* accepts and never answers: stopped */
+    unsigned sessions; /* startup packets seen */
     unsigned cancels;
     char database[32];
 };
@@ -164,8 +164,7 @@ body_fiber(void *arg)
     struct world *w = arg;
     lg_listener_config cfg;
     char message[200];
-    LG_ASSERT_OK(
-        lg_listener_config_parse(yaml, strlen(yaml), &cfg, message, sizeof message));
+    LG_ASSERT_OK(lg_listener_config_parse(yaml, strlen(yaml), &cfg, message, sizeof message));
     LG_ASSERT_OK(lg_listener_start(w->run, &cfg, NULL, &w->l));
     pause_ms(50);
     w->body(w);
@@ -281,7 +280,10 @@ body_balance(struct world *w)
     }
 }
 
-LG_TEST(test_listener__balances_and_relays) { with_world(body_balance); }
+LG_TEST(test_listener__balances_and_relays)
+{
+    with_world(body_balance);
+}
 
 static void
 body_services(struct world *w)
@@ -291,7 +293,10 @@ body_services(struct world *w)
     CU_ASSERT_STRING_EQUAL(w->inst[3].database, "lagoon");
 }
 
-LG_TEST(test_listener__service_restricts_and_renames) { with_world(body_services); }
+LG_TEST(test_listener__service_restricts_and_renames)
+{
+    with_world(body_services);
+}
 
 static void
 body_death(struct world *w)
@@ -316,7 +321,10 @@ body_death(struct world *w)
     lg_sock_close(s[0]);
 }
 
-LG_TEST(test_listener__survives_death) { with_world(body_death); }
+LG_TEST(test_listener__survives_death)
+{
+    with_world(body_death);
+}
 
 static void
 body_not_open(struct world *w)
@@ -328,7 +336,10 @@ body_not_open(struct world *w)
     CU_ASSERT_EQUAL(connect_client(w, "lagoon", NULL), 'E');
 }
 
-LG_TEST(test_listener__passes_over_who_is_not_open) { with_world(body_not_open); }
+LG_TEST(test_listener__passes_over_who_is_not_open)
+{
+    with_world(body_not_open);
+}
 
 static void
 body_hang(struct world *w)
@@ -346,7 +357,10 @@ body_hang(struct world *w)
     CU_ASSERT(connect_client(w, "lagoon", NULL) != 2);
 }
 
-LG_TEST(test_listener__closes_clients_of_the_hung) { with_world(body_hang); }
+LG_TEST(test_listener__closes_clients_of_the_hung)
+{
+    with_world(body_hang);
+}
 
 static void
 body_cancel(struct world *w)
@@ -361,7 +375,10 @@ body_cancel(struct world *w)
     CU_ASSERT_EQUAL(w->inst[1].cancels + w->inst[3].cancels, 0);
 }
 
-LG_TEST(test_listener__routes_cancels) { with_world(body_cancel); }
+LG_TEST(test_listener__routes_cancels)
+{
+    with_world(body_cancel);
+}
 
 static void
 body_odd(struct world *w)
@@ -389,7 +406,10 @@ body_odd(struct world *w)
     lg_sock_close(s);
 }
 
-LG_TEST(test_listener__odd_clients) { with_world(body_odd); }
+LG_TEST(test_listener__odd_clients)
+{
+    with_world(body_odd);
+}
 
 LG_TEST(test_listener__config_errors_name_the_key)
 {
@@ -401,7 +421,8 @@ LG_TEST(test_listener__config_errors_name_the_key)
         {"listen: ['a:1']\ninstances: [{id: 0, address: 'x:1'}]\n", "instances[0].id"},
         {"listen: ['a:1']\ninstances: [{id: 1}]\n", "instances[0].address"},
         {"listen: ['a:1']\ninstances: [{id: 1, address: 'x:1'}]\n"
-         "services: [{name: s, instances: [4]}]\n", "services[0].instances[0]"},
+         "services: [{name: s, instances: [4]}]\n",
+         "services[0].instances[0]"},
         {"listen: ['a:1']\ninstances: [{id: 1, address: 'x:1'}]\nnonsense: 1\n", "nonsense"},
         {"listen: ['a:1']\ninstances: [{id: 1, address: 'x:1'}]\nprobe_interval: soon\n",
          "probe_interval"},

@@ -10,8 +10,10 @@
 enum { ECHO, NOTE, FORWARD, KEEP, PING_ANY, LATER, TYPES };
 
 static const lg_rpc_type types[TYPES] = {
-    [ECHO] = {"echo", 0},       [NOTE] = {"note", 0},
-    [FORWARD] = {"forward", 0}, [KEEP] = {"keep", 0},
+    [ECHO] = {"echo", 0},
+    [NOTE] = {"note", 0},
+    [FORWARD] = {"forward", 0},
+    [KEEP] = {"keep", 0},
     [PING_ANY] = {"ping", LG_RPC_ANY_EPOCH},
     [LATER] = {"later", 0}, /* nobody handles it */
 };
@@ -76,8 +78,7 @@ on_forward(void *arg, lg_rpc_msg *m)
         CU_ASSERT_EQUAL(lg_rpc_reply(me->rpc, &t, LG_OK, "three", 6, block, sizeof block), LG_OK);
         return;
     }
-    CU_ASSERT_EQUAL(
-        lg_rpc_send(me->rpc, 3, FORWARD, &m->token, sizeof m->token, NULL, 0), LG_OK);
+    CU_ASSERT_EQUAL(lg_rpc_send(me->rpc, 3, FORWARD, &m->token, sizeof m->token, NULL, 0), LG_OK);
 }
 
 static void
@@ -251,8 +252,8 @@ with_world_of(const char *kind, unsigned count, uint32_t credits, uint64_t seed,
 static lg_status
 call(struct world *w, uint32_t to, uint16_t type, uint64_t ms, lg_rpc_msg **ret)
 {
-    lg_rpc_request rq = {.node = to, .type = type, .payload = "hello", .payload_len = 6,
-                         .deadline = in_ms(ms)};
+    lg_rpc_request rq = {
+        .node = to, .type = type, .payload = "hello", .payload_len = 6, .deadline = in_ms(ms)};
     return lg_rpc_call(w->m[1].rpc, &rq, ret);
 }
 
@@ -273,9 +274,15 @@ body_call(struct world *w)
         block[i] = (uint8_t)(i * 7);
     char big[LG_RPC_MAX_PAYLOAD];
     memset(big, 'b', sizeof big);
-    lg_rpc_request rq = {.node = 2, .type = ECHO, .payload = big, .payload_len = sizeof big,
-                         .body = block, .body_len = sizeof block, .reply_body = frame,
-                         .reply_body_cap = sizeof frame, .deadline = in_ms(5000)};
+    lg_rpc_request rq = {.node = 2,
+                         .type = ECHO,
+                         .payload = big,
+                         .payload_len = sizeof big,
+                         .body = block,
+                         .body_len = sizeof block,
+                         .reply_body = frame,
+                         .reply_body_cap = sizeof frame,
+                         .deadline = in_ms(5000)};
     LG_ASSERT_OK(lg_rpc_call(w->m[1].rpc, &rq, &r));
     CU_ASSERT_PTR_EQUAL(r->body, frame);
     CU_ASSERT_EQUAL(memcmp(frame, block, sizeof block), 0);
@@ -285,10 +292,22 @@ body_call(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].ups, 1);
 }
 
-LG_TEST(test_rpc__call_sim) { with_world_of("sim", 2, 0, 1, body_call); }
-LG_TEST(test_rpc__call_tcp) { with_world_of("tcp", 2, 0, 1, body_call); }
-LG_TEST(test_rpc__call_shm) { with_world_of("shm", 2, 0, 1, body_call); }
-LG_TEST(test_rpc__call_ucx) { with_world_of("ucx", 2, 0, 1, body_call); }
+LG_TEST(test_rpc__call_sim)
+{
+    with_world_of("sim", 2, 0, 1, body_call);
+}
+LG_TEST(test_rpc__call_tcp)
+{
+    with_world_of("tcp", 2, 0, 1, body_call);
+}
+LG_TEST(test_rpc__call_shm)
+{
+    with_world_of("shm", 2, 0, 1, body_call);
+}
+LG_TEST(test_rpc__call_ucx)
+{
+    with_world_of("ucx", 2, 0, 1, body_call);
+}
 
 static void
 body_self(struct world *w)
@@ -301,7 +320,10 @@ body_self(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].notes, 1);
 }
 
-LG_TEST(test_rpc__loop_back) { with_world_of("sim", 2, 0, 2, body_self); }
+LG_TEST(test_rpc__loop_back)
+{
+    with_world_of("sim", 2, 0, 2, body_self);
+}
 
 static void
 body_forward(struct world *w)
@@ -309,8 +331,11 @@ body_forward(struct world *w)
     view_all(w, 1, 14);
     static uint8_t frame[8192];
     lg_rpc_msg *r;
-    lg_rpc_request rq = {.node = 2, .type = FORWARD, .reply_body = frame,
-                         .reply_body_cap = sizeof frame, .deadline = in_ms(5000)};
+    lg_rpc_request rq = {.node = 2,
+                         .type = FORWARD,
+                         .reply_body = frame,
+                         .reply_body_cap = sizeof frame,
+                         .deadline = in_ms(5000)};
     LG_ASSERT_OK(lg_rpc_call(w->m[1].rpc, &rq, &r));
     CU_ASSERT_EQUAL(r->node, 3);
     CU_ASSERT_STRING_EQUAL(r->payload, "three");
@@ -318,8 +343,14 @@ body_forward(struct world *w)
     lg_rpc_msg_free(r);
 }
 
-LG_TEST(test_rpc__third_member_replies) { with_world_of("sim", 3, 0, 3, body_forward); }
-LG_TEST(test_rpc__third_member_replies_tcp) { with_world_of("tcp", 3, 0, 3, body_forward); }
+LG_TEST(test_rpc__third_member_replies)
+{
+    with_world_of("sim", 3, 0, 3, body_forward);
+}
+LG_TEST(test_rpc__third_member_replies_tcp)
+{
+    with_world_of("tcp", 3, 0, 3, body_forward);
+}
 
 struct async {
     unsigned called;
@@ -360,7 +391,10 @@ body_async(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].downs, 0);
 }
 
-LG_TEST(test_rpc__asynchronous_calls) { with_world_of("sim", 2, 0, 4, body_async); }
+LG_TEST(test_rpc__asynchronous_calls)
+{
+    with_world_of("sim", 2, 0, 4, body_async);
+}
 
 /* ---- order and credits ---- */
 
@@ -380,10 +414,22 @@ body_credits(struct world *w)
     CU_ASSERT(info.credit_waits > 0);
 }
 
-LG_TEST(test_rpc__order_under_credits) { with_world_of("sim", 2, 8, 5, body_credits); }
-LG_TEST(test_rpc__order_under_credits_tcp) { with_world_of("tcp", 2, 8, 5, body_credits); }
-LG_TEST(test_rpc__order_under_credits_shm) { with_world_of("shm", 2, 8, 5, body_credits); }
-LG_TEST(test_rpc__order_under_credits_ucx) { with_world_of("ucx", 2, 8, 5, body_credits); }
+LG_TEST(test_rpc__order_under_credits)
+{
+    with_world_of("sim", 2, 8, 5, body_credits);
+}
+LG_TEST(test_rpc__order_under_credits_tcp)
+{
+    with_world_of("tcp", 2, 8, 5, body_credits);
+}
+LG_TEST(test_rpc__order_under_credits_shm)
+{
+    with_world_of("shm", 2, 8, 5, body_credits);
+}
+LG_TEST(test_rpc__order_under_credits_ucx)
+{
+    with_world_of("ucx", 2, 8, 5, body_credits);
+}
 
 static void
 body_taken(struct world *w)
@@ -402,7 +448,10 @@ body_taken(struct world *w)
     WAIT_FOR(w->m[2].notes == 20);
 }
 
-LG_TEST(test_rpc__taken_messages_hold_credit) { with_world_of("sim", 2, 8, 6, body_taken); }
+LG_TEST(test_rpc__taken_messages_hold_credit)
+{
+    with_world_of("sim", 2, 8, 6, body_taken);
+}
 
 static void
 body_overflow(struct world *w)
@@ -422,7 +471,10 @@ body_overflow(struct world *w)
         lg_rpc_msg_free(w->m[2].kept[i]);
 }
 
-LG_TEST(test_rpc__overfull_queue_breaks_the_peer) { with_world_of("sim", 2, 8, 7, body_overflow); }
+LG_TEST(test_rpc__overfull_queue_breaks_the_peer)
+{
+    with_world_of("sim", 2, 8, 7, body_overflow);
+}
 
 /* ---- key, epochs, loss ---- */
 
@@ -440,7 +492,10 @@ body_wrong_key(struct world *w)
     CU_ASSERT_EQUAL(lg_rpc_counters(w->m[2].rpc, ECHO)->received, 0);
 }
 
-LG_TEST(test_rpc__wrong_key_is_refused) { with_world_of("sim", 2, 0, 8, body_wrong_key); }
+LG_TEST(test_rpc__wrong_key_is_refused)
+{
+    with_world_of("sim", 2, 0, 8, body_wrong_key);
+}
 
 static void
 body_epochs(struct world *w)
@@ -464,7 +519,10 @@ body_epochs(struct world *w)
     CU_ASSERT_EQUAL(lg_rpc_set_view(w->m[1].rpc, 1, &none, 0), LG_INVALID);
 }
 
-LG_TEST(test_rpc__epochs) { with_world_of("sim", 2, 0, 9, body_epochs); }
+LG_TEST(test_rpc__epochs)
+{
+    with_world_of("sim", 2, 0, 9, body_epochs);
+}
 
 static void
 body_scn(struct world *w)
@@ -475,7 +533,10 @@ body_scn(struct world *w)
     CU_ASSERT_EQUAL(w->m[1].scn.now, 777);
 }
 
-LG_TEST(test_rpc__scn_is_observed) { with_world_of("sim", 2, 0, 10, body_scn); }
+LG_TEST(test_rpc__scn_is_observed)
+{
+    with_world_of("sim", 2, 0, 10, body_scn);
+}
 
 static void
 change_view(void *arg)
@@ -497,7 +558,10 @@ body_leave(struct world *w)
     CU_ASSERT_FALSE(lg_rpc_peer_in_view(w->m[1].rpc, 2));
 }
 
-LG_TEST(test_rpc__departed_fail_at_once) { with_world_of("sim", 2, 0, 11, body_leave); }
+LG_TEST(test_rpc__departed_fail_at_once)
+{
+    with_world_of("sim", 2, 0, 11, body_leave);
+}
 
 static void
 break_soon(void *arg)
@@ -515,7 +579,7 @@ body_broken(struct world *w)
     LG_ASSERT_OK(lg_run_spawn(here(), "break", 0, break_soon, w, NULL));
     CU_ASSERT_EQUAL(call(w, 2, KEEP, 60000, NULL), LG_PEER_DOWN);
     CU_ASSERT_EQUAL(w->m[1].downs, 1);
-    WAIT_FOR(lg_rpc_peer_connected(w->m[1].rpc, 2)); /* redialled */
+    WAIT_FOR(lg_rpc_peer_connected(w->m[1].rpc, 2));             /* redialled */
     CU_ASSERT_EQUAL(call(w, 2, ECHO, 5000, NULL), LG_PEER_DOWN); /* not in this epoch */
     LG_ASSERT_OK(call(w, 2, PING_ANY, 5000, NULL));
     WAIT_FOR(lg_rpc_peer_connected(w->m[2].rpc, 1));
@@ -523,7 +587,10 @@ body_broken(struct world *w)
     LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__broken_until_next_epoch) { with_world_of("sim", 2, 0, 12, body_broken); }
+LG_TEST(test_rpc__broken_until_next_epoch)
+{
+    with_world_of("sim", 2, 0, 12, body_broken);
+}
 
 static void
 body_restart(struct world *w)
@@ -538,7 +605,10 @@ body_restart(struct world *w)
     LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__restart_is_another_incarnation) { with_world_of("sim", 2, 0, 13, body_restart); }
+LG_TEST(test_rpc__restart_is_another_incarnation)
+{
+    with_world_of("sim", 2, 0, 13, body_restart);
+}
 
 /* A joiner dials before we know the view in which it is: its messages wait for it. */
 static void
@@ -554,7 +624,10 @@ body_early(struct world *w)
     LG_ASSERT_OK(call(w, 3, ECHO, 5000, NULL));
 }
 
-LG_TEST(test_rpc__early_connections) { with_world_of("sim", 3, 0, 14, body_early); }
+LG_TEST(test_rpc__early_connections)
+{
+    with_world_of("sim", 3, 0, 14, body_early);
+}
 
 /* ---- strangers: random and mutated frames over bare links ---- */
 
@@ -601,8 +674,12 @@ body_strangers(struct world *w)
     LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
     lg_link *l = NULL;
     lg_transport *t;
-    lg_transport_config tc = {.run = w->m[1].run, .kind = "sim", .address = "sim:1:99",
-                              .small_buffers = 64, .block_buffers = 8, .large_buffers = 8,
+    lg_transport_config tc = {.run = w->m[1].run,
+                              .kind = "sim",
+                              .address = "sim:1:99",
+                              .small_buffers = 64,
+                              .block_buffers = 8,
+                              .large_buffers = 8,
                               .events = {&l, stranger_open, stranger_message, stranger_down}};
     LG_ASSERT_OK(lg_transport_create(&tc, &t));
     for (unsigned round = 0; round < 300; round++) {

@@ -12,7 +12,7 @@
 
 struct side {
     lg_transport *t;
-    lg_link *l;      /* the newest link */
+    lg_link *l; /* the newest link */
     unsigned opened, down, received, bad;
     lg_status why;
     uint32_t next_seq;
@@ -108,10 +108,13 @@ side_create(struct side *s, lg_run *run, const char *kind, unsigned n)
 {
     char addr[64];
     s->run = run;
-    lg_transport_config cfg = {
-        .run = run, .kind = kind, .address = address_of(kind, n, addr, sizeof addr),
-        .small_buffers = 256, .block_buffers = 64, .large_buffers = 128,
-        .events = {s, on_open, on_message, on_down}};
+    lg_transport_config cfg = {.run = run,
+                               .kind = kind,
+                               .address = address_of(kind, n, addr, sizeof addr),
+                               .small_buffers = 256,
+                               .block_buffers = 64,
+                               .large_buffers = 128,
+                               .events = {s, on_open, on_message, on_down}};
     LG_ASSERT_OK(lg_transport_create(&cfg, &s->t));
 }
 
@@ -259,19 +262,55 @@ body_refused(struct pair *p)
     CU_ASSERT_EQUAL(p->a.opened, 0);
 }
 
-LG_TEST(test_transport__sim_echo) { with_pair("sim", body_echo); }
-LG_TEST(test_transport__sim_close) { with_pair("sim", body_close); }
-LG_TEST(test_transport__sim_refused) { with_pair("sim", body_refused); }
-LG_TEST(test_transport__tcp_echo) { with_pair("tcp", body_echo); }
-LG_TEST(test_transport__tcp_close) { with_pair("tcp", body_close); }
-LG_TEST(test_transport__tcp_refused) { with_pair("tcp", body_refused); }
+LG_TEST(test_transport__sim_echo)
+{
+    with_pair("sim", body_echo);
+}
+LG_TEST(test_transport__sim_close)
+{
+    with_pair("sim", body_close);
+}
+LG_TEST(test_transport__sim_refused)
+{
+    with_pair("sim", body_refused);
+}
+LG_TEST(test_transport__tcp_echo)
+{
+    with_pair("tcp", body_echo);
+}
+LG_TEST(test_transport__tcp_close)
+{
+    with_pair("tcp", body_close);
+}
+LG_TEST(test_transport__tcp_refused)
+{
+    with_pair("tcp", body_refused);
+}
 
-LG_TEST(test_transport__shm_echo) { with_pair("shm", body_echo); }
-LG_TEST(test_transport__shm_close) { with_pair("shm", body_close); }
-LG_TEST(test_transport__shm_refused) { with_pair("shm", body_refused); }
-LG_TEST(test_transport__ucx_echo) { with_pair("ucx", body_echo); }
-LG_TEST(test_transport__ucx_close) { with_pair("ucx", body_close); }
-LG_TEST(test_transport__ucx_refused) { with_pair("ucx", body_refused); }
+LG_TEST(test_transport__shm_echo)
+{
+    with_pair("shm", body_echo);
+}
+LG_TEST(test_transport__shm_close)
+{
+    with_pair("shm", body_close);
+}
+LG_TEST(test_transport__shm_refused)
+{
+    with_pair("shm", body_refused);
+}
+LG_TEST(test_transport__ucx_echo)
+{
+    with_pair("ucx", body_echo);
+}
+LG_TEST(test_transport__ucx_close)
+{
+    with_pair("ucx", body_close);
+}
+LG_TEST(test_transport__ucx_refused)
+{
+    with_pair("ucx", body_refused);
+}
 
 /* ---- two threads, a worker each, which sleeps between messages ---- */
 
@@ -353,9 +392,18 @@ ping_pong(const char *kind)
     pthread_barrier_destroy(&ready);
 }
 
-LG_TEST(test_transport__tcp_wakes_sleepers) { ping_pong("tcp"); }
-LG_TEST(test_transport__shm_wakes_sleepers) { ping_pong("shm"); }
-LG_TEST(test_transport__ucx_wakes_sleepers) { ping_pong("ucx"); }
+LG_TEST(test_transport__tcp_wakes_sleepers)
+{
+    ping_pong("tcp");
+}
+LG_TEST(test_transport__shm_wakes_sleepers)
+{
+    ping_pong("shm");
+}
+LG_TEST(test_transport__ucx_wakes_sleepers)
+{
+    ping_pong("ucx");
+}
 
 /* ---- a process that is killed ---- */
 
@@ -422,9 +470,18 @@ process_death(const char *kind)
     lg_free(k);
 }
 
-LG_TEST(test_transport__tcp_peer_killed) { process_death("tcp"); }
-LG_TEST(test_transport__shm_peer_killed) { process_death("shm"); }
-LG_TEST(test_transport__ucx_peer_killed) { process_death("ucx"); }
+LG_TEST(test_transport__tcp_peer_killed)
+{
+    process_death("tcp");
+}
+LG_TEST(test_transport__shm_peer_killed)
+{
+    process_death("shm");
+}
+LG_TEST(test_transport__ucx_peer_killed)
+{
+    process_death("ucx");
+}
 
 /* ---- faults of the simulated network ---- */
 
@@ -445,7 +502,10 @@ body_partition(struct pair *p)
     CU_ASSERT_EQUAL(p->b.received, 1);
 }
 
-LG_TEST(test_transport__sim_partition_heals_or_breaks) { with_pair("sim", body_partition); }
+LG_TEST(test_transport__sim_partition_heals_or_breaks)
+{
+    with_pair("sim", body_partition);
+}
 
 static void
 body_killed(struct pair *p)
