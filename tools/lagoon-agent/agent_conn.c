@@ -181,7 +181,8 @@ visitor_main(void *arg)
         v->conn->closing = true; /* the process is looked at by its own fiber */
         lg_waitq_wake_all(&v->conn->wake);
         v->a->conn = NULL;
-        agent_child_kill(v->a, "it closed the connection to its agent");
+        if (!v->a->leaving) /* its lease cannot be renewed any more */
+            agent_child_kill(v->a, "it closed the connection to its agent");
     }
     lg_free(v);
 }
