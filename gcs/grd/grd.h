@@ -173,8 +173,8 @@ size_t lg_grd_count(const lg_grd *g);
 /* ---- the requester ----
  *
  *   SENT -> (block or grant: answered) -> (all acks) -> COMPLETE
- * Acks may come before the answer. Content is the newest of what BLOCK and acks bring; with
- * LG_GRD_DISK and no dirty ack, the disk's when that is newer. */
+ * Acks may come before the answer. Content is the newest of what BLOCK and acks bring, and of the disk
+ * unless what came is authoritative (F2). */
 typedef struct lg_grd_req {
     uint64_t key;
     uint64_t id;
@@ -202,9 +202,9 @@ enum lg_grd_req_result {
     LG_GRD_REQ_IGNORE = 4,   /* not for this request */
 };
 void lg_grd_req_init(lg_grd_req *r, uint64_t key, uint64_t id, lg_grd_mode want, lg_grd_mode have);
-/* image: a body came. */
+/* image: a body came. from_pi: a past image: the disk may have a newer one. */
 unsigned lg_grd_req_block(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t version, bool image,
-                          bool dirty, uint32_t acks, uint64_t pi_version);
+                          bool from_pi, bool dirty, uint32_t acks, uint64_t pi_version);
 unsigned lg_grd_req_grant(lg_grd_req *r, uint64_t id, uint8_t how, uint32_t acks, bool claim);
 unsigned lg_grd_req_ack(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t version, bool image,
                         bool dirty);
@@ -222,7 +222,7 @@ typedef struct lg_grd_local {
 typedef struct lg_grd_serve {
     enum {
         LG_GRD_SERVE_REVOKE,  /* take the mode down to `to`, ship the image if `ship` */
-        LG_GRD_SERVE_PI,      /* ship the past image, when the disk has nothing newer */
+        LG_GRD_SERVE_PI,      /* ship the past image; the requester compares with the disk */
         LG_GRD_SERVE_NOTHING, /* NOT_HERE, or an empty INV_ACK */
     } what;
     lg_grd_mode to;

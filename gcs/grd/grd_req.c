@@ -29,14 +29,14 @@ consider_image(lg_grd_req *r, uint64_t version, bool image)
 }
 
 unsigned
-lg_grd_req_block(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t version, bool image, bool dirty,
-                 uint32_t acks, uint64_t pi_version)
+lg_grd_req_block(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t version, bool image,
+                 bool from_pi, bool dirty, uint32_t acks, uint64_t pi_version)
 {
     if (r->id != id || r->complete || r->answered)
         return LG_GRD_REQ_IGNORE;
     unsigned result = consider_image(r, version, image);
     r->answered = true;
-    r->authoritative = true;
+    r->authoritative |= !from_pi;
     r->claim = true;
     r->dirty |= dirty;
     r->acks_expected = acks;

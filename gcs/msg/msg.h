@@ -68,7 +68,10 @@ typedef struct lg_msg_gcs_block {
     uint8_t dirty;       /* the duty to write it comes along */
     uint8_t acks;        /* invalidation acks to wait for */
     uint8_t hops;
-    uint8_t pad[4];
+    uint8_t from_pi;     /* a past image: the disk may be newer */
+    uint8_t busy;        /* the holder had to flush redo first */
+    uint8_t pad[2];
+    uint64_t disk_version; /* known to the sender to be on disk */
 } lg_msg_gcs_block;
 
 typedef struct lg_msg_gcs_claim {
@@ -132,11 +135,12 @@ typedef struct lg_msg_gcs_cr_forward {
     lg_rpc_token token; /* of the reader's call */
 } lg_msg_gcs_cr_forward;
 
-typedef struct lg_msg_gcs_write_through {
-    uint64_t key;
-    uint64_t version;
-    lg_rpc_token token; /* node 0: take the message's own */
-} lg_msg_gcs_write_through;
+typedef struct lg_msg_gcs_held_reply { /* a bit per block asked for */
+    uint32_t count;
+    uint32_t pad;
+    uint8_t held[512 / 8];       /* in S or X here */
+    uint8_t past_image[512 / 8]; /* a past image here */
+} lg_msg_gcs_held_reply;
 
 /* GCS_HELD and GCS_GATE: lg_msg_gcs_version[count] follow. */
 enum { LG_LIST_FIRST = 1, LG_LIST_LAST = 2 };
@@ -196,7 +200,7 @@ typedef struct lg_msg_reconf_step {
     uint64_t base_members;
     uint64_t pending;      /* dead nodes whose recovery this member has not seen finished */
     uint32_t step;
-    int32_t status;
+    uint32_t partial; /* it has begun to rebuild since it was open last: not incremental */
 } lg_msg_reconf_step;
 
 typedef struct lg_msg_scn {
@@ -205,12 +209,13 @@ typedef struct lg_msg_scn {
 
 typedef struct lg_msg_tx {
     uint64_t xid;
+    uint64_t snapshot;
 } lg_msg_tx;
 
 typedef struct lg_msg_tx_reply {
-    uint64_t scn;   /* commit SCN */
-    uint32_t state; /* as txn defines it */
-    uint32_t pad;
+    uint64_t scn;         /* commit SCN */
+    uint32_t state;       /* as txn defines it */
+    uint32_t upper_bound; /* as txn defines it */
 } lg_msg_tx_reply;
 
 typedef struct lg_msg_any {

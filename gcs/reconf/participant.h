@@ -19,7 +19,8 @@
  *
  * analyse, recover: called on every member, also those that have nothing to do; both are left out when
  * nobody is dead. A member whose own former incarnation is among the dead, and everybody on a cold
- * start, gets thaw only after recover: its redo thread is not its own before.
+ * start, is open (lg_reconf_open_epoch, on_open) only after recover: its redo thread is not its own before.
+ * At freeze only epoch, self and members are known; dead, survivors and the rest from rebuild on.
  *
  * Any pointer may be NULL.
  */

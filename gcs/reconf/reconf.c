@@ -14,6 +14,7 @@
 typedef struct peer_state {
     uint32_t reached; /* steps finished + 1; 0: not heard of */
     uint64_t base_epoch, base_members, pending;
+    bool partial;
 } peer_state;
 
 struct lg_reconf {
@@ -30,6 +31,7 @@ struct lg_reconf {
     peer_state peers[LG_NODES_MAX];
     uint64_t open_epoch, open_members; /* the base: the last view opened here */
     uint64_t done_epoch;               /* the last script that ran to its end */
+    bool partial;                      /* a rebuild has begun since */
     uint64_t pending;                  /* dead nodes not known to be recovered */
 
     lg_reconf_change change;
@@ -55,6 +57,7 @@ on_step(void *arg, lg_rpc_msg *m)
     p->base_epoch = s->base_epoch;
     p->base_members = s->base_members;
     p->pending = s->pending;
+    p->partial = s->partial != 0;
     lg_waitq_wake_all(&r->changed);
 }
 
@@ -72,7 +75,8 @@ barrier(lg_reconf *r, const lg_reconf_change *c, lg_reconf_step step)
     m.base_epoch = r->open_epoch == c->epoch ? r->peers[c->self].base_epoch : r->open_epoch;
     m.base_members = r->open_epoch == c->epoch ? r->peers[c->self].base_members : r->open_members;
     m.pending = r->open_epoch == c->epoch ? r->peers[c->self].pending : r->pending;
-    r->peers[c->self] = (peer_state){step + 1, m.base_epoch, m.base_members, m.pending};
+    m.partial = r->open_epoch == c->epoch ? r->peers[c->self].partial : r->partial;
+    r->peers[c->self] = (peer_state){step + 1, m.base_epoch, m.base_members, m.pending, m.partial != 0};
     for (uint32_t i = 0; i < c->count; i++)
         if (c->list[i].node != c->self) /* if it is lost, a newer view will say so */
             (void)!lg_rpc_send(r->cfg.rpc, c->list[i].node, LG_MSG_RECONF_STEP, &m, sizeof m, NULL, 0);
@@ -112,6 +116,8 @@ change_complete(const lg_reconf *r, lg_reconf_change *c)
     for (uint32_t i = 0; i < c->count; i++) {
         uint32_t node = c->list[i].node;
         const peer_state *p = &r->peers[node];
+        if (p->partial) /* also a member that was never open may hold something */
+            c->incremental = false;
         if (p->base_epoch == 0) {
             c->joiners |= 1ULL << node;
             continue;
@@ -164,16 +170,24 @@ begin(lg_reconf *r, lg_reconf_step step)
         r->record->start[step] = now;
 }
 
+/* Global work goes on: blocks and enqueues outside the closed set. */
 static void
 thaw(lg_reconf *r, const lg_reconf_change *c)
 {
     begin(r, LG_RECONF_THAW);
-    r->open_epoch = c->epoch;
-    r->open_members = c->members;
-    r->pending = c->dead;
     for (unsigned i = 0; i < r->participant_count; i++)
         if (r->participants[i].thaw)
             r->participants[i].thaw(r->participants[i].self, c);
+}
+
+/* The instance is open: this view is the base that the next change is measured from. */
+static void
+set_open(lg_reconf *r, const lg_reconf_change *c)
+{
+    r->open_epoch = c->epoch;
+    r->open_members = c->members;
+    r->partial = false;
+    r->pending = c->dead;
     if (r->cfg.on_open)
         r->cfg.on_open(r->cfg.arg, c->epoch);
     lg_waitq_wake_all(&r->changed);
@@ -203,6 +217,7 @@ run_script(lg_reconf *r, lg_reconf_change *c)
     r->record->recoverer = c->recoverer;
 
     begin(r, LG_RECONF_REBUILD);
+    r->partial = true; /* masters forget: until we are open, only a full rebuild will do */
     LG_TRY(run_step(r, c, LG_RECONF_REBUILD));
     LG_TRY(barrier(r, c, LG_RECONF_REBUILD));
 
@@ -214,15 +229,16 @@ run_script(lg_reconf *r, lg_reconf_change *c)
     /* Needed in any case: whoever thaws may ask any master, and each master must have heard everybody's
      * holdings: it has when it has passed the barrier before, which it says with this one. */
     LG_TRY(barrier(r, c, LG_RECONF_ANALYSE));
+    thaw(r, c);
     if (!late)
-        thaw(r, c);
+        set_open(r, c);
     if (recovery) {
         begin(r, LG_RECONF_RECOVER);
         LG_TRY(run_step(r, c, LG_RECONF_RECOVER));
         LG_TRY(barrier(r, c, LG_RECONF_RECOVER));
     }
     if (late)
-        thaw(r, c);
+        set_open(r, c);
     begin(r, LG_RECONF_OPEN);
     LG_TRY(run_step(r, c, LG_RECONF_OPEN));
     r->pending = 0;

@@ -139,6 +139,9 @@ void lg_buf_unpin(lg_buf_cache *c, lg_buf *b);
  * has it yet; the sender's duty to write it came along (rec_lsn = this thread's current end). Sets
  * nothing of the mode. */
 LG_MUST lg_status lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty);
+/* The duty to write the block came to us (whoever had it is gone, or gave it up): a block held in S or X
+ * that is not known to be on disk in this version turns dirty. */
+void lg_buf_adopt(lg_buf_cache *c, lg_buf *b);
 /* Sets the mode after a grant (asserts it does not go down). */
 void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
 

@@ -60,6 +60,14 @@ lg_buf_recovered(lg_buf_cache *c, lg_addr addr, const void *image)
 }
 
 void
+lg_buf_adopt(lg_buf_cache *c, lg_buf *b)
+{
+    if (b->mode >= LG_MODE_S && b->valid && !b->dirty && c->cfg.redo &&
+        b->disk_version != lg_block_version(b->data))
+        lg_buf__mark_dirty(lg_buf__frame_of(b), lg_redo_end(c->cfg.redo));
+}
+
+void
 lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode)
 {
     LG_ASSERT(mode >= b->mode);

@@ -21,7 +21,7 @@ typedef struct msg {
     lg_grd_action act;
     uint64_t key, id, version, pi_version;
     uint32_t from, acks;
-    bool image, dirty;
+    bool image, dirty, from_pi;
 } msg;
 
 typedef struct chan {
@@ -229,15 +229,9 @@ serve(world *w, uint32_t n, uint32_t k, bool answer)
                                            .pi_version = pi});
     } else if (p.what == LG_GRD_SERVE_PI) {
         w->pi_served++;
-        if (w->disk[k] >= b->version) {
-            b->pi = false;
-            p.what = LG_GRD_SERVE_NOTHING;
-        } else {
-            r.version = b->version;
-            r.image = true;
-            r.dirty = !inv;
-            r.pi_version = b->version;
-        }
+        r.version = b->version;
+        r.image = r.from_pi = true;
+        r.pi_version = b->version;
     }
     if (!answer)
         return;
@@ -273,7 +267,8 @@ deliver(world *w, uint32_t from, uint32_t to)
         break;
     case M_BLOCK:
         if (b->pending && b->sent)
-            res = lg_grd_req_block(&b->req, from, m.id, m.version, m.image, m.dirty, m.acks, m.pi_version);
+            res = lg_grd_req_block(&b->req, from, m.id, m.version, m.image, m.from_pi, m.dirty, m.acks,
+                                   m.pi_version);
         break;
     case M_ACK:
         if (b->pending && b->sent)
