@@ -818,25 +818,91 @@ whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
     return e;
 }
 
+/* ---- a column that is not there: PostgreSQL's hints ---- */
+
+static uint32_t
+edit_distance(const char *x, const char *y)
+{
+    uint32_t n = (uint32_t)strlen(x), m = (uint32_t)strlen(y), row[65];
+    if (n > 63 || m > 63)
+        return 64;
+    for (uint32_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (uint32_t i = 1; i <= n; i++) {
+        uint32_t diag = row[0];
+        row[0] = i;
+        for (uint32_t j = 1; j <= m; j++) {
+            uint32_t sub = diag + (x[i - 1] != y[j - 1]);
+            uint32_t del = row[j] + 1, ins = row[j - 1] + 1;
+            diag = row[j];
+            row[j] = sub < del ? (sub < ins ? sub : ins) : (del < ins ? del : ins);
+        }
+    }
+    return row[m];
+}
+
+#define MAX_FUZZY 3u
+
+typedef struct fuzzy {
+    uint32_t distance;
+    uint32_t hits;
+    const lg_nsitem *item[2];
+    const char *column[2];
+} fuzzy;
+
+static void
+fuzzy_item(fuzzy *f, const lg_nsitem *it, const char *table, const char *name)
+{
+    uint32_t base = table ? edit_distance(table, it->name) : 0;
+    for (uint32_t c = 0; c < it->ncols; c++) {
+        if (!it->col_names[c])
+            continue;
+        uint32_t d = base + edit_distance(name, it->col_names[c]);
+        if (d > MAX_FUZZY || d > strlen(name) / 2 || d > f->distance)
+            continue;
+        if (d < f->distance)
+            f->hits = 0;
+        f->distance = d;
+        if (f->hits < 2) {
+            f->item[f->hits] = it;
+            f->column[f->hits] = it->col_names[c];
+        }
+        f->hits++;
+    }
+}
+
 static lg_status
 column_missing(lg_level *l, const char *table, const char *name, int32_t loc)
 {
+    lg_error *err = l->b->err;
+    fuzzy f = {.distance = MAX_FUZZY + 1};
     if (table)
-        return lg_bind__error(l->b, loc, "42703", "column %s.%s does not exist", table, name);
-    lg_bind__error(l->b, loc, "42703", "column \"%s\" does not exist", name);
-    /* PostgreSQL's hint when the name exists where it cannot be seen from here. */
+        lg_bind__error(l->b, loc, "42703", "column %s.%s does not exist", table, name);
+    else
+        lg_bind__error(l->b, loc, "42703", "column \"%s\" does not exist", name);
     for (lg_level *at = l; at; at = at->parent)
         for (uint32_t i = 0; i < at->nns; i++) {
             const lg_nsitem *it = &at->ns[i];
             bool amb;
-            if (it->name && it->rte && find_in_item(it, name, &amb) >= 0) {
-                lg_error_detail(l->b->err,
-                                "There is a column named \"%s\" in table \"%s\", but it cannot be "
-                                "referenced from this part of the query.",
-                                name, it->name);
+            if (!it->name || !it->rte)
+                continue;
+            if (!table && find_in_item(it, name, &amb) >= 0) {
+                lg_error_hint(err,
+                              "There is a column named \"%s\" in table \"%s\", but it cannot be "
+                              "referenced from this part of the query.",
+                              name, it->name);
                 return LG_SQL;
             }
+            fuzzy_item(&f, it, table, name);
         }
+    if (f.hits == 1)
+        lg_error_hint(err, "Perhaps you meant to reference the column \"%s.%s\".", f.item[0]->name,
+                      f.column[0]);
+    else if (f.hits == 2)
+        lg_error_hint(err,
+                      "Perhaps you meant to reference the column \"%s.%s\" or the column "
+                      "\"%s.%s\".",
+                      f.item[0]->name, f.column[0], f.item[1]->name, f.column[1]);
     return LG_SQL;
 }
 

@@ -47,6 +47,13 @@ typedef struct lg_outer {
     uint32_t exec;
 } lg_outer;
 
+/* A subquery of WHERE that is joined instead (plan_pullup.c). */
+typedef struct lg_semi {
+    uint32_t rte;
+    uint8_t type; /* LG_JOIN_SEMI, LG_JOIN_ANTI */
+    lg_expr *on;
+} lg_semi;
+
 typedef struct lg_pq {
     lg_planner *p;
     struct lg_pq *parent;
@@ -56,6 +63,8 @@ typedef struct lg_pq {
     uint32_t *cte_plan; /* plan's index of each CTE; UINT32_MAX: inlined */
     uint32_t worktable; /* of the recursive union being planned at this level's child; node id */
     bool has_outer_join;
+    uint32_t nsemis;
+    lg_semi *semis;
     /* columns of each range table entry that something above the scan uses */
     bool **needed;         /* [rte][attno], system columns at attno + 8 */
     lg_expr *all_quals;    /* WHERE and inner ON conditions, for rechecks */
@@ -127,6 +136,9 @@ LG_MUST lg_status lg_plan__take_outer(lg_pq *pq, const lg_pq *child, uint32_t *r
                                       lg_outer **ret);
 void lg_plan__mark_needed(lg_pq *pq, const lg_expr *e);
 void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
+
+/* --- plan_pullup.c --- */
+void lg_plan__pull_up_sublinks(lg_pq *pq);
 
 /* --- plan_path.c --- */
 void lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_item *order,

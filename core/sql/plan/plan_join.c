@@ -312,6 +312,42 @@ flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
     }
 }
 
+/* Subqueries that were pulled up join after everything that their condition names. */
+static lg_status
+semi_items(problem *pr)
+{
+    lg_pq *pq = pr->pq;
+    lg_planner *p = pq->p;
+    for (uint32_t i = 0; i < pq->nsemis; i++) {
+        const lg_semi *s = &pq->semis[i];
+        lg_item *it;
+        LG_TRY(leaf_item(pr, s->rte, &it));
+        lg_expr **list;
+        bool *self = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
+        uint32_t n = lg_plan__split_and(p, s->on, &list);
+        self[s->rte] = true;
+        it->type = s->type;
+        it->on = LG_NEWN(p->a, lg_expr *, n + 1);
+        it->local = LG_NEWN(p->a, lg_expr *, n + 1);
+        for (uint32_t k = 0; k < n; k++) {
+            if (only_from(pr, list[k], self)) {
+                it->local[it->nlocal++] = list[k];
+                continue;
+            }
+            it->on[it->non++] = list[k];
+            it->needs |= mask_of(pr, list[k]);
+        }
+        it->needs &= ~(1ULL << (pr->n - 1));
+        /* an outer join's right side is there only after its own needs */
+        for (uint32_t k = 0; k + 1 < pr->n; k++)
+            if ((it->needs >> k & 1) && pr->items[k].type != LG_JOIN_INNER)
+                it->needs |= pr->items[k].needs;
+        if (!it->needs)
+            it->needs = 1;
+    }
+    return LG_OK;
+}
+
 /* ---- Vars to slots ---- */
 
 typedef struct fixer {
@@ -1017,6 +1053,7 @@ lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder, lg_built *r
     reduce_outer(q->from, pr->nonnull);
     uint64_t mask;
     LG_TRY(flatten(pr, q->from, &mask));
+    LG_TRY(semi_items(pr));
     add_conds(pr, q->where);
     lg_expr *all = NULL;
     for (uint32_t i = 0; i < pr->ncond; i++)

@@ -342,6 +342,7 @@ lg_status
 lg_plan__prepare(lg_pq *pq)
 {
     lg_query *q = pq->q;
+    lg_plan__pull_up_sublinks(pq);
     pq->needed = LG_NEWN(pq->p->a, bool *, q->nrtes + 1);
     for (uint32_t i = 0; i < q->nrtes; i++)
         pq->needed[i] = LG_NEWN(pq->p->a, bool, q->rtes[i]->ncols + LG_NEEDED_BASE + 1);
@@ -355,6 +356,10 @@ lg_plan__prepare(lg_pq *pq)
     if (q->on_conflict) {
         LG_TRY(prep_targets(pq, q->on_conflict->set, q->on_conflict->nset));
         LG_TRY(lg_plan__expr(pq, q->on_conflict->where, &q->on_conflict->where));
+    }
+    for (uint32_t i = 0; i < pq->nsemis; i++) {
+        LG_TRY(lg_plan__expr(pq, pq->semis[i].on, &pq->semis[i].on));
+        lg_plan__mark_needed(pq, pq->semis[i].on);
     }
     lg_plan__mark_needed(pq, q->where);
     lg_plan__mark_needed(pq, q->having);

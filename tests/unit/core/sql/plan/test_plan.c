@@ -4,6 +4,7 @@
 #include "plan.h"
 #include "strbuf.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 static void
 show(const lg_plan *p, const lg_node *n, int depth, lg_strbuf *out, fixture *f)
@@ -36,7 +37,7 @@ plan_is(const char *sql, const char *want)
         st = lg_plan_query(&f.b, q, NULL, &p);
     if (st == LG_OK)
         show(p, p->root, 0, &out, &f);
-    if (st != LG_OK || (want && strcmp(out.data, want)))
+    if (st != LG_OK || getenv("LG_SHOW") || (want && strcmp(out.data, want)))
         printf("%s\n%s%s\n", sql, st ? f.err.message ? f.err.message : "?" : "got\n",
                st ? "" : out.data);
     CU_ASSERT_EQUAL(st, LG_OK);
@@ -81,6 +82,23 @@ LG_TEST(test_plan__joins)
     plan_is("select * from t, lateral (select * from u where u.t_id = t.id limit 1) z", NULL);
     plan_is("select * from t, generate_series(1, t.a) g", NULL);
     plan_is("select * from t right join (u join t x on x.id = u.t_id) on t.id = u.t_id", NULL);
+}
+
+LG_TEST(test_plan__semi_joins)
+{
+    plan_is("select * from t where id = 3 and exists (select 1 from u where u.t_id = t.id)",
+            "Nested Loop Semi Join\n  Index Scan using t_pkey on t [Index Cond: (t.id = 3)]\n"
+            "  Index Only Scan using u_t_id on u [Index Cond: (u.t_id = t.id)]\n");
+    plan_is("select b from t where not exists (select 1 from u where u.t_id = t.id)",
+            "Hash Anti Join [Hash Cond: (t.id = u.t_id)]\n  Seq Scan on t\n  Seq Scan on u\n");
+    plan_is("select b from t where id in (select t_id from u where v = 'x')", NULL);
+    plan_is("select b from t where id in (select x.t_id from u x join u y on x.id = y.t_id)", NULL);
+    plan_is("select b from t where exists (select 1 from u x join u y on x.id = y.t_id "
+            "where x.t_id = t.id and y.v > t.b)",
+            NULL);
+    plan_is("select b from t left join u on u.t_id = t.id where u.id in (select id from t)", NULL);
+    plan_is("select b from t where id not in (select t_id from u)", NULL);
+    plan_is("select b from t where id in (select t_id from u) and a in (select id from u)", NULL);
 }
 
 LG_TEST(test_plan__above_joins)
