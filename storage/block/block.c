@@ -17,7 +17,9 @@ block_crc(const void *block, uint32_t block_bytes)
 void
 lg_block_seal(void *block, uint32_t block_bytes)
 {
-    ((lg_block_header *)block)->crc = block_crc(block, block_bytes);
+    lg_block_header *h = block;
+    /* A block never written stays all zero: that is its valid form. */
+    h->crc = h->version == 0 ? 0 : block_crc(block, block_bytes);
 }
 
 static bool

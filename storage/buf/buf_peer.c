@@ -78,9 +78,9 @@ lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode)
 
 /* ---- revoke ---- */
 
-/* Waits for the turn of this revoker: the minimum hold of a grant not used yet, another revoker,
- * an eviction,
- * a disk read. LG_OK: nothing of that now. f is pinned. */
+/* Waits for the turn of this revoker: the minimum hold of a grant not used yet, another revoker, a
+ * disk read. LG_OK: nothing of that now. An eviction is not waited for: its release may itself be
+ * waiting for the master that sent us. f is pinned. */
 static lg_status
 revoke_turn(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to)
 {
@@ -88,7 +88,7 @@ revoke_turn(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to)
         if (f->b.mode <= to)
             return LG_NOT_FOUND;
         lg_time until = f->b.granted_at + c->cfg.min_hold_us * 1000ULL;
-        if (f->b.revoking || f->evicting || f->reading)
+        if (f->b.revoking || f->reading)
             LG_TRY(lg_waitq_wait(&f->b.convq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false));
         else if (!f->used && f->b.users == 0 && lg_run_now_ns(c->cfg.run) < until)
             LG_TRY(lg_fiber_sleep_until(until, LG_WAIT_GC_BUFFER_BUSY_RELEASE));

@@ -107,7 +107,9 @@ spare_found(void *arg, lg_addr addr, const void *image, uint32_t index)
     struct lg_rec__entry *e = lg_rec__entry_get(s->rec, addr);
     if (e->spare && lg_block_version(e->spare) >= lg_block_version(image))
         return LG_OK;
-    e->spare = lg_arena_dup(s->rec->arena, image, s->rec->block_bytes);
+    /* aligned: it is written from there */
+    uintptr_t room = (uintptr_t)lg_arena_alloc(s->rec->arena, s->rec->block_bytes + 4095);
+    e->spare = memcpy((void *)((room + 4095) & ~(uintptr_t)4095), image, s->rec->block_bytes);
     e->spare_index = index;
     e->spare_own = s->own;
     return LG_OK;

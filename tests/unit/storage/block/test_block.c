@@ -49,6 +49,8 @@ LG_TEST(test_block__all_zero_is_a_free_block)
     static uint8_t b[BYTES];
     memset(b, 0, sizeof b);
     LG_ASSERT_OK(lg_block_verify(b, BYTES, ADDR));
+    lg_block_seal(b, BYTES);
+    LG_ASSERT_OK(lg_block_verify(b, BYTES, ADDR));
     b[BYTES - 1] = 1;
     CU_ASSERT_EQUAL(lg_block_verify(b, BYTES, ADDR), LG_CORRUPT);
 }

@@ -1,0 +1,31 @@
+/* Crash loops: random mini-transactions, death at any point, recovery, comparison with the model. */
+#include "storage_model.h"
+
+static struct model m;
+
+static void
+loop(uint32_t instances, uint64_t seed, int lives)
+{
+    model_open(&m, seed, 2, instances);
+    uint64_t mtrs = 0;
+    for (int life = 0; life < lives; life++) {
+        model_life(&m, 300 * LG_MS);
+        for (uint32_t i = 0; i < instances; i++)
+            mtrs += m.in[i].mtrs;
+        model_kill(&m, lg_sim_random(m.rig.sim) % 2);
+    }
+    CU_ASSERT(mtrs > (uint64_t)lives * 20);
+    rig_close(&m.rig);
+}
+
+LG_TEST(test_recovery__one_instance_dies_again_and_again)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        loop(1, seed, 8);
+}
+
+LG_TEST(test_recovery__two_threads_merge_by_version)
+{
+    for (uint64_t seed = 11; seed <= 14; seed++)
+        loop(2, seed, 8);
+}
