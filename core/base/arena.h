@@ -20,12 +20,12 @@ __attribute__((returns_nonnull)) void *lg_arena_zalloc(lg_arena *a, size_t size_
 __attribute__((returns_nonnull)) char *lg_arena_strdup(lg_arena *a, const char *s);
 __attribute__((returns_nonnull)) char *lg_arena_strndup(lg_arena *a, const char *s, size_t n);
 __attribute__((returns_nonnull)) void *lg_arena_dup(lg_arena *a, const void *p, size_t n);
-__attribute__((format(printf, 2, 3), returns_nonnull)) char *
-lg_arena_printf(lg_arena *a, const char *fmt, ...);
+__attribute__((format(printf, 2, 3), returns_nonnull)) char *lg_arena_printf(lg_arena *a,
+                                                                             const char *fmt, ...);
 __attribute__((returns_nonnull)) char *lg_arena_vprintf(lg_arena *a, const char *fmt, va_list ap);
 size_t lg_arena_used_bytes(const lg_arena *a);
 
-#define LG_NEW(arena, type)      ((type *)lg_arena_zalloc((arena), sizeof(type)))
-#define LG_NEWN(arena, type, n)  ((type *)lg_arena_zalloc((arena), sizeof(type) * (size_t)(n)))
+#define LG_NEW(arena, type)     ((type *)lg_arena_zalloc((arena), sizeof(type)))
+#define LG_NEWN(arena, type, n) ((type *)lg_arena_zalloc((arena), sizeof(type) * (size_t)(n)))
 
 #endif

@@ -280,11 +280,11 @@ parse_quantity(const char *s, const struct unit *units, size_t n_units, uint64_t
 lg_status
 lg_config_bytes(const lg_config *c, const char *path, uint64_t *ret)
 {
-    static const struct unit units[] = {
-        {"B", 1},          {"k", 1 << 10},    {"kB", 1 << 10},   {"KiB", 1 << 10},
-        {"M", 1 << 20},    {"MB", 1 << 20},   {"MiB", 1 << 20},  {"G", 1 << 30},
-        {"GB", 1 << 30},   {"GiB", 1 << 30},  {"T", 1ULL << 40}, {"TB", 1ULL << 40},
-        {"TiB", 1ULL << 40}};
+    static const struct unit units[] = {{"B", 1},           {"k", 1 << 10},    {"kB", 1 << 10},
+                                        {"KiB", 1 << 10},   {"M", 1 << 20},    {"MB", 1 << 20},
+                                        {"MiB", 1 << 20},   {"G", 1 << 30},    {"GB", 1 << 30},
+                                        {"GiB", 1 << 30},   {"T", 1ULL << 40}, {"TB", 1ULL << 40},
+                                        {"TiB", 1ULL << 40}};
     const char *s = lg_config_string(c, path);
     if (!s)
         return LG_NOT_FOUND;
@@ -297,8 +297,8 @@ lg_config_bytes(const lg_config *c, const char *path, uint64_t *ret)
 lg_status
 lg_config_duration_ms(const lg_config *c, const char *path, uint64_t *ret)
 {
-    static const struct unit units[] = {{"ms", 1},         {"s", 1000},        {"min", 60000},
-                                        {"h", 3600 * 1000}, {"d", 86400 * 1000}};
+    static const struct unit units[] = {
+        {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600 * 1000}, {"d", 86400 * 1000}};
     const char *s = lg_config_string(c, path);
     if (!s)
         return LG_NOT_FOUND;
@@ -330,10 +330,9 @@ unknown_below(const lg_config *c, const struct node *n, const char *prefix)
 {
     for (size_t i = 0; i < n->count; i++) {
         const struct node *child = &n->items[i];
-        const char *path = child->key
-                               ? lg_arena_printf(c->arena, "%s%s%s", prefix, *prefix ? "." : "",
-                                                 child->key)
-                               : lg_arena_printf(c->arena, "%s[%zu]", prefix, i);
+        const char *path =
+            child->key ? lg_arena_printf(c->arena, "%s%s%s", prefix, *prefix ? "." : "", child->key)
+                       : lg_arena_printf(c->arena, "%s[%zu]", prefix, i);
         if (child->key && !child->used)
             return path;
         const char *found = unknown_below(c, child, path);

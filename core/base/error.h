@@ -12,7 +12,7 @@ typedef struct lg_error {
     bool set;
     char sqlstate[6];
     const char *message;
-    const char *detail;     /* or NULL, as all below */
+    const char *detail; /* or NULL, as all below */
     const char *hint;
     const char *context;
     const char *schema;
@@ -30,8 +30,7 @@ void lg_error_clear(lg_error *e);
  * first error is kept: a second call changes nothing. */
 __attribute__((format(printf, 3, 4), cold)) lg_status
 lg_error_set(lg_error *e, const char *sqlstate, const char *fmt, ...);
-__attribute__((format(printf, 2, 3), cold)) void
-lg_error_detail(lg_error *e, const char *fmt, ...);
+__attribute__((format(printf, 2, 3), cold)) void lg_error_detail(lg_error *e, const char *fmt, ...);
 __attribute__((format(printf, 2, 3), cold)) void lg_error_hint(lg_error *e, const char *fmt, ...);
 
 /* For a bare status from below: fills in its SQLSTATE and text unless an error is set already. */

@@ -1,4 +1,5 @@
-/* PostgreSQL's lock modes of tables, by its numbers: shared by the catalog and the enqueue service. */
+/* PostgreSQL's lock modes of tables, by its numbers: shared by the catalog and the enqueue service.
+ */
 #ifndef LG_BASE_LOCK_MODE_H
 #define LG_BASE_LOCK_MODE_H
 
@@ -10,8 +11,8 @@ typedef enum lg_lock_mode {
     LG_LOCK_SHARE_UPDATE_EXCLUSIVE = 4, /* ANALYZE, VACUUM */
     LG_LOCK_SHARE = 5,                  /* CREATE INDEX; advisory shared */
     LG_LOCK_SHARE_ROW_EXCLUSIVE = 6,
-    LG_LOCK_EXCLUSIVE = 7,              /* advisory exclusive */
-    LG_LOCK_ACCESS_EXCLUSIVE = 8,       /* DROP, ALTER, TRUNCATE */
+    LG_LOCK_EXCLUSIVE = 7,        /* advisory exclusive */
+    LG_LOCK_ACCESS_EXCLUSIVE = 8, /* DROP, ALTER, TRUNCATE */
 } lg_lock_mode;
 #define LG_LOCK_MODES 9
 

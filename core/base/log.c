@@ -24,7 +24,8 @@ lg_log *
 lg_log_create(int fd, const char *who, lg_log_level min, uint64_t (*now_ns)(void *), void *now_arg)
 {
     lg_log *l = lg_zalloc(sizeof *l);
-    *l = (lg_log){.fd = fd, .who = lg_strdup(who), .min = min, .now_ns = now_ns, .now_arg = now_arg};
+    *l =
+        (lg_log){.fd = fd, .who = lg_strdup(who), .min = min, .now_ns = now_ns, .now_arg = now_arg};
     return l;
 }
 

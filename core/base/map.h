@@ -10,11 +10,11 @@
 
 typedef struct lg_map lg_map;
 
-lg_map *lg_map_create(void);       /* keyed by u64 */
-void lg_map_destroy(lg_map *m);    /* values are the caller's */
-void *lg_map_get(const lg_map *m, uint64_t key);              /* NULL: none */
-void *lg_map_put(lg_map *m, uint64_t key, void *value);       /* returns the old value or NULL */
-void *lg_map_remove(lg_map *m, uint64_t key);                 /* returns the removed value or NULL */
+lg_map *lg_map_create(void);                            /* keyed by u64 */
+void lg_map_destroy(lg_map *m);                         /* values are the caller's */
+void *lg_map_get(const lg_map *m, uint64_t key);        /* NULL: none */
+void *lg_map_put(lg_map *m, uint64_t key, void *value); /* returns the old value or NULL */
+void *lg_map_remove(lg_map *m, uint64_t key);           /* returns the removed value or NULL */
 size_t lg_map_count(const lg_map *m);
 /* Start with *pos = 0; false at the end. Removing the returned key while iterating is allowed only
  * through lg_map_iter_remove semantics: collect first, then remove. */

@@ -10,7 +10,7 @@ typedef struct lg_strbuf {
     char *data; /* NUL after len when not NULL */
     size_t len;
     size_t cap;
-    size_t max;    /* growth beyond it sets `overflow` and drops the bytes */
+    size_t max; /* growth beyond it sets `overflow` and drops the bytes */
     bool overflow;
 } lg_strbuf;
 

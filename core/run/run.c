@@ -262,7 +262,8 @@ fault_delay(void *arg, uint64_t delay_ms)
     lg_run *r = arg;
     lg_time until = r->now + delay_ms * LG_MS;
     while (lg_fiber_self() && r->now < until)
-        (void)!lg_fiber_park(LG_WAIT_PAUSE_POINT, until, false); /* an early unpark changes nothing */
+        (void)!lg_fiber_park(LG_WAIT_PAUSE_POINT, until,
+                             false); /* an early unpark changes nothing */
 }
 
 void

@@ -41,20 +41,20 @@ typedef uint64_t lg_time; /* nanoseconds, monotonic, of one run's clock */
 
 typedef struct lg_run_config {
     const char *name;
-    lg_sim *sim;        /* NULL: real */
-    uint32_t sim_node;  /* which simulated node (clock, disks, network identity) */
-    lg_heap *heap;      /* made current while its fibers run; may be NULL */
-    lg_stats *stats;    /* waits and counters of the instance; may be NULL */
-    lg_faults *faults;  /* may be NULL */
+    lg_sim *sim;          /* NULL: real */
+    uint32_t sim_node;    /* which simulated node (clock, disks, network identity) */
+    lg_heap *heap;        /* made current while its fibers run; may be NULL */
+    lg_stats *stats;      /* waits and counters of the instance; may be NULL */
+    lg_faults *faults;    /* may be NULL */
     uint32_t stack_bytes; /* default of a fiber's stack; 0 = 256 KiB */
-    uint32_t spin_us;   /* an idle worker spins this long before it sleeps; 0 = 20 */
+    uint32_t spin_us;     /* an idle worker spins this long before it sleeps; 0 = 20 */
 } lg_run_config;
 
 LG_MUST lg_status lg_run_create(const lg_run_config *cfg, lg_run **ret_run);
 void lg_run_destroy(lg_run *r); /* no fiber runs any more; parked ones are discarded */
 
-/* Called by lg_run_destroy, newest first, before anything is freed, with the run's heap current: how
- * the simulated world (disks, networks, sockets) learns that a node was killed. */
+/* Called by lg_run_destroy, newest first, before anything is freed, with the run's heap current:
+ * how the simulated world (disks, networks, sockets) learns that a node was killed. */
 typedef struct lg_run_hook {
     void (*fn)(void *arg);
     void *arg;
@@ -63,14 +63,15 @@ typedef struct lg_run_hook {
 void lg_run_on_destroy(lg_run *r, lg_run_hook *h);
 void lg_run_hook_remove(lg_run_hook *h);
 
-/* Real: runs fibers on the calling thread until lg_run_stop. Simulated: not called (lg_sim steps). */
+/* Real: runs fibers on the calling thread until lg_run_stop. Simulated: not called (lg_sim steps).
+ */
 lg_status lg_run_loop(lg_run *r);
 void lg_run_stop(lg_run *r);
 
-lg_time lg_run_now_ns(const lg_run *r);      /* cached per loop round; monotonic */
-lg_time lg_run_now_exact_ns(lg_run *r);      /* reads the clock: for leases and measuring */
-uint64_t lg_run_wall_us(lg_run *r);          /* microseconds since 1970, for SQL now() and logs only */
-uint64_t lg_run_random(lg_run *r);           /* seeded in simulation, else from the system */
+lg_time lg_run_now_ns(const lg_run *r); /* cached per loop round; monotonic */
+lg_time lg_run_now_exact_ns(lg_run *r); /* reads the clock: for leases and measuring */
+uint64_t lg_run_wall_us(lg_run *r);     /* microseconds since 1970, for SQL now() and logs only */
+uint64_t lg_run_random(lg_run *r);      /* seeded in simulation, else from the system */
 void lg_run_random_bytes(lg_run *r, void *buf, size_t n); /* fit for keys when real */
 lg_stats *lg_run_stats(lg_run *r);
 lg_faults *lg_run_faults(lg_run *r);
@@ -89,8 +90,8 @@ LG_MUST lg_status lg_run_spawn(lg_run *r, const char *name, size_t stack_bytes, 
 lg_fiber *lg_fiber_self(void); /* NULL on a worker's native stack */
 lg_run *lg_fiber_run(const lg_fiber *f);
 const char *lg_fiber_name(const lg_fiber *f);
-void lg_fiber_yield(void);            /* to the back of the run queue */
-bool lg_fiber_should_yield(void);     /* true when the time slice (2 ms) is used up */
+void lg_fiber_yield(void);        /* to the back of the run queue */
+bool lg_fiber_should_yield(void); /* true when the time slice (2 ms) is used up */
 lg_wait lg_fiber_waiting_for(const lg_fiber *f, lg_time *ret_since); /* LG_WAIT_NONE: running */
 /* A pointer the owner of the fiber hangs on it (a session); its stats get the waits too. */
 void lg_fiber_set_owner(lg_fiber *f, void *owner, lg_stats *stats);
@@ -156,8 +157,8 @@ LG_MUST lg_status lg_run_wait_fd(lg_run *r, int fd, short poll_events, lg_wait e
                                  lg_time deadline);
 
 /* The worker's ring, for storage/io (NULL in simulation): get an sqe, prepare it; op->fn is called
- * on the native stack with the cqe's res; submission is batched per loop round. user_data is already
- * set (io_uring_prep_x leaves it alone from liburing 2.1 on). */
+ * on the native stack with the cqe's res; submission is batched per loop round. user_data is
+ * already set (io_uring_prep_x leaves it alone from liburing 2.1 on). */
 typedef struct lg_ring_op {
     void (*fn)(struct lg_ring_op *op, int res);
 } lg_ring_op;

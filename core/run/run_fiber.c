@@ -47,10 +47,10 @@ typedef struct transfer {
 extern transfer jump_fcontext(void *to, void *data);
 extern void *make_fcontext(void *stack_top, size_t size, void (*fn)(transfer));
 
-#define GUARD_BYTES       4096
-#define MAX_FREE_STACKS   256
-#define SLICE_NS          (2 * LG_MS)
-#define SIM_YIELD_ONE_IN  8
+#define GUARD_BYTES      4096
+#define MAX_FREE_STACKS  256
+#define SLICE_NS         (2 * LG_MS)
+#define SIM_YIELD_ONE_IN 8
 
 static _Thread_local lg_fiber *current;
 

@@ -3,7 +3,8 @@
  * OWNERSHIP  An lg_run and its fibers are allocated outside any instance heap, so that destroying a
  * run and then its heap (a simulated kill) leaves nothing dangling.
  *
- * LOCKS  None but two: the post stack (atomic) and the offload pool's mutex, both for foreign threads.
+ * LOCKS  None but two: the post stack (atomic) and the offload pool's mutex, both for foreign
+ * threads.
  */
 #ifndef LG_RUN_RUN_INTERNAL_H
 #define LG_RUN_RUN_INTERNAL_H

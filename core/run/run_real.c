@@ -218,8 +218,8 @@ drain(struct lg_real *re)
 {
     if (!re->enabled || re->inflight == 0)
         return;
-    struct io_uring_sync_cancel_reg reg = {.flags = IORING_ASYNC_CANCEL_ANY |
-                                                    IORING_ASYNC_CANCEL_ALL,
+    struct io_uring_sync_cancel_reg reg = {.flags =
+                                               IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
                                            .timeout = {.tv_sec = -1, .tv_nsec = -1}};
     (void)io_uring_submit(&re->ring);
     (void)io_uring_register_sync_cancel(&re->ring, &reg);

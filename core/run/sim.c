@@ -36,7 +36,7 @@ struct node_state {
     lg_time base_true;
     lg_time base_local;
     int32_t ppm;
-    lg_time paused_until; /* 0: running */
+    lg_time paused_until;  /* 0: running */
     unsigned stale_slices; /* slices left that still see the time before the pause */
 };
 

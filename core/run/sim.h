@@ -15,8 +15,8 @@ lg_time lg_sim_now(const lg_sim *s); /* true time; a node's clock may drift from
 /* Runs the next thing (a runnable fiber of some node, or the next event, advancing time). False
  * when nothing is left to do. */
 bool lg_sim_step(lg_sim *s);
-/* Steps until done() or until `limit` ns of virtual time have passed: LG_TIMEOUT. With done NULL, to
- * the end of all work: LG_OK. LG_END when nothing is left to do and done() is still false. */
+/* Steps until done() or until `limit` ns of virtual time have passed: LG_TIMEOUT. With done NULL,
+ * to the end of all work: LG_OK. LG_END when nothing is left to do and done() is still false. */
 lg_status lg_sim_run(lg_sim *s, bool (*done)(void *arg), void *arg, lg_time limit);
 
 /* An event of the world (message arrival, disk completion) at a virtual time. If owner is given and

@@ -356,6 +356,6 @@ lg_sock__real_connect(lg_run *r, const char *address, lg_time deadline, lg_sock 
         return st;
     }
     *ret_sock = &sock_create(r, fd)->base;
-    snprintf((*ret_sock)->peer, sizeof (*ret_sock)->peer, "%.60s", address);
+    snprintf((*ret_sock)->peer, sizeof(*ret_sock)->peer, "%.60s", address);
     return LG_OK;
 }

@@ -1,8 +1,8 @@
 /* Simulated sockets: two ends and the bytes between them, delivered in order after a random delay.
  *
  * Connections live in the sim's shared state until the sim ends, so that events in flight always
- * find them. What an instance holds (sim_sock) is on its heap; when its run is destroyed a hook closes
- * its ends, as the kernel closes the sockets of a killed process.
+ * find them. What an instance holds (sim_sock) is on its heap; when its run is destroyed a hook
+ * closes its ends, as the kernel closes the sockets of a killed process.
  */
 #include "assert.h"
 #include "map.h"
@@ -13,22 +13,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WINDOW_BYTES   (256 * 1024)
-#define DELAY_MIN_NS   (10 * 1000)
-#define DELAY_VAR_NS   (200 * 1000)
+#define WINDOW_BYTES (256 * 1024)
+#define DELAY_MIN_NS (10 * 1000)
+#define DELAY_VAR_NS (200 * 1000)
 
 struct conn;
 
 struct end {
     struct conn *conn;
-    lg_run *run;       /* NULL until accepted, and when gone */
-    lg_strbuf rx;      /* arrived, from rx_off on not yet read */
+    lg_run *run;  /* NULL until accepted, and when gone */
+    lg_strbuf rx; /* arrived, from rx_off on not yet read */
     size_t rx_off;
-    size_t unread;     /* bytes sent to this end and not yet read by it */
+    size_t unread; /* bytes sent to this end and not yet read by it */
     lg_time last_arrival;
-    bool closed;       /* this end */
-    bool eof;          /* the other end closed, and all it sent has arrived */
-    lg_waitq rx_wait;  /* fibers of this end */
+    bool closed;      /* this end */
+    bool eof;         /* the other end closed, and all it sent has arrived */
+    lg_waitq rx_wait; /* fibers of this end */
     lg_waitq tx_wait;
     void (*readable_fn)(void *arg);
     void *readable_arg;
@@ -44,7 +44,7 @@ struct conn {
 struct segment {
     lg_list link; /* in state->segments */
     struct end *to;
-    size_t len;   /* 0: end of stream */
+    size_t len; /* 0: end of stream */
     char data[];
 };
 

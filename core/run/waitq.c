@@ -72,7 +72,8 @@ lg_waitq_wake_all(lg_waitq *q)
 }
 
 /* ---- latches ----
- * A release hands the latch over to the first waiters that can have it, so that nobody overtakes. */
+ * A release hands the latch over to the first waiters that can have it, so that nobody overtakes.
+ */
 
 void
 lg_latch_init(lg_latch *l, uint8_t rank)

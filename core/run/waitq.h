@@ -23,11 +23,11 @@ typedef enum lg_latch_mode { LG_LATCH_S = 1, LG_LATCH_X = 2 } lg_latch_mode;
 
 typedef struct lg_latch {
     lg_waitq q;
-    uint32_t shared;    /* S holders */
-    uint8_t exclusive;  /* 1 when held X */
+    uint32_t shared;   /* S holders */
+    uint8_t exclusive; /* 1 when held X */
     uint8_t rank;
     uint32_t x_waiting;
-    lg_fiber *owner;    /* the X holder */
+    lg_fiber *owner; /* the X holder */
 } lg_latch;
 
 void lg_latch_init(lg_latch *l, uint8_t rank);

@@ -4,7 +4,8 @@
 #define LOCK_POLL (2 * LG_MS)
 
 lg_status
-lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count, uint32_t slot, lg_time deadline)
+lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count, uint32_t slot,
+                    lg_time deadline)
 {
     for (uint32_t i = 0; i < count;) {
         lg_status st = lg_disk_lock_probe(disks[i], slot);
@@ -32,6 +33,7 @@ lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key, uint64
 {
     lg_status st = LG_OK;
     for (uint32_t i = 0; i < count; i++)
-        LG_KEEP(lg_disk_pr_preempt(disks[i], own_key, victim_key)); /* all of them, whatever one says */
+        LG_KEEP(
+            lg_disk_pr_preempt(disks[i], own_key, victim_key)); /* all of them, whatever one says */
     return st;
 }

@@ -1,11 +1,10 @@
 /* Fencing: the proof that an instance can change nothing any more (invariant 6).
  *
- *   exit         its agent has seen the process end; lg_fence_wait_locks proves that no request of it
- *                is left in the kernel, since an open-lock lives as long as the open file and each
- *                request holds a reference to that. No time needs to pass.
- *   lease        it wrote only while its lease lasted; gcs/member leaves it out of a view only when
- *                that has ended, with a margin.
- *   reservation  lg_fence_preempt throws its key out on every device that has persistent reservations.
+ *   exit         its agent has seen the process end; lg_fence_wait_locks proves that no request of
+ * it is left in the kernel, since an open-lock lives as long as the open file and each request
+ * holds a reference to that. No time needs to pass. lease        it wrote only while its lease
+ * lasted; gcs/member leaves it out of a view only when that has ended, with a margin. reservation
+ * lg_fence_preempt throws its key out on every device that has persistent reservations.
  */
 #ifndef LG_FENCE_FENCE_H
 #define LG_FENCE_FENCE_H
@@ -13,11 +12,12 @@
 #include "io.h"
 
 /* Blocks until the open-locks of `slot` have fallen on all disks. LG_TIMEOUT: one still stands. */
-LG_MUST lg_status lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count, uint32_t slot,
-                                      lg_time deadline);
+LG_MUST lg_status lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count,
+                                      uint32_t slot, lg_time deadline);
 /* The reservation key of one life of an instance. */
 uint64_t lg_fence_key(uint32_t node, uint64_t incarnation);
-/* LG_UNSUPPORTED when some disk has no reservations: then the lease must be waited out. Blocking. */
+/* LG_UNSUPPORTED when some disk has no reservations: then the lease must be waited out. Blocking.
+ */
 LG_MUST lg_status lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key,
                                    uint64_t victim_key);
 

@@ -200,7 +200,8 @@ lg_agent_line_view(const lg_agent_line *l, lg_agent_view *ret_view)
                          &ret_view->victim_count);
 }
 
-static const char *const state_names[] = {"OFFLINE", "STARTING", "MOUNTED", "RECOVERING", "OPEN", "STOPPING"};
+static const char *const state_names[] = {"OFFLINE",    "STARTING", "MOUNTED",
+                                          "RECOVERING", "OPEN",     "STOPPING"};
 
 const char *
 lg_instance_state_name(lg_instance_state s)

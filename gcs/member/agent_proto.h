@@ -1,27 +1,26 @@
-/* The agent's protocol: what an agent says to its instance and back, and what lagoonctl asks of an agent.
- * Pure encoding of messages; no sockets here.
+/* The agent's protocol: what an agent says to its instance and back, and what lagoonctl asks of an
+ * agent. Pure encoding of messages; no sockets here.
  *
- * TRANSPORT  a stream (unix socket; TCP for lagoonctl from elsewhere) of lines "TYPE key=value ...\n";
- * values are percent-encoded; a line is at most LG_AGENT_LINE_MAX bytes. Unknown keys are ignored, unknown
- * types are answered with an error: so versions can meet.
+ * TRANSPORT  a stream (unix socket; TCP for lagoonctl from elsewhere) of lines "TYPE key=value
+ * ...\n"; values are percent-encoded; a line is at most LG_AGENT_LINE_MAX bytes. Unknown keys are
+ * ignored, unknown types are answered with an error: so versions can meet.
  *
  * AGENT AND INSTANCE
  *   instance -> agent   HELLO   node pid                    first message
- *   agent -> instance   WELCOME incarnation cold            this life's number, larger than any before.
- *                               cold=1: no instance is in the view and none else was told so: recover
- *                               all threads before READY. The agents tell one instance at a time; until
- *                               it is in a view (or its process has ended) the others get no WELCOME
- *   instance -> agent   READY   address                     its interconnect listens: may be put in a view
- *   agent -> instance   VIEW    epoch, members, victims     a decided view; victims are fenced already
- *   agent -> instance   LEASE   until_ns                    it may write until then (CLOCK_MONOTONIC of the
- *                               machine, which both share: a lease read late is no longer than it was)
- *   instance -> agent   DONE    epoch                       its reconfiguration for that view is complete
- *   instance -> agent   STATE   state sessions listen       on change and every few seconds
+ *   agent -> instance   WELCOME incarnation cold            this life's number, larger than any
+ * before. cold=1: no instance is in the view and none else was told so: recover all threads before
+ * READY. The agents tell one instance at a time; until it is in a view (or its process has ended)
+ * the others get no WELCOME instance -> agent   READY   address                     its
+ * interconnect listens: may be put in a view agent -> instance   VIEW    epoch, members, victims a
+ * decided view; victims are fenced already agent -> instance   LEASE   until_ns it may write until
+ * then (CLOCK_MONOTONIC of the machine, which both share: a lease read late is no longer than it
+ * was) instance -> agent   DONE    epoch                       its reconfiguration for that view is
+ * complete instance -> agent   STATE   state sessions listen       on change and every few seconds
  *   agent -> instance   STOP    mode                        drain and leave: "normal", "immediate"
- *   agent -> instance   FENCED                              it is out of the view: it must exit at once
- *   instance -> agent   LEAVE   epoch                       everything is on disk: take it out, no recovery
- * A broken connection means to the instance: no lease renewals any more; to the agent: look at the
- * process.
+ *   agent -> instance   FENCED                              it is out of the view: it must exit at
+ * once instance -> agent   LEAVE   epoch                       everything is on disk: take it out,
+ * no recovery A broken connection means to the instance: no lease renewals any more; to the agent:
+ * look at the process.
  *
  * LAGOONCTL AND AGENT
  *   ctl -> agent        CTL     verb noun name option=value...

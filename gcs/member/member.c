@@ -8,7 +8,8 @@
 
 #define MAGIC   0x4c47564fu /* "LGVO" */
 #define VERSION 1
-#define MARK_PATIENCE_NS 300000000ull /* an unfinished proposal of another is finished by us after */
+#define MARK_PATIENCE_NS                                                                           \
+    300000000ull /* an unfinished proposal of another is finished by us after */
 
 /* ---- slots ---- */
 
@@ -121,14 +122,16 @@ static void
 choose_cold(const lg_member *m, uint64_t now, lg_member_view *v)
 {
     const lg_vote_slot *owner = v->cold_node ? slot_of(m, v->cold_node) : NULL;
-    if (owner && owner->incarnation == v->cold_incarnation && lg_member_alive(m, v->cold_node, now) &&
+    if (owner && owner->incarnation == v->cold_incarnation &&
+        lg_member_alive(m, v->cold_node, now) &&
         (owner->instance == LG_MEMBER_STARTING || owner->instance == LG_MEMBER_READY))
         return;
     v->cold_node = 0;
     v->cold_incarnation = 0;
     for (uint32_t n = 1; n < LG_MEMBER_NODES && !v->cold_node; n++) {
         const lg_vote_slot *s = slot_of(m, n);
-        if (has(m->cfg.nodes, n) && s->seq && lg_member_alive(m, n, now) && s->instance == LG_MEMBER_STARTING) {
+        if (has(m->cfg.nodes, n) && s->seq && lg_member_alive(m, n, now) &&
+            s->instance == LG_MEMBER_STARTING) {
             v->cold_node = n;
             v->cold_incarnation = s->incarnation;
         }
@@ -140,10 +143,11 @@ add_ready(const lg_member *m, uint64_t now, lg_member_view *v)
 {
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
         const lg_vote_slot *s = slot_of(m, n);
-        if (!has(m->cfg.nodes, n) || has(v->members | v->victims, n) || s->instance != LG_MEMBER_READY ||
-            !lg_member_alive(m, n, now))
+        if (!has(m->cfg.nodes, n) || has(v->members | v->victims, n) ||
+            s->instance != LG_MEMBER_READY || !lg_member_alive(m, n, now))
             continue;
-        if (m->view.members == 0 && (n != m->view.cold_node || s->incarnation != m->view.cold_incarnation))
+        if (m->view.members == 0 &&
+            (n != m->view.cold_node || s->incarnation != m->view.cold_incarnation))
             continue; /* M5 */
         v->members |= 1u << n;
         v->incarnation[n] = s->incarnation;
@@ -183,7 +187,8 @@ next_view(const lg_member *m, uint64_t now, lg_member_view *ret, bool *ret_mine)
         choose_cold(m, now, &v);
     bool changed = v.members != m->view.members || v.cold_node != m->view.cold_node ||
                    v.cold_incarnation != m->view.cold_incarnation;
-    mine |= has(v.members & ~m->view.members, m->cfg.node) || (changed && v.cold_node == m->cfg.node);
+    mine |=
+        has(v.members & ~m->view.members, m->cfg.node) || (changed && v.cold_node == m->cfg.node);
     *ret = v;
     *ret_mine = mine;
     return changed;
@@ -237,7 +242,8 @@ learn(lg_member *m, const lg_member_view *v)
     return true;
 }
 
-/* Phase 1 is over without a rival: the value accepted with the highest ballot, else our own wish. */
+/* Phase 1 is over without a rival: the value accepted with the highest ballot, else our own wish.
+ */
 static void
 enter_phase2(lg_member *m, const lg_vote_scan *scan, uint64_t now)
 {
@@ -254,7 +260,8 @@ enter_phase2(lg_member *m, const lg_vote_scan *scan, uint64_t now)
     if (value)
         m->proposal = *value;
     else
-        (void)next_view(m, now, &m->proposal, &mine); /* unchanged is fine: it ends the stale mark */
+        (void)next_view(m, now, &m->proposal,
+                        &mine); /* unchanged is fine: it ends the stale mark */
     m->mine.value = m->proposal;
     m->mine.bal = m->mine.mbal;
     m->phase = LG_MEMBER_PHASE2;

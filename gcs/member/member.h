@@ -1,8 +1,8 @@
 /* Membership: which instances form the cluster, decided by the agents on the voting files.
  *
- * PURE: no I/O, no clock. The driver (the agent, or a test) runs rounds. A ROUND writes the own slot to
- * every voting file and then reads all slots from that file; it counts when a majority of the files
- * has done both. What was read is merged (the newest slot of each node) and handed in.
+ * PURE: no I/O, no clock. The driver (the agent, or a test) runs rounds. A ROUND writes the own
+ * slot to every voting file and then reads all slots from that file; it counts when a majority of
+ * the files has done both. What was read is merged (the newest slot of each node) and handed in.
  *
  * VIEWS are a sequence, one disk-Paxos instance (Gafni, Lamport: Disk Paxos, 2003) per epoch:
  *
@@ -20,9 +20,9 @@
  *     file either it reads the other's heartbeat or the other reads its mark (M2), the lease of
  *     the one left out began before that silence: it has ended, as dead_ns exceeds lease_ns by a
  *     margin for writes already on their way and for clocks of different speed.
- *  M4 An instance is let in or welcomed only when every member has completed the newest view, so that
- *     no recovery is forgotten when the members that owe it die.
- *  M5 An empty view has at most one cold starter; only that one may join it.
+ *  M4 An instance is let in or welcomed only when every member has completed the newest view, so
+ * that no recovery is forgotten when the members that owe it die. M5 An empty view has at most one
+ * cold starter; only that one may join it.
  */
 #ifndef LG_MEMBER_MEMBER_H
 #define LG_MEMBER_MEMBER_H
@@ -31,8 +31,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LG_MEMBER_NODES   16 /* nodes are 1 .. 15 */
-#define LG_MEMBER_ADDRESS 64
+#define LG_MEMBER_NODES    16 /* nodes are 1 .. 15 */
+#define LG_MEMBER_ADDRESS  64
 #define LG_VOTE_SLOT_BYTES 4096
 
 /* What a slot says of its node's instance. */
@@ -66,7 +66,7 @@ typedef struct lg_vote_slot {
     uint64_t incarnation;
     uint32_t instance; /* enum lg_member_instance */
     uint32_t pid;
-    uint64_t done_epoch; /* the instance has completed this view */
+    uint64_t done_epoch;  /* the instance has completed this view */
     uint32_t shown_state; /* lg_instance_state */
     uint32_t sessions;
     uint32_t target; /* 1: the instance shall run */
@@ -106,7 +106,7 @@ typedef struct lg_member {
     lg_vote_slot mine; /* the caller sets what concerns its instance; the rest is ours */
     lg_vote_scan seen;
     uint64_t changed_at[LG_MEMBER_NODES]; /* own clock: when a new heartbeat was last seen */
-    lg_member_view view; /* newest decided */
+    lg_member_view view;                  /* newest decided */
     enum lg_member_phase phase;
     lg_member_view proposal; /* of phase 2 */
     uint64_t highest_ballot;
@@ -114,21 +114,24 @@ typedef struct lg_member {
 } lg_member;
 
 /* own: the slot found on the voting files (NULL: none, a first start). boot: random. */
-void lg_member_init(lg_member *m, const lg_member_config *cfg, const lg_vote_slot *own, uint64_t boot);
+void lg_member_init(lg_member *m, const lg_member_config *cfg, const lg_vote_slot *own,
+                    uint64_t boot);
 /* The slot to write in the next round: counts the heartbeat and seals it. */
 const lg_vote_slot *lg_member_next_slot(lg_member *m);
-/* The result of a round, completed at `now`. True: a newer view was learned. Drives a proposal on. */
+/* The result of a round, completed at `now`. True: a newer view was learned. Drives a proposal on.
+ */
 bool lg_member_scan(lg_member *m, const lg_vote_scan *scan, uint64_t now);
 /* Is a new view called for? `mine_ret`: for a reason of the own node, so propose without delay. */
 bool lg_member_wants(const lg_member *m, uint64_t now, bool *mine_ret);
-void lg_member_begin(lg_member *m); /* IDLE -> PHASE1; a round must follow */
+void lg_member_begin(lg_member *m);   /* IDLE -> PHASE1; a round must follow */
 void lg_member_abandon(lg_member *m); /* a round failed: back to IDLE, the mark stays */
 /* After a scan of a round begun at `began`: the lease of the own instance; 0: not extended. */
 uint64_t lg_member_lease_until(const lg_member *m, uint64_t began);
 bool lg_member_alive(const lg_member *m, uint32_t node, uint64_t now);
 /* May the own instance, STARTING, be welcomed? *ret_cold: it is the cold starter. */
 bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
-bool lg_member_cold_starter(const lg_member *m); /* the own instance recovers everything; it has leases */
+bool lg_member_cold_starter(
+    const lg_member *m); /* the own instance recovers everything; it has leases */
 bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
 /* As the instances and lagoonctl are told it. */
 void lg_member_agent_view(const lg_member_view *v, lg_agent_view *ret);

@@ -59,8 +59,8 @@ static lg_status
 read_all(struct vote *v)
 {
     lg_membership *ms = v->ms;
-    LG_TRY(lg_disk_read(v->disk, (uint64_t)ms->first * SLOT_AREA, v->read_buf, (size_t)ms->count * SLOT_AREA,
-                        LG_WAIT_MEMBERSHIP));
+    LG_TRY(lg_disk_read(v->disk, (uint64_t)ms->first * SLOT_AREA, v->read_buf,
+                        (size_t)ms->count * SLOT_AREA, LG_WAIT_MEMBERSHIP));
     take_slots(v, v->read_buf);
     return LG_OK;
 }
@@ -70,9 +70,10 @@ vote_round(struct vote *v)
 {
     lg_membership *ms = v->ms;
     memcpy(v->write_buf, &ms->round_slot, sizeof ms->round_slot);
-    uint64_t at = (uint64_t)ms->cfg.node * SLOT_AREA + (ms->round_slot.seq & 1) * LG_VOTE_SLOT_BYTES;
-    LG_TRY(lg_disk_write(v->disk, at, v->write_buf, LG_VOTE_SLOT_BYTES, ms->round_durable ? 0 : LG_IO_LAZY,
-                         LG_WAIT_MEMBERSHIP));
+    uint64_t at =
+        (uint64_t)ms->cfg.node * SLOT_AREA + (ms->round_slot.seq & 1) * LG_VOTE_SLOT_BYTES;
+    LG_TRY(lg_disk_write(v->disk, at, v->write_buf, LG_VOTE_SLOT_BYTES,
+                         ms->round_durable ? 0 : LG_IO_LAZY, LG_WAIT_MEMBERSHIP));
     return read_all(v);
 }
 
@@ -169,7 +170,8 @@ propose(lg_membership *ms)
     return learned;
 }
 
-/* Not all propose at once: who has no reason of its own waits a little, by rank, then looks again. */
+/* Not all propose at once: who has no reason of its own waits a little, by rank, then looks again.
+ */
 static bool
 my_turn(lg_membership *ms)
 {
@@ -232,7 +234,8 @@ membership_main(void *arg)
             ms->delaying = false;
             learned = propose(ms);
             if (!learned)
-                ms->not_before = lg_run_now_exact_ns(r) + 5 * LG_MS + lg_run_random(r) % (50 * LG_MS);
+                ms->not_before =
+                    lg_run_now_exact_ns(r) + 5 * LG_MS + lg_run_random(r) % (50 * LG_MS);
             after_round(ms, learned);
             ms->kicked |= !learned;
             if (ms->kicked)

@@ -32,8 +32,9 @@ typedef struct lg_membership_config {
     void (*on_news)(void *arg);                 /* others should look now: poke them */
 } lg_membership_config;
 
-/* Blocks: opens the files, finds the own slot. LG_NO_QUORUM: no majority can be read. The rounds begin
- * with lg_membership_begin, once the caller has put the truth about its instance into the slot. */
+/* Blocks: opens the files, finds the own slot. LG_NO_QUORUM: no majority can be read. The rounds
+ * begin with lg_membership_begin, once the caller has put the truth about its instance into the
+ * slot. */
 LG_MUST lg_status lg_membership_create(const lg_membership_config *cfg, lg_membership **ret_ms);
 LG_MUST lg_status lg_membership_begin(lg_membership *ms);
 void lg_membership_destroy(lg_membership *ms); /* blocks until its fibers have ended */

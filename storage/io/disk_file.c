@@ -21,7 +21,7 @@ struct job {
     int fd;
     uint64_t size;
     uint32_t align;
-    int error; /* errno or 0 */
+    int error;             /* errno or 0 */
     unsigned long request; /* ioctl */
     void *request_arg;
 };

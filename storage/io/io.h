@@ -2,8 +2,8 @@
  *
  * LIFE      lg_io (one per instance, on its worker) -> lg_disk (open) -> requests.
  *           Close a disk only when it has no request in flight; it asserts that.
- * BACK ENDS io_uring on the worker's ring; posix (pread/pwrite on helper threads) for kernels without
- *           it; the simulated disk (sim_disk.h) when the run is simulated: paths are then names.
+ * BACK ENDS io_uring on the worker's ring; posix (pread/pwrite on helper threads) for kernels
+ * without it; the simulated disk (sim_disk.h) when the run is simulated: paths are then names.
  * BLOCKING  lg_io_submit never blocks and may be called from a fiber or from the native stack;
  *           done() runs on the worker's native stack and must not block. lg_disk_x functions block
  *           the calling fiber.

@@ -64,11 +64,11 @@ struct sim_io {
     bool lazy;
     uint64_t offset;
     size_t len;
-    char *copy;      /* what a dead node was writing */
-    bool torn;       /* only some sectors land */
+    char *copy;       /* what a dead node was writing */
+    bool torn;        /* only some sectors land */
     uint64_t sync_no; /* a sync covers writes up to this one */
-    uint64_t seed;   /* which sectors land first */
-    bool completing; /* done with the disk; only its node is to hear of it */
+    uint64_t seed;    /* which sectors land first */
+    bool completing;  /* done with the disk; only its node is to hear of it */
     lg_status st;
 };
 

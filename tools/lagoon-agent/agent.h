@@ -36,7 +36,8 @@ typedef struct agent_config {
     uint64_t heartbeat_ms, lease_ms, dead_ms;
 } agent_config;
 
-/* The instance's connection: lines go through a queue, so that nobody waits for a stuck instance. */
+/* The instance's connection: lines go through a queue, so that nobody waits for a stuck instance.
+ */
 typedef struct agent_conn {
     lg_sock *sock;
     lg_strbuf out;
@@ -55,7 +56,7 @@ typedef struct agent {
     int signals;
     int exit_code;
 
-    pid_t child; /* 0: none */
+    pid_t child;  /* 0: none */
     int child_fd; /* pidfd */
     lg_time child_started;
     lg_time backoff;

@@ -1,4 +1,5 @@
-/* The instance's process: started, awaited by its pidfd, confirmed dead, restarted with back-off. */
+/* The instance's process: started, awaited by its pidfd, confirmed dead, restarted with back-off.
+ */
 #include "agent.h"
 #include "assert.h"
 #include "fence.h"
@@ -100,7 +101,8 @@ agent_child_stop(agent *a, const char *mode)
     agent_say(a, &w);
 }
 
-/* Only when the locks have fallen too is the death confirmed: then no request of it is in the kernel. */
+/* Only when the locks have fallen too is the death confirmed: then no request of it is in the
+ * kernel. */
 static void
 confirm(agent *a, bool clean)
 {
@@ -125,7 +127,8 @@ confirm(agent *a, bool clean)
 static void
 child_await(agent *a)
 {
-    while (lg_run_wait_fd(a->run, a->child_fd, POLLIN, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER) != LG_OK)
+    while (lg_run_wait_fd(a->run, a->child_fd, POLLIN, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER) !=
+           LG_OK)
         ;
     int status = 0;
     while (waitpid(a->child, &status, 0) < 0 && errno == EINTR)
@@ -168,8 +171,8 @@ agent_child_main(void *arg)
         if (a->stopping)
             break;
         m->mine.restarts++;
-        (void)!lg_waitq_wait(&a->child_changed, LG_WAIT_BACKGROUND_IDLE, lg_run_now_ns(a->run) + a->backoff,
-                             false);
+        (void)!lg_waitq_wait(&a->child_changed, LG_WAIT_BACKGROUND_IDLE,
+                             lg_run_now_ns(a->run) + a->backoff, false);
     }
     a->child = 0;
     lg_waitq_wake_all(&a->child_changed);
@@ -240,9 +243,11 @@ agent_orphan_end(agent *a)
     if (pid > 1 && is_our_program(pid, a)) {
         int fd = pidfd_of(pid);
         if (fd >= 0 && is_our_program(pid, a)) {
-            lg_log_warn(a->log, "agent", "ending the instance of an earlier agent, pid %d", (int)pid);
+            lg_log_warn(a->log, "agent", "ending the instance of an earlier agent, pid %d",
+                        (int)pid);
             kill(pid, SIGKILL);
-            LG_TRY(lg_run_wait_fd(a->run, fd, POLLIN, LG_WAIT_BACKGROUND_IDLE, lg_run_now_ns(a->run) + 60 * LG_SEC));
+            LG_TRY(lg_run_wait_fd(a->run, fd, POLLIN, LG_WAIT_BACKGROUND_IDLE,
+                                  lg_run_now_ns(a->run) + 60 * LG_SEC));
         }
         if (fd >= 0)
             close(fd);

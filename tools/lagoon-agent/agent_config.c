@@ -66,9 +66,10 @@ read_all(const lg_config *c, agent_config *ret, char *message, size_t size)
     LG_TRY(read_lists(c, ret, message, size));
     if (lg_failed(lg_config_duration_ms(c, "heartbeat", &ret->heartbeat_ms)) ||
         lg_failed(lg_config_duration_ms(c, "lease", &ret->lease_ms)) ||
-        lg_failed(lg_config_duration_ms(c, "dead_after", &ret->dead_ms)) || ret->dead_ms < ret->lease_ms + 200 ||
-        ret->lease_ms < 2 * ret->heartbeat_ms) {
-        snprintf(message, size, "heartbeat, lease, dead_after: lease needs 2 heartbeats, dead_after 200 ms more");
+        lg_failed(lg_config_duration_ms(c, "dead_after", &ret->dead_ms)) ||
+        ret->dead_ms < ret->lease_ms + 200 || ret->lease_ms < 2 * ret->heartbeat_ms) {
+        snprintf(message, size,
+                 "heartbeat, lease, dead_after: lease needs 2 heartbeats, dead_after 200 ms more");
         return LG_CONFIG;
     }
     (void)lg_config_string(c, "cluster_key");

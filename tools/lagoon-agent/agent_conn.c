@@ -1,7 +1,7 @@
 /* Connections: the instance and lagoonctl on the unix socket; other agents' pokes over TCP.
  *
- * What matters between agents goes over the voting files. A poke says only "look now", so it needs no
- * proof of who sends it; over TCP nothing else is accepted. */
+ * What matters between agents goes over the voting files. A poke says only "look now", so it needs
+ * no proof of who sends it; over TCP nothing else is accepted. */
 #include "agent.h"
 #include "assert.h"
 #include <stdio.h>
@@ -13,7 +13,7 @@
 struct visitor {
     agent *a;
     lg_sock *sock;
-    bool local; /* came over the unix socket */
+    bool local;       /* came over the unix socket */
     agent_conn *conn; /* after HELLO */
     char in[LG_AGENT_LINE_MAX];
     size_t in_len;
@@ -116,7 +116,8 @@ from_instance(struct visitor *v, const lg_agent_line *l)
         return; /* its process has ended; the rest of its words is void */
     if (!strcmp(l->type, "READY") && a->welcomed && m->mine.instance == LG_MEMBER_STARTING) {
         const char *address = lg_agent_line_get(l, "address");
-        snprintf(m->mine.address, sizeof m->mine.address, "%.*s", LG_MEMBER_ADDRESS - 1, address ? address : "");
+        snprintf(m->mine.address, sizeof m->mine.address, "%.*s", LG_MEMBER_ADDRESS - 1,
+                 address ? address : "");
         m->mine.instance = LG_MEMBER_READY;
         lg_membership_changed(a->ms);
     } else if (!strcmp(l->type, "DONE")) {
@@ -163,7 +164,8 @@ visitor_main(void *arg)
     while (go_on) {
         size_t n;
         if (v->in_len == sizeof v->in ||
-            lg_sock_read(v->sock, v->in + v->in_len, sizeof v->in - v->in_len, LG_FOREVER, &n) != LG_OK)
+            lg_sock_read(v->sock, v->in + v->in_len, sizeof v->in - v->in_len, LG_FOREVER, &n) !=
+                LG_OK)
             break;
         v->in_len += n;
         char *start = v->in, *nl;
@@ -203,7 +205,8 @@ door_main(void *arg)
         if (st == LG_CLOSED)
             break;
         if (st != LG_OK) {
-            (void)!lg_fiber_sleep_until(lg_run_now_ns(d->a->run) + 100 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
+            (void)!lg_fiber_sleep_until(lg_run_now_ns(d->a->run) + 100 * LG_MS,
+                                        LG_WAIT_BACKGROUND_IDLE);
             continue;
         }
         struct visitor *v = lg_zalloc(sizeof *v);

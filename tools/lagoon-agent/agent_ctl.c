@@ -90,7 +90,8 @@ row_node(struct reply *r, uint32_t node)
     lg_agent_add_u64(&r->w, "node", node);
     lg_agent_add(&r->w, "name", name);
     lg_agent_add(&r->w, "state", alive ? "ONLINE" : "OFFLINE");
-    lg_agent_add(&r->w, "instance", alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
+    lg_agent_add(&r->w, "instance",
+                 alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
     lg_agent_add(&r->w, "address", node == a->cfg.node ? a->cfg.address : a->cfg.peer[node]);
     lg_agent_add_u64(&r->w, "heartbeat", s->seq);
     flush(r);

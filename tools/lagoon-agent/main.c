@@ -1,7 +1,8 @@
-/* lagoon-agent CONFIG: the clusterware of one node. Votes on the voting files, takes part in deciding who is
- * in the cluster, starts the node's instance, watches it, fences it, restarts it.
+/* lagoon-agent CONFIG: the clusterware of one node. Votes on the voting files, takes part in
+ * deciding who is in the cluster, starts the node's instance, watches it, fences it, restarts it.
  *
- * SIGTERM and SIGINT: the instance leaves, then the agent ends. Exit codes: 0 ok, 1 failed, 2 configuration. */
+ * SIGTERM and SIGINT: the instance leaves, then the agent ends. Exit codes: 0 ok, 1 failed, 2
+ * configuration. */
 #include "agent.h"
 #include <poll.h>
 #include <signal.h>
@@ -150,7 +151,8 @@ main(int argc, char **argv)
     a.log = lg_log_create(2, a.cfg.name, LG_LOG_INFO, NULL, NULL);
     lg_run_config rc = {.name = "agent"};
     if (a.signals < 0 || lg_run_create(&rc, &a.run) != LG_OK ||
-        lg_run_spawn(a.run, "main", 0, main_fiber, &a, NULL) != LG_OK || lg_run_loop(a.run) != LG_OK) {
+        lg_run_spawn(a.run, "main", 0, main_fiber, &a, NULL) != LG_OK ||
+        lg_run_loop(a.run) != LG_OK) {
         fprintf(stderr, "lagoon-agent: cannot run: io_uring is needed\n");
         return 1;
     }

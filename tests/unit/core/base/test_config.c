@@ -122,7 +122,8 @@ LG_TEST(test_fault__hooks)
         int kills;
         lg_faults *f;
     } t = {0, lg_faults_create()};
-    lg_faults_set_hooks(t.f, &(lg_fault_hooks){.arg = &t, .kill = count_kill, .pause = check_pausing});
+    lg_faults_set_hooks(t.f,
+                        &(lg_fault_hooks){.arg = &t, .kill = count_kill, .pause = check_pausing});
     lg_faults_arm(t.f, "die", &(lg_fault_spec){.action = LG_FAULT_KILL, .count = 1});
     lg_faults_arm(t.f, "stop", &(lg_fault_spec){.action = LG_FAULT_PAUSE});
     CU_ASSERT_EQUAL(LG_FAULT(t.f, "die"), LG_OK);

@@ -84,7 +84,8 @@ static void
 spawn_many(struct world *w)
 {
     for (int i = 0; i < 100; i++)
-        LG_ASSERT_OK(lg_run_spawn(w->run, "count", i % 10 ? 0 : 64 * 1024 * 8, fiber_count, w, NULL));
+        LG_ASSERT_OK(
+            lg_run_spawn(w->run, "count", i % 10 ? 0 : 64 * 1024 * 8, fiber_count, w, NULL));
     drive(w);
     CU_ASSERT_EQUAL(w->count, 300);
     CU_ASSERT_PTR_NULL(lg_fiber_self());

@@ -52,7 +52,8 @@ LG_TEST(test_fence__nothing_lands_after_the_locks_have_fallen)
         lg_heap *heap = lg_heap_create();
         LG_ASSERT_OK(lg_run_create(
             &(lg_run_config){.name = "v", .sim = s, .sim_node = 1, .heap = heap}, &victim.run));
-        LG_ASSERT_OK(lg_run_create(&(lg_run_config){.name = "o", .sim = s, .sim_node = 2}, &observer.run));
+        LG_ASSERT_OK(
+            lg_run_create(&(lg_run_config){.name = "o", .sim = s, .sim_node = 2}, &observer.run));
         LG_ASSERT_OK(lg_run_spawn(victim.run, "v", 0, victim_main, &victim, NULL));
         (void)!lg_sim_run(s, NULL, NULL, 50 * 1000);
         lg_sim_disk_stall(s, "d", lg_sim_now(s) + LG_SEC);

@@ -1,8 +1,8 @@
 /* Membership over many seeds: nodes that pause, die, restart; voting files that stall or vanish.
  *
- * Checked at every callback: one view per epoch (M1); an instance that a view leaves out for silence
- * has no lease left, in true time (M3); an empty view has one cold starter (M5). At the end, with the
- * trouble over, all living nodes are in one view. */
+ * Checked at every callback: one view per epoch (M1); an instance that a view leaves out for
+ * silence has no lease left, in true time (M3); an empty view has one cold starter (M5). At the
+ * end, with the trouble over, all living nodes are in one view. */
 #include "lg_test.h"
 #include "assert.h"
 #include "membership.h"
@@ -52,7 +52,8 @@ on_view(void *arg, const lg_member_view *v)
         *known = *v;
         c->decided++;
         for (uint32_t i = 1; i <= NODES; i++) {
-            if (!(v->victims >> i & 1) || v->incarnation[i] != c->lease_incarnation[i] || c->exited[i])
+            if (!(v->victims >> i & 1) || v->incarnation[i] != c->lease_incarnation[i] ||
+                c->exited[i])
                 continue;
             c->silent_evictions++;
             LG_ASSERT(lg_sim_now(c->sim) >= c->lease[i]); /* M3 */
@@ -87,7 +88,8 @@ on_round(void *arg)
         change = true;
     } else if (lg_member_may_welcome(m, lg_run_now_exact_ns(n->run), &cold)) {
         m->mine.instance = LG_MEMBER_READY;
-        snprintf(m->mine.address, sizeof m->mine.address, "i%u.%u", n->id, (unsigned)m->mine.incarnation);
+        snprintf(m->mine.address, sizeof m->mine.address, "i%u.%u", n->id,
+                 (unsigned)m->mine.incarnation);
         n->began = false;
         change = true;
     } else if (lg_member_in_view(m)) {
@@ -110,8 +112,14 @@ static void
 node_main(void *arg)
 {
     struct node *n = arg;
-    lg_membership_config cfg = {.run = n->run, .node = n->id, .nodes = 0xe, .votes = vote_names,
-                                .vote_count = VOTES, .arg = n, .on_view = on_view, .on_lease = on_lease,
+    lg_membership_config cfg = {.run = n->run,
+                                .node = n->id,
+                                .nodes = 0xe,
+                                .votes = vote_names,
+                                .vote_count = VOTES,
+                                .arg = n,
+                                .on_view = on_view,
+                                .on_lease = on_lease,
                                 .on_round = on_round};
     LG_ASSERT(lg_io_create(n->run, LG_IO_AUTO, &n->io) == LG_OK);
     cfg.io = n->io;

@@ -132,8 +132,8 @@ many(struct world *w)
         (void)!lg_fiber_park(LG_WAIT_NONE, LG_FOREVER, false);
     iov[0] = (struct iovec){buf, 4096};
     iov[1] = (struct iovec){buf + 12288, 8192};
-    req[0] = (lg_io_req){.disk = w->disk, .op = LG_IO_READ, .iov = iov, .iovcnt = 2,
-                         .done = one_done, .arg = w};
+    req[0] = (lg_io_req){
+        .disk = w->disk, .op = LG_IO_READ, .iov = iov, .iovcnt = 2, .done = one_done, .arg = w};
     w->pending = 1;
     lg_io_submit(&req[0]);
     while (w->pending)
