@@ -247,10 +247,21 @@ apply_range(lg_recovery *rec, uint32_t from, uint32_t to, uint32_t fibers)
     return p.status;
 }
 
+/* What a dead instance (or an earlier attempt at this) wrote lazily can be read back and still not be
+ * durable: it must be before a block found current here lets redo and past images go. */
+static lg_status
+sync_disks(lg_recovery *rec)
+{
+    for (uint32_t i = 0; i < lg_volume_disk_count(rec->cfg.volume); i++)
+        LG_TRY(lg_disk_sync(lg_volume_disk(rec->cfg.volume, i), LG_WAIT_DB_FILE_WRITE));
+    return LG_OK;
+}
+
 lg_status
 lg_recovery_apply(lg_recovery *rec)
 {
     LG_ASSERT(rec->analysed);
+    LG_TRY(sync_disks(rec));
     lg_rec__order_make(rec);
     uint32_t meta = 0;
     while (meta < rec->order_count && rec->order[meta]->addr.file == 0)
