@@ -52,6 +52,7 @@ size_t lg_catalog_cached(const lg_catalog *cat); /* descriptors cached */
 /* The session's owner of enqueues, before the first transaction; the session's advisory locks use
  * the same. lg_cat_end calls lg_ges_unlock_transaction on it. */
 void lg_cat_set_owner(lg_cat *c, lg_ges_owner *owner);
+lg_ges_owner *lg_cat_owner(const lg_cat *c); /* NULL: none */
 void lg_cat_begin(lg_cat *c, struct lg_txn *txn);
 struct lg_txn *lg_cat_txn(const lg_cat *c);
 LG_MUST lg_status lg_cat_pre_commit(lg_cat *c);

@@ -217,6 +217,12 @@ lg_cat_set_owner(lg_cat *c, lg_ges_owner *owner)
     c->owner = owner;
 }
 
+lg_ges_owner *
+lg_cat_owner(const lg_cat *c)
+{
+    return c->owner;
+}
+
 void
 lg_cat_begin(lg_cat *c, struct lg_txn *txn)
 {

@@ -1,0 +1,408 @@
+/* Definitions of objects as SQL text: pg_get_expr, pg_get_indexdef, pg_get_constraintdef,
+ * pg_get_viewdef, pg_get_serial_sequence, pg_get_function_*, pg_get_keywords. */
+#include "exec_func_internal.h"
+#include "array.h"
+#include "bind.h"
+#include <string.h>
+
+static const char *
+relation_name(void *arg, lg_oid oid)
+{
+    lg_call *c = arg;
+    const char *name;
+    if (lg_fx_relation_name(c, oid, false, &name) == LG_OK)
+        return name;
+    return lg_arena_printf(c->arena, "%u", oid);
+}
+
+/* A stored expression as PostgreSQL prints it: bound again, with the names of today. What cannot be
+ * bound is shown as it is stored. */
+static lg_status
+expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation *rel, bool pretty,
+                const char **ret)
+{
+    lg_exec_session *es = lg_fx_session(c);
+    lg_error err;
+    lg_bind b;
+    lg_expr *e;
+    *ret = stored;
+    lg_error_init(&err, c->arena);
+    lg_bind_init(&b, es->cat, es->run, c->arena, c->env, &err, stored);
+    lg_status st = lg_bind_expr_text(&b, stored, place, rel, 0, -1, &e);
+    if (st == LG_OK) {
+        lg_deparse d = {.arena = c->arena,
+                        .env = c->env,
+                        .relation_name = relation_name,
+                        .arg = c,
+                        .pretty = pretty};
+        st = lg_deparse_expr(&d, e, rel, ret);
+    }
+    lg_bind_fini(&b);
+    if (st != LG_OK)
+        *ret = stored;
+    return st == LG_CANCELED || st == LG_SHUTDOWN ? st : LG_OK;
+}
+
+static lg_datum
+fn_pg_get_expr(lg_call *c)
+{
+    lg_relation *rel = NULL;
+    lg_oid oid = lg_oid_of(c->args[1]);
+    bool pretty = c->nargs > 2 && lg_bool(c->args[2]);
+    const char *text = lg_text_cstring(c->arena, c->args[0]);
+    if (oid) {
+        lg_status st = lg_cat_relation_by_oid(lg_fx_session(c)->cat, oid, &rel);
+        if (st == LG_NOT_FOUND)
+            return lg_fx_null(c);
+        if (st != LG_OK)
+            return lg_fx_fail(c, st);
+    }
+    lg_status st = expression_text(c, text, LG_PLACE_CHECK, rel, pretty, &text);
+    lg_relation_unref(rel);
+    return st == LG_OK ? lg_fx_text(c, text) : lg_fx_fail(c, st);
+}
+
+/* --- indexes --- */
+
+static const char *
+key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pretty)
+{
+    if (ix->attnum[i])
+        return lg_quote_ident(c->arena, rel->cols[ix->attnum[i] - 1].name);
+    uint16_t nth = 0;
+    for (uint16_t k = 0; k < i; k++)
+        nth = (uint16_t)(nth + (ix->attnum[k] == 0));
+    const char *text = "";
+    if (nth < ix->nexprs &&
+        expression_text(c, ix->exprs[nth], LG_PLACE_CHECK, rel, pretty, &text) == LG_OK) {
+        /* a plain function call stands bare, anything else in parentheses */
+        size_t n = strlen(text);
+        bool call = n && text[n - 1] == ')' && text[0] != '(' && strchr(text, '(') &&
+                    !strstr(text, ") ") && !strstr(text, "::");
+        return call ? text : lg_arena_printf(c->arena, "(%s)", text);
+    }
+    return text;
+}
+
+static const char *
+index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
+{
+    lg_arena *a = c->arena;
+    const char *table = "?";
+    (void)!lg_fx_relation_name(c, rel->oid, !pretty, &table);
+    const char *s =
+        lg_arena_printf(a, "CREATE %sINDEX %s ON %s USING btree (", ix->unique ? "UNIQUE " : "",
+                        lg_quote_ident(a, ix->name), table);
+    for (uint16_t i = 0; i < ix->natts; i++) {
+        const char *sep = i == 0 ? "" : i == ix->nkeys ? ") INCLUDE (" : ", ";
+        s = lg_arena_printf(a, "%s%s%s", s, sep, key_text(c, rel, ix, i, pretty));
+        if (i >= ix->nkeys)
+            continue;
+        const lg_opclass *k = lg_opclass_get(ix->opclass[i]);
+        if (k && !k->is_default)
+            s = lg_arena_printf(a, "%s %s", s, k->name);
+        bool desc = ix->key[i].desc, first = ix->key[i].nulls_first;
+        s = lg_arena_printf(a, "%s%s%s", s, desc ? " DESC" : "",
+                            first == desc ? ""
+                            : first       ? " NULLS FIRST"
+                                          : " NULLS LAST");
+    }
+    s = lg_arena_printf(a, "%s)%s", s, ix->nulls_not_distinct ? " NULLS NOT DISTINCT" : "");
+    if (ix->predicate_sql) {
+        const char *p;
+        if (expression_text(c, ix->predicate_sql, LG_PLACE_CHECK, rel, pretty, &p) == LG_OK)
+            s = lg_arena_printf(a, pretty ? "%s WHERE %s" : "%s WHERE (%s)", s,
+                                pretty        ? p
+                                : p[0] == '(' ? lg_arena_strndup(a, p + 1, strlen(p) - 2)
+                                              : p);
+    }
+    return s;
+}
+
+static lg_datum
+fn_pg_get_indexdef(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_oid oid = lg_oid_of(c->args[0]), table;
+    int32_t col = c->nargs > 1 ? lg_int4(c->args[1]) : 0;
+    bool pretty = c->nargs > 2 && lg_bool(c->args[2]);
+    lg_relation *rel;
+    lg_status st = lg_cat_index_table(cat, oid, &table);
+    if (st == LG_OK && table == 0)
+        st = LG_NOT_FOUND;
+    if (st == LG_OK)
+        st = lg_cat_relation_by_oid(cat, table, &rel);
+    if (st == LG_NOT_FOUND)
+        return lg_fx_null(c);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    const lg_index *ix = lg_relation_index(rel, oid);
+    lg_datum d = 0;
+    if (!ix)
+        c->isnull = true;
+    else if (col == 0)
+        d = lg_fx_text(c, index_text(c, rel, ix, pretty));
+    else
+        d = lg_fx_text(c, col >= 1 && col <= ix->natts
+                              ? key_text(c, rel, ix, (uint16_t)(col - 1), pretty)
+                              : "");
+    lg_relation_unref(rel);
+    return d;
+}
+
+/* --- constraints --- */
+
+static const char *
+columns_text(lg_call *c, const lg_relation *rel, const int16_t *keys, uint16_t n)
+{
+    const char *s = "";
+    for (uint16_t i = 0; i < n; i++)
+        s = lg_arena_printf(c->arena, "%s%s%s", s, i ? ", " : "",
+                            lg_quote_ident(c->arena, rel->cols[keys[i] - 1].name));
+    return s;
+}
+
+static const char *
+action_text(char a)
+{
+    return a == 'r'   ? "RESTRICT"
+           : a == 'c' ? "CASCADE"
+           : a == 'n' ? "SET NULL"
+           : a == 'd' ? "SET DEFAULT"
+                      : NULL;
+}
+
+static lg_status
+constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool pretty, const char **ret)
+{
+    lg_arena *a = c->arena;
+    const char *s = "";
+    if (k->type == 'c') {
+        const char *e;
+        LG_TRY(expression_text(c, k->check_sql, LG_PLACE_CHECK, rel, pretty, &e));
+        bool wrapped = e[0] == '(' && !pretty;
+        s = lg_arena_printf(a, wrapped ? "CHECK (%s)" : "CHECK ((%s))", e);
+        if (pretty)
+            s = lg_arena_printf(a, "CHECK (%s)", e);
+    } else if (k->type == 'p' || k->type == 'u') {
+        const lg_index *ix = lg_relation_index(rel, k->index);
+        s = lg_arena_printf(a, "%s%s (%s)", k->type == 'p' ? "PRIMARY KEY" : "UNIQUE",
+                            ix && ix->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
+                            columns_text(c, rel, k->keys, k->nkeys));
+        if (ix && ix->natts > ix->nkeys)
+            s = lg_arena_printf(
+                a, "%s INCLUDE (%s)", s,
+                columns_text(c, rel, ix->attnum + ix->nkeys, (uint16_t)(ix->natts - ix->nkeys)));
+    } else if (k->type == 'f') {
+        lg_relation *ref;
+        const char *name;
+        LG_TRY(lg_cat_relation_by_oid(lg_fx_session(c)->cat, k->ref_table, &ref));
+        lg_status st = lg_fx_relation_name(c, k->ref_table, false, &name);
+        if (st == LG_OK)
+            s = lg_arena_printf(a, "FOREIGN KEY (%s) REFERENCES %s(%s)%s",
+                                columns_text(c, rel, k->keys, k->nkeys), name,
+                                columns_text(c, ref, k->ref_keys, k->nkeys),
+                                k->match == 'f' ? " MATCH FULL" : "");
+        lg_relation_unref(ref);
+        LG_TRY(st);
+        if (action_text(k->on_update))
+            s = lg_arena_printf(a, "%s ON UPDATE %s", s, action_text(k->on_update));
+        if (action_text(k->on_delete))
+            s = lg_arena_printf(a, "%s ON DELETE %s", s, action_text(k->on_delete));
+    }
+    *ret =
+        lg_arena_printf(a, "%s%s%s%s", s, k->deferrable ? " DEFERRABLE" : "",
+                        k->deferred ? " INITIALLY DEFERRED" : "", k->validated ? "" : " NOT VALID");
+    return LG_OK;
+}
+
+static lg_datum
+fn_pg_get_constraintdef(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_oid oid = lg_oid_of(c->args[0]);
+    lg_cat_row row;
+    lg_relation *rel;
+    const char *text = NULL;
+    bool pretty = c->nargs > 1 && lg_bool(c->args[1]);
+    lg_status st = lg_cat_find(cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1,
+                               (lg_datum[]){oid}, c->arena, &row);
+    if (st == LG_OK)
+        st = lg_cat_relation_by_oid(cat, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_conrelid)),
+                                    &rel);
+    if (st == LG_NOT_FOUND)
+        return lg_fx_null(c);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    for (uint16_t i = 0; st == LG_OK && i < rel->nconstraints; i++)
+        if (rel->constraints[i].oid == oid)
+            st = constraint_text(c, rel, &rel->constraints[i], pretty, &text);
+    lg_relation_unref(rel);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    return text ? lg_fx_text(c, text) : lg_fx_null(c);
+}
+
+/* --- views, sequences of columns --- */
+
+static lg_datum
+fn_pg_get_viewdef(lg_call *c)
+{
+    lg_relation *rel;
+    lg_status st = c->func->args[0] == LG_T_OID
+                       ? lg_cat_relation_by_oid(lg_fx_session(c)->cat, lg_oid_of(c->args[0]), &rel)
+                       : lg_fx_relation_by_text(c, lg_text_cstring(c->arena, c->args[0]), &rel);
+    if (c->st)
+        return 0;
+    if (st == LG_NOT_FOUND)
+        return lg_fx_null(c);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    lg_datum d = 0;
+    if (rel->view_sql)
+        d = lg_fx_text(c, lg_arena_printf(c->arena, "%s;", rel->view_sql));
+    else
+        c->isnull = true;
+    lg_relation_unref(rel);
+    return d;
+}
+
+static lg_datum
+fn_pg_get_serial_sequence(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    char *table = lg_text_cstring(c->arena, c->args[0]);
+    char *column = lg_text_cstring(c->arena, c->args[1]);
+    lg_relation *rel;
+    lg_status st = lg_fx_relation_by_text(c, table, &rel);
+    if (c->st)
+        return 0;
+    if (st == LG_NOT_FOUND)
+        return lg_call_error(c, "42P01", "relation \"%s\" does not exist", table);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    const lg_column *col = lg_relation_column_by_name(rel, column);
+    lg_datum keys[3] = {LG_REL_pg_class, rel->oid, lg_datum_int4(col ? col->attnum : 0)};
+    lg_relation_unref(rel);
+    if (!col)
+        return lg_call_error(c, "42703", "column \"%s\" of relation \"%s\" does not exist", column,
+                             table);
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_oid seq = 0;
+    st = lg_cat_scan_open(cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 3, keys, c->arena,
+                          &s);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        char dep = lg_char(LG_ROW_GET(&row, LG_AT_pg_depend_deptype));
+        lg_sequence q;
+        lg_oid obj = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_depend_objid));
+        if ((dep == 'a' || dep == 'i') && lg_cat_sequence(cat, obj, &q) == LG_OK) {
+            seq = obj;
+            break;
+        }
+    }
+    lg_cat_scan_close(&s);
+    if (st != LG_OK && st != LG_END)
+        return lg_fx_fail(c, st);
+    const char *name;
+    if (!seq)
+        return lg_fx_null(c);
+    st = lg_fx_relation_name(c, seq, true, &name);
+    return st == LG_OK ? lg_fx_text(c, name) : lg_fx_fail(c, st);
+}
+
+/* --- functions: all are built in --- */
+
+static lg_datum
+fn_pg_get_function_arguments(lg_call *c)
+{
+    const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
+    const char *s = "", *names = f ? f->argnames : NULL;
+    if (!f)
+        return lg_fx_null(c);
+    for (uint32_t i = 0; i < f->nargs; i++) {
+        size_t n = names ? strcspn(names, ",") : 0;
+        bool last = f->variadic && i == f->nargs - 1u;
+        s = lg_arena_printf(c->arena, "%s%s%s%.*s%s%s", s, i ? ", " : "", last ? "VARIADIC " : "",
+                            (int)n, names ? names : "", n ? " " : "",
+                            lg_type_format(c->arena, f->args[i], -1));
+        if (names)
+            names += n + (names[n] == ',');
+    }
+    return lg_fx_text(c, s);
+}
+
+static lg_datum
+fn_pg_get_function_result(lg_call *c)
+{
+    const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
+    if (!f || f->kind == 'p')
+        return lg_fx_null(c);
+    return lg_fx_text(c, lg_arena_printf(c->arena, "%s%s", lg_func_retset(f) ? "SETOF " : "",
+                                         lg_type_format(c->arena, f->result, -1)));
+}
+
+/* --- pg_get_keywords --- */
+
+static const struct {
+    const char *word;
+    char cls;
+    bool bare;
+} keywords[] = {
+#define LG_KEYWORD(word, cls, bare) {word, cls, bare},
+#include "keyword.def"
+#undef LG_KEYWORD
+};
+
+static lg_status
+keywords_open(lg_call *c, void **ret_state)
+{
+    *ret_state = LG_NEW(c->arena, uint32_t);
+    return LG_OK;
+}
+
+static lg_status
+keywords_next(lg_call *c, void *state, lg_datum *ret, uint8_t *nulls)
+{
+    uint32_t *at = state;
+    if (*at >= sizeof keywords / sizeof *keywords)
+        return LG_END;
+    char k = keywords[*at].cls;
+    bool bare = keywords[*at].bare;
+    ret[0] = lg_fx_text(c, keywords[*at].word);
+    ret[1] = lg_datum_char(k);
+    ret[2] = bare;
+    ret[3] = lg_fx_text(c, k == 'U'   ? "unreserved"
+                           : k == 'C' ? "unreserved (cannot be function or type name)"
+                           : k == 'T' ? "reserved (can be function or type name)"
+                                      : "reserved");
+    ret[4] = lg_fx_text(c, bare ? "can be bare label" : "requires AS");
+    memset(nulls, 0, 5);
+    (*at)++;
+    return LG_OK;
+}
+
+static const lg_srf keywords_srf = {keywords_open, keywords_next};
+
+static const lg_fx_entry list[] = {
+    {"pg_get_expr", fn_pg_get_expr},
+    {"pg_get_indexdef", fn_pg_get_indexdef},
+    {"pg_get_constraintdef", fn_pg_get_constraintdef},
+    {"pg_get_viewdef", fn_pg_get_viewdef},
+    {"pg_get_serial_sequence", fn_pg_get_serial_sequence},
+    {"pg_get_function_arguments", fn_pg_get_function_arguments},
+    {"pg_get_function_identity_arguments", fn_pg_get_function_arguments},
+    {"pg_get_function_result", fn_pg_get_function_result},
+};
+
+void
+lg_fx_register_defs(lg_fntable *t)
+{
+    uint32_t n;
+    const lg_func *f = lg_func_by_name("pg_get_keywords", &n);
+    lg_fx_register(t, list, sizeof list / sizeof *list);
+    if (f)
+        lg_fntable_set_srf(t, f->oid, &keywords_srf);
+}
