@@ -130,6 +130,39 @@ take_down(serving *s, lg_addr addr, const lg_grd_serve *plan, outcome *o)
     o->dirty = st == LG_OK && dirty && to == LG_MODE_N;
 }
 
+/* We stay in S: a copy is all that is wanted. False: look again, we are in S no more. */
+static bool
+ship_shared(serving *s, lg_addr addr, outcome *o)
+{
+    lg_cf *cf = s->cf;
+    bool current = false, held = true;
+    lg_status st = LG_RETRY;
+    lg_buf *b = lg_buf_find(cf->buf, addr);
+    while (b && st == LG_RETRY) {
+        held = b->mode == LG_MODE_S;
+        if (!held)
+            break;
+        st = lg_buf_image(cf->buf, addr, s->image, &o->version, &current);
+        if (st == LG_WOULD_WAIT) { /* invariant 1 */
+            st = lg_redo_flush(lg_buf_redo(cf->buf), b->last_lsn);
+            st = st == LG_OK ? LG_RETRY : st;
+        } else if (st == LG_NOT_FOUND && b->converting) { /* being read from disk */
+            (void)!lg_waitq_wait(&b->convq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false);
+            st = LG_RETRY;
+        }
+    }
+    if (b)
+        lg_buf_unpin(cf->buf, b);
+    if (!b || !held)
+        return false;
+    if (st == LG_NOT_FOUND) /* its disk read had failed: keep nothing */
+        st = lg_buf_revoke(cf->buf, addr, LG_MODE_N, NULL, NULL, NULL);
+    else
+        o->have_image = st == LG_OK;
+    o->done = st == LG_OK || st == LG_READ_DISK || st == LG_NOT_FOUND;
+    return true;
+}
+
 static void
 ship_past_image(serving *s, lg_addr addr, outcome *o)
 {
@@ -184,12 +217,21 @@ serve_forward(serving *s, const cf_work *w)
     lg_cf *cf = s->cf;
     const lg_msg_gcs_forward *f = &w->u.forward;
     lg_addr addr = lg_addr_from_key(f->key);
-    outcome o = {0};
-    lg_grd_local l = look(cf, addr);
-    lg_grd_serve plan = w->type == LG_MSG_GCS_FORWARD
-                            ? lg_grd_serve_forward(&l, (lg_grd_mode)f->mode, f->from_pi != 0)
-                            : lg_grd_serve_invalidate(&l, f->no_image != 0);
-    if (plan.what == LG_GRD_SERVE_REVOKE)
+    outcome o;
+    lg_grd_local l;
+    lg_grd_serve plan;
+    bool shared;
+    do {
+        o = (outcome){0};
+        l = look(cf, addr);
+        plan = w->type == LG_MSG_GCS_FORWARD
+                   ? lg_grd_serve_forward(&l, (lg_grd_mode)f->mode, f->from_pi != 0)
+                   : lg_grd_serve_invalidate(&l, f->no_image != 0);
+        shared = plan.what == LG_GRD_SERVE_REVOKE && plan.to == l.mode;
+    } while (shared && !ship_shared(s, addr, &o));
+    if (shared)
+        ;
+    else if (plan.what == LG_GRD_SERVE_REVOKE)
         take_down(s, addr, &plan, &o);
     else if (plan.what == LG_GRD_SERVE_PI)
         ship_past_image(s, addr, &o);
