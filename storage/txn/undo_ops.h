@@ -38,7 +38,7 @@ typedef struct lg_block_ops {
      * nobody) up to own_seq. Blocks the fiber. LG_SNAPSHOT_TOO_OLD; LG_RETRY: cannot. */
     lg_status (*cr)(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap);
     /* Commit in passing: writes the SCN beside the xid. b is held X; must not block. */
-    void (*mark)(lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn);
+    void (*mark)(lg_txn_sys *s, lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn);
 } lg_block_ops;
 
 /* At instance start. The tables must outlive the system. */
@@ -59,7 +59,7 @@ typedef struct lg_txn_undo {
 
 LG_MUST lg_status lg_txn_undo_reserve(lg_txn *t, uint32_t payload_len);
 LG_MUST lg_status lg_txn_undo_get(lg_txn *t, lg_mtr *m, uint32_t payload_len, lg_txn_undo *ret);
-/* Fills xid, prev and seq of the record. */
+/* Fills xid, prev and seq of the record; the caller sets file, block, version and its own. */
 lg_uptr lg_txn_undo_append(lg_txn *t, lg_mtr *m, lg_txn_undo *u, lg_undo_rec *rec,
                            const void *payload);
 uint32_t lg_txn_seq(const lg_txn *t); /* of the last record written */

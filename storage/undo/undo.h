@@ -94,10 +94,11 @@ typedef struct lg_undo_rec {
     uint8_t op;         /* the kind's own */
     uint8_t flags;      /* the kind's own */
     uint8_t itl;        /* the kind's own */
-    uint32_t reserved;
+    uint32_t check;     /* lg_undo_append fills it in */
+    lg_version version; /* the block's before the change: the order in which to take back */
 } lg_undo_rec;
 
-_Static_assert(sizeof(lg_undo_rec) == 48, "undo record header");
+_Static_assert(sizeof(lg_undo_rec) == 56, "undo record header");
 
 typedef struct lg_undo lg_undo;         /* of an instance: all undo segments it reads or writes */
 typedef struct lg_undo_seg lg_undo_seg; /* one it appends to */
