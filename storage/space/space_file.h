@@ -1,0 +1,37 @@
+/* Files of the volume: made, extended and dropped in mini-transactions on file 0 (formats:
+ * volume.h).
+ *
+ * All functions block the fiber; no latch may be held. LG_DISK_FULL comes before any change.
+ */
+#ifndef LG_SPACE_SPACE_FILE_H
+#define LG_SPACE_SPACE_FILE_H
+
+#include "buf.h"
+
+/* A new file with `aus` allocation units (may be 0). Not transactional: a creator that fails later
+ * drops it. */
+LG_MUST lg_status lg_space_file_create(lg_buf_cache *c, uint32_t aus, uint32_t *ret_file);
+/* Adds AUs at the end, round robin over the disks. ret_blocks (may be NULL): the file's blocks
+ * after. A
+ * partial extension (disk filled up on the way) returns LG_DISK_FULL and keeps nothing of it. */
+LG_MUST lg_status lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus,
+                                       uint32_t *ret_blocks);
+/* Blocks that the file has. LG_NOT_FOUND: no such file. */
+LG_MUST lg_status lg_space_file_blocks(lg_buf_cache *c, uint32_t file, uint32_t *ret_blocks);
+/* Frees the AUs. All instances have called lg_buf_drop_file before (this one's is called here).
+ * Restartable: a drop cut short is finished by the next call. LG_NOT_FOUND: already gone. */
+LG_MUST lg_status lg_space_file_drop(lg_buf_cache *c, uint32_t file);
+/* Drops cut short by a crash: finishes them all. For start-up, by one instance. */
+LG_MUST lg_status lg_space_files_sweep(lg_buf_cache *c);
+
+/* Formats the AU bitmap of a disk added by lg_volume_disk_add. Idempotent. */
+LG_MUST lg_status lg_space_disk_format(lg_buf_cache *c, uint32_t disk);
+/* Allocates and records the area of a further instance slot. LG_EXISTS when it has one. */
+LG_MUST lg_status lg_space_instance_add(lg_buf_cache *c, uint32_t slot);
+
+typedef struct lg_space_usage {
+    uint64_t total_aus, free_aus;
+} lg_space_usage;
+LG_MUST lg_status lg_space_disk_usage(lg_buf_cache *c, uint32_t disk, lg_space_usage *ret);
+
+#endif
