@@ -217,6 +217,8 @@ open_transactions(lg_instance *in)
     lg_ckpt_config kc = {.run = in->env.run, .cache = in->buf, .redo = in->redo};
     LG_TRY(lg_ckpt_create(&kc, &in->ckpt));
     LG_TRY(lg_space_create(in->buf, &in->space));
+    if (!in->alone)
+        lg_space_set_forget(in->space, lg_instance__forget_everywhere, in);
     LG_TRY(lg_instance__control_read(in->buf, &in->control));
     if (!in->control.undo_file[in->cfg.node]) {
         lg_log_error(in->env.log, "instance", "the database has no undo segment for instance %u", in->cfg.node);

@@ -56,6 +56,8 @@ struct lg_space {
     lg_map *segments;
     uint32_t block_bytes;
     uint32_t span;
+    lg_status (*forget)(void *arg, uint32_t file); /* on all other instances; NULL: there are none */
+    void *forget_arg;
 };
 
 lg_status
@@ -205,10 +207,19 @@ handle_drop(lg_space *s, uint32_t file)
         segment_free(g);
 }
 
+void
+lg_space_set_forget(lg_space *s, lg_status (*forget)(void *arg, uint32_t file), void *arg)
+{
+    s->forget = forget;
+    s->forget_arg = arg;
+}
+
 lg_status
 lg_segment_drop(lg_space *s, uint32_t file)
 {
     handle_drop(s, file);
+    if (s->forget)
+        LG_TRY(s->forget(s->forget_arg, file));
     return lg_space_file_drop(s->cache, file);
 }
 

@@ -50,6 +50,9 @@ LG_MUST lg_status lg_segment_open(lg_space *s, uint32_t file, lg_segment **ret_s
 /* Gives the file's space back. Nobody uses the segment any more, on any instance; other instances
  * call lg_segment_forget. TRUNCATE = a new segment, and drop of the old one after commit. */
 LG_MUST lg_status lg_segment_drop(lg_space *s, uint32_t file);
+/* How lg_segment_drop has the other instances call lg_segment_forget before any block of the file can be
+ * given to another: wired by core/instance. It may block. */
+void lg_space_set_forget(lg_space *s, lg_status (*forget)(void *arg, uint32_t file), void *arg);
 LG_MUST lg_status lg_segment_forget(lg_space *s, uint32_t file); /* drops buffers and handle */
 
 uint32_t lg_segment_file(const lg_segment *g);
