@@ -436,6 +436,9 @@ solve(const lg_oid *actual, const lg_oid *declared, uint32_t n, generic *g)
                 return false;
             if (d == LG_T_ANYNONARRAY && lg_bind__is_array(a))
                 return false;
+            const lg_type *ty = lg_type_get(a);
+            if (d == LG_T_ANYENUM && ty && ty->typtype != 'e')
+                return false;
             g->elem = a;
         } else if (d == LG_T_ANYARRAY) {
             if (a == LG_T_UNKNOWN)

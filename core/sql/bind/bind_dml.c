@@ -464,8 +464,8 @@ bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n
         LG_TRY(target_column(b, rel, r->name, r->h.loc, &col));
         for (uint32_t k = 0; k < i; k++)
             if (t[k].attnum == col->attnum)
-                return lg_bind__error(b, r->h.loc, "42601",
-                                      "multiple assignments to same column \"%s\"", col->name);
+                return lg_bind__error(b, -1, "42601", "multiple assignments to same column \"%s\"",
+                                      col->name);
         if ((col->generated || col->identity == 'a') && e->kind != LG_EX_DEFAULT) {
             lg_bind__error(b, -1, "428C9", "column \"%s\" can only be updated to DEFAULT",
                            col->name);

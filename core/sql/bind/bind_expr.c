@@ -116,6 +116,23 @@ lg_bind__loc(const lg_ast *n)
     }
 }
 
+static bool
+leftmost(const lg_expr *e, void *arg)
+{
+    int32_t *at = arg;
+    if (e->loc >= 0 && (*at < 0 || e->loc < *at))
+        *at = e->loc;
+    return lg_expr_walk(e, leftmost, at);
+}
+
+int32_t
+lg_bind__expr_loc(const lg_expr *e)
+{
+    int32_t at = -1;
+    leftmost(e, &at);
+    return at;
+}
+
 lg_status
 lg_bind__resolve_unknown(lg_bind *b, lg_expr **e)
 {
@@ -991,6 +1008,16 @@ bind_indirection(lg_level *l, const lg_ast_a_indirection *a, lg_expr **ret)
                 j++;
             LG_TRY(bind_subscripts(l, e, &a->indirection, i, j, lg_bind__loc(a->arg), &e));
             i = j;
+        } else if (x->tag == LG_AST_STRING && e->kind == LG_EX_ROW && i == 0 &&
+                   a->arg->tag == LG_AST_COLUMN_REF) { /* (t).column */
+            const lg_ast_list *f = &lg_ast_as(a->arg, column_ref)->fields;
+            lg_ast_column_ref *c = LG_NEW(l->b->arena, lg_ast_column_ref);
+            *c = *lg_ast_as(a->arg, column_ref);
+            c->fields.n = f->n + 1;
+            c->fields.at = LG_NEWN(l->b->arena, lg_ast *, f->n + 1);
+            memcpy(c->fields.at, f->at, f->n * sizeof *f->at);
+            c->fields.at[f->n] = a->indirection.at[i++];
+            LG_TRY(lg_bind__column_ref(l, c, &e));
         } else if (x->tag == LG_AST_STRING) {
             LG_TRY(bind_field(l, e, lg_ast_str(x), lg_bind__loc(a->arg), &e));
             i++;

@@ -369,6 +369,33 @@ func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, 
     return LG_OK;
 }
 
+/* unnest(a, b) in FROM is ROWS FROM (unnest(a), unnest(b)). */
+static lg_status
+split_unnest(lg_bind *b, const lg_ast_range_function *r, lg_ast_list *ret)
+{
+    const lg_ast_list *pair = &lg_ast_as(r->functions.at[0], list_node)->list;
+    if (r->functions.n != 1 || pair->at[0]->tag != LG_AST_FUNC_CALL)
+        return LG_OK;
+    const lg_ast_func_call *c = lg_ast_as(pair->at[0], func_call);
+    const char *name = lg_ast_list_str(&c->funcname, c->funcname.n - 1);
+    if (!name || strcmp(name, "unnest") != 0 || c->args.n < 2)
+        return LG_OK;
+    ret->n = c->args.n;
+    ret->at = LG_NEWN(b->arena, lg_ast *, c->args.n);
+    for (uint32_t i = 0; i < c->args.n; i++) {
+        lg_ast_func_call *one = lg_arena_dup(b->arena, c, sizeof *c);
+        lg_ast_list_node *p = LG_NEW(b->arena, lg_ast_list_node);
+        one->args.n = 1;
+        one->args.at = &c->args.at[i];
+        p->h.tag = LG_AST_LIST;
+        p->list.n = 1;
+        p->list.at = LG_NEWN(b->arena, lg_ast *, 1);
+        p->list.at[0] = &one->h;
+        ret->at[i] = &p->h;
+    }
+    return LG_OK;
+}
+
 static lg_status
 bind_function(lg_level *l, const lg_ast_range_function *r, lg_rte **ret)
 {
@@ -379,14 +406,16 @@ bind_function(lg_level *l, const lg_ast_range_function *r, lg_rte **ret)
     const char *first = NULL;
     rte->kind = LG_RTE_FUNCTION;
     rte->lateral = true;
-    rte->nfuncs = r->functions.n;
-    rte->funcs = LG_NEWN(b->arena, lg_rte_func, r->functions.n);
+    lg_ast_list functions = r->functions;
+    LG_TRY(split_unnest(b, r, &functions));
+    rte->nfuncs = functions.n;
+    rte->funcs = LG_NEWN(b->arena, lg_rte_func, functions.n);
     bool lat = l->lateral_active;
     lg_clause was = l->clause;
     l->lateral_active = true;
     l->clause = LG_CL_FROM_FUNCTION;
-    for (uint32_t i = 0; i < r->functions.n; i++) {
-        const lg_ast_list *pair = &lg_ast_as(r->functions.at[i], list_node)->list;
+    for (uint32_t i = 0; i < functions.n; i++) {
+        const lg_ast_list *pair = &lg_ast_as(functions.at[i], list_node)->list;
         const lg_ast_list *defs = NULL;
         if (pair->n > 1 && pair->at[1] && pair->at[1]->tag == LG_AST_LIST)
             defs = &lg_ast_as(pair->at[1], list_node)->list;
@@ -398,7 +427,7 @@ bind_function(lg_level *l, const lg_ast_range_function *r, lg_rte **ret)
         const char *name = lg_bind__column_name(pair->at[0]);
         first = first ? first : name;
         rte->funcs[i].expr = e;
-        LG_TRY(func_columns(b, e, r->alias && !r->is_rowsfrom ? r->alias->aliasname : name, defs,
+        LG_TRY(func_columns(b, e, r->alias && functions.n == 1 ? r->alias->aliasname : name, defs,
                             cols, &n, &rte->funcs[i].ncols));
     }
     l->lateral_active = lat;
@@ -846,18 +875,18 @@ edit_distance(const char *x, const char *y)
 typedef struct fuzzy {
     uint32_t distance;
     uint32_t hits;
-    const lg_nsitem *item[2];
+    const lg_rte *item[2];
     const char *column[2];
 } fuzzy;
 
 static void
-fuzzy_item(fuzzy *f, const lg_nsitem *it, const char *table, const char *name)
+fuzzy_item(fuzzy *f, const lg_rte *it, const char *table, const char *name)
 {
-    uint32_t base = table ? edit_distance(table, it->name) : 0;
+    uint32_t base = table ? edit_distance(table, it->alias) : 0;
     for (uint32_t c = 0; c < it->ncols; c++) {
-        if (!it->col_names[c])
+        if (!it->cols[c].name)
             continue;
-        uint32_t d = base + edit_distance(name, it->col_names[c]);
+        uint32_t d = base + edit_distance(name, it->cols[c].name);
         if (d > MAX_FUZZY || d > strlen(name) / 2 || d > f->distance)
             continue;
         if (d < f->distance)
@@ -865,7 +894,7 @@ fuzzy_item(fuzzy *f, const lg_nsitem *it, const char *table, const char *name)
         f->distance = d;
         if (f->hits < 2) {
             f->item[f->hits] = it;
-            f->column[f->hits] = it->col_names[c];
+            f->column[f->hits] = it->cols[c].name;
         }
         f->hits++;
     }
@@ -881,28 +910,28 @@ column_missing(lg_level *l, const char *table, const char *name, int32_t loc)
     else
         lg_bind__error(l->b, loc, "42703", "column \"%s\" does not exist", name);
     for (lg_level *at = l; at; at = at->parent)
-        for (uint32_t i = 0; i < at->nns; i++) {
-            const lg_nsitem *it = &at->ns[i];
-            bool amb;
-            if (!it->name || !it->rte)
+        for (uint32_t i = 0; i < at->q->nrtes; i++) {
+            const lg_rte *it = at->q->rtes[i];
+            if (!it->alias)
                 continue;
-            if (!table && find_in_item(it, name, &amb) >= 0) {
-                lg_error_hint(err,
-                              "There is a column named \"%s\" in table \"%s\", but it cannot be "
-                              "referenced from this part of the query.",
-                              name, it->name);
-                return LG_SQL;
-            }
+            for (uint32_t c = 0; !table && c < it->ncols; c++)
+                if (it->cols[c].name && !strcmp(it->cols[c].name, name)) {
+                    lg_error_hint(err,
+                                  "There is a column named \"%s\" in table \"%s\", but it cannot "
+                                  "be referenced from this part of the query.",
+                                  name, it->alias);
+                    return LG_SQL;
+                }
             fuzzy_item(&f, it, table, name);
         }
     if (f.hits == 1)
-        lg_error_hint(err, "Perhaps you meant to reference the column \"%s.%s\".", f.item[0]->name,
+        lg_error_hint(err, "Perhaps you meant to reference the column \"%s.%s\".", f.item[0]->alias,
                       f.column[0]);
     else if (f.hits == 2)
         lg_error_hint(err,
                       "Perhaps you meant to reference the column \"%s.%s\" or the column "
                       "\"%s.%s\".",
-                      f.item[0]->name, f.column[0], f.item[1]->name, f.column[1]);
+                      f.item[0]->alias, f.column[0], f.item[1]->alias, f.column[1]);
     return LG_SQL;
 }
 

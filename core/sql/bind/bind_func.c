@@ -586,11 +586,20 @@ min_level_of(const lg_expr *e, uint32_t deep, uint32_t best)
     return s.best;
 }
 
+typedef struct nested_agg {
+    uint32_t up;
+    int32_t loc;
+} nested_agg;
+
 static bool
 agg_of_level(const lg_expr *e, void *arg)
 {
-    uint32_t up = *(uint32_t *)arg;
-    return (e->kind == LG_EX_AGG && e->agg.up == up) || lg_expr_walk(e, agg_of_level, arg);
+    nested_agg *n = arg;
+    if (e->kind == LG_EX_AGG && e->agg.up == n->up) {
+        n->loc = e->loc;
+        return true;
+    }
+    return lg_expr_walk(e, agg_of_level, arg);
 }
 
 /* Where aggregates may not stand, with PostgreSQL's words. */
@@ -671,9 +680,11 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
     if (e->agg.filter)
         up = min_level_of(e->agg.filter, 0, up);
     e->agg.up = up == UINT32_MAX ? 0 : up;
+    nested_agg nested = {e->agg.up, -1};
     for (uint32_t i = 0; i < n; i++)
-        if (agg_of_level(args[i], &e->agg.up))
-            return lg_bind__error(b, s->loc, "42803", "aggregate function calls cannot be nested");
+        if (agg_of_level(args[i], &nested))
+            return lg_bind__error(b, nested.loc, "42803",
+                                  "aggregate function calls cannot be nested");
     LG_TRY(check_agg_place(l, e, s->loc));
     lg_level *at = l;
     for (uint32_t i = 0; i < e->agg.up && at->parent; i++)

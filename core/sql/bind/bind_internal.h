@@ -91,6 +91,7 @@ LG_MUST lg_status lg_bind__query(lg_bind *b, lg_level *parent, const lg_ast *stm
                                  const lg_ast_list *locking, bool resolve_unknowns,
                                  lg_query **ret_query);
 int32_t lg_bind__loc(const lg_ast *n); /* leftmost known location in the tree */
+int32_t lg_bind__expr_loc(const lg_expr *e);
 const char *lg_bind__type_name(lg_bind *b, lg_oid type);
 
 /* --- bind_from.c --- */

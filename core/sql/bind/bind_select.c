@@ -54,6 +54,24 @@ is_star(const lg_ast *n)
     return f->at[f->n - 1]->tag == LG_AST_A_STAR;
 }
 
+/* (t).*: the names are the table's. */
+static const char *
+row_column_name(lg_level *l, const lg_ast_a_indirection *a, uint32_t i)
+{
+    const lg_ast_list *f =
+        a->arg->tag == LG_AST_COLUMN_REF ? &lg_ast_as(a->arg, column_ref)->fields : NULL;
+    const char *name = f ? lg_ast_list_str(f, f->n - 1) : NULL;
+    for (uint32_t k = 0; name && k < l->nns; k++) {
+        const lg_nsitem *it = &l->ns[k];
+        if (!it->name || strcmp(it->name, name) != 0)
+            continue;
+        for (uint32_t c = 0; c < it->ncols; c++)
+            if (it->col_names[c] && !i--)
+                return it->col_names[c];
+    }
+    return lg_arena_printf(l->b->arena, "f%u", i + 1);
+}
+
 /* (f(x)).*: the OUT columns of a record-returning call. */
 static lg_status
 expand_record(lg_level *l, const lg_ast_a_indirection *a, lg_target **t, uint32_t *n, uint32_t *cap)
@@ -72,8 +90,7 @@ expand_record(lg_level *l, const lg_ast_a_indirection *a, lg_target **t, uint32_
     }
     if (e->kind == LG_EX_ROW) {
         for (uint32_t i = 0; i < e->nargs; i++)
-            LG_TRY(
-                add_target(l, e->args[i], lg_arena_printf(l->b->arena, "f%u", i + 1), t, n, cap));
+            LG_TRY(add_target(l, e->args[i], row_column_name(l, a, i), t, n, cap));
         return LG_OK;
     }
     return lg_bind__error(l->b, e->loc, "42809",
@@ -372,6 +389,7 @@ bind_distinct_on(lg_level *l, const lg_ast_list *list)
         LG_TRY(find_item(l, list->at[i], LG_CL_DISTINCT_ON, true, &at));
         refs[n++] = target_ref(q, &q->targets[at]);
     }
+    int32_t loc = lg_bind__loc(list->at[0]);
     q->distinct = LG_NEWN(b->arena, lg_sort_item, list->n + 1);
     q->distinct_on = true;
     /* In ORDER BY's order, whose first items they must be. */
@@ -381,7 +399,7 @@ bind_distinct_on(lg_level *l, const lg_ast_list *list)
         for (uint32_t i = 0; i < n; i++)
             member = member || refs[i] == q->sort[s].ref;
         if (member && skipped)
-            return lg_bind__error(b, -1, "42P10",
+            return lg_bind__error(b, loc, "42P10",
                                   "SELECT DISTINCT ON expressions must match "
                                   "initial ORDER BY expressions");
         if (member)
@@ -396,7 +414,7 @@ bind_distinct_on(lg_level *l, const lg_ast_list *list)
         if (have)
             continue;
         if (skipped)
-            return lg_bind__error(b, -1, "42P10",
+            return lg_bind__error(b, lg_bind__loc(list->at[i]), "42P10",
                                   "SELECT DISTINCT ON expressions must match "
                                   "initial ORDER BY expressions");
         for (uint32_t t = 0; t < q->ntargets; t++)
@@ -416,7 +434,7 @@ bind_distinct(lg_level *l, const lg_ast_list *list)
     for (uint32_t i = 0; i < q->ntargets; i++) {
         lg_target *t = &q->targets[i];
         if (t->junk)
-            return lg_bind__error(l->b, t->expr->loc, "42P10",
+            return lg_bind__error(l->b, lg_bind__expr_loc(t->expr), "42P10",
                                   "for SELECT DISTINCT, ORDER BY expressions must appear in select "
                                   "list");
         LG_TRY(distinct_item(l, t, &q->distinct[q->ndistinct++]));
@@ -577,6 +595,17 @@ cte_columns(lg_bind *b, const lg_ast_common_table_expr *c, lg_cte *cte, const lg
     return LG_OK;
 }
 
+/* Column i of the leftmost leaf. */
+static const lg_expr *
+setop_first(const lg_query *q, uint32_t i)
+{
+    const lg_setop *n = q->setop;
+    while (n->op != LG_A_SETOP_NONE)
+        n = n->left;
+    const lg_query *leaf = q->rtes[n->rte]->subquery;
+    return i < leaf->ntargets ? leaf->targets[i].expr : NULL;
+}
+
 static lg_status
 bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_t index)
 {
@@ -601,7 +630,8 @@ bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_
             uint32_t n = lg_query_outcols(q, b->arena, &cols);
             for (uint32_t i = 0; i < n; i++)
                 if (cols[i].type != cte->cols[i].type) {
-                    lg_bind__error(b, -1, "42804",
+                    const lg_expr *e = q->setop ? setop_first(q, i) : NULL;
+                    lg_bind__error(b, e ? lg_bind__expr_loc(e) : -1, "42804",
                                    "recursive query \"%s\" column %u has type %s in non-recursive "
                                    "term but type %s overall",
                                    cte->name, i + 1, lg_bind__type_name(b, cte->cols[i].type),
@@ -757,7 +787,7 @@ setop_columns(lg_level *l, lg_setop *n)
     lg_bind *b = l->b;
     const char *name = setop_name(n->op);
     if (n->left->ncols != n->right->ncols)
-        return lg_bind__error(b, lg_bind__loc(NULL), "42601",
+        return lg_bind__error(b, lg_bind__expr_loc(leaf_expr(l, n->right, 0)), "42601",
                               "each %s query must have the same number of columns", name);
     n->ncols = n->left->ncols;
     n->cols = lg_arena_dup(b->arena, n->left->cols, (n->ncols + 1) * sizeof(lg_outcol));

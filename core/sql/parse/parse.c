@@ -101,6 +101,10 @@ static lg_status
 report(const PgQueryError *e, lg_error *err)
 {
     lg_error_set(err, sqlstate_of(e->message), "%s", e->message);
+    if (!strcmp(e->message, "subquery in FROM must have an alias"))
+        lg_error_hint(err, "For example, FROM (SELECT ...) [AS] foo.");
+    if (!strcmp(e->message, "VALUES in FROM must have an alias"))
+        lg_error_hint(err, "For example, FROM (VALUES ...) [AS] foo.");
     if (!err->position && e->cursorpos > 0)
         err->position = e->cursorpos; /* counts characters already */
     return LG_SQL;
