@@ -57,6 +57,7 @@ struct model {
         bool busy;
         lg_waitq q;
     } locks[MODEL_LOCKS];
+    lg_recovery *rec; /* while instance 0 recovers */
     lg_recovery_stats stats;
     uint64_t checked;
     bool recovered;
@@ -96,6 +97,14 @@ model_acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadline
     struct instance *in = self, *peer;
     (void)is_new, (void)deadline;
     model_lock(in->m, b->addr);
+    if (in->fenced) {
+        model_unlock(in->m, b->addr);
+        return LG_FENCED;
+    }
+    if (in->m->rec && lg_recovery_block_in_set(in->m->rec, b->addr)) {
+        model_unlock(in->m, b->addr); /* asked before the peer died, closed meanwhile */
+        return LG_RETRY;
+    }
     lg_status st = LG_READ_DISK;
     void *image = lg_io_buf_alloc(lg_buf_block_bytes(in->cache));
     bool dirty = false, current = false;
@@ -297,6 +306,8 @@ model_mtr(struct instance *in)
             LG_TRY(lg_mtr_restart(&t));
             continue;
         }
+        if (st == LG_OK && in->fenced)
+            st = LG_FENCED; /* a zombie's changes are not part of history */
         if (st != LG_OK) {
             lg_mtr_abort(&t);
             return st;
@@ -517,6 +528,7 @@ model_kill(struct model *m, bool power_loss)
         for (uint32_t i = 0; i < m->rig.disks; i++)
             lg_sim_disk_power_loss(m->rig.sim, rig_disk_names[i]);
     rig_node_kill(&m->rig, 0);
+    m->rec = NULL;
     rig_settle(&m->rig);
     for (unsigned i = 0; i < MODEL_LOCKS; i++) {
         m->locks[i].busy = false;
@@ -529,6 +541,110 @@ model_pass(struct model *m, lg_time ns)
 {
     static struct rig_call never;
     (void)!lg_sim_run(m->rig.sim, rig_call_done, &never, ns);
+}
+
+/* ---- one dies, the other recovers it while working ---- */
+
+static inline bool
+model_env_held(void *arg, lg_addr addr)
+{
+    lg_version v;
+    bool current;
+    lg_status st = lg_buf_image(((struct instance *)arg)->cache, addr, NULL, &v, &current);
+    return st == LG_WOULD_WAIT || (st == LG_OK && current);
+}
+
+static inline lg_status
+model_env_past_image(void *arg, lg_addr addr, void *ret_image)
+{
+    lg_version v;
+    bool current;
+    return lg_buf_image(((struct instance *)arg)->cache, addr, ret_image, &v, &current);
+}
+
+static inline void
+model_env_demand(void *arg, lg_addr addr, lg_version version)
+{
+    (void)version;
+    (void)!lg_buf_write_one(((struct instance *)arg)->cache, addr);
+}
+
+struct model_survivor {
+    struct instance *in;
+    lg_recovery *rec;
+};
+
+static inline void
+model_env_written(void *arg, lg_addr addr, lg_version version)
+{
+    lg_buf_superseded(((struct instance *)arg)->cache, addr, version);
+}
+
+static inline void
+model_add_pi(void *arg, lg_buf *b)
+{
+    if (b->mode == LG_MODE_N && b->pi)
+        lg_recovery_add(arg, b->addr);
+}
+
+/* Instance 1 dies: nothing is on its way between the two then. */
+static inline void
+model_lose_peer(void *arg)
+{
+    struct model *m = arg;
+    struct instance *a = &m->in[0], *b = &m->in[1];
+    lg_run *run = m->rig.nodes[0].run;
+    uint32_t slot = 1;
+    lg_recovery_config cfg = {.run = run,
+                              .volume = a->v,
+                              .dwb = a->dwb,
+                              .cache = a->cache,
+                              .clock = &a->clock,
+                              .threads = &slot,
+                              .thread_count = 1,
+                              .env = {a, model_env_held, model_env_past_image, model_env_written,
+                                      model_env_demand, NULL},
+                              .parallel = 3};
+    for (unsigned i = 0; i < MODEL_LOCKS; i++) {
+        while (m->locks[i].busy)
+            RIG_OK(lg_waitq_wait(&m->locks[i].q, LG_WAIT_GC_CURRENT_REQUEST, LG_FOREVER, false));
+        m->locks[i].busy = true;
+    }
+    m->flushed[1] = lg_redo_flushed(b->redo);
+    m->dead[1] = b->fenced = b->stop = true;
+    b->alive = false;
+    RIG_OK(lg_recovery_create(&cfg, &m->rec));
+    lg_buf_set_gate(a->cache, lg_recovery_block_in_set, m->rec);
+    for (unsigned i = 0; i < MODEL_LOCKS; i++) {
+        m->locks[i].busy = false;
+        lg_waitq_wake_one(&m->locks[i].q);
+    }
+    RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(run) + 500 * LG_MS, LG_WAIT_SLEEP));
+    RIG_OK(lg_recovery_repair(m->rec));
+    RIG_OK(lg_recovery_analyse(m->rec));
+    lg_buf_visit(a->cache, model_add_pi, m->rec);
+    lg_buf_set_gate(a->cache, lg_recovery_block_in_set, m->rec);
+    RIG_OK(lg_recovery_apply(m->rec));
+    RIG_OK(lg_recovery_settle(m->rec, lg_run_now_ns(run) + 10 * LG_SEC));
+    RIG_OK(lg_recovery_release(m->rec));
+    lg_buf_set_gate(a->cache, NULL, NULL);
+    lg_recovery_progress(m->rec, &m->stats);
+    lg_recovery_destroy(m->rec);
+    m->rec = NULL;
+}
+
+/* Reads everything through the survivor. */
+static inline void
+model_check_survivor(void *arg)
+{
+    struct model *m = arg;
+    struct instance *a = &m->in[0];
+    a->stop = true;
+    while (a->workers > 0)
+        RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(m->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP));
+    RIG_OK(lg_redo_flush(a->redo, lg_redo_end(a->redo)));
+    model_check_cache(m, a->cache);
+    model_workers_start(a, 4);
 }
 
 /* One life of all instances: recovery (possibly killed on the way), work, death. */

@@ -29,3 +29,24 @@ LG_TEST(test_recovery__two_threads_merge_by_version)
     for (uint64_t seed = 11; seed <= 14; seed++)
         loop(2, seed, 8);
 }
+
+LG_TEST(test_recovery__a_survivor_recovers_its_peer_while_working)
+{
+    uint64_t past_images = 0, held = 0, written = 0;
+    for (uint64_t seed = 21; seed <= 26; seed++) {
+        model_open(&m, seed, 2, 2);
+        for (int life = 0; life < 4; life++) {
+            model_life(&m, 300 * LG_MS);
+            CU_ASSERT_FATAL(rig_run(&m.rig, 0, model_lose_peer, &m, 100 * LG_SEC));
+            past_images += m.stats.past_images;
+            held += m.stats.blocks_held;
+            written += m.stats.blocks_written;
+            model_pass(&m, lg_sim_random(m.rig.sim) % (50 * LG_MS));
+            CU_ASSERT_FATAL(rig_run(&m.rig, 0, model_check_survivor, &m, 100 * LG_SEC));
+            model_pass(&m, lg_sim_random(m.rig.sim) % (50 * LG_MS));
+            model_kill(&m, life % 2);
+        }
+        rig_close(&m.rig);
+    }
+    CU_ASSERT(past_images > 0 && held > 0 && written > 0);
+}
