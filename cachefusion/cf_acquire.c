@@ -215,10 +215,13 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
     uint64_t key = lg_addr_key(b->addr);
     cf->counts.acquires++;
     for (;;) {
-        while (cf->frozen) {
-            if (cf->stopping)
-                return LG_SHUTDOWN;
-            LG_TRY(lg_waitq_wait(&cf->thawq, LG_WAIT_GC_REMASTER, deadline, false));
+        if (cf->frozen) {
+            while (cf->frozen) {
+                if (cf->stopping)
+                    return LG_SHUTDOWN;
+                LG_TRY(lg_waitq_wait(&cf->thawq, LG_WAIT_GC_REMASTER, deadline, false));
+            }
+            return LG_RETRY; /* the block may be closed now: buf looks at the gate again */
         }
         if (b->mode >= want) /* nothing lowers it but a peer: while we waited nobody raised it */
             return b->valid ? LG_OK : LG_READ_DISK;
@@ -229,7 +232,7 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
         if (e->aborted) {
             cf->counts.retries++;
             request_end(cf, e);
-            continue;
+            return LG_RETRY;
         }
         lg_status st = e->req.refused ? LG_TIMEOUT : settle(cf, e, b);
         request_end(cf, e);

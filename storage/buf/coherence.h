@@ -9,7 +9,8 @@
  * - acquire blocks the fiber. No latch is held by the fiber. On return the mode is granted and, for
  *   LG_OK, buf->data holds the current image (version checked) installed by lg_buf_install; for
  *   LG_READ_DISK the mode is granted and the disk holds the current image, which buf reads.
- *   An error leaves the mode as it was.
+ *   An error leaves the mode as it was. LG_RETRY too: the request waited for a reconfiguration to
+ *   end, after which the block may be closed: buf looks at the gate and begins again.
  * - A granted mode is used at least once before it may be taken away: see lg_buf_revoke.
  */
 #ifndef LG_BUF_COHERENCE_H

@@ -237,16 +237,22 @@ model_instance_open(struct model *m, uint32_t slot)
 /* ---- random work ---- */
 
 static inline void
-model_remember(struct instance *in, lg_buf *b, lg_lsn start, lg_lsn end)
+model_remember(struct instance *in, lg_buf *b, lg_version before, lg_lsn start, lg_lsn end)
 {
     struct model *m = in->m;
     uint32_t i = b->addr.block;
     lg_version v = lg_block_version(b->data);
     uint32_t n = m->versions[i];
-    if (n && m->history[i][n - 1].version >= v)
+    while (n && m->history[i][n - 1].version > before) { /* must have died with their instance */
+        struct model_version *h = &m->history[i][--n];
+        CU_ASSERT(m->dead[h->thread] && h->end > m->flushed[h->thread]);
+    }
+    m->versions[i] = n;
+    if (n == MODEL_HISTORY || (n && m->history[i][n - 1].version >= v)) {
+        fprintf(stderr, "block %u: version %llx after %llx (%u)\n", i, (unsigned long long)v,
+                (unsigned long long)m->history[i][n - 1].version, n);
         abort();
-    if (n == MODEL_HISTORY)
-        abort();
+    }
     m->history[i][n] = (struct model_version){
         .version = v,
         .crc = lg_crc32c(0, b->data + LG_BLOCK_HEADER_BYTES, 8192 - LG_BLOCK_HEADER_BYTES),
@@ -312,8 +318,11 @@ model_mtr(struct instance *in)
             lg_mtr_abort(&t);
             return st;
         }
-        for (uint32_t i = 0; i < n; i++)
+        lg_version before[4];
+        for (uint32_t i = 0; i < n; i++) {
+            before[i] = lg_block_version(b[i]->data);
             model_change(in, &t, b[i]);
+        }
         lg_lsn start = lg_redo_end(in->redo), end;
         lg_mtr_commit(&t, &end);
         for (uint32_t i = 0; i < n; i++) {
@@ -321,7 +330,7 @@ model_mtr(struct instance *in)
             for (uint32_t j = 0; j < i; j++)
                 again = again || want[j] == want[i];
             if (!again)
-                model_remember(in, b[i], start, end);
+                model_remember(in, b[i], before[i], start, end);
         }
         in->mtrs++;
         return rnd(in) % 4 ? LG_OK : lg_redo_flush(in->redo, end);
