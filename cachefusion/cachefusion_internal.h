@@ -123,6 +123,9 @@ struct lg_cf {
     lg_cf_txn_hooks txn;
 
     /* recovery */
+    bool rebuilding;          /* frozen, and the directory is not reset yet */
+    lg_rpc_msg **early;       /* holdings of faster members, until it is */
+    uint32_t early_count, early_cap;
     lg_map *gate; /* key -> closed */
     lg_fiber *recovery_fibers[CF_RECOVERY_FIBERS];
     unsigned recovery_fiber_count;
@@ -169,6 +172,7 @@ void lg_cf__cr_drop(lg_cf *cf);
 bool lg_cf__gate(void *arg, lg_addr addr);
 void lg_cf__reconf_register(lg_cf *cf);
 void lg_cf__gate_clear(lg_cf *cf);
+void lg_cf__early_drop(lg_cf *cf);
 
 /* cf_scn.c */
 void lg_cf__scn_register(lg_cf *cf);

@@ -243,6 +243,8 @@ lg_cf_destroy(lg_cf *cf)
     lg_map_destroy(cf->gate);
     lg_map_destroy(cf->cr_served);
     lg_cf__cr_drop(cf);
+    lg_cf__early_drop(cf);
+    lg_free(cf->early);
     free_list(&cf->free_work, offsetof(cf_work, link));
     free_list(&cf->self_msgs, offsetof(cf_self_msg, link));
     free_list(&cf->free_self, offsetof(cf_self_msg, link));

@@ -14,7 +14,8 @@ static lg_status
 freeze(void *self, const lg_reconf_change *c)
 {
     lg_cf *cf = self;
-    cf->frozen = true;
+    cf->frozen = cf->rebuilding = true;
+    lg_cf__early_drop(cf);
     cf->epoch = c->epoch;
     for (lg_list *it; (it = lg_list_pop_front(&cf->self_msgs)) != NULL;)
         lg_list_push_back(&cf->free_self, it);
@@ -100,6 +101,45 @@ tell_unacked(telling *t)
     lg_cf__claims_forget(cf);
 }
 
+static void
+holdings(lg_cf *cf, const lg_rpc_msg *m)
+{
+    const lg_msg_gcs_holding *h = m->payload;
+    const lg_msg_gcs_held_item *item = (const lg_msg_gcs_held_item *)(h + 1);
+    for (uint32_t i = 0; i < h->count; i++) {
+        lg_grd_event ev = {.kind = LG_GRD_HOLDING, .node = m->node, .key = item[i].key, .mode = item[i].mode,
+                           .pi_version = item[i].pi_version};
+        lg_cf__master_event(cf, &ev);
+    }
+}
+
+/* A faster member's holdings wait until our directory has dropped what is old. */
+static void
+on_holding(void *arg, lg_rpc_msg *m)
+{
+    lg_cf *cf = arg;
+    if (lg_msg_check(m) != LG_OK || m->node >= LG_NODES_MAX)
+        return;
+    if (!cf->rebuilding) {
+        holdings(cf, m);
+        return;
+    }
+    if (cf->early_count == cf->early_cap) {
+        cf->early_cap = cf->early_cap ? cf->early_cap * 2 : 64;
+        cf->early = lg_realloc(cf->early, cf->early_cap * sizeof *cf->early);
+    }
+    lg_rpc_msg_take(m);
+    cf->early[cf->early_count++] = m;
+}
+
+void
+lg_cf__early_drop(lg_cf *cf)
+{
+    for (uint32_t i = 0; i < cf->early_count; i++)
+        lg_rpc_msg_free(cf->early[i]);
+    cf->early_count = 0;
+}
+
 static lg_status
 rebuild(void *self, const lg_reconf_change *c)
 {
@@ -112,6 +152,10 @@ rebuild(void *self, const lg_reconf_change *c)
     lg_grd_map_build(&cf->map, c->members);
     lg_cf__gate_clear(cf);
     lg_grd_reset(cf->grd, base, &cf->map, c->survivors, !c->incremental);
+    cf->rebuilding = false;
+    for (uint32_t i = 0; i < cf->early_count; i++)
+        holdings(cf, cf->early[i]);
+    lg_cf__early_drop(cf);
     lg_buf_visit(cf->buf, visit, &t);
     tell_unacked(&t);
     for (uint32_t n = 1; n < LG_NODES_MAX; n++) {
@@ -121,21 +165,6 @@ rebuild(void *self, const lg_reconf_change *c)
     }
     lg_free(base);
     return LG_OK;
-}
-
-static void
-on_holding(void *arg, lg_rpc_msg *m)
-{
-    lg_cf *cf = arg;
-    if (lg_msg_check(m) != LG_OK || m->node >= LG_NODES_MAX)
-        return;
-    const lg_msg_gcs_holding *h = m->payload;
-    const lg_msg_gcs_held_item *item = (const lg_msg_gcs_held_item *)(h + 1);
-    for (uint32_t i = 0; i < h->count; i++) {
-        lg_grd_event ev = {.kind = LG_GRD_HOLDING, .node = m->node, .key = item[i].key, .mode = item[i].mode,
-                           .pi_version = item[i].pi_version};
-        lg_cf__master_event(cf, &ev);
-    }
 }
 
 static void

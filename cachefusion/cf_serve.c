@@ -237,7 +237,7 @@ serve_forward(serving *s, const cf_work *w)
         ship_past_image(s, addr, &o);
     else
         o = (outcome){.done = true, .pi_version = l.pi_version};
-    if (o.done && w->epoch == cf->epoch && !cf->frozen)
+    if (o.done && w->epoch == cf->epoch) /* also before our own thaw: the master thawed, so it may ask */
         answer(s, w, &o);
 }
 

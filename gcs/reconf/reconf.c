@@ -54,10 +54,12 @@ on_step(void *arg, lg_rpc_msg *m)
     peer_state *p = &r->peers[m->node];
     if (s->step + 1 > p->reached)
         p->reached = s->step + 1;
-    p->base_epoch = s->base_epoch;
-    p->base_members = s->base_members;
-    p->pending = s->pending;
-    p->partial = s->partial != 0;
+    if (s->step == LG_RECONF_FREEZE) { /* all must compute from the same: how it stood before */
+        p->base_epoch = s->base_epoch;
+        p->base_members = s->base_members;
+        p->pending = s->pending;
+        p->partial = s->partial != 0;
+    }
     lg_waitq_wake_all(&r->changed);
 }
 
@@ -72,11 +74,13 @@ static lg_status
 barrier(lg_reconf *r, const lg_reconf_change *c, lg_reconf_step step)
 {
     lg_msg_reconf_step m = {.epoch = c->epoch, .step = step};
-    m.base_epoch = r->open_epoch == c->epoch ? r->peers[c->self].base_epoch : r->open_epoch;
-    m.base_members = r->open_epoch == c->epoch ? r->peers[c->self].base_members : r->open_members;
-    m.pending = r->open_epoch == c->epoch ? r->peers[c->self].pending : r->pending;
-    m.partial = r->open_epoch == c->epoch ? r->peers[c->self].partial : r->partial;
-    r->peers[c->self] = (peer_state){step + 1, m.base_epoch, m.base_members, m.pending, m.partial != 0};
+    m.base_epoch = r->open_epoch;
+    m.base_members = r->open_members;
+    m.pending = r->pending;
+    m.partial = r->partial;
+    if (step == LG_RECONF_FREEZE)
+        r->peers[c->self] = (peer_state){0, m.base_epoch, m.base_members, m.pending, m.partial != 0};
+    r->peers[c->self].reached = step + 1;
     for (uint32_t i = 0; i < c->count; i++)
         if (c->list[i].node != c->self) /* if it is lost, a newer view will say so */
             (void)!lg_rpc_send(r->cfg.rpc, c->list[i].node, LG_MSG_RECONF_STEP, &m, sizeof m, NULL, 0);
