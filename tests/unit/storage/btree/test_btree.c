@@ -1,0 +1,386 @@
+/* The B-tree against a model: random inserts, marks and rollbacks of interleaved fibers, scans both ways,
+ * unique races, long keys, bulk build. One simulated instance; every mini-transaction is proved by replay in
+ * the debug build. */
+#include "assert.h"
+#include "btree.h"
+#include "dwb.h"
+#include "space_file.h"
+#include "storage_rig.h"
+
+#define DISK_BYTES (320ull << 20)
+
+struct world {
+    struct rig rig;
+    uint64_t seed;
+    lg_io *io;
+    lg_volume *volume;
+    lg_scn_clock clock;
+    lg_dwb *dwb;
+    lg_redo *redo;
+    lg_buf_cache *cache;
+    lg_space *space;
+    lg_undo *undo;
+    lg_txn_sys *txns;
+    uint32_t undo_file;
+    lg_segment *tree;
+    void (*body)(struct world *w);
+    uint64_t rnd;
+    uint32_t running;
+    /* the model: is there a live entry (key, rowid = key)? */
+    uint8_t live[4096];
+    uint8_t busy[4096]; /* touched by a running transaction */
+};
+
+static uint64_t
+draw(struct world *w, uint64_t below)
+{
+    w->rnd = w->rnd * 6364136223846793005ull + 1442695040888963407ull;
+    return (w->rnd >> 33) % below;
+}
+
+static lg_status
+undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file)
+{
+    (void)useg;
+    *ret_file = ((struct world *)arg)->undo_file;
+    return LG_OK;
+}
+
+static void
+open_storage(struct world *w)
+{
+    lg_run *run = w->rig.nodes[0].run;
+    RIG_OK(lg_io_create(run, LG_IO_AUTO, &w->io));
+    lg_volume_create_config vc = {.io = w->io, .paths = rig_disk_names, .disk_count = 1, .instances = 1,
+                                  .log_file_bytes = 64u << 20};
+    RIG_OK(lg_volume_create(&vc, true));
+    RIG_OK(lg_volume_open(w->io, rig_disk_names, 1, NULL, 0, &w->volume));
+    RIG_OK(lg_dwb_create(run, w->volume, 0, &w->dwb));
+    lg_redo_config rc = {.run = run, .volume = w->volume, .clock = &w->clock};
+    RIG_OK(lg_redo_open(&rc, &w->redo));
+    lg_buf_config bc = {.run = run, .volume = w->volume, .redo = w->redo, .clock = &w->clock,
+                        .coherence = {&lg_coherence_local, NULL}, .cache_bytes = 4u << 20, .dwb = w->dwb};
+    RIG_OK(lg_buf_cache_create(&bc, &w->cache));
+    RIG_OK(lg_space_create(w->cache, &w->space));
+    lg_undo_config uc = {.space = w->space, .retention_ms = 1000, .file_of = undo_file_of, .arg = w};
+    RIG_OK(lg_undo_create(&uc, &w->undo));
+    RIG_OK(lg_undo_segment_create(w->undo, 1, &w->undo_file));
+    lg_txn_config tc = {.undo = w->undo, .space = w->space, .useg = 1};
+    RIG_OK(lg_txn_sys_create(&tc, &w->txns));
+    lg_btree_register(w->txns);
+    uint32_t file;
+    RIG_OK(lg_segment_create(w->space, LG_SEGMENT_BTREE, &file));
+    RIG_OK(lg_segment_open(w->space, file, &w->tree));
+    RIG_OK(lg_btree_init(w->tree));
+}
+
+static void
+in_world(void *arg)
+{
+    struct world *w = arg;
+    open_storage(w);
+    w->body(w);
+}
+
+static void
+run_world(uint64_t seed, void (*body)(struct world *w))
+{
+    struct world *w = calloc(1, sizeof *w);
+    w->seed = w->rnd = seed;
+    w->body = body;
+    rig_open(&w->rig, seed, 1, DISK_BYTES);
+    rig_node_start(&w->rig, 0);
+    CU_ASSERT(rig_run(&w->rig, 0, in_world, w, 600 * LG_SEC));
+    rig_close(&w->rig);
+    free(w);
+}
+
+/* Keys of several lengths in the order of n; every 16th is long. */
+static uint32_t
+key_of(uint32_t n, uint8_t key[LG_BTREE_KEY_MAX])
+{
+    uint32_t len = 4;
+    key[0] = (uint8_t)(n >> 24);
+    key[1] = (uint8_t)(n >> 16);
+    key[2] = (uint8_t)(n >> 8);
+    key[3] = (uint8_t)n;
+    if (n % 16 == 0) {
+        len = 600 + n % 900;
+        memset(key + 4, (int)(n % 251), len - 4);
+    }
+    return len;
+}
+
+static uint32_t
+number_of(const uint8_t *key)
+{
+    return (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+}
+
+static lg_status
+insert(struct world *w, lg_txn *t, uint32_t n, bool unique)
+{
+    uint8_t key[LG_BTREE_KEY_MAX];
+    lg_btree_out out;
+    return lg_btree_insert(t, w->tree, key, key_of(n, key), n, unique, &out);
+}
+
+static lg_status
+mark(struct world *w, lg_txn *t, uint32_t n)
+{
+    uint8_t key[LG_BTREE_KEY_MAX];
+    return lg_btree_delete(t, w->tree, key, key_of(n, key), n);
+}
+
+/* Is there a live entry? Looked at through probe, which is what a unique insert sees. */
+static lg_status
+probe(struct world *w, lg_txn *t, uint32_t n)
+{
+    uint8_t key[LG_BTREE_KEY_MAX];
+    lg_btree_out out;
+    return lg_btree_probe(t, w->tree, key, key_of(n, key), &out);
+}
+
+/* A scan gives every live entry once, in order, and marked ones perhaps. */
+static void
+check_scan(struct world *w, uint32_t lo, uint32_t hi, bool backward)
+{
+    uint8_t lo_key[LG_BTREE_KEY_MAX], hi_key[LG_BTREE_KEY_MAX];
+    lg_btree_scan *sc;
+    lg_btree_entry e;
+    lg_status st;
+    uint8_t seen[4096] = {0};
+    int64_t last = backward ? INT64_MAX : -1;
+    lg_txn *t = lg_txn_begin(w->txns);
+    RIG_OK(lg_btree_scan_open(t, w->tree, NULL, lo_key, key_of(lo, lo_key), hi_key, key_of(hi, hi_key), backward,
+                              &sc));
+    while ((st = lg_btree_scan_next(sc, &e)) == LG_OK) {
+        uint32_t n = number_of(e.key);
+        LG_ASSERT(n >= lo && n < hi && e.rowid == n);
+        LG_ASSERT(backward ? n < last : n > last);
+        last = n;
+        seen[n] = 1;
+    }
+    LG_ASSERT(st == LG_END);
+    lg_btree_scan_close(sc);
+    for (uint32_t n = lo; n < hi; n++)
+        LG_ASSERT(!w->live[n] || seen[n]);
+    RIG_OK(lg_txn_rollback(t));
+}
+
+static void
+check_all(struct world *w, uint32_t keys)
+{
+    lg_btree_stat stat;
+    lg_txn *t = lg_txn_begin(w->txns);
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    for (uint32_t n = 0; n < keys; n++)
+        LG_ASSERT((probe(w, t, n) == LG_OK) == w->live[n]);
+    RIG_OK(lg_txn_rollback(t));
+    check_scan(w, 0, keys, false);
+    check_scan(w, 0, keys, true);
+    check_scan(w, keys / 3, keys / 2, false);
+    check_scan(w, keys / 3, keys / 2, true);
+}
+
+/* ---- one fiber of random transactions ---- */
+
+#define KEYS 3000u
+
+static void
+worker(void *arg)
+{
+    struct world *w = arg;
+    for (int round = 0; round < 60; round++) {
+        uint32_t touched[12], count = 0;
+        uint8_t after[12];
+        lg_txn *t = lg_txn_begin(w->txns);
+        for (uint32_t i = 0; i < 1 + draw(w, 12); i++) {
+            uint32_t n = (uint32_t)draw(w, KEYS);
+            if (w->busy[n])
+                continue;
+            w->busy[n] = 1;
+            touched[count] = n;
+            after[count] = !w->live[n];
+            count++;
+            RIG_OK(w->live[n] ? mark(w, t, n) : insert(w, t, n, draw(w, 2)));
+        }
+        if (draw(w, 4) == 0) {
+            RIG_OK(lg_txn_rollback(t));
+        } else {
+            RIG_OK(lg_txn_commit(t));
+            for (uint32_t i = 0; i < count; i++)
+                w->live[touched[i]] = after[i];
+        }
+        for (uint32_t i = 0; i < count; i++)
+            w->busy[touched[i]] = 0;
+    }
+    w->running--;
+}
+
+static void
+random_body(struct world *w)
+{
+    w->running = 6;
+    for (uint32_t i = 0; i < 6; i++)
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "worker", 0, worker, w, NULL));
+    while (w->running)
+        RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP));
+    check_all(w, KEYS);
+}
+
+LG_TEST(test_btree__random_transactions_of_many_fibers_match_the_model)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        run_world(seed, random_body);
+}
+
+/* ---- rising and falling keys, then everything marked and purged ---- */
+
+static void
+sequential_body(struct world *w)
+{
+    lg_txn *t = lg_txn_begin(w->txns);
+    for (uint32_t n = 0; n < KEYS; n++) {
+        uint32_t k = w->seed % 2 ? n : KEYS - 1 - n;
+        RIG_OK(insert(w, t, k, true));
+        w->live[k] = 1;
+    }
+    RIG_OK(lg_txn_commit(t));
+    check_all(w, KEYS);
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(insert(w, t, 5, true), LG_DUPLICATE_KEY);
+    CU_ASSERT_EQUAL(insert(w, t, 5, false), LG_EXISTS);
+    CU_ASSERT_EQUAL(mark(w, t, KEYS + 5), LG_NOT_FOUND);
+    for (uint32_t n = 0; n < KEYS; n += 2) {
+        RIG_OK(mark(w, t, n));
+        w->live[n] = 0;
+    }
+    CU_ASSERT_EQUAL(mark(w, t, 0), LG_NOT_FOUND);
+    RIG_OK(lg_txn_commit(t));
+    check_all(w, KEYS);
+    uint64_t removed;
+    lg_btree_stat stat;
+    RIG_OK(lg_btree_purge(w->txns, w->tree, &removed));
+    CU_ASSERT(removed > 0);
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    CU_ASSERT_EQUAL(stat.entries, KEYS / 2);
+    check_all(w, KEYS);
+}
+
+LG_TEST(test_btree__rising_and_falling_keys)
+{
+    run_world(1, sequential_body);
+    run_world(2, sequential_body);
+}
+
+/* ---- many row ids with one key ---- */
+
+static void
+equal_body(struct world *w)
+{
+    static const uint8_t key[3] = {'a', 'b', 'c'};
+    lg_btree_out out;
+    lg_txn *t = lg_txn_begin(w->txns);
+    for (uint64_t r = 0; r < 2000; r++)
+        RIG_OK(lg_btree_insert(t, w->tree, key, 3, (r * 7919) % 2000, false, &out));
+    RIG_OK(lg_txn_commit(t));
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(lg_btree_insert(t, w->tree, key, 3, 5000, true, &out), LG_DUPLICATE_KEY);
+    for (uint64_t r = 0; r < 2000; r++)
+        RIG_OK(lg_btree_delete(t, w->tree, key, 3, r));
+    /* All equal entries are marked by us: the unique insert looks at each, over many leaves. */
+    RIG_OK(lg_btree_insert(t, w->tree, key, 3, 5000, true, &out));
+    RIG_OK(lg_txn_rollback(t));
+    lg_btree_stat stat;
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    CU_ASSERT_EQUAL(stat.entries, 2000);
+    CU_ASSERT_EQUAL(stat.marked, 0);
+}
+
+LG_TEST(test_btree__many_rows_with_one_key)
+{
+    run_world(3, equal_body);
+}
+
+/* ---- unique races ---- */
+
+struct race {
+    struct world *w;
+    bool commit;
+    lg_status second;
+};
+
+static void
+second_inserter(void *arg)
+{
+    struct race *r = arg;
+    uint8_t key[LG_BTREE_KEY_MAX];
+    uint32_t len = key_of(77, key);
+    lg_txn *t = lg_txn_begin(r->w->txns);
+    lg_btree_out out;
+    RIG_OK(lg_txn_assign(t));
+    while ((r->second = lg_btree_insert(t, r->w->tree, key, len, 78, true, &out)) == LG_IN_DOUBT)
+        RIG_OK(lg_txn_wait(t, out.xid));
+    RIG_OK(lg_txn_rollback(t));
+    r->w->running--;
+}
+
+static void
+race_body(struct world *w)
+{
+    for (int commit = 0; commit < 2; commit++) {
+        struct race r = {w, commit, LG_INTERNAL};
+        lg_txn *t = lg_txn_begin(w->txns);
+        RIG_OK(insert(w, t, 77, true));
+        w->running = 1;
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "second", 0, second_inserter, &r, NULL));
+        RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + 20 * LG_MS, LG_WAIT_SLEEP));
+        CU_ASSERT_EQUAL(w->running, 1); /* it waits */
+        if (commit)
+            RIG_OK(lg_txn_commit(t));
+        else
+            RIG_OK(lg_txn_rollback(t));
+        while (w->running)
+            RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP));
+        CU_ASSERT_EQUAL(r.second, commit ? LG_DUPLICATE_KEY : LG_OK);
+    }
+}
+
+LG_TEST(test_btree__of_two_unique_inserts_the_second_waits_for_the_first)
+{
+    run_world(4, race_body);
+}
+
+/* ---- bulk build, bounds ---- */
+
+static void
+build_body(struct world *w)
+{
+    lg_btree_build *b;
+    uint8_t key[LG_BTREE_KEY_MAX + 1];
+    lg_btree_out out;
+    RIG_OK(lg_btree_build_begin(w->tree, &b));
+    for (uint32_t n = 0; n < KEYS; n++) {
+        RIG_OK(lg_btree_build_add(b, key, key_of(n, key), n));
+        w->live[n] = 1;
+    }
+    RIG_OK(lg_btree_build_finish(b));
+    check_all(w, KEYS);
+    memset(key, 'x', sizeof key);
+    lg_txn *t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX + 1, 1, false, &out), LG_TOO_LARGE);
+    RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 1, false, &out));
+    RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 2, false, &out));
+    RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 3, false, &out));
+    RIG_OK(lg_btree_insert(t, w->tree, "", 0, 4, false, &out));
+    RIG_OK(lg_txn_commit(t));
+    lg_btree_stat stat;
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    CU_ASSERT_EQUAL(stat.entries, KEYS + 4);
+}
+
+LG_TEST(test_btree__bulk_build_and_longest_keys)
+{
+    run_world(5, build_body);
+}
