@@ -43,6 +43,12 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
     return st == LG_CANCELED || st == LG_SHUTDOWN ? st : LG_OK;
 }
 
+lg_status
+lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel, const char **ret_text)
+{
+    return expression_text(c, stored, LG_PLACE_CHECK, rel, false, ret_text);
+}
+
 static lg_datum
 fn_pg_get_expr(lg_call *c)
 {
@@ -84,8 +90,8 @@ key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pret
     return text;
 }
 
-static const char *
-index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
+const char *
+lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
 {
     lg_arena *a = c->arena;
     const char *table = "?";
@@ -141,7 +147,7 @@ fn_pg_get_indexdef(lg_call *c)
     if (!ix)
         c->isnull = true;
     else if (col == 0)
-        d = lg_fx_text(c, index_text(c, rel, ix, pretty));
+        d = lg_fx_text(c, lg_fx_index_text(c, rel, ix, pretty));
     else
         d = lg_fx_text(c, col >= 1 && col <= ix->natts
                               ? key_text(c, rel, ix, (uint16_t)(col - 1), pretty)

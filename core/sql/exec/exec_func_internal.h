@@ -52,4 +52,9 @@ lg_status lg_fx_relation_by_text(lg_call *c, const char *text, lg_relation **ret
 /* The relation's name, with its schema when it is not visible; quoted. */
 lg_status lg_fx_relation_name(lg_call *c, lg_oid oid, bool always_schema, const char **ret_name);
 
+/* As pg_get_expr and pg_get_indexdef give them. */
+lg_status lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel,
+                                const char **ret_text);
+const char *lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty);
+
 #endif
