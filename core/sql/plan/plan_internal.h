@@ -139,6 +139,7 @@ void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
 
 /* --- plan_pullup.c --- */
 void lg_plan__pull_up_sublinks(lg_pq *pq);
+void lg_plan__pull_up_subqueries(lg_pq *pq);
 
 /* --- plan_path.c --- */
 void lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_item *order,

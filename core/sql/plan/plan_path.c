@@ -331,8 +331,23 @@ match_cond(const lg_index *ix, uint16_t key, uint32_t rte, lg_expr *q, const boo
     return encodable(kt, c->value_type);
 }
 
-/* Partial index: its predicate must be one of the conditions. Stored texts are bound with the
- * relation as entry 0, so only a query's first relation can match. */
+typedef struct retarget {
+    lg_arena *a;
+    uint32_t rte;
+} retarget;
+
+/* Stored texts are bound with the relation as entry 0. */
+static lg_expr *
+to_entry(lg_expr *e, void *arg)
+{
+    retarget *r = arg;
+    lg_expr *n = lg_expr_mutate(r->a, e, to_entry, r);
+    if (n->kind == LG_EX_VAR)
+        n->var.rte = r->rte;
+    return n;
+}
+
+/* Partial index: its predicate must be one of the conditions. */
 static bool
 predicate_holds(lg_pq *pq, const lg_rte *rte, uint32_t rte_index, const lg_index *ix,
                 lg_expr *const *quals, uint32_t n)
@@ -345,11 +360,12 @@ predicate_holds(lg_pq *pq, const lg_rte *rte, uint32_t rte_index, const lg_index
         *pq->p->b->err = saved;
         return false;
     }
-    uint32_t np = lg_plan__split_and(pq->p, lg_plan__fold(pq->p, p), &parts);
+    retarget r = {pq->p->a, rte_index};
+    uint32_t np = lg_plan__split_and(pq->p, to_entry(lg_plan__fold(pq->p, p), &r), &parts);
     for (uint32_t i = 0; i < np; i++) {
         bool have = false;
         for (uint32_t k = 0; k < n && !have; k++)
-            have = rte_index == 0 && lg_expr_equal(parts[i], quals[k]);
+            have = lg_expr_equal(parts[i], quals[k]);
         if (!have)
             return false;
     }

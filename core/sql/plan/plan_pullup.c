@@ -1,6 +1,8 @@
-/* IN and EXISTS in WHERE become semi joins, NOT EXISTS an anti join, where that is safe. Done
- * before the level's expressions are prepared. The subquery enters the range table: as the relation
- * itself when it is a plain scan of one (so that an index can serve the join), else as a subquery.
+/* Subqueries of FROM that are only FROM and WHERE are merged into the query (so views cost
+ * nothing). IN and EXISTS in WHERE become semi joins, NOT EXISTS an anti join, where that is safe.
+ * Done before the level's expressions are prepared. The subquery enters the range table: as the
+ * relation itself when it is a plain scan of one (so that an index can serve the join), else as a
+ * subquery.
  */
 #include "plan_internal.h"
 #include <string.h>
@@ -278,4 +280,239 @@ lg_plan__pull_up_sublinks(lg_pq *pq)
         if (!pull_up(pq, list[i]))
             rest = lg_expr_and(pq->p->a, rest, list[i]);
     q->where = rest;
+}
+
+/* ---- subqueries in FROM ---- */
+
+/* Rewrites every expression of a query, the nested ones too: fn gets the depth below q. In place at
+ * the roots; fn returns the new expression. */
+typedef struct walker {
+    lg_arena *a;
+    lg_expr *(*fn)(struct walker *w, lg_expr *e, uint32_t depth);
+    void (*rte)(struct walker *w, lg_rte *r, uint32_t depth); /* or NULL */
+    uint32_t rte_index;                                       /* pulled up: entry of the parent */
+    uint32_t offset; /* of the child's entries in the parent */
+    const lg_query *child;
+    uint32_t depth; /* of the expression being rewritten */
+} walker;
+
+static void walk_query(walker *w, lg_query *q, uint32_t depth);
+
+static void
+walk_one(walker *w, lg_expr **e, uint32_t depth)
+{
+    if (*e)
+        *e = w->fn(w, *e, depth);
+}
+
+static void
+walk_targets(walker *w, lg_target *t, uint32_t n, uint32_t depth)
+{
+    for (uint32_t i = 0; i < n; i++)
+        walk_one(w, &t[i].expr, depth);
+}
+
+static void
+walk_from(walker *w, lg_from *f, uint32_t depth)
+{
+    if (!f || !f->is_join)
+        return;
+    walk_one(w, &f->quals, depth);
+    walk_from(w, f->left, depth);
+    walk_from(w, f->right, depth);
+}
+
+static void
+walk_rte(walker *w, lg_rte *r, uint32_t depth)
+{
+    if (w->rte)
+        w->rte(w, r, depth);
+    if (r->kind == LG_RTE_SUBQUERY)
+        walk_query(w, r->subquery, depth + 1);
+    for (uint32_t i = 0; r->kind == LG_RTE_FUNCTION && i < r->nfuncs; i++)
+        walk_one(w, &r->funcs[i].expr, depth);
+    for (uint32_t i = 0; r->kind == LG_RTE_VALUES && i < r->nrows; i++)
+        for (uint32_t c = 0; c < r->ncols; c++)
+            walk_one(w, &r->rows[i][c], depth);
+}
+
+static void
+walk_query(walker *w, lg_query *q, uint32_t depth)
+{
+    walk_targets(w, q->targets, q->ntargets, depth);
+    walk_targets(w, q->returning, q->nreturning, depth);
+    walk_one(w, &q->where, depth);
+    walk_one(w, &q->having, depth);
+    walk_one(w, &q->limit, depth);
+    walk_one(w, &q->offset, depth);
+    walk_from(w, q->from, depth);
+    for (uint32_t i = 0; i < q->nrtes; i++)
+        walk_rte(w, q->rtes[i], depth);
+    for (uint32_t i = 0; i < q->nctes; i++)
+        walk_query(w, q->ctes[i].query, depth + 1);
+    if (q->on_conflict) {
+        walk_targets(w, q->on_conflict->set, q->on_conflict->nset, depth);
+        walk_one(w, &q->on_conflict->where, depth);
+    }
+}
+
+typedef struct step {
+    walker *w;
+    uint32_t depth;
+} step;
+
+/* Into the children, and into the queries of sublinks. */
+static lg_expr *
+descend(walker *w, lg_expr *e, uint32_t depth, lg_expr *(*fn)(lg_expr *, void *))
+{
+    step s = {w, depth};
+    lg_expr *n = lg_expr_mutate(w->a, e, fn, &s);
+    if (n->kind == LG_EX_SUBLINK)
+        walk_query(w, n->sublink.query, depth + 1);
+    return n;
+}
+
+/* Child's expressions become the parent's: its entries move up by the offset, everything further
+ * out comes one level nearer. */
+static lg_expr *
+rebase(lg_expr *e, void *arg)
+{
+    step *s = arg;
+    lg_expr *n = descend(s->w, e, s->depth, rebase);
+    if (n->kind == LG_EX_VAR) {
+        if (n->var.up == s->depth)
+            n->var.rte += s->w->offset;
+        else if (n->var.up > s->depth)
+            n->var.up--;
+    }
+    if (n->kind == LG_EX_AGG && n->agg.up > s->depth)
+        n->agg.up--;
+    return n;
+}
+
+static lg_expr *
+rebase_root(walker *w, lg_expr *e, uint32_t depth)
+{
+    step s = {w, depth};
+    return rebase(e, &s);
+}
+
+static void
+rebase_rte(walker *w, lg_rte *r, uint32_t depth)
+{
+    (void)w;
+    if (r->kind == LG_RTE_CTE && r->cte_up > depth)
+        r->cte_up--;
+}
+
+static lg_expr *
+raise_by(lg_expr *e, void *arg)
+{
+    step *s = arg;
+    lg_expr *n = lg_expr_mutate(s->w->a, e, raise_by, s);
+    if (n->kind == LG_EX_VAR)
+        n->var.up += s->depth;
+    return n;
+}
+
+/* Parent's references to the subquery become its output expressions. */
+static lg_expr *
+replace(lg_expr *e, void *arg)
+{
+    step *s = arg;
+    walker *w = s->w;
+    if (e->kind == LG_EX_VAR && e->var.up == s->depth && e->var.rte == w->rte_index) {
+        step up = {w, s->depth};
+        return raise_by((lg_expr *)(uintptr_t)sub_output(w->child, e->var.attno - 1), &up);
+    }
+    return descend(w, e, s->depth, replace);
+}
+
+static lg_expr *
+replace_root(walker *w, lg_expr *e, uint32_t depth)
+{
+    step s = {w, depth};
+    return replace(e, &s);
+}
+
+/* The leaf of the join tree for an entry; *nullable: an outer join may null it. */
+static lg_from **
+find_leaf(lg_from **f, uint32_t rte, bool *nullable)
+{
+    if (!(*f)->is_join)
+        return (*f)->rte == rte ? f : NULL;
+    bool l = *nullable, r = *nullable;
+    uint8_t t = (*f)->join_type;
+    l = l || t == LG_A_JOIN_RIGHT || t == LG_A_JOIN_FULL;
+    r = r || t == LG_A_JOIN_LEFT || t == LG_A_JOIN_FULL;
+    lg_from **x = find_leaf(&(*f)->left, rte, &l);
+    if (x) {
+        *nullable = l;
+        return x;
+    }
+    x = find_leaf(&(*f)->right, rte, &r);
+    *nullable = r;
+    return x;
+}
+
+static void
+shift_from(lg_from *f, uint32_t by)
+{
+    if (f->is_join) {
+        shift_from(f->left, by);
+        shift_from(f->right, by);
+    } else {
+        f->rte += by;
+    }
+}
+
+static bool
+may_pull_up(const lg_query *c, bool nullable)
+{
+    if (!is_plain(c) || c->nsort || !c->from || (nullable && c->where))
+        return false;
+    for (uint32_t i = 0; i < c->ntargets; i++) {
+        const lg_expr *e = c->targets[i].expr;
+        if (c->targets[i].junk || lg_expr_has_kind(e, LG_EX_SUBLINK) ||
+            lg_expr_volatility(e) == 'v' || (nullable && (e->kind != LG_EX_VAR || e->var.up)))
+            return false;
+    }
+    return true;
+}
+
+static bool
+pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
+{
+    lg_query *c = q->rtes[rte]->subquery;
+    bool nullable = false;
+    lg_from **leaf = q->from ? find_leaf(&q->from, rte, &nullable) : NULL;
+    if (!leaf || !may_pull_up(c, nullable) || q->nrtes + c->nrtes > 1000)
+        return false;
+    walker w = {.a = p->a, .fn = rebase_root, .rte = rebase_rte, .offset = q->nrtes};
+    walk_query(&w, c, 0);
+    shift_from(c->from, w.offset);
+    lg_rte **r = LG_NEWN(p->a, lg_rte *, q->nrtes + c->nrtes);
+    memcpy(r, q->rtes, q->nrtes * sizeof *r);
+    memcpy(r + q->nrtes, c->rtes, c->nrtes * sizeof *r);
+    *leaf = c->from;
+    q->rtes[rte]->kind = LG_RTE_RESULT; /* no longer in the join tree */
+    q->rtes[rte]->subquery = NULL;
+    w = (walker){.a = p->a, .fn = replace_root, .rte_index = rte, .child = c};
+    walk_query(&w, q, 0);
+    q->rtes = r;
+    q->nrtes += c->nrtes;
+    q->where = lg_expr_and(p->a, q->where, c->where);
+    q->has_sublinks = q->has_sublinks || c->has_sublinks;
+    return true;
+}
+
+void
+lg_plan__pull_up_subqueries(lg_pq *pq)
+{
+    lg_query *q = pq->q;
+    if (q->setop || q->nmarks)
+        return;
+    for (uint32_t i = 0; i < q->nrtes; i++)
+        if (q->rtes[i]->kind == LG_RTE_SUBQUERY)
+            pull_up_one(pq->p, q, i);
 }

@@ -84,6 +84,28 @@ LG_TEST(test_plan__joins)
     plan_is("select * from t right join (u join t x on x.id = u.t_id) on t.id = u.t_id", NULL);
 }
 
+LG_TEST(test_plan__subqueries_merge)
+{
+    plan_is("select x + 1 from (select a * 2 as x, id from t where a > 5) z where id = 3",
+            "Index Scan using t_pkey on t [Index Cond: (id = 3)] [Filter: (a > 5)]\n");
+    plan_is("with c as (select id, b from t) select b from c where id = 1",
+            "Index Scan using t_pkey on t [Index Cond: (id = 1)]\n");
+    plan_is("select * from (select t.id, u.v from t join u on u.t_id = t.id) z "
+            "where exists (select 1 from u where u.id = z.id)",
+            NULL);
+    plan_is("select * from t left join (select id, t_id from u) z on z.t_id = t.id", NULL);
+    plan_is("select * from t left join (select id + 1 as i, t_id from u) z on z.t_id = t.id", NULL);
+    plan_is("select (select max(u.id) from u where u.t_id = z.q) from (select id q from t) z",
+            NULL);
+    plan_is("select * from t, lateral (select u.id, t.a + u.id as s from u where u.t_id = t.id) z "
+            "where s > 1",
+            NULL);
+    plan_is("select count(*), x from (select a + 1 as x from t) z group by x order by x", NULL);
+    plan_is("insert into t (id) select q from (select id as q from u) z", NULL);
+    plan_is("select * from (select * from (select * from (select id from t) a) b) c where id = 1",
+            "Index Only Scan using t_pkey on t [Index Cond: (id = 1)]\n");
+}
+
 LG_TEST(test_plan__semi_joins)
 {
     plan_is("select * from t where id = 3 and exists (select 1 from u where u.t_id = t.id)",
