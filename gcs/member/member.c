@@ -130,8 +130,7 @@ choose_cold(const lg_member *m, uint64_t now, lg_member_view *v)
     v->cold_incarnation = 0;
     for (uint32_t n = 1; n < LG_MEMBER_NODES && !v->cold_node; n++) {
         const lg_vote_slot *s = slot_of(m, n);
-        if (has(m->cfg.nodes, n) && s->seq && lg_member_alive(m, n, now) &&
-            s->instance == LG_MEMBER_STARTING) {
+        if (s->seq && lg_member_alive(m, n, now) && s->instance == LG_MEMBER_STARTING) {
             v->cold_node = n;
             v->cold_incarnation = s->incarnation;
         }
@@ -143,8 +142,8 @@ add_ready(const lg_member *m, uint64_t now, lg_member_view *v)
 {
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
         const lg_vote_slot *s = slot_of(m, n);
-        if (!has(m->cfg.nodes, n) || has(v->members | v->victims, n) ||
-            s->instance != LG_MEMBER_READY || !lg_member_alive(m, n, now))
+        if (has(v->members | v->victims, n) || s->instance != LG_MEMBER_READY ||
+            !lg_member_alive(m, n, now))
             continue;
         if (m->view.members == 0 &&
             (n != m->view.cold_node || s->incarnation != m->view.cold_incarnation))
@@ -360,6 +359,16 @@ lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold)
         return lg_member_cold_starter(m);
     }
     return !has(m->view.members, m->cfg.node) && settled(m, now);
+}
+
+uint32_t
+lg_member_known(const lg_member *m)
+{
+    uint32_t known = 1u << m->cfg.node;
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (m->seen.slot[n].seq)
+            known |= 1u << n;
+    return known;
 }
 
 void

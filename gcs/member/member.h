@@ -69,17 +69,18 @@ typedef struct lg_vote_slot {
     uint64_t done_epoch;  /* the instance has completed this view */
     uint32_t shown_state; /* lg_instance_state */
     uint32_t sessions;
-    uint32_t target; /* 1: the instance shall run */
+    uint32_t target; /* 1: the instance shall run; the agents know further values */
     uint32_t restarts;
     char address[LG_MEMBER_ADDRESS]; /* interconnect */
     char listen[LG_MEMBER_ADDRESS];
+    char agent_address[LG_MEMBER_ADDRESS]; /* of the agent itself: where it is poked */
     uint64_t command_seq[LG_MEMBER_NODES]; /* requests to other agents ... */
     uint32_t command[LG_MEMBER_NODES];
     uint64_t command_done; /* ... and the newest one to this node that it has carried out */
     lg_member_view decided;
     uint64_t prop_epoch, mbal, bal;
     lg_member_view value; /* accepted with bal */
-    char rest[LG_VOTE_SLOT_BYTES - 2792];
+    char rest[LG_VOTE_SLOT_BYTES - 2856];
 } lg_vote_slot;
 
 _Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");
@@ -94,7 +95,6 @@ bool lg_vote_valid(const lg_vote_slot *s, uint32_t node);
 
 typedef struct lg_member_config {
     uint32_t node;
-    uint32_t nodes;    /* bits of the configured nodes */
     uint64_t lease_ns; /* dead_ns must exceed it by the margin */
     uint64_t dead_ns;
 } lg_member_config;
@@ -133,6 +133,8 @@ bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
 bool lg_member_cold_starter(
     const lg_member *m); /* the own instance recovers everything; it has leases */
 bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
+/* Bits of the nodes that have ever written a slot. */
+uint32_t lg_member_known(const lg_member *m);
 /* As the instances and lagoonctl are told it. */
 void lg_member_agent_view(const lg_member_view *v, lg_agent_view *ret);
 

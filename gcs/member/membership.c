@@ -22,8 +22,7 @@ struct lg_membership {
     lg_membership_config cfg;
     lg_member member;
     struct vote votes[LG_VOTE_FILES_MAX];
-    uint32_t first, count; /* the slots to read: nodes first .. first + count - 1 */
-    uint64_t round;        /* the newest begun */
+    uint64_t round; /* the newest begun */
     bool round_durable;
     lg_vote_slot round_slot;
     lg_waitq work;    /* vote fibers wait for a round */
@@ -42,25 +41,23 @@ struct lg_membership {
 static void
 take_slots(struct vote *v, const char *buf)
 {
-    lg_membership *ms = v->ms;
     memset(&v->scan, 0, sizeof v->scan);
-    for (uint32_t i = 0; i < ms->count; i++) {
-        uint32_t node = ms->first + i;
+    for (uint32_t node = 1; node < LG_MEMBER_NODES; node++) {
         for (uint32_t copy = 0; copy < 2; copy++) {
             lg_vote_slot s;
-            memcpy(&s, buf + (size_t)i * SLOT_AREA + (size_t)copy * LG_VOTE_SLOT_BYTES, sizeof s);
+            memcpy(&s, buf + (size_t)node * SLOT_AREA + (size_t)copy * LG_VOTE_SLOT_BYTES,
+                   sizeof s);
             if (lg_vote_valid(&s, node) && s.seq > v->scan.slot[node].seq)
                 v->scan.slot[node] = s;
         }
     }
 }
 
+/* Always the slots of all nodes: one that was never heard of may have proposed something. */
 static lg_status
 read_all(struct vote *v)
 {
-    lg_membership *ms = v->ms;
-    LG_TRY(lg_disk_read(v->disk, (uint64_t)ms->first * SLOT_AREA, v->read_buf,
-                        (size_t)ms->count * SLOT_AREA, LG_WAIT_MEMBERSHIP));
+    LG_TRY(lg_disk_read(v->disk, 0, v->read_buf, LG_VOTE_FILE_BYTES, LG_WAIT_MEMBERSHIP));
     take_slots(v, v->read_buf);
     return LG_OK;
 }
@@ -256,7 +253,7 @@ open_votes(lg_membership *ms)
         struct vote *v = &ms->votes[i];
         v->ms = ms;
         v->write_buf = lg_io_buf_alloc(LG_VOTE_SLOT_BYTES);
-        v->read_buf = lg_io_buf_alloc((size_t)ms->count * SLOT_AREA);
+        v->read_buf = lg_io_buf_alloc(LG_VOTE_FILE_BYTES);
         if (lg_disk_open(ms->cfg.io, ms->cfg.votes[i], 0, &v->disk) != LG_OK)
             v->disk = NULL;
         if (v->disk && lg_disk_size(v->disk) < LG_VOTE_FILE_BYTES) {
@@ -280,8 +277,6 @@ lg_membership_create(const lg_membership_config *cfg, lg_membership **ret_ms)
         ms->cfg.lease_ns = 3 * LG_SEC;
     if (!ms->cfg.dead_ns)
         ms->cfg.dead_ns = ms->cfg.lease_ns + LG_SEC;
-    ms->first = (uint32_t)__builtin_ctz(cfg->nodes);
-    ms->count = 32u - (uint32_t)__builtin_clz(cfg->nodes) - ms->first;
     lg_waitq_init(&ms->work);
     lg_waitq_init(&ms->results);
     lg_waitq_init(&ms->kick);
@@ -291,10 +286,8 @@ lg_membership_create(const lg_membership_config *cfg, lg_membership **ret_ms)
     for (uint32_t i = 0; i < cfg->vote_count; i++)
         if (ms->votes[i].scan.slot[cfg->node].seq > own.seq)
             own = ms->votes[i].scan.slot[cfg->node];
-    lg_member_config mc = {.node = cfg->node,
-                           .nodes = cfg->nodes,
-                           .lease_ns = ms->cfg.lease_ns,
-                           .dead_ns = ms->cfg.dead_ns};
+    lg_member_config mc = {
+        .node = cfg->node, .lease_ns = ms->cfg.lease_ns, .dead_ns = ms->cfg.dead_ns};
     lg_member_init(&ms->member, &mc, own.seq ? &own : NULL, lg_run_random(cfg->run));
     if (st != LG_OK) {
         lg_membership_destroy(ms);

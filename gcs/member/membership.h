@@ -19,7 +19,6 @@ typedef struct lg_membership_config {
     lg_run *run;
     lg_io *io;
     uint32_t node;
-    uint32_t nodes; /* bits */
     const char *const *votes;
     uint32_t vote_count;
     uint64_t heartbeat_ns; /* 0: 250 ms */

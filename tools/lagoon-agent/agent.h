@@ -23,11 +23,9 @@
 
 typedef struct agent_config {
     uint32_t node;
-    uint32_t nodes; /* bits */
     char name[64];
     char socket[160];
     char address[LG_MEMBER_ADDRESS];
-    char peer[LG_MEMBER_NODES][LG_MEMBER_ADDRESS];
     char vote[LG_VOTE_FILES_MAX][256];
     uint32_t vote_count;
     char program[512], instance_config[512], instance_log[512];
@@ -95,7 +93,10 @@ struct agent_peer {
 /* agent_ctl.c */
 void agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l);
 void agent_command(agent *a, uint32_t verb); /* to the own instance */
-enum { AGENT_START = 1, AGENT_STOP = 2, AGENT_RESTART = 3, AGENT_STOP_NOW = 4 };
+enum { AGENT_START = 1, AGENT_STOP = 2, AGENT_RESTART = 3, AGENT_STOP_NOW = 4, AGENT_REMOVE = 5 };
+enum {
+    AGENT_REMOVED = 2
+}; /* target of a slot: stopped for good, and not shown once its agent is gone */
 
 /* agent_member.c: what the membership tells */
 void agent_on_view(void *arg, const lg_member_view *v);

@@ -160,7 +160,7 @@ agent_child_main(void *arg)
     agent *a = arg;
     lg_member *m = lg_membership_member(a->ms);
     while (!a->stopping) {
-        if (!m->mine.target) {
+        if (m->mine.target != 1) {
             (void)!lg_waitq_wait(&a->child_changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
             continue;
         }

@@ -29,16 +29,12 @@ read_lists(const lg_config *c, agent_config *ret, char *message, size_t size)
             return wrong(message, size, path);
     }
     ret->vote_count = (uint32_t)votes;
-    ret->nodes = 1u << ret->node;
-    for (size_t i = 0; i < nodes; i++) {
-        int64_t node = 0;
+    for (size_t i = 0; i < nodes;
+         i++) { /* for people: agents find each other on the voting files */
         snprintf(path, sizeof path, "nodes[%zu].node", i);
-        if (lg_config_int(c, path, &node) != LG_OK || node < 1 || node >= LG_MEMBER_NODES)
-            return wrong(message, size, path);
+        (void)lg_config_string(c, path);
         snprintf(path, sizeof path, "nodes[%zu].address", i);
-        if (!copy(ret->peer[node], sizeof ret->peer[node], lg_config_string(c, path)))
-            return wrong(message, size, path);
-        ret->nodes |= 1u << node;
+        (void)lg_config_string(c, path);
     }
     return LG_OK;
 }

@@ -257,10 +257,15 @@ agent_peer_main(void *arg)
         while (a->news == told && !a->stopping)
             (void)!lg_waitq_wait(&a->peers, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         told = a->news;
+        const lg_vote_slot *slot = &lg_membership_member(a->ms)->seen.slot[p->node];
+        if (!slot->seq || !slot->agent_address[0])
+            continue; /* there is no such node yet */
+        char address[LG_MEMBER_ADDRESS];
+        memcpy(address, slot->agent_address, sizeof address);
         lg_time limit = lg_run_now_ns(a->run) + LG_SEC;
         static const char poke[] = "POKE\n";
         for (int attempt = 0; attempt < 2; attempt++) {
-            if (!s && lg_sock_connect(a->run, a->cfg.peer[p->node], limit, &s) != LG_OK) {
+            if (!s && lg_sock_connect(a->run, address, limit, &s) != LG_OK) {
                 s = NULL;
                 break; /* it looks by itself at the next heartbeat */
             }

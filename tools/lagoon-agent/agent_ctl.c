@@ -38,6 +38,18 @@ slot_of(agent *a, uint32_t node)
     return node == a->cfg.node ? &m->mine : &m->seen.slot[node];
 }
 
+/* Nodes that have ever run and were not removed. */
+static uint32_t
+known(agent *a)
+{
+    uint32_t mask = lg_member_known(lg_membership_member(a->ms));
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (n != a->cfg.node && slot_of(a, n)->target == AGENT_REMOVED &&
+            !lg_member_alive(lg_membership_member(a->ms), n, lg_run_now_exact_ns(a->run)))
+            mask &= ~(1u << n);
+    return mask;
+}
+
 /* "2", "lagoon2", "node2": the number at the end; 0: none. */
 static uint32_t
 node_named(agent *a, const char *name)
@@ -46,7 +58,7 @@ node_named(agent *a, const char *name)
     while (p > name && p[-1] >= '0' && p[-1] <= '9')
         p--;
     unsigned long n = *p ? strtoul(p, NULL, 10) : 0;
-    return n < LG_MEMBER_NODES && (a->cfg.nodes >> n & 1) ? (uint32_t)n : 0;
+    return n < LG_MEMBER_NODES && (known(a) >> n & 1) ? (uint32_t)n : 0;
 }
 
 /* ---- rows ---- */
@@ -64,7 +76,10 @@ row_instance(struct reply *r, uint32_t node)
     lg_agent_begin(&r->w, r->buf, "ROW");
     lg_agent_add_u64(&r->w, "node", node);
     lg_agent_add(&r->w, "name", name);
-    lg_agent_add(&r->w, "target", !s->seq ? "UNKNOWN" : s->target ? "ONLINE" : "OFFLINE");
+    lg_agent_add(&r->w, "target",
+                 s->target == 1               ? "ONLINE"
+                 : s->target == AGENT_REMOVED ? "REMOVED"
+                                              : "OFFLINE");
     lg_agent_add(&r->w, "state",
                  alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
     lg_agent_add(&r->w, "member", member ? "yes" : "no");
@@ -92,7 +107,7 @@ row_node(struct reply *r, uint32_t node)
     lg_agent_add(&r->w, "state", alive ? "ONLINE" : "OFFLINE");
     lg_agent_add(&r->w, "instance",
                  alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
-    lg_agent_add(&r->w, "address", node == a->cfg.node ? a->cfg.address : a->cfg.peer[node]);
+    lg_agent_add(&r->w, "address", s->agent_address);
     lg_agent_add_u64(&r->w, "heartbeat", s->seq);
     flush(r);
 }
@@ -115,7 +130,7 @@ row_cluster(struct reply *r)
     lg_agent_begin(&r->w, r->buf, "ROW");
     lg_agent_add_u64(&r->w, "epoch", m->view.epoch);
     lg_agent_add_u64(&r->w, "members", (uint64_t)__builtin_popcount(m->view.members));
-    lg_agent_add_u64(&r->w, "nodes", (uint64_t)__builtin_popcount(a->cfg.nodes));
+    lg_agent_add_u64(&r->w, "nodes", (uint64_t)__builtin_popcount(known(a)));
     lg_agent_add(&r->w, "quorum", lg_membership_quorate(a->ms) ? "yes" : "no");
     lg_agent_add_u64(&r->w, "victims", (uint64_t)__builtin_popcount(m->view.victims));
     lg_agent_add(&r->w, "fence", !m->view.victims ? "" : m->view.by_lease ? "lease" : "exit");
@@ -154,7 +169,7 @@ status(struct reply *r, const char *noun, uint32_t only)
             row_vote(r, i);
     } else if (nodes || instances) {
         for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
-            if ((a->cfg.nodes >> n & 1) && (!only || only == n))
+            if ((known(a) >> n & 1) && (!only || only == n))
                 (nodes ? row_node : row_instance)(r, n);
     } else {
         end(r, USAGE, "status knows cluster, node, instance and vote");
@@ -172,7 +187,9 @@ void
 agent_command(agent *a, uint32_t verb)
 {
     lg_member *m = lg_membership_member(a->ms);
-    m->mine.target = verb == AGENT_START || verb == AGENT_RESTART;
+    m->mine.target = verb == AGENT_START || verb == AGENT_RESTART ? 1
+                     : verb == AGENT_REMOVE                       ? AGENT_REMOVED
+                                                                  : 0;
     a->backoff = 0;
     if (verb != AGENT_START)
         agent_child_stop(a, verb == AGENT_STOP_NOW ? "immediate" : "normal");
@@ -258,6 +275,8 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
         command(r, node, AGENT_START, limit);
     else if (instance && !strcmp(verb, "stop"))
         command(r, node, mode && !strcmp(mode, "immediate") ? AGENT_STOP_NOW : AGENT_STOP, limit);
+    else if (instance && !strcmp(verb, "remove"))
+        command(r, node, AGENT_REMOVE, limit);
     else if (instance && !strcmp(verb, "restart"))
         command(r, node, AGENT_RESTART, limit);
     else

@@ -35,7 +35,6 @@ open_membership(agent *a)
     lg_membership_config mc = {.run = a->run,
                                .io = a->io,
                                .node = a->cfg.node,
-                               .nodes = a->cfg.nodes,
                                .votes = votes,
                                .vote_count = a->cfg.vote_count,
                                .heartbeat_ns = a->cfg.heartbeat_ms * LG_MS,
@@ -53,7 +52,7 @@ static lg_status
 start_peers(agent *a)
 {
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
-        if (n == a->cfg.node || !(a->cfg.nodes >> n & 1))
+        if (n == a->cfg.node)
             continue;
         struct agent_peer *p = lg_zalloc(sizeof *p);
         p->a = a;
@@ -73,6 +72,7 @@ start(agent *a)
     if (m->mine.seq == 0)
         m->mine.target = 1;
     m->mine.restarts = 0;
+    snprintf(m->mine.agent_address, sizeof m->mine.agent_address, "%s", a->cfg.address);
     memset(m->mine.command_seq, 0, sizeof m->mine.command_seq);
     LG_TRY(agent_listen(a));
     LG_TRY(agent_orphan_end(a));

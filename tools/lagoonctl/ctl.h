@@ -32,5 +32,6 @@ __attribute__((format(printf, 2, 3))) int ctl_fail(int code, const char *fmt, ..
 /* ctl_create.c */
 int ctl_create_cluster(const struct ctl *c);
 int ctl_create_database(const struct ctl *c);
+int ctl_add_node(const struct ctl *c);
 
 #endif

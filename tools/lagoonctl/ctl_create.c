@@ -10,6 +10,7 @@
  *     run/                   sockets, pid files, logs
  * Ports: base = listener, base + N = instance N, base + 20 + N = agent N. */
 #include "ctl.h"
+#include "config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -212,6 +213,87 @@ ctl_create_cluster(const struct ctl *c)
         return 1;
     fprintf(stderr, "cluster of %d nodes in %s\n", l.nodes, dir);
     return 0;
+}
+
+static int
+load(const char *dir, const char *name, lg_config **ret)
+{
+    char path[1024], message[256];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (lg_config_load(path, ret, message, sizeof message) == LG_OK)
+        return 0;
+    return ctl_fail(3, "%s", message);
+}
+
+static const char *
+text_or(const lg_config *c, const char *path, const char *otherwise)
+{
+    const char *v = lg_config_string(c, path);
+    return v ? v : otherwise;
+}
+
+static int
+append_to_listener(const struct layout *l, int node)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/listener.yaml", l->dir);
+    FILE *f = fopen(path, "a");
+    if (!f)
+        return ctl_fail(1, "%s: %s", path, strerror(errno));
+    fprintf(f, "  - {id: %d, address: 127.0.0.1:%d}\n", node, l->base_port + node);
+    return fclose(f) == 0 ? 0 : ctl_fail(1, "%s: %s", path, strerror(errno));
+}
+
+/* Files of one more node, like those of node 1. Its agent finds the others on the voting files. */
+static int
+add_files(const struct layout *first, int node)
+{
+    char path[1024];
+    struct layout l = *first;
+    snprintf(path, sizeof path, "%s/node%d.yaml", l.dir, node);
+    if (access(path, F_OK) == 0) {
+        fprintf(stderr, "node %d is there\n", node);
+        return 0;
+    }
+    if (l.nodes < node)
+        l.nodes = node;
+    if (write_instance(&l, node) || append_to_listener(&l, node) || write_node(&l, node))
+        return 1;
+    fprintf(stderr, "node %d added; start lagoon-agent %s\n", node, path);
+    return 0;
+}
+
+int
+ctl_add_node(const struct ctl *c)
+{
+    char dir[512];
+    lg_config *agent = NULL, *instance = NULL, *listener = NULL;
+    const char *given = ctl_option(c, "dir");
+    int node = c->name ? atoi(c->name + strcspn(c->name, "0123456789")) : 0;
+    if (!given || node < 1 || node > 15)
+        return ctl_fail(2, "add node needs a number from 1 to 15 and --dir");
+    if (!realpath(given, dir))
+        return ctl_fail(3, "%s: %s", given, strerror(errno));
+    int rc = load(dir, "node1.yaml", &agent);
+    if (!rc)
+        rc = load(dir, "instance1.yaml", &instance);
+    if (!rc)
+        rc = load(dir, "listener.yaml", &listener);
+    if (!rc) {
+        const char *listen = text_or(listener, "listen[0]", ":5440");
+        struct layout l = {.dir = dir,
+                           .cache = text_or(instance, "cache", "128MiB"),
+                           .transport = text_or(instance, "interconnect.transport", "tcp"),
+                           .program = text_or(agent, "instance.program", "lagoond"),
+                           .nodes = (int)lg_config_count(agent, "nodes"),
+                           .disks = (int)lg_config_count(instance, "volume"),
+                           .base_port = atoi(strrchr(listen, ':') + 1)};
+        rc = add_files(&l, node);
+    }
+    lg_config_free(listener);
+    lg_config_free(instance);
+    lg_config_free(agent);
+    return rc;
 }
 
 /* Runs lagoond --create with the first instance's configuration. */

@@ -277,7 +277,7 @@ usage(void)
           "  status  cluster | node | instance | service | vote\n"
           "  start | stop | restart  node | instance  NAME\n"
           "  config  cluster | node | instance | service\n"
-          "  add | remove  node | instance | service  NAME\n"
+          "  add  node  N --dir D          remove  node | instance  NAME\n"
           "  wait  instance [NAME] --for=state=OPEN [--timeout 30s]\n"
           "exit codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 partial,\n"
           "            6 timeout, 7 authentication, 8 no quorum\n",
@@ -333,6 +333,8 @@ main(int argc, char **argv)
         return ctl_create_cluster(&c);
     if (!strcmp(c.verb, "create") && !strcmp(c.noun, "database"))
         return ctl_create_database(&c);
+    if (!strcmp(c.verb, "add") && (!strcmp(c.noun, "node") || !strcmp(c.noun, "instance")))
+        return ctl_add_node(&c);
     if (!strcmp(c.verb, "wait"))
         return run_wait(&c);
     int code = request(&c, &rows);

@@ -114,7 +114,6 @@ node_main(void *arg)
     struct node *n = arg;
     lg_membership_config cfg = {.run = n->run,
                                 .node = n->id,
-                                .nodes = 0xe,
                                 .votes = vote_names,
                                 .vote_count = VOTES,
                                 .arg = n,
