@@ -58,6 +58,8 @@ struct lg_exec_session {
     /* Runs one statement inside the running transaction and sinks its rows (CREATE TABLE AS of an
      * EXECUTE, EXPLAIN EXECUTE). */
     lg_status (*run_prepared)(void *arg, const lg_ast *execute, lg_exec_sink sink, void *sink_arg);
+    /* CREATE ROLE ... PASSWORD: the SCRAM-SHA-256 verifier of a plain password, in the arena. */
+    lg_status (*scram_verifier)(void *arg, const char *password, lg_arena *a, const char **ret);
     /* COPY. start: formats of the columns (0 text, 1 binary) for CopyInResponse/CopyOutResponse.
      * in: the next bytes (any split); *ret_len 0 at the end (CopyDone); an error on CopyFail.
      * out: bytes of one or more whole rows. end: CopyDone to the client. */

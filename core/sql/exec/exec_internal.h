@@ -247,6 +247,9 @@ lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot
                             const lg_datum *values, const uint8_t *nulls);
 lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap,
                             lg_tid tid, const lg_datum *old, const uint8_t *old_nulls);
+/* The foreign keys of a row point at something (ALTER TABLE ADD FOREIGN KEY). */
+lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *values,
+                                const uint8_t *nulls);
 /* Entries of one index for a row that is stored already (CREATE INDEX). */
 lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls, lg_tid tid);

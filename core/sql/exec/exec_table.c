@@ -387,6 +387,12 @@ check_references(lg_xtarget *t, lg_arena *a, const lg_datum *old, const uint8_t 
     return LG_OK;
 }
 
+lg_status
+lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint8_t *nulls)
+{
+    return check_references(t, a, NULL, NULL, values, nulls);
+}
+
 /* ---- rows of other tables that refer to one that goes ---- */
 
 static lg_status

@@ -1,0 +1,814 @@
+/* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
+#include "ddl_internal.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
+{
+    va_list ap;
+    if (!u->es->notice)
+        return;
+    va_start(ap, fmt);
+    u->es->notice(u->es->arg, "NOTICE", sqlstate, lg_arena_vprintf(u->a, fmt, ap));
+    va_end(ap);
+}
+
+void
+lg_ddl_bind_init(lg_util *u, lg_bind *b)
+{
+    lg_bind_init(b, u->cat, u->es->run, u->a, u->es->env, u->err, u->es->sql);
+}
+
+static const char *
+oid_name(void *arg, lg_oid oid)
+{
+    return lg_arena_printf(arg, "%u", oid);
+}
+
+lg_status
+lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *rel,
+                 const char **ret_text)
+{
+    (void)b;
+    lg_deparse d = {.arena = u->a, .env = u->es->env, .relation_name = oid_name, .arg = u->a};
+    return lg_deparse_expr(&d, e, rel, ret_text);
+}
+
+/* ---- names ---- */
+
+lg_status
+lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
+{
+    lg_status st;
+    if (rv->schemaname) {
+        st = lg_cat_namespace_by_name(u->cat, rv->schemaname, ret_nsp);
+        if (st == LG_NOT_FOUND)
+            return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", rv->schemaname);
+    } else {
+        st = lg_cat_creation_namespace(u->cat, ret_nsp);
+        if (st == LG_NOT_FOUND)
+            return lg_error_set(u->err, "3F000", "no schema has been selected to create in");
+    }
+    LG_TRY(st);
+    if (*ret_nsp == LG_NSP_CATALOG || *ret_nsp == LG_NSP_INFORMATION) {
+        lg_error_set(u->err, "42501", "permission denied to create \"%s.%s\"",
+                     rv->schemaname ? rv->schemaname : "pg_catalog", rv->relname);
+        lg_error_detail(u->err, "System catalog modifications are currently disallowed.");
+        return LG_SQL;
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,
+            lg_relation **ret_rel)
+{
+    for (;;) {
+        lg_relation *r;
+        lg_status st = lg_cat_relation_by_name(u->cat, rv->schemaname, rv->relname, &r);
+        if (st == LG_NOT_FOUND && missing_ok)
+            return LG_NOT_FOUND;
+        if (st == LG_NOT_FOUND)
+            return rv->schemaname
+                       ? lg_error_set(u->err, "42P01", "relation \"%s.%s\" does not exist",
+                                      rv->schemaname, rv->relname)
+                       : lg_error_set(u->err, "42P01", "relation \"%s\" does not exist",
+                                      rv->relname);
+        LG_TRY(st);
+        st = lg_cat_lock(u->cat, r->oid, mode, false);
+        if (st != LG_OK) {
+            lg_relation_unref(r);
+            return st;
+        }
+        if (!r->stale) {
+            *ret_rel = r;
+            return LG_OK;
+        }
+        lg_relation_unref(r); /* changed while we waited for the lock */
+    }
+}
+
+lg_status
+lg_ddl_open_oid(lg_util *u, lg_oid oid, lg_lockmode mode, lg_relation **ret_rel)
+{
+    LG_TRY(lg_cat_lock(u->cat, oid, mode, false));
+    lg_status st = lg_cat_relation_by_oid(u->cat, oid, ret_rel);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "42P01", "relation with OID %u does not exist", oid);
+    return st;
+}
+
+lg_ast_range_var *
+lg_ddl_range_var(lg_util *u, const lg_ast *list)
+{
+    lg_ast_range_var *rv = LG_NEW(u->a, lg_ast_range_var);
+    rv->h.tag = LG_AST_RANGE_VAR;
+    if (list && list->tag == LG_AST_LIST) {
+        const lg_ast_list *l = &lg_ast_as(list, list_node)->list;
+        if (l->n >= 2)
+            rv->schemaname = lg_ast_list_str(l, l->n - 2);
+        if (l->n)
+            rv->relname = lg_ast_list_str(l, l->n - 1);
+    } else {
+        rv->relname = lg_ast_str(list);
+    }
+    if (!rv->relname)
+        rv->relname = "";
+    return rv;
+}
+
+static lg_status
+name_taken(lg_util *u, lg_oid nsp, const char *name, bool *ret)
+{
+    lg_cat_row row;
+    lg_datum keys[2] = {lg_cat_name(u->a, name), lg_datum_oid(nsp)};
+    lg_status st = lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys,
+                               u->a, &row);
+    *ret = st == LG_OK;
+    return st == LG_NOT_FOUND ? LG_OK : st;
+}
+
+lg_status
+lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_not_exists, bool *ret_exists)
+{
+    bool taken;
+    LG_TRY(name_taken(u, nsp, name, &taken));
+    if (ret_exists)
+        *ret_exists = taken;
+    if (!taken)
+        return LG_OK;
+    if (!if_not_exists)
+        return lg_error_set(u->err, "42P07", "relation \"%s\" already exists", name);
+    lg_ddl_notice(u, "42P07", "relation \"%s\" already exists, skipping", name);
+    return LG_OK;
+}
+
+lg_status
+lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
+                   const char *label, const char **ret_name)
+{
+    for (int i = 0;; i++) {
+        char mod[80];
+        size_t n1 = strlen(name1), n2 = name2 ? strlen(name2) : 0;
+        if (i)
+            snprintf(mod, sizeof mod, "%s%d", label, i);
+        else
+            snprintf(mod, sizeof mod, "%s", label);
+        size_t room = LG_NAME_MAX - strlen(mod) - 1 - (name2 ? 1 : 0);
+        while (n1 + n2 > room) { /* the longer one is cut, as PostgreSQL's makeObjectName */
+            if (n1 > n2)
+                n1--;
+            else
+                n2--;
+        }
+        const char *name = name2 ? lg_arena_printf(u->a, "%.*s_%.*s_%s", (int)n1, name1, (int)n2,
+                                                   name2, mod)
+                                 : lg_arena_printf(u->a, "%.*s_%s", (int)n1, name1, mod);
+        bool taken;
+        LG_TRY(name_taken(u, nsp, name, &taken));
+        if (!taken) {
+            *ret_name = name;
+            return LG_OK;
+        }
+    }
+}
+
+lg_status
+lg_ddl_check_owner(lg_util *u, const lg_relation *rel)
+{
+    lg_role role;
+    if (rel->is_system) {
+        lg_error_set(u->err, "42501", "permission denied: \"%s\" is a system catalog", rel->name);
+        return LG_SQL;
+    }
+    if (rel->owner == lg_cat_user(u->cat))
+        return LG_OK;
+    lg_status st = lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &role);
+    if (st == LG_OK && role.super)
+        return LG_OK;
+    if (st != LG_OK && st != LG_NOT_FOUND)
+        return st;
+    const char *what = rel->kind == LG_REL_VIEW       ? "view"
+                       : rel->kind == LG_REL_SEQUENCE ? "sequence"
+                       : rel->kind == LG_REL_INDEX    ? "index"
+                                                      : "table";
+    return lg_error_set(u->err, "42501", "must be owner of %s %s", what, rel->name);
+}
+
+lg_status
+lg_ddl_role(lg_util *u, const lg_ast_role_spec *r, lg_oid *ret_oid)
+{
+    lg_role role;
+    if (r->roletype != LG_A_ROLESPEC_CSTRING) {
+        *ret_oid = r->roletype == LG_A_ROLESPEC_PUBLIC ? 0 : lg_cat_user(u->cat);
+        return LG_OK;
+    }
+    lg_status st = lg_cat_role_by_name(u->cat, r->rolename, u->a, &role);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "42704", "role \"%s\" does not exist", r->rolename);
+    LG_TRY(st);
+    *ret_oid = role.oid;
+    return LG_OK;
+}
+
+/* ---- rows ---- */
+
+lg_status
+lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char kind,
+                    const lg_rel_storage *st, uint16_t natts, char persistence)
+{
+    lg_cat_row row;
+    lg_cat_row_init(LG_REL_pg_class, &row);
+    SETC(&row, pg_class, oid, oid);
+    SETC(&row, pg_class, relname, lg_cat_name(u->a, name));
+    SETC(&row, pg_class, relnamespace, nsp);
+    SETC(&row, pg_class, relowner, lg_cat_user(u->cat));
+    SETC(&row, pg_class, relam, kind == 'r' ? 2 : kind == 'i' ? LG_AM_BTREE : 0);
+    SETC(&row, pg_class, relfilenode, st ? st->file : 0);
+    SETC(&row, pg_class, relfrozenxid, st ? st->head : 0);
+    SETC(&row, pg_class, reltuples, lg_datum_float4(kind == 'i' ? 0 : -1));
+    SETC(&row, pg_class, relpersistence, lg_datum_char(persistence));
+    SETC(&row, pg_class, relkind, lg_datum_char(kind));
+    SETC(&row, pg_class, relnatts, lg_datum_int2((int16_t)natts));
+    SETC(&row, pg_class, relhasrules, kind == 'v');
+    SETC(&row, pg_class, relispopulated, 1);
+    SETC(&row, pg_class, relreplident, lg_datum_char(kind == 'r' ? 'd' : 'n'));
+    lg_status s = lg_cat_insert(u->cat, LG_REL_pg_class, &row);
+    if (s == LG_EXISTS)
+        return lg_error_set(u->err, "42P07", "relation \"%s\" already exists", name);
+    return s;
+}
+
+lg_status
+lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_column *col)
+{
+    lg_cat_row row;
+    const lg_type *t = lg_type_get(col->type);
+    lg_cat_row_init(LG_REL_pg_attribute, &row);
+    SETC(&row, pg_attribute, attrelid, rel);
+    SETC(&row, pg_attribute, attname, lg_cat_name(u->a, col->name));
+    SETC(&row, pg_attribute, atttypid, col->type);
+    SETC(&row, pg_attribute, attstattarget, lg_datum_int4(-1));
+    SETC(&row, pg_attribute, attlen, lg_datum_int2(t ? t->typlen : -1));
+    SETC(&row, pg_attribute, attnum, lg_datum_int2(attnum));
+    SETC(&row, pg_attribute, attndims, lg_datum_int4(t && lg_type_is_array(t) ? 1 : 0));
+    SETC(&row, pg_attribute, attcacheoff, lg_datum_int4(-1));
+    SETC(&row, pg_attribute, atttypmod, lg_datum_int4(col->typmod));
+    SETC(&row, pg_attribute, attbyval, t && t->typbyval);
+    SETC(&row, pg_attribute, attalign, lg_datum_char(t ? t->align : 'i'));
+    SETC(&row, pg_attribute, attstorage, lg_datum_char(t ? t->storage : 'x'));
+    SETC(&row, pg_attribute, attnotnull, col->not_null);
+    SETC(&row, pg_attribute, atthasdef, col->default_sql != NULL);
+    SETC(&row, pg_attribute, attidentity, lg_datum_char(col->identity));
+    SETC(&row, pg_attribute, attgenerated, lg_datum_char(col->generated));
+    SETC(&row, pg_attribute, attislocal, 1);
+    SETC(&row, pg_attribute, attcollation, t ? t->collation : 0);
+    if (col->has_missing) {
+        lg_rowcol rc;
+        const uint8_t *bytes;
+        size_t len;
+        uint8_t null = 0;
+        lg_rowcol_init(&rc, col->type);
+        lg_row_encode_arena(&rc, 1, &col->missing, &null, u->a, &bytes, &len);
+        SETC(&row, pg_attribute, atthasmissing, 1);
+        SETC(&row, pg_attribute, attmissingval, lg_datum_text(u->a, (const char *)bytes, len));
+    }
+    lg_status st = lg_cat_insert(u->cat, LG_REL_pg_attribute, &row);
+    if (st == LG_EXISTS)
+        return lg_error_set(u->err, "42701", "column \"%s\" specified more than once", col->name);
+    return st;
+}
+
+lg_status
+lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text)
+{
+    lg_cat_row row;
+    lg_oid oid;
+    LG_TRY(lg_cat_new_oid(u->cat, &oid));
+    lg_cat_row_init(LG_REL_pg_attrdef, &row);
+    SETC(&row, pg_attrdef, oid, oid);
+    SETC(&row, pg_attrdef, adrelid, rel);
+    SETC(&row, pg_attrdef, adnum, lg_datum_int2(attnum));
+    SETC(&row, pg_attrdef, adbin, lg_datum_cstring_text(u->a, text));
+    return lg_cat_insert(u->cat, LG_REL_pg_attrdef, &row);
+}
+
+lg_status
+lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls, lg_oid refobj,
+              int32_t refsub, char type)
+{
+    lg_cat_row row;
+    lg_cat_row_init(LG_REL_pg_depend, &row);
+    SETC(&row, pg_depend, classid, cls);
+    SETC(&row, pg_depend, objid, obj);
+    SETC(&row, pg_depend, objsubid, lg_datum_int4(sub));
+    SETC(&row, pg_depend, refclassid, refcls);
+    SETC(&row, pg_depend, refobjid, refobj);
+    SETC(&row, pg_depend, refobjsubid, lg_datum_int4(refsub));
+    SETC(&row, pg_depend, deptype, lg_datum_char(type));
+    return lg_cat_insert(u->cat, LG_REL_pg_depend, &row);
+}
+
+lg_status
+lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint *k)
+{
+    lg_cat_row row;
+    lg_cat_row_init(LG_REL_pg_constraint, &row);
+    SETC(&row, pg_constraint, oid, k->oid);
+    SETC(&row, pg_constraint, conname, lg_cat_name(u->a, k->name));
+    SETC(&row, pg_constraint, connamespace, rel->namespace_oid);
+    SETC(&row, pg_constraint, contype, lg_datum_char(k->type));
+    SETC(&row, pg_constraint, condeferrable, k->deferrable);
+    SETC(&row, pg_constraint, condeferred, k->deferred);
+    SETC(&row, pg_constraint, convalidated, k->validated);
+    SETC(&row, pg_constraint, conrelid, rel->oid);
+    SETC(&row, pg_constraint, conindid, k->index);
+    SETC(&row, pg_constraint, confrelid, k->ref_table);
+    SETC(&row, pg_constraint, confupdtype, lg_datum_char(k->type == 'f' ? k->on_update : ' '));
+    SETC(&row, pg_constraint, confdeltype, lg_datum_char(k->type == 'f' ? k->on_delete : ' '));
+    SETC(&row, pg_constraint, confmatchtype, lg_datum_char(k->type == 'f' ? k->match : ' '));
+    SETC(&row, pg_constraint, conislocal, 1);
+    SETC(&row, pg_constraint, connoinherit, k->type != 'c');
+    lg_datum v[LG_INDEX_MAX_KEYS];
+    for (uint16_t i = 0; i < k->nkeys; i++)
+        v[i] = lg_datum_int2(k->keys[i]);
+    if (k->nkeys)
+        SETC(&row, pg_constraint, conkey, lg_array_make(u->a, LG_T_INT2, k->nkeys, v, NULL));
+    if (k->type == 'f') {
+        for (uint16_t i = 0; i < k->nkeys; i++)
+            v[i] = lg_datum_int2(k->ref_keys[i]);
+        SETC(&row, pg_constraint, confkey, lg_array_make(u->a, LG_T_INT2, k->nkeys, v, NULL));
+    }
+    if (k->check_sql)
+        SETC(&row, pg_constraint, conbin, lg_datum_cstring_text(u->a, k->check_sql));
+    lg_status st = lg_cat_insert(u->cat, LG_REL_pg_constraint, &row);
+    if (st == LG_EXISTS)
+        return lg_error_set(u->err, "42710",
+                            "constraint \"%s\" for relation \"%s\" already exists", k->name,
+                            rel->name);
+    return st;
+}
+
+lg_status
+lg_ddl_class_update(lg_util *u, lg_oid oid, void (*fn)(lg_cat_row *, void *), void *arg)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &old));
+    row = old;
+    fn(&row, arg);
+    return lg_cat_update(u->cat, LG_REL_pg_class, &old, &row);
+}
+
+lg_status
+lg_ddl_attribute_update(lg_util *u, lg_oid rel, int16_t attnum, void (*fn)(lg_cat_row *, void *),
+                        void *arg)
+{
+    lg_cat_row old, row;
+    lg_datum keys[2] = {lg_datum_oid(rel), lg_datum_int2(attnum)};
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, 2,
+                       keys, u->a, &old));
+    row = old;
+    fn(&row, arg);
+    return lg_cat_update(u->cat, LG_REL_pg_attribute, &old, &row);
+}
+
+/* ---- dropping ---- */
+
+static lg_status
+delete1(lg_util *u, lg_oid table, lg_oid index, lg_oid key)
+{
+    lg_datum k = lg_datum_oid(key);
+    return lg_cat_delete_where(u->cat, table, index, 1, &k, NULL);
+}
+
+static lg_status
+delete2(lg_util *u, lg_oid table, lg_oid index, lg_oid cls, lg_oid key)
+{
+    lg_datum k[2] = {lg_datum_oid(cls), lg_datum_oid(key)};
+    return lg_cat_delete_where(u->cat, table, index, 2, k, NULL);
+}
+
+static lg_status
+delete_common(lg_util *u, lg_oid cls, lg_oid oid)
+{
+    lg_datum k[2] = {lg_datum_oid(oid), lg_datum_oid(cls)};
+    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 2,
+                               k, NULL));
+    LG_TRY(delete2(u, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, cls, oid));
+    return delete2(u, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, cls, oid);
+}
+
+static lg_status
+drop_storage(lg_util *u, lg_oid oid)
+{
+    lg_cat_row row;
+    lg_datum key = lg_datum_oid(oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &row));
+    lg_rel_storage st = lg_cat_row_storage(&row);
+    lg_cat_segment_drop(u->cat, &st);
+    return lg_cat_delete(u->cat, LG_REL_pg_class, &row);
+}
+
+lg_status
+lg_ddl_drop_index(lg_util *u, lg_oid oid)
+{
+    LG_TRY(delete1(u, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, oid));
+    LG_TRY(delete1(u, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, oid));
+    LG_TRY(delete_common(u, LG_REL_pg_class, oid));
+    return drop_storage(u, oid);
+}
+
+lg_status
+lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, bool cascade)
+{
+    /* Foreign keys of others that need this key go with it, or forbid it. */
+    for (uint16_t i = 0; k->index && k->type != 'f' && i < rel->nfk_refs; i++) {
+        lg_relation *other;
+        LG_TRY(lg_ddl_open_oid(u, rel->fk_refs[i].table, LG_LOCK_ACCESS_EXCLUSIVE, &other));
+        lg_status st = LG_OK;
+        for (uint16_t j = 0; j < other->nconstraints && st == LG_OK; j++) {
+            const lg_constraint *f = &other->constraints[j];
+            if (f->oid != rel->fk_refs[i].constraint || f->index != k->index)
+                continue;
+            if (cascade) {
+                st = lg_ddl_drop_constraint(u, other, f, true);
+                continue;
+            }
+            st = lg_error_set(u->err, "2BP01",
+                              "cannot drop constraint %s on table %s because other objects depend "
+                              "on it",
+                              k->name, rel->name);
+            lg_error_detail(u->err, "constraint %s on table %s depends on index %s", f->name,
+                            other->name, k->name);
+            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+        }
+        lg_relation_unref(other);
+        LG_TRY(st);
+    }
+    LG_TRY(delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, k->oid));
+    LG_TRY(delete_common(u, LG_REL_pg_constraint, k->oid));
+    if (k->index && k->type != 'f')
+        LG_TRY(lg_ddl_drop_index(u, k->index));
+    if (k->type == 'f')
+        LG_TRY(lg_cat_touch(u->cat, k->ref_table));
+    return lg_cat_touch(u->cat, rel->oid);
+}
+
+/* Objects that need the relation: views and other tables' foreign keys ('n'). */
+lg_status
+lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
+    lg_status st;
+    lg_relation *self;
+    *ret_n = 0;
+    *ret_text = "";
+    LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
+    const char *what = self->kind == LG_REL_VIEW ? "view" : "table";
+    st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
+                          &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        if (lg_char(GETC(&row, pg_depend, deptype)) != 'n')
+            continue;
+        lg_oid cls = lg_oid_of(GETC(&row, pg_depend, classid));
+        lg_oid obj = lg_oid_of(GETC(&row, pg_depend, objid));
+        const char *line = NULL;
+        if (cls == LG_REL_pg_class) {
+            lg_relation *r;
+            if (lg_cat_relation_by_oid(u->cat, obj, &r) != LG_OK)
+                continue;
+            line = lg_arena_printf(u->a, "view %s depends on %s %s", r->name, what, self->name);
+            lg_relation_unref(r);
+        } else if (cls == LG_REL_pg_constraint) {
+            lg_cat_row con;
+            lg_datum k = lg_datum_oid(obj);
+            lg_relation *r;
+            if (lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &k,
+                            u->a, &con) != LG_OK)
+                continue;
+            lg_oid from = lg_oid_of(GETC(&con, pg_constraint, conrelid));
+            if (from == oid || lg_cat_relation_by_oid(u->cat, from, &r) != LG_OK)
+                continue;
+            line = lg_arena_printf(u->a, "constraint %s on table %s depends on %s %s",
+                                   lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
+                                   r->name, what, self->name);
+            lg_relation_unref(r);
+        }
+        if (!line || strstr(*ret_text, line))
+            continue;
+        *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
+        (*ret_n)++;
+    }
+    lg_cat_scan_close(&s);
+    lg_relation_unref(self);
+    return st == LG_END ? LG_OK : st;
+}
+
+struct dep {
+    lg_oid cls, obj;
+    char type;
+};
+
+static lg_status
+collect_dependents(lg_util *u, lg_oid oid, struct dep *deps, uint32_t cap, uint32_t *ret_n)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
+    lg_status st;
+    *ret_n = 0;
+    st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
+                          &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
+        if (*ret_n < cap)
+            deps[(*ret_n)++] = (struct dep){lg_oid_of(GETC(&row, pg_depend, classid)),
+                                            lg_oid_of(GETC(&row, pg_depend, objid)),
+                                            lg_char(GETC(&row, pg_depend, deptype))};
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+drop_dependents(lg_util *u, lg_oid oid, bool cascade)
+{
+    struct dep deps[256];
+    uint32_t n;
+    LG_TRY(collect_dependents(u, oid, deps, 256, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        if (deps[i].cls == LG_REL_pg_class) {
+            if (deps[i].type == 'n' && !cascade)
+                continue; /* the caller has asked before */
+            lg_relation *r;
+            lg_status st = lg_cat_relation_by_oid(u->cat, deps[i].obj, &r);
+            if (st == LG_NOT_FOUND)
+                continue;
+            LG_TRY(st);
+            if (deps[i].type == 'n')
+                lg_ddl_notice(u, "00000", "drop cascades to view %s", r->name);
+            lg_relation_unref(r);
+            LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, cascade));
+        } else if (deps[i].cls == LG_REL_pg_constraint) {
+            lg_cat_row con;
+            lg_datum k = lg_datum_oid(deps[i].obj);
+            lg_status st = lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index,
+                                       1, &k, u->a, &con);
+            if (st == LG_NOT_FOUND)
+                continue;
+            LG_TRY(st);
+            lg_oid from = lg_oid_of(GETC(&con, pg_constraint, conrelid));
+            if (from == oid)
+                continue;
+            lg_relation *r;
+            LG_TRY(lg_ddl_open_oid(u, from, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+            lg_ddl_notice(u, "00000", "drop cascades to constraint %s on table %s",
+                          lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)), r->name);
+            for (uint16_t j = 0; j < r->nconstraints; j++)
+                if (r->constraints[j].oid == deps[i].obj) {
+                    st = lg_ddl_drop_constraint(u, r, &r->constraints[j], true);
+                    break;
+                }
+            lg_relation_unref(r);
+            LG_TRY(st);
+        }
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
+{
+    lg_relation *r;
+    LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+    lg_status st = LG_OK;
+    if (r->kind == LG_REL_INDEX) {
+        lg_oid table;
+        LG_CHECK(lg_cat_index_table(u->cat, oid, &table));
+        LG_CHECK(lg_ddl_drop_index(u, oid));
+        LG_CHECK(lg_cat_touch(u->cat, table));
+        goto out;
+    }
+    LG_CHECK(drop_dependents(u, oid, cascade));
+    for (uint16_t i = 0; i < r->nconstraints; i++) {
+        LG_CHECK(delete_common(u, LG_REL_pg_constraint, r->constraints[i].oid));
+        if (r->constraints[i].type == 'f')
+            LG_CHECK(lg_cat_touch(u->cat, r->constraints[i].ref_table));
+    }
+    LG_CHECK(delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_conrelid_contypid_conname_index,
+                     oid));
+    for (uint16_t i = 0; i < r->nindexes; i++)
+        LG_CHECK(lg_ddl_drop_index(u, r->indexes[i]->oid));
+    LG_CHECK(delete1(u, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, oid));
+    LG_CHECK(delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_adrelid_adnum_index, oid));
+    LG_CHECK(delete1(u, LG_REL_pg_statistic, LG_IX_pg_statistic_relid_att_inh_index, oid));
+    if (r->kind == LG_REL_SEQUENCE)
+        LG_CHECK(delete1(u, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, oid));
+    if (r->kind == LG_REL_VIEW)
+        LG_CHECK(delete1(u, LG_REL_pg_rewrite, LG_IX_pg_rewrite_rel_rulename_index, oid));
+    LG_CHECK(delete_common(u, LG_REL_pg_class, oid));
+    LG_CHECK(drop_storage(u, oid));
+    LG_CHECK(lg_cat_touch(u->cat, oid));
+out:
+    lg_relation_unref(r);
+    return st;
+}
+
+/* ---- DROP ---- */
+
+static const char *
+kind_word(int32_t type)
+{
+    return type == LG_A_OBJECT_VIEW       ? "view"
+           : type == LG_A_OBJECT_SEQUENCE ? "sequence"
+           : type == LG_A_OBJECT_INDEX    ? "index"
+                                          : "table";
+}
+
+static lg_status
+drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
+{
+    lg_cat_row row;
+    lg_datum key = lg_cat_name(u->a, name);
+    lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1,
+                               &key, u->a, &row);
+    if (st == LG_NOT_FOUND && missing_ok) {
+        lg_ddl_notice(u, "00000", "schema \"%s\" does not exist, skipping", name);
+        return LG_OK;
+    }
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
+    LG_TRY(st);
+    lg_oid nsp = lg_oid_of(GETC(&row, pg_namespace, oid));
+    if (nsp < LG_OID_FIRST_NORMAL && nsp != LG_NSP_PUBLIC)
+        return lg_error_set(u->err, "2BP01",
+                            "cannot drop schema %s because it is required by the database system",
+                            name);
+    for (;;) { /* its relations: indexes go with their tables */
+        lg_cat_scan s;
+        lg_cat_row cls;
+        lg_oid victim = 0;
+        const char *vname = "";
+        char vkind = 0;
+        LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &s));
+        while ((st = lg_cat_scan_next(&s, &cls)) == LG_OK) {
+            char kind = lg_char(GETC(&cls, pg_class, relkind));
+            if (lg_oid_of(GETC(&cls, pg_class, relnamespace)) == nsp && kind != 'i') {
+                victim = lg_oid_of(GETC(&cls, pg_class, oid));
+                vname = lg_text_cstring(u->a, GETC(&cls, pg_class, relname));
+                vkind = kind;
+                break;
+            }
+        }
+        lg_cat_scan_close(&s);
+        if (st == LG_END)
+            break;
+        LG_TRY(st);
+        if (!cascade) {
+            st = lg_error_set(u->err, "2BP01",
+                              "cannot drop schema %s because other objects depend on it", name);
+            lg_error_detail(u->err, "%s %s.%s depends on schema %s",
+                            vkind == 'v' ? "view" : vkind == 'S' ? "sequence" : "table", name,
+                            vname, name);
+            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+            return st;
+        }
+        lg_ddl_notice(u, "00000", "drop cascades to %s %s.%s",
+                      vkind == 'v' ? "view" : vkind == 'S' ? "sequence" : "table", name, vname);
+        LG_TRY(lg_ddl_drop_relation(u, victim, true));
+    }
+    LG_TRY(delete_common(u, LG_REL_pg_namespace, nsp));
+    LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_namespace, &row));
+    return lg_cat_touch(u->cat, 0);
+}
+
+static lg_status
+drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
+{
+    bool cascade = s->behavior == LG_A_DROP_CASCADE;
+    if (s->remove_type == LG_A_OBJECT_SCHEMA) {
+        const char *name = lg_ast_str(object);
+        if (!name)
+            name = lg_ddl_range_var(u, object)->relname;
+        return drop_schema(u, name, s->missing_ok, cascade);
+    }
+    const lg_ast_range_var *rv = lg_ddl_range_var(u, object);
+    const char *word = kind_word(s->remove_type);
+    lg_relation *r;
+    lg_status st = lg_ddl_open(u, rv, LG_LOCK_ACCESS_EXCLUSIVE, true, &r);
+    if (st == LG_NOT_FOUND) {
+        const char *full = rv->schemaname ? lg_arena_printf(u->a, "%s.%s", rv->schemaname,
+                                                            rv->relname)
+                                          : rv->relname;
+        if (s->missing_ok) {
+            lg_ddl_notice(u, "00000", "%s \"%s\" does not exist, skipping", word, full);
+            return LG_OK;
+        }
+        return lg_error_set(u->err, s->remove_type == LG_A_OBJECT_INDEX ? "42704" : "42P01",
+                            "%s \"%s\" does not exist", word, full);
+    }
+    LG_TRY(st);
+    char want = s->remove_type == LG_A_OBJECT_VIEW       ? LG_REL_VIEW
+                : s->remove_type == LG_A_OBJECT_SEQUENCE ? LG_REL_SEQUENCE
+                : s->remove_type == LG_A_OBJECT_INDEX    ? LG_REL_INDEX
+                                                         : LG_REL_TABLE;
+    if (r->kind != want) {
+        st = lg_error_set(u->err, "42809", "\"%s\" is not a%s %s", r->name,
+                          want == LG_REL_INDEX ? "n" : "", word);
+        goto out;
+    }
+    LG_CHECK(lg_ddl_check_owner(u, r));
+    if (want == LG_REL_INDEX) {
+        lg_oid table;
+        lg_relation *t;
+        LG_CHECK(lg_cat_index_table(u->cat, r->oid, &table));
+        LG_CHECK(lg_ddl_open_oid(u, table, LG_LOCK_ACCESS_EXCLUSIVE, &t));
+        const lg_index *ix = lg_relation_index(t, r->oid);
+        if (ix && ix->constraint) {
+            st = lg_error_set(u->err, "2BP01",
+                              "cannot drop index %s because constraint %s on table %s requires it",
+                              r->name, r->name, t->name);
+            lg_error_hint(u->err, "You can drop constraint %s on table %s instead.", r->name,
+                          t->name);
+        }
+        lg_relation_unref(t);
+        if (st != LG_OK)
+            goto out;
+    } else if (!cascade) {
+        uint32_t n;
+        const char *text;
+        LG_CHECK(lg_ddl_describe_dependents(u, r->oid, &n, &text));
+        if (n) {
+            st = lg_error_set(u->err, "2BP01",
+                              "cannot drop %s %s because other objects depend on it", word,
+                              r->name);
+            lg_error_detail(u->err, "%s", text);
+            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+            goto out;
+        }
+    }
+    if (want == LG_REL_SEQUENCE) { /* defaults that use it */
+        lg_cat_row dep;
+        lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(r->oid)};
+        lg_cat_scan sc;
+        LG_CHECK(lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 2,
+                                  keys, u->a, &sc));
+        lg_oid table = 0;
+        int32_t col = 0;
+        while ((st = lg_cat_scan_next(&sc, &dep)) == LG_OK)
+            if (lg_oid_of(GETC(&dep, pg_depend, refclassid)) == LG_REL_pg_class) {
+                table = lg_oid_of(GETC(&dep, pg_depend, refobjid));
+                col = lg_int4(GETC(&dep, pg_depend, refobjsubid));
+            }
+        lg_cat_scan_close(&sc);
+        st = st == LG_END ? LG_OK : st;
+        lg_relation *t;
+        if (st == LG_OK && table && lg_cat_relation_by_oid(u->cat, table, &t) == LG_OK) {
+            const lg_column *c = lg_relation_column(t, (int16_t)col);
+            if (c && c->default_sql && !cascade) {
+                st = lg_error_set(u->err, "2BP01",
+                                  "cannot drop sequence %s because other objects depend on it",
+                                  r->name);
+                lg_error_detail(u->err,
+                                "default value for column %s of table %s depends on sequence %s",
+                                c->name, t->name, r->name);
+                lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+            } else if (c && c->default_sql) {
+                st = delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_oid_index, c->default_oid);
+                if (st == LG_OK)
+                    st = lg_cat_touch(u->cat, t->oid);
+            }
+            lg_relation_unref(t);
+        }
+        if (st != LG_OK)
+            goto out;
+    }
+    st = lg_ddl_drop_relation(u, r->oid, cascade);
+out:
+    lg_relation_unref(r);
+    return st;
+}
+
+lg_status
+lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
+{
+    static const struct {
+        int32_t type;
+        const char *tag;
+    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},       {LG_A_OBJECT_VIEW, "DROP VIEW"},
+                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"}, {LG_A_OBJECT_INDEX, "DROP INDEX"},
+                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"}};
+    const char *tag = NULL;
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        if (tags[i].type == s->remove_type)
+            tag = tags[i].tag;
+    if (!tag)
+        return lg_error_set(u->err, "0A000", "DROP of this kind of object is not supported");
+    for (uint32_t i = 0; i < s->objects.n; i++)
+        LG_TRY(drop_one(u, s, s->objects.at[i]));
+    snprintf(u->tag, LG_TAG_MAX, "%s", tag);
+    return LG_OK;
+}

@@ -1,0 +1,703 @@
+/* Indexes and constraints: catalog rows, and checking or indexing what the table holds. */
+#include "ddl_internal.h"
+#include <string.h>
+
+static lg_oid
+default_opclass(lg_oid type)
+{
+    const lg_opclass *oc = lg_opclass_default(LG_AM_BTREE, type);
+    return oc ? oc->oid : 0;
+}
+
+lg_status
+lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
+{
+    lg_rel_storage st;
+    lg_cat_row row;
+    int16_t options[LG_INDEX_MAX_KEYS] = {0};
+    lg_oid colls[LG_INDEX_MAX_KEYS] = {0};
+    const char *exprs = NULL;
+    LG_TRY(lg_cat_new_oid(u->cat, &ix->oid));
+    LG_TRY(lg_cat_segment_create(u->cat, LG_SEG_BTREE, &st));
+    LG_TRY(lg_ddl_class_insert(u, ix->oid, ix->name, rel->namespace_oid, 'i', &st, ix->natts,
+                               rel->persistence));
+    for (uint16_t i = 0; i < ix->natts; i++) {
+        const lg_column *col = lg_relation_column(rel, ix->attnum[i]);
+        lg_oid type = col ? col->type : ix->type[i];
+        const lg_type *t = lg_type_get(type);
+        if (i < ix->nkeys) {
+            if (!ix->opclass[i])
+                ix->opclass[i] = default_opclass(type);
+            if (!ix->opclass[i] || !lg_key_supported(type)) {
+                lg_error_set(u->err, "42704",
+                             "data type %s has no default operator class for access method "
+                             "\"btree\"",
+                             lg_type_format(u->a, type, -1));
+                lg_error_hint(u->err, "You must specify an operator class for the index or define "
+                                      "a default operator class for the data type.");
+                return LG_SQL;
+            }
+            options[i] = (int16_t)((ix->desc[i] ? 1 : 0) | (ix->nulls_first[i] ? 2 : 0));
+        }
+        colls[i] = t ? t->collation : 0;
+        if (!col)
+            exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
+                          : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
+        lg_ddl_column c = {.name = col ? col->name : "expr", .type = type,
+                           .typmod = col ? col->typmod : -1};
+        if (!col && i)
+            c.name = lg_arena_printf(u->a, "expr%u", i);
+        LG_TRY(lg_ddl_attribute_insert(u, ix->oid, (int16_t)(i + 1), &c));
+    }
+    lg_cat_row_init(LG_REL_pg_index, &row);
+    SETC(&row, pg_index, indexrelid, ix->oid);
+    SETC(&row, pg_index, indrelid, rel->oid);
+    SETC(&row, pg_index, indnatts, lg_datum_int2((int16_t)ix->natts));
+    SETC(&row, pg_index, indnkeyatts, lg_datum_int2((int16_t)ix->nkeys));
+    SETC(&row, pg_index, indisunique, ix->unique);
+    SETC(&row, pg_index, indnullsnotdistinct, ix->nulls_not_distinct);
+    SETC(&row, pg_index, indisprimary, ix->primary);
+    SETC(&row, pg_index, indimmediate, ix->immediate);
+    SETC(&row, pg_index, indisvalid, 1);
+    SETC(&row, pg_index, indisready, 1);
+    SETC(&row, pg_index, indislive, 1);
+    SETC(&row, pg_index, indkey, lg_array_int2vector(u->a, ix->natts, ix->attnum));
+    SETC(&row, pg_index, indcollation, lg_array_oidvector(u->a, ix->nkeys, colls));
+    SETC(&row, pg_index, indclass, lg_array_oidvector(u->a, ix->nkeys, ix->opclass));
+    SETC(&row, pg_index, indoption, lg_array_int2vector(u->a, ix->nkeys, options));
+    if (exprs)
+        SETC(&row, pg_index, indexprs, lg_datum_cstring_text(u->a, exprs));
+    if (ix->predicate_sql)
+        SETC(&row, pg_index, indpred, lg_datum_cstring_text(u->a, ix->predicate_sql));
+    LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_index, &row));
+    return LG_OK;
+}
+
+static void
+set_has_index(lg_cat_row *row, void *arg)
+{
+    (void)arg;
+    SETC(row, pg_class, relhasindex, 1);
+}
+
+/* Entries for all rows that the table has now. */
+lg_status
+lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
+{
+    LG_TRY(lg_ddl_class_update(u, table, set_has_index, NULL));
+    LG_TRY(lg_cat_touch(u->cat, table));
+    lg_relation *rel;
+    LG_TRY(lg_cat_relation_by_oid(u->cat, table, &rel));
+    lg_bind b;
+    lg_plan_target pt;
+    lg_exec *x = NULL;
+    lg_xtarget t;
+    lg_arena *a = lg_arena_create("index build", 0);
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    void *scan = NULL;
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    LG_CHECK(lg_plan_target_make(&b, rel, &pt));
+    LG_CHECK(lg_exec_bare(u->es, 1024, &x));
+    LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
+    const lg_plan_index *pi = NULL;
+    for (uint32_t i = 0; i < pt.nindexes; i++)
+        if (pt.indexes[i].index->oid == index)
+            pi = &pt.indexes[i];
+    LG_ASSERT(pi);
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &rel->storage, &scan));
+    lg_datum *v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
+    uint8_t *n = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
+    for (;;) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st == LG_END)
+            break;
+        if (st != LG_OK)
+            goto out;
+        LG_CHECK(lg_xrow_decode(rel, row, len, v, n));
+        LG_CHECK(lg_xtarget_index_row(&t, a, pi, v, n, tid));
+        if (u->es->check_cancel && lg_fiber_self() && lg_fiber_should_yield())
+            LG_CHECK(u->es->check_cancel(u->es->arg));
+    }
+    st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_exec_close(x);
+    lg_bind_fini(&b);
+    lg_arena_destroy(a);
+    lg_relation_unref(rel);
+    return st;
+}
+
+lg_status
+lg_ddl_index_from_columns(lg_util *u, const lg_relation *rel, const lg_ast_list *names,
+                          lg_ddl_index *ix)
+{
+    for (uint32_t i = 0; i < names->n; i++) {
+        const char *name = lg_ast_list_str(names, i);
+        const lg_column *col = name ? lg_relation_column_by_name(rel, name) : NULL;
+        if (!col)
+            return lg_error_set(u->err, "42703", "column \"%s\" named in key does not exist",
+                                name ? name : "");
+        if (ix->natts == LG_INDEX_MAX_KEYS)
+            return lg_error_set(u->err, "54011", "cannot use more than 32 columns in an index");
+        for (uint16_t k = 0; k < ix->natts; k++)
+            if (ix->attnum[k] == col->attnum)
+                return lg_error_set(u->err, "42701", "column \"%s\" appears twice in %s constraint",
+                                    col->name, ix->primary ? "primary key" : "unique");
+        ix->type[ix->natts] = col->type;
+        ix->attnum[ix->natts++] = col->attnum;
+    }
+    ix->nkeys = ix->natts;
+    ix->immediate = true;
+    return LG_OK;
+}
+
+/* ---- constraints ---- */
+
+static void
+set_not_null(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attnotnull, *(bool *)arg);
+}
+
+/* Does every row meet the condition? e NULL: column attnum is not NULL. */
+static lg_status
+check_rows(lg_util *u, lg_relation *rel, const lg_expr *e, uint32_t n_ids, int16_t attnum,
+           bool *ret_ok)
+{
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    lg_arena *a = lg_arena_create("check", 0);
+    lg_exec *x = NULL;
+    void *scan = NULL;
+    lg_xtarget t;
+    lg_plan_target pt = {.rel = rel};
+    lg_status st = LG_OK;
+    *ret_ok = true;
+    LG_CHECK(lg_exec_bare(u->es, n_ids, &x));
+    LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &rel->storage, &scan));
+    lg_datum *v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
+    uint8_t *n = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
+    while (*ret_ok) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st != LG_OK)
+            break;
+        LG_CHECK(lg_xrow_decode(rel, row, len, v, n));
+        if (!e) {
+            *ret_ok = !n[attnum - 1];
+            continue;
+        }
+        for (uint16_t i = 0; i < rel->ncols; i++)
+            lg_vector_set(t.cols[i], 0, v[i], n[i]);
+        lg_ectx c = {.x = x, .cols = t.cols, .cap = 1, .arena = a};
+        lg_datum r;
+        bool null;
+        LG_CHECK(lg_xexpr_eval(&c, e, &r, &null));
+        *ret_ok = null || lg_bool(r);
+    }
+    if (st == LG_END)
+        st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_exec_close(x);
+    lg_arena_destroy(a);
+    return st;
+}
+
+static lg_status
+add_not_null(lg_util *u, lg_relation *rel, int16_t attnum)
+{
+    bool yes = true, ok;
+    const lg_column *col = lg_relation_column(rel, attnum);
+    if (col->not_null)
+        return LG_OK;
+    LG_TRY(check_rows(u, rel, NULL, 0, attnum, &ok));
+    if (!ok) {
+        lg_error_set(u->err, "23502", "column \"%s\" of relation \"%s\" contains null values",
+                     col->name, rel->name);
+        u->err->table = lg_arena_strdup(u->err->arena, rel->name);
+        u->err->column = lg_arena_strdup(u->err->arena, col->name);
+        return LG_SQL;
+    }
+    LG_TRY(lg_ddl_attribute_update(u, rel->oid, attnum, set_not_null, &yes));
+    return lg_cat_touch(u->cat, rel->oid);
+}
+
+static lg_status
+add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
+{
+    bool primary = c->contype == LG_A_CONSTR_PRIMARY;
+    lg_ddl_index ix = {.unique = true, .primary = primary,
+                       .nulls_not_distinct = c->nulls_not_distinct};
+    lg_constraint k = {.type = primary ? 'p' : 'u', .deferrable = c->deferrable,
+                       .deferred = c->initdeferred, .validated = true};
+    if (primary && rel->primary)
+        return lg_error_set(u->err, "42P16",
+                            "multiple primary keys for table \"%s\" are not allowed", rel->name);
+    if (column) {
+        const lg_column *col = lg_relation_column_by_name(rel, column);
+        ix.attnum[0] = col->attnum;
+        ix.type[0] = col->type;
+        ix.nkeys = ix.natts = 1;
+        ix.immediate = true;
+    } else {
+        LG_TRY(lg_ddl_index_from_columns(u, rel, &c->keys, &ix));
+    }
+    k.nkeys = ix.nkeys;
+    int16_t keys[LG_INDEX_MAX_KEYS];
+    memcpy(keys, ix.attnum, sizeof keys);
+    k.keys = keys;
+    for (uint32_t i = 0; i < c->including.n; i++) {
+        const char *name = lg_ast_list_str(&c->including, i);
+        const lg_column *col = name ? lg_relation_column_by_name(rel, name) : NULL;
+        if (!col)
+            return lg_error_set(u->err, "42703", "column \"%s\" named in key does not exist",
+                                name ? name : "");
+        ix.type[ix.natts] = col->type;
+        ix.attnum[ix.natts++] = col->attnum;
+    }
+    if (c->conname) {
+        LG_TRY(lg_ddl_check_free(u, rel->namespace_oid, c->conname, false, NULL));
+        ix.name = c->conname;
+    } else if (primary) {
+        LG_TRY(lg_ddl_choose_name(u, rel->namespace_oid, rel->name, NULL, "pkey", &ix.name));
+    } else {
+        const char *names = "";
+        for (uint16_t i = 0; i < ix.nkeys; i++)
+            names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "",
+                                    rel->cols[ix.attnum[i] - 1].name);
+        LG_TRY(lg_ddl_choose_name(u, rel->namespace_oid, rel->name, names, "key", &ix.name));
+    }
+    if (primary)
+        for (uint16_t i = 0; i < ix.nkeys; i++)
+            LG_TRY(add_not_null(u, rel, ix.attnum[i]));
+    LG_TRY(lg_ddl_index_create(u, rel, &ix));
+    LG_TRY(lg_cat_new_oid(u->cat, &k.oid));
+    k.name = ix.name;
+    k.index = ix.oid;
+    LG_TRY(lg_ddl_constraint_insert(u, rel, &k));
+    return lg_ddl_index_build(u, rel->oid, ix.oid);
+}
+
+static lg_status
+constraint_name_taken(lg_util *u, const lg_relation *rel, const char *name, bool *ret)
+{
+    *ret = false;
+    for (uint16_t i = 0; i < rel->nconstraints; i++)
+        *ret |= strcmp(rel->constraints[i].name, name) == 0;
+    (void)u;
+    return LG_OK;
+}
+
+static lg_status
+choose_constraint_name(lg_util *u, const lg_relation *rel, const char *column, const char *label,
+                       const char **ret)
+{
+    for (int i = 0;; i++) {
+        bool taken;
+        const char *suffix = i ? lg_arena_printf(u->a, "%s%d", label, i) : label;
+        size_t room = LG_NAME_MAX - strlen(suffix) - 1 - (column ? 1 : 0);
+        size_t n1 = strlen(rel->name), n2 = column ? strlen(column) : 0;
+        while (n1 + n2 > room)
+            n1 > n2 ? n1-- : n2--;
+        *ret = column ? lg_arena_printf(u->a, "%.*s_%.*s_%s", (int)n1, rel->name, (int)n2, column,
+                                        suffix)
+                      : lg_arena_printf(u->a, "%.*s_%s", (int)n1, rel->name, suffix);
+        LG_TRY(constraint_name_taken(u, rel, *ret, &taken));
+        if (!taken)
+            return LG_OK;
+    }
+}
+
+struct slots {
+    int16_t attnum[LG_INDEX_MAX_KEYS];
+    uint16_t n;
+};
+
+static bool
+collect_slots(const lg_expr *e, void *arg)
+{
+    struct slots *s = arg;
+    if (e->kind == LG_EX_SLOT && e->slot >= 0) {
+        int16_t att = (int16_t)(e->slot + 1);
+        for (uint16_t i = 0; i < s->n; i++)
+            if (s->attnum[i] == att)
+                return false;
+        if (s->n < LG_INDEX_MAX_KEYS)
+            s->attnum[s->n++] = att;
+        return false;
+    }
+    return lg_expr_walk(e, collect_slots, arg);
+}
+
+static lg_status
+add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
+{
+    lg_bind b;
+    lg_expr *e, *run;
+    uint32_t ids;
+    lg_constraint k = {.type = 'c', .validated = !c->skip_validation, .name = c->conname};
+    struct slots used = {.n = 0};
+    bool ok = true;
+    lg_ddl_bind_init(u, &b);
+    lg_status st;
+    LG_CHECK(lg_bind_expr(&b, c->raw_expr, LG_PLACE_CHECK, rel, LG_T_BOOL, -1, NULL, &e));
+    LG_CHECK(lg_ddl_expr_text(u, &b, e, rel, &k.check_sql));
+    LG_CHECK(lg_plan_expr(&b, e, &run, &ids));
+    collect_slots(run, &used);
+    k.nkeys = used.n;
+    k.keys = used.attnum;
+    if (!k.name) {
+        const char *one = column;
+        if (!one && used.n == 1)
+            one = rel->cols[used.attnum[0] - 1].name;
+        LG_CHECK(choose_constraint_name(u, rel, one, "check", &k.name));
+    }
+    if (!c->skip_validation)
+        LG_CHECK(check_rows(u, rel, run, ids, 0, &ok));
+    if (!ok) {
+        st = lg_error_set(u->err, "23514",
+                          "check constraint \"%s\" of relation \"%s\" is violated by some row",
+                          k.name, rel->name);
+        u->err->table = lg_arena_strdup(u->err->arena, rel->name);
+        u->err->constraint = lg_arena_strdup(u->err->arena, k.name);
+        goto out;
+    }
+    LG_CHECK(lg_cat_new_oid(u->cat, &k.oid));
+    LG_CHECK(lg_ddl_constraint_insert(u, rel, &k));
+    st = lg_cat_touch(u->cat, rel->oid);
+out:
+    lg_bind_fini(&b);
+    return st;
+}
+
+/* The unique index of ref whose keys are these columns, in any order. */
+static const lg_index *
+matching_index(const lg_relation *ref, const int16_t *keys, uint16_t n)
+{
+    for (uint16_t i = 0; i < ref->nindexes; i++) {
+        const lg_index *ix = ref->indexes[i];
+        bool all = ix->unique && ix->nkeys == n && !ix->predicate_sql && !ix->nexprs;
+        for (uint16_t k = 0; all && k < n; k++) {
+            bool found = false;
+            for (uint16_t j = 0; j < n; j++)
+                found |= ix->attnum[j] == keys[k];
+            all = found;
+        }
+        if (all)
+            return ix;
+    }
+    return NULL;
+}
+
+static lg_status
+key_columns(lg_util *u, const lg_relation *rel, const lg_ast_list *names, int16_t *ret,
+            uint16_t *ret_n)
+{
+    *ret_n = 0;
+    for (uint32_t i = 0; i < names->n && i < LG_INDEX_MAX_KEYS; i++) {
+        const char *name = lg_ast_list_str(names, i);
+        const lg_column *col = name ? lg_relation_column_by_name(rel, name) : NULL;
+        if (!col)
+            return lg_error_set(u->err, "42703",
+                                "column \"%s\" referenced in foreign key constraint does not exist",
+                                name ? name : "");
+        ret[(*ret_n)++] = col->attnum;
+    }
+    return LG_OK;
+}
+
+/* Every row that is there already must refer to something: by an anti join, as PostgreSQL. */
+static lg_status
+validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
+{
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    lg_bind b;
+    lg_plan_target pt;
+    lg_exec *x = NULL;
+    lg_xtarget t;
+    void *scan = NULL;
+    lg_relation *now;
+    lg_status st;
+    LG_TRY(lg_cat_relation_by_oid(u->cat, rel->oid, &now));
+    lg_ddl_bind_init(u, &b);
+    lg_arena *a = lg_arena_create("validate", 0);
+    LG_CHECK(lg_plan_target_make(&b, now, &pt));
+    LG_CHECK(lg_exec_bare(u->es, 1024, &x));
+    LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &now->storage, &scan));
+    (void)k;
+    for (;;) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st != LG_OK)
+            break;
+        lg_datum *v = LG_NEWN(a, lg_datum, now->ncols + 1u);
+        uint8_t *n = LG_NEWN(a, uint8_t, now->ncols + 1u);
+        LG_CHECK(lg_xrow_decode(now, row, len, v, n));
+        LG_CHECK(lg_xtarget_references(&t, a, v, n));
+    }
+    if (st == LG_END)
+        st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_exec_close(x);
+    lg_bind_fini(&b);
+    lg_arena_destroy(a);
+    lg_relation_unref(now);
+    return st;
+}
+
+static lg_status
+add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
+{
+    lg_constraint k = {.type = 'f', .name = c->conname, .deferrable = c->deferrable,
+                       .deferred = c->initdeferred, .validated = !c->skip_validation};
+    int16_t keys[LG_INDEX_MAX_KEYS], ref_keys[LG_INDEX_MAX_KEYS];
+    uint16_t nref = 0;
+    lg_relation *ref;
+    if (column) {
+        keys[0] = lg_relation_column_by_name(rel, column)->attnum;
+        k.nkeys = 1;
+    } else {
+        LG_TRY(key_columns(u, rel, &c->fk_attrs, keys, &k.nkeys));
+    }
+    LG_TRY(lg_ddl_open(u, c->pktable, LG_LOCK_SHARE_ROW_EXCLUSIVE, false, &ref));
+    lg_status st = LG_OK;
+    if (ref->kind != LG_REL_TABLE || ref->is_system) {
+        st = lg_error_set(u->err, "42809", "referenced relation \"%s\" is not a table", ref->name);
+        goto out;
+    }
+    const lg_index *ix = NULL;
+    if (c->pk_attrs.n) {
+        LG_CHECK(key_columns(u, ref, &c->pk_attrs, ref_keys, &nref));
+        ix = matching_index(ref, ref_keys, nref);
+    } else if (ref->primary) {
+        ix = ref->primary;
+        nref = ix->nkeys;
+        memcpy(ref_keys, ix->attnum, nref * sizeof *ref_keys);
+    } else {
+        st = lg_error_set(u->err, "42704", "there is no primary key for referenced table \"%s\"",
+                          ref->name);
+        goto out;
+    }
+    if (nref != k.nkeys) {
+        st = lg_error_set(u->err, "42830", "number of referencing and referenced columns for "
+                                           "foreign key disagree");
+        goto out;
+    }
+    if (!ix) {
+        st = lg_error_set(u->err, "42830",
+                          "there is no unique constraint matching given keys for referenced table "
+                          "\"%s\"",
+                          ref->name);
+        goto out;
+    }
+    for (uint16_t i = 0; i < nref; i++) {
+        lg_oid a = rel->cols[keys[i] - 1].type, b = ref->cols[ref_keys[i] - 1].type;
+        if (a != b && !lg_operator_find("=", b, a)) {
+            const lg_cast *cast = lg_cast_find(a, b);
+            if (cast && (cast->method == 'b' || cast->context == 'i'))
+                continue;
+            if (!c->conname)
+                LG_CHECK(choose_constraint_name(u, rel, rel->cols[keys[0] - 1].name, "fkey",
+                                                &k.name));
+            st = lg_error_set(u->err, "42804",
+                              "foreign key constraint \"%s\" cannot be implemented", k.name);
+            lg_error_detail(u->err,
+                            "Key columns \"%s\" and \"%s\" are of incompatible types: %s and %s.",
+                            rel->cols[keys[i] - 1].name, ref->cols[ref_keys[i] - 1].name,
+                            lg_type_format(u->a, a, -1), lg_type_format(u->a, b, -1));
+            goto out;
+        }
+    }
+    if (!k.name) {
+        const char *names = "";
+        for (uint16_t i = 0; i < k.nkeys; i++)
+            names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "",
+                                    rel->cols[keys[i] - 1].name);
+        LG_CHECK(choose_constraint_name(u, rel, names, "fkey", &k.name));
+    }
+    k.keys = keys;
+    k.ref_keys = ref_keys;
+    k.ref_table = ref->oid;
+    k.index = ix->oid;
+    k.on_update = c->fk_upd_action && *c->fk_upd_action ? *c->fk_upd_action : 'a';
+    k.on_delete = c->fk_del_action && *c->fk_del_action ? *c->fk_del_action : 'a';
+    k.match = c->fk_matchtype && *c->fk_matchtype ? *c->fk_matchtype : 's';
+    LG_CHECK(lg_cat_new_oid(u->cat, &k.oid));
+    LG_CHECK(lg_ddl_constraint_insert(u, rel, &k));
+    LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ref->oid, 0, 'n'));
+    LG_CHECK(lg_cat_touch(u->cat, ref->oid));
+    LG_CHECK(lg_cat_touch(u->cat, rel->oid));
+    if (!c->skip_validation)
+        LG_CHECK(validate_references(u, rel, &k));
+out:
+    lg_relation_unref(ref);
+    return st;
+}
+
+/* One constraint of a table that exists; column: written at that column. */
+lg_status
+lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, const char *column)
+{
+    lg_relation *rel;
+    LG_TRY(lg_cat_relation_by_oid(u->cat, table, &rel));
+    lg_status st = LG_OK;
+    bool taken = false;
+    if (c->conname)
+        st = constraint_name_taken(u, rel, c->conname, &taken);
+    if (taken)
+        st = lg_error_set(u->err, "42710",
+                          "constraint \"%s\" for relation \"%s\" already exists", c->conname,
+                          rel->name);
+    if (st == LG_OK)
+        switch (c->contype) {
+        case LG_A_CONSTR_PRIMARY:
+        case LG_A_CONSTR_UNIQUE:
+            st = add_key(u, rel, c, column);
+            break;
+        case LG_A_CONSTR_CHECK:
+            st = add_check(u, rel, c, column);
+            break;
+        case LG_A_CONSTR_FOREIGN:
+            st = add_foreign(u, rel, c, column);
+            break;
+        case LG_A_CONSTR_NOTNULL: {
+            const lg_column *col = column ? lg_relation_column_by_name(rel, column) : NULL;
+            st = col ? add_not_null(u, rel, col->attnum) : LG_OK;
+            break;
+        }
+        default:
+            st = lg_error_set(u->err, "0A000", "this kind of constraint is not supported");
+        }
+    lg_relation_unref(rel);
+    return st;
+}
+
+/* ---- CREATE INDEX ---- */
+
+static lg_status
+index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, lg_ddl_index *ix)
+{
+    uint16_t k = ix->natts;
+    if (k == LG_INDEX_MAX_KEYS)
+        return lg_error_set(u->err, "54011", "cannot use more than 32 columns in an index");
+    if (e->name) {
+        const lg_column *col = lg_relation_column_by_name(rel, e->name);
+        if (!col)
+            return lg_error_set(u->err, "42703", "column \"%s\" does not exist", e->name);
+        ix->attnum[k] = col->attnum;
+        ix->type[k] = col->type;
+    } else {
+        lg_expr *x;
+        LG_TRY(lg_bind_expr(b, e->expr, LG_PLACE_INDEX, rel, 0, -1, NULL, &x));
+        if (x->kind == LG_EX_VAR && x->var.attno > 0) {
+            ix->attnum[k] = x->var.attno;
+            ix->type[k] = x->type;
+        } else {
+            ix->attnum[k] = 0;
+            ix->type[k] = x->type;
+            LG_TRY(lg_ddl_expr_text(u, b, x, rel, &ix->expr[k]));
+        }
+    }
+    if (e->opclass.n) {
+        const char *name = lg_ast_list_str(&e->opclass, e->opclass.n - 1);
+        const lg_opclass *oc = lg_opclass_by_name(LG_AM_BTREE, name);
+        if (!oc)
+            return lg_error_set(u->err, "42704",
+                                "operator class \"%s\" does not exist for access method \"btree\"",
+                                name);
+        ix->opclass[k] = oc->oid;
+    }
+    ix->desc[k] = e->ordering == LG_A_SORTBY_DESC;
+    ix->nulls_first[k] = e->nulls_ordering == LG_A_SORTBY_NULLS_FIRST ||
+                         (e->nulls_ordering != LG_A_SORTBY_NULLS_LAST && ix->desc[k]);
+    ix->natts++;
+    return LG_OK;
+}
+
+static const char *
+index_columns_name(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix)
+{
+    const char *names = "";
+    for (uint16_t i = 0; i < ix->natts; i++) {
+        const lg_column *c = lg_relation_column(rel, ix->attnum[i]);
+        names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "", c ? c->name : "expr");
+    }
+    return names;
+}
+
+lg_status
+lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
+{
+    lg_relation *rel;
+    lg_bind b;
+    lg_ddl_index ix = {.unique = s->unique, .nulls_not_distinct = s->nulls_not_distinct,
+                       .immediate = true};
+    snprintf(u->tag, LG_TAG_MAX, "CREATE INDEX");
+    LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_SHARE, false, &rel));
+    lg_status st = LG_OK;
+    lg_ddl_bind_init(u, &b);
+    if (rel->kind != LG_REL_TABLE) {
+        st = lg_error_set(u->err, "42809", "cannot create index on relation \"%s\"", rel->name);
+        lg_error_detail(u->err, "This operation is not supported for %s.",
+                        rel->kind == LG_REL_VIEW ? "views" : "this kind of relation");
+        goto out;
+    }
+    LG_CHECK(lg_ddl_check_owner(u, rel));
+    if (s->access_method && strcmp(s->access_method, "btree") != 0) {
+        if (strcmp(s->access_method, "hash") != 0) {
+            st = lg_error_set(u->err, "0A000", "access method \"%s\" is not supported",
+                              s->access_method);
+            goto out;
+        }
+        lg_ddl_notice(u, "00000", "access method \"hash\" is not there: using \"btree\"");
+    }
+    for (uint32_t i = 0; i < s->index_params.n; i++)
+        LG_CHECK(index_key(u, &b, rel, lg_ast_as(s->index_params.at[i], index_elem), &ix));
+    ix.nkeys = ix.natts;
+    for (uint32_t i = 0; i < s->index_including_params.n; i++)
+        LG_CHECK(index_key(u, &b, rel, lg_ast_as(s->index_including_params.at[i], index_elem),
+                           &ix));
+    if (s->where_clause) {
+        lg_expr *e;
+        LG_CHECK(lg_bind_expr(&b, s->where_clause, LG_PLACE_PREDICATE, rel, LG_T_BOOL, -1, NULL,
+                              &e));
+        LG_CHECK(lg_ddl_expr_text(u, &b, e, rel, &ix.predicate_sql));
+    }
+    if (s->idxname) {
+        bool exists;
+        LG_CHECK(lg_ddl_check_free(u, rel->namespace_oid, s->idxname, s->if_not_exists, &exists));
+        if (exists)
+            goto out;
+        ix.name = s->idxname;
+    } else {
+        LG_CHECK(lg_ddl_choose_name(u, rel->namespace_oid, rel->name,
+                                    index_columns_name(u, rel, &ix), "idx", &ix.name));
+    }
+    LG_CHECK(lg_ddl_index_create(u, rel, &ix));
+    st = lg_ddl_index_build(u, rel->oid, ix.oid);
+out:
+    lg_bind_fini(&b);
+    lg_relation_unref(rel);
+    return st;
+}

@@ -1,0 +1,99 @@
+/* Shared by the ddl_*.c files: catalog rows of relations. */
+#ifndef LG_DDL_INTERNAL_H
+#define LG_DDL_INTERNAL_H
+
+#include "exec_internal.h"
+#include "type.h"
+
+#define SETC(row, tab, col, d) LG_ROW_SET((row), LG_AT_##tab##_##col, (lg_datum)(d))
+#define GETC(row, tab, col)    LG_ROW_GET((row), LG_AT_##tab##_##col)
+#define NULLC(row, tab, col)   LG_ROW_NULL((row), LG_AT_##tab##_##col)
+
+typedef struct lg_ddl_column {
+    const char *name;
+    lg_oid type;
+    int32_t typmod;
+    bool not_null;
+    char identity;        /* 'a', 'd', 0 */
+    char generated;
+    const char *default_sql;
+    bool has_missing;
+    lg_datum missing;
+} lg_ddl_column;
+
+typedef struct lg_ddl_index {
+    const char *name;
+    lg_oid oid;           /* set by lg_ddl_index_create */
+    uint16_t nkeys, natts;
+    int16_t attnum[LG_INDEX_MAX_KEYS];
+    lg_oid type[LG_INDEX_MAX_KEYS];
+    lg_oid opclass[LG_INDEX_MAX_KEYS];
+    bool desc[LG_INDEX_MAX_KEYS], nulls_first[LG_INDEX_MAX_KEYS];
+    const char *expr[LG_INDEX_MAX_KEYS]; /* texts where attnum is 0 */
+    bool unique, primary, nulls_not_distinct, immediate;
+    const char *predicate_sql;
+} lg_ddl_index;
+
+/* ---- names ---- */
+lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
+/* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */
+lg_status lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,
+                      lg_relation **ret_rel);
+lg_status lg_ddl_open_oid(lg_util *u, lg_oid oid, lg_lockmode mode, lg_relation **ret_rel);
+/* The names of a list as a range variable ("schema"."name"). */
+lg_ast_range_var *lg_ddl_range_var(lg_util *u, const lg_ast *list);
+/* 42P07 when the name is taken; *ret_exists with if_not_exists. */
+lg_status lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_not_exists,
+                            bool *ret_exists);
+/* "t_a_key": cut to 63 bytes and numbered until it is free. */
+lg_status lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
+                             const char *label, const char **ret_name);
+lg_status lg_ddl_check_owner(lg_util *u, const lg_relation *rel);
+lg_status lg_ddl_role(lg_util *u, const lg_ast_role_spec *r, lg_oid *ret_oid);
+void lg_ddl_bind_init(lg_util *u, lg_bind *b);
+/* Expression to stored text: names of relations as OIDs. */
+lg_status lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *rel,
+                           const char **ret_text);
+void lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- rows ---- */
+lg_status lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char kind,
+                              const lg_rel_storage *st, uint16_t natts, char persistence);
+lg_status lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum,
+                                  const lg_ddl_column *col);
+lg_status lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text);
+lg_status lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls,
+                        lg_oid refobj, int32_t refsub, char type);
+lg_status lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint *k);
+/* Changes one pg_class row through fn. */
+lg_status lg_ddl_class_update(lg_util *u, lg_oid oid, void (*fn)(lg_cat_row *, void *), void *arg);
+lg_status lg_ddl_attribute_update(lg_util *u, lg_oid rel, int16_t attnum,
+                                  void (*fn)(lg_cat_row *, void *), void *arg);
+lg_status lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade);
+lg_status lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k,
+                                 bool cascade);
+lg_status lg_ddl_drop_index(lg_util *u, lg_oid oid);
+lg_status lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n,
+                                     const char **ret_text);
+
+/* ---- pieces ---- */
+/* Rows and entries of an index over what the table holds now. */
+lg_status lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix);
+lg_status lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index);
+lg_status lg_ddl_index_from_columns(lg_util *u, const lg_relation *rel, const lg_ast_list *names,
+                                    lg_ddl_index *ix);
+lg_status lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type,
+                               const lg_ast_list *options, lg_oid *ret_oid);
+/* Columns by definition: types, serial, identity. Constraints of columns are appended to `later`. */
+lg_status lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c,
+                                const char *column);
+lg_status lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persistence,
+                            uint32_t ncols, const lg_ddl_column *cols, lg_oid *ret_oid);
+lg_status lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp,
+                                 const lg_ast_column_def *def, lg_ddl_column *ret,
+                                 lg_oid *ret_sequence, char *ret_dep);
+lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel,
+                                const lg_ddl_column *col, const char **ret_text, char *generated);
+
+#endif

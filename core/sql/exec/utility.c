@@ -1,0 +1,445 @@
+/* Utility statements: dispatch, LOCK, ANALYZE and VACUUM, COMMENT, roles, owners. */
+#include "ddl_internal.h"
+#include <string.h>
+#include <strings.h>
+
+/* ---- LOCK ---- */
+
+lg_status
+lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
+{
+    snprintf(u->tag, LG_TAG_MAX, "LOCK TABLE");
+    for (uint32_t i = 0; i < s->relations.n; i++) {
+        const lg_ast_range_var *rv = lg_ast_as(s->relations.at[i], range_var);
+        lg_relation *r;
+        LG_TRY(lg_ddl_open(u, rv, LG_LOCK_NONE, false, &r));
+        lg_status st = lg_cat_lock(u->cat, r->oid, (lg_lockmode)s->mode, s->nowait);
+        if (st == LG_LOCK_NOT_AVAILABLE && s->nowait)
+            st = lg_error_set(u->err, "55P03", "could not obtain lock on relation \"%s\"",
+                              r->name);
+        lg_relation_unref(r);
+        LG_TRY(st);
+    }
+    return LG_OK;
+}
+
+/* ---- ANALYZE, VACUUM ---- */
+
+struct counts {
+    float tuples;
+    uint32_t pages;
+};
+
+static void
+set_counts(lg_cat_row *row, void *arg)
+{
+    const struct counts *c = arg;
+    SETC(row, pg_class, reltuples, lg_datum_float4(c->tuples));
+    SETC(row, pg_class, relpages, lg_datum_int4((int32_t)c->pages));
+}
+
+static lg_status
+analyze_one(lg_util *u, lg_relation *r)
+{
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    struct counts c = {0};
+    void *scan;
+    lg_status st;
+    lg_arena *a = lg_arena_create("analyze", 0);
+    st = acc->ops->segment_blocks(acc->arg, &r->storage, &c.pages);
+    if (st == LG_OK)
+        st = acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan);
+    if (st == LG_OK) {
+        uint64_t n = 0;
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        while ((st = acc->ops->scan_next(scan, a, &tid, &row, &len)) == LG_OK)
+            if (++n % 1024 == 0)
+                lg_arena_reset(a);
+        acc->ops->scan_close(scan);
+        c.tuples = (float)n;
+        st = st == LG_END ? LG_OK : st;
+    }
+    lg_arena_destroy(a);
+    if (st == LG_OK && (c.tuples != r->tuples || c.pages != r->pages)) {
+        st = lg_ddl_class_update(u, r->oid, set_counts, &c);
+        for (uint16_t i = 0; i < r->nindexes && st == LG_OK; i++) {
+            struct counts ic = {.tuples = c.tuples};
+            st = acc->ops->segment_blocks(acc->arg, &r->indexes[i]->storage, &ic.pages);
+            if (st == LG_OK)
+                st = lg_ddl_class_update(u, r->indexes[i]->oid, set_counts, &ic);
+        }
+        if (st == LG_OK)
+            st = lg_cat_touch(u->cat, r->oid);
+    }
+    return st;
+}
+
+lg_status
+lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
+{
+    bool analyze = !s->is_vacuumcmd;
+    for (uint32_t i = 0; i < s->options.n; i++)
+        analyze |= strcasecmp(lg_ast_as(s->options.at[i], def_elem)->defname, "analyze") == 0;
+    snprintf(u->tag, LG_TAG_MAX, "%s", s->is_vacuumcmd ? "VACUUM" : "ANALYZE");
+    for (uint32_t i = 0; i < s->rels.n; i++) {
+        lg_relation *r;
+        LG_TRY(lg_ddl_open(u, lg_ast_as(s->rels.at[i], vacuum_relation)->relation,
+                           LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
+        lg_status st = LG_OK;
+        if (analyze && r->kind == LG_REL_TABLE && !r->is_system)
+            st = analyze_one(u, r);
+        lg_relation_unref(r);
+        LG_TRY(st);
+    }
+    if (s->rels.n || !analyze)
+        return LG_OK;
+    lg_cat_scan sc; /* all tables */
+    lg_cat_row row;
+    lg_oid *oids = LG_NEWN(u->a, lg_oid, 4096);
+    uint32_t n = 0;
+    LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &sc));
+    lg_status st;
+    while ((st = lg_cat_scan_next(&sc, &row)) == LG_OK)
+        if (lg_char(GETC(&row, pg_class, relkind)) == 'r' && n < 4096 &&
+            lg_oid_of(GETC(&row, pg_class, oid)) >= LG_OID_FIRST_NORMAL)
+            oids[n++] = lg_oid_of(GETC(&row, pg_class, oid));
+    lg_cat_scan_close(&sc);
+    if (st != LG_END)
+        return st;
+    for (uint32_t i = 0; i < n; i++) {
+        lg_relation *r;
+        st = lg_ddl_open_oid(u, oids[i], LG_LOCK_SHARE_UPDATE_EXCLUSIVE, &r);
+        if (st != LG_OK) { /* dropped meanwhile */
+            lg_error_clear(u->err);
+            continue;
+        }
+        st = analyze_one(u, r);
+        lg_relation_unref(r);
+        LG_TRY(st);
+    }
+    return LG_OK;
+}
+
+/* ---- COMMENT ---- */
+
+lg_status
+lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
+{
+    lg_oid cls = LG_REL_pg_class, obj = 0;
+    int32_t sub = 0;
+    lg_status st = LG_OK;
+    snprintf(u->tag, LG_TAG_MAX, "COMMENT");
+    if (s->objtype == LG_A_OBJECT_SCHEMA) {
+        const char *name = lg_ast_str(s->object);
+        cls = LG_REL_pg_namespace;
+        st = lg_cat_namespace_by_name(u->cat, name, &obj);
+        if (st == LG_NOT_FOUND)
+            return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
+    } else if (s->objtype == LG_A_OBJECT_DATABASE) {
+        cls = LG_REL_pg_database;
+        obj = LG_DB_OID;
+    } else if (s->objtype == LG_A_OBJECT_COLUMN || s->objtype == LG_A_OBJECT_TABCONSTRAINT) {
+        const lg_ast_list *l = &lg_ast_as(s->object, list_node)->list;
+        if (l->n < 2)
+            return lg_error_set(u->err, "42601", "column name must be qualified");
+        lg_ast_range_var rv = {.relname = lg_ast_list_str(l, l->n - 2),
+                               .schemaname = l->n > 2 ? lg_ast_list_str(l, l->n - 3) : NULL};
+        const char *name = lg_ast_list_str(l, l->n - 1);
+        lg_relation *r;
+        LG_TRY(lg_ddl_open(u, &rv, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
+        obj = r->oid;
+        if (s->objtype == LG_A_OBJECT_COLUMN) {
+            const lg_column *c = lg_relation_column_by_name(r, name);
+            if (!c)
+                st = lg_error_set(u->err, "42703",
+                                  "column \"%s\" of relation \"%s\" does not exist", name, r->name);
+            else
+                sub = c->attnum;
+        } else {
+            cls = LG_REL_pg_constraint;
+            obj = 0;
+            for (uint16_t i = 0; i < r->nconstraints; i++)
+                if (strcmp(r->constraints[i].name, name) == 0)
+                    obj = r->constraints[i].oid;
+            if (!obj)
+                st = lg_error_set(u->err, "42704",
+                                  "constraint \"%s\" for table \"%s\" does not exist", name,
+                                  r->name);
+        }
+        lg_relation_unref(r);
+    } else if (s->objtype == LG_A_OBJECT_TABLE || s->objtype == LG_A_OBJECT_VIEW ||
+               s->objtype == LG_A_OBJECT_INDEX || s->objtype == LG_A_OBJECT_SEQUENCE) {
+        lg_relation *r;
+        LG_TRY(lg_ddl_open(u, lg_ddl_range_var(u, s->object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE,
+                           false, &r));
+        obj = r->oid;
+        lg_relation_unref(r);
+    } else {
+        return lg_error_set(u->err, "0A000", "COMMENT on this kind of object is not supported");
+    }
+    LG_TRY(st);
+    lg_datum keys[3] = {lg_datum_oid(obj), lg_datum_oid(cls), lg_datum_int4(sub)};
+    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 3,
+                               keys, NULL));
+    if (!s->comment || !*s->comment)
+        return LG_OK;
+    lg_cat_row row;
+    lg_cat_row_init(LG_REL_pg_description, &row);
+    SETC(&row, pg_description, objoid, obj);
+    SETC(&row, pg_description, classoid, cls);
+    SETC(&row, pg_description, objsubid, lg_datum_int4(sub));
+    SETC(&row, pg_description, description, lg_datum_cstring_text(u->a, s->comment));
+    return lg_cat_insert(u->cat, LG_REL_pg_description, &row);
+}
+
+/* ---- roles ---- */
+
+static lg_status
+require_super(lg_util *u, const char *what)
+{
+    lg_role role;
+    lg_status st = lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &role);
+    if (st == LG_OK && (role.super || role.createrole))
+        return LG_OK;
+    return st == LG_OK || st == LG_NOT_FOUND
+               ? lg_error_set(u->err, "42501", "permission denied to %s role", what)
+               : st;
+}
+
+static lg_status
+role_options(lg_util *u, const lg_ast_list *list, lg_cat_row *row)
+{
+    static const struct {
+        const char *name;
+        int att;
+    } flags[] = {{"superuser", LG_AT_pg_authid_rolsuper},
+                 {"inherit", LG_AT_pg_authid_rolinherit},
+                 {"createrole", LG_AT_pg_authid_rolcreaterole},
+                 {"createdb", LG_AT_pg_authid_rolcreatedb},
+                 {"canlogin", LG_AT_pg_authid_rolcanlogin},
+                 {"isreplication", LG_AT_pg_authid_rolreplication},
+                 {"bypassrls", LG_AT_pg_authid_rolbypassrls}};
+    for (uint32_t i = 0; i < list->n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(list->at[i], def_elem);
+        for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+            if (strcmp(e->defname, flags[k].name) == 0)
+                LG_ROW_SET(row, flags[k].att,
+                           lg_datum_bool(e->arg && lg_ast_as(e->arg, value)->ival));
+        if (strcmp(e->defname, "connectionlimit") == 0 && e->arg)
+            SETC(row, pg_authid, rolconnlimit, lg_datum_int4(lg_ast_as(e->arg, value)->ival));
+        if (strcmp(e->defname, "password") == 0) {
+            const char *pw = lg_ast_str(e->arg);
+            if (!pw || !*pw) {
+                row->null[LG_AT_pg_authid_rolpassword - 1] = 1;
+                continue;
+            }
+            const char *verifier = pw;
+            if (strncmp(pw, "SCRAM-SHA-256$", 14) != 0) {
+                if (!u->es->scram_verifier)
+                    return lg_error_set(u->err, "0A000", "plain passwords cannot be set here");
+                LG_TRY(u->es->scram_verifier(u->es->arg, pw, u->a, &verifier));
+            }
+            SETC(row, pg_authid, rolpassword, lg_datum_cstring_text(u->a, verifier));
+        }
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s)
+{
+    lg_cat_row row;
+    lg_oid oid;
+    snprintf(u->tag, LG_TAG_MAX, "CREATE ROLE");
+    LG_TRY(require_super(u, "create"));
+    LG_TRY(lg_cat_new_oid(u->cat, &oid));
+    lg_cat_row_init(LG_REL_pg_authid, &row);
+    SETC(&row, pg_authid, oid, oid);
+    SETC(&row, pg_authid, rolname, lg_cat_name(u->a, s->role));
+    SETC(&row, pg_authid, rolinherit, 1);
+    SETC(&row, pg_authid, rolcanlogin, s->stmt_type == LG_A_ROLESTMT_USER);
+    SETC(&row, pg_authid, rolconnlimit, lg_datum_int4(-1));
+    LG_TRY(role_options(u, &s->options, &row));
+    lg_status st = lg_cat_insert(u->cat, LG_REL_pg_authid, &row);
+    return st == LG_EXISTS ? lg_error_set(u->err, "42710", "role \"%s\" already exists", s->role)
+                           : st;
+}
+
+static lg_status
+role_row(lg_util *u, const char *name, lg_cat_row *row)
+{
+    lg_datum key = lg_cat_name(u->a, name);
+    lg_status st = lg_cat_find(u->cat, LG_REL_pg_authid, LG_IX_pg_authid_rolname_index, 1, &key,
+                               u->a, row);
+    return st == LG_NOT_FOUND ? lg_error_set(u->err, "42704", "role \"%s\" does not exist", name)
+                              : st;
+}
+
+lg_status
+lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s)
+{
+    lg_cat_row old, row;
+    lg_oid oid;
+    lg_role role;
+    snprintf(u->tag, LG_TAG_MAX, "ALTER ROLE");
+    LG_TRY(lg_ddl_role(u, s->role, &oid));
+    LG_TRY(lg_cat_role_by_oid(u->cat, oid, u->a, &role));
+    if (oid != lg_cat_user(u->cat) || s->options.n != 1)
+        LG_TRY(require_super(u, "alter"));
+    LG_TRY(role_row(u, role.name, &old));
+    row = old;
+    LG_TRY(role_options(u, &s->options, &row));
+    return lg_cat_update(u->cat, LG_REL_pg_authid, &old, &row);
+}
+
+lg_status
+lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s)
+{
+    snprintf(u->tag, LG_TAG_MAX, "DROP ROLE");
+    LG_TRY(require_super(u, "drop"));
+    for (uint32_t i = 0; i < s->roles.n; i++) {
+        const char *name = lg_ast_as(s->roles.at[i], role_spec)->rolename;
+        lg_cat_row row, cls;
+        lg_status st = role_row(u, name, &row);
+        if (st == LG_SQL && s->missing_ok) {
+            lg_error_clear(u->err);
+            lg_ddl_notice(u, "00000", "role \"%s\" does not exist, skipping", name);
+            continue;
+        }
+        LG_TRY(st);
+        lg_oid oid = lg_oid_of(GETC(&row, pg_authid, oid));
+        lg_cat_scan sc;
+        LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &sc));
+        bool owns = false;
+        while (!owns && (st = lg_cat_scan_next(&sc, &cls)) == LG_OK)
+            owns = lg_oid_of(GETC(&cls, pg_class, relowner)) == oid;
+        lg_cat_scan_close(&sc);
+        if (owns) {
+            lg_error_set(u->err, "2BP01",
+                         "role \"%s\" cannot be dropped because some objects depend on it", name);
+            lg_error_detail(u->err, "owner of table %s",
+                            lg_text_cstring(u->a, GETC(&cls, pg_class, relname)));
+            return LG_SQL;
+        }
+        if (st != LG_END)
+            return st;
+        LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_authid, &row));
+    }
+    return LG_OK;
+}
+
+static void
+set_owner(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_class, relowner, *(lg_oid *)arg);
+}
+
+lg_status
+lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
+{
+    lg_oid role;
+    LG_TRY(lg_ddl_role(u, s->newowner, &role));
+    if (s->object_type == LG_A_OBJECT_SCHEMA) {
+        lg_cat_row old, row;
+        lg_datum key = lg_cat_name(u->a, lg_ast_str(s->object));
+        lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index,
+                                   1, &key, u->a, &old);
+        if (st == LG_NOT_FOUND)
+            return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist",
+                                lg_ast_str(s->object));
+        LG_TRY(st);
+        row = old;
+        SETC(&row, pg_namespace, nspowner, role);
+        snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
+        return lg_cat_update(u->cat, LG_REL_pg_namespace, &old, &row);
+    }
+    if (!s->relation)
+        return lg_error_set(u->err, "0A000", "ALTER OWNER of this kind of object is not supported");
+    lg_relation *r;
+    LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, false, &r));
+    lg_status st = lg_ddl_class_update(u, r->oid, set_owner, &role);
+    if (st == LG_OK)
+        st = lg_cat_touch(u->cat, r->oid);
+    lg_relation_unref(r);
+    snprintf(u->tag, LG_TAG_MAX, "ALTER TABLE");
+    return st;
+}
+
+/* ---- dispatch ---- */
+
+uint32_t
+lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols)
+{
+    if (stmt->tag != LG_AST_EXPLAIN_STMT)
+        return 0;
+    lg_outcol *c = LG_NEW(a, lg_outcol);
+    c->name = "QUERY PLAN";
+    c->type = LG_T_TEXT;
+    c->typmod = -1;
+    const lg_ast_explain_stmt *s = lg_ast_as(stmt, explain_stmt);
+    for (uint32_t i = 0; i < s->options.n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(s->options.at[i], def_elem);
+        if (strcmp(e->defname, "format") == 0 && lg_ast_str(e->arg) &&
+            strcmp(lg_ast_str(e->arg), "json") == 0)
+            c->type = LG_T_JSON;
+    }
+    *ret_cols = c;
+    return 1;
+}
+
+bool
+lg_exec_utility_writes(const lg_ast *stmt)
+{
+    switch (stmt->tag) {
+    case LG_AST_EXPLAIN_STMT:
+    case LG_AST_LOCK_STMT:
+        return false;
+    case LG_AST_COPY_STMT:
+        return lg_ast_as(stmt, copy_stmt)->is_from;
+    default:
+        return true;
+    }
+}
+
+static lg_status
+dispatch(lg_util *u, const lg_ast *stmt)
+{
+    switch (stmt->tag) {
+    case LG_AST_CREATE_STMT: return lg_ddl_create_table(u, lg_ast_as(stmt, create_stmt));
+    case LG_AST_INDEX_STMT: return lg_ddl_create_index(u, lg_ast_as(stmt, index_stmt));
+    case LG_AST_DROP_STMT: return lg_ddl_drop(u, lg_ast_as(stmt, drop_stmt));
+    case LG_AST_TRUNCATE_STMT: return lg_ddl_truncate(u, lg_ast_as(stmt, truncate_stmt));
+    case LG_AST_CREATE_SEQ_STMT:
+        return lg_ddl_create_sequence(u, lg_ast_as(stmt, create_seq_stmt));
+    case LG_AST_ALTER_SEQ_STMT: return lg_ddl_alter_sequence(u, lg_ast_as(stmt, alter_seq_stmt));
+    case LG_AST_CREATE_SCHEMA_STMT:
+        return lg_ddl_create_schema(u, lg_ast_as(stmt, create_schema_stmt));
+    case LG_AST_VIEW_STMT: return lg_ddl_create_view(u, lg_ast_as(stmt, view_stmt));
+    case LG_AST_CREATE_TABLE_AS_STMT:
+        return lg_ddl_create_table_as(u, lg_ast_as(stmt, create_table_as_stmt));
+    case LG_AST_COMMENT_STMT: return lg_ddl_comment(u, lg_ast_as(stmt, comment_stmt));
+    case LG_AST_CREATE_ROLE_STMT: return lg_ddl_create_role(u, lg_ast_as(stmt, create_role_stmt));
+    case LG_AST_ALTER_ROLE_STMT: return lg_ddl_alter_role(u, lg_ast_as(stmt, alter_role_stmt));
+    case LG_AST_DROP_ROLE_STMT: return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
+    case LG_AST_ALTER_OWNER_STMT: return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
+    case LG_AST_LOCK_STMT: return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
+    case LG_AST_VACUUM_STMT: return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
+    default: return LG_UNSUPPORTED;
+    }
+}
+
+lg_status
+lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const lg_bind *params,
+                lg_exec_sink sink, void *sink_arg, char tag[LG_TAG_MAX])
+{
+    lg_util u = {.es = es, .cat = es->cat, .err = es->err, .a = arena, .params = params,
+                 .sink = sink, .sink_arg = sink_arg, .tag = tag};
+    if (es->read_only && lg_exec_utility_writes(stmt) && stmt->tag != LG_AST_VACUUM_STMT)
+        return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
+                            lg_ast_tag_name(stmt->tag));
+    tag[0] = '\0';
+    return dispatch(&u, stmt);
+}
