@@ -49,7 +49,7 @@ claim(lg_cf *cf, const cf_elem *e, lg_version version)
     m.pi_node = r->pi_node;
     m.pi_version = r->pi_version;
     cf->counts.claims++;
-    if (master != cf->node)
+    if (master != cf->node || cf->frozen)
         unacked_push(&cf->unacked[master], e->key);
     if (!cf->frozen) /* else the rebuild tells it */
         lg_cf__send(cf, master, LG_MSG_GCS_CLAIM, &m, sizeof m, NULL);
