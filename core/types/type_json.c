@@ -1024,8 +1024,13 @@ cast_number(lg_call *c, const char *type, lg_fn cast)
     if (!lg_num_parse(c->arena, lg_arena_strndup(c->arena, x->text, x->len), &v, &end) ||
         !lg_num_pack(c->arena, &v, &d))
         return lg_call_error(c, "22003", "value overflows numeric format");
+    if (!cast)
+        return d;
+    const lg_datum *args = c->args;
     c->args = &d;
-    return cast ? cast(c) : d;
+    d = cast(c);
+    c->args = args;
+    return d;
 }
 
 lg_datum lg_fn_numeric_int2(lg_call *c);

@@ -651,7 +651,7 @@ bind_join(lg_level *l, const lg_ast_join_expr *j, from_result *ret)
 static lg_status
 bind_from_item(lg_level *l, const lg_ast *n, from_result *ret)
 {
-    lg_rte *rte;
+    lg_rte *rte = NULL;
     *ret = (from_result){.ns_from = l->nns};
     switch (n->tag) {
     case LG_AST_RANGE_VAR:

@@ -758,7 +758,7 @@ lg_status
 lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
 {
     lg_bind *b = l->b;
-    cand c;
+    cand c = {0};
     lg_expr *cast;
     LG_TRY(resolve(b, s, &c, &cast));
     if (cast) {

@@ -261,7 +261,7 @@ outer_join(problem *pr, lg_from *left, lg_from *right, lg_expr *quals, uint64_t 
         else
             on[non++] = list[i];
     }
-    lg_item *it;
+    lg_item *it = NULL;
     if (!right->is_join) {
         LG_TRY(leaf_item(pr, right->rte, &it));
         it->local = loc;
@@ -286,7 +286,7 @@ outer_join(problem *pr, lg_from *left, lg_from *right, lg_expr *quals, uint64_t 
 static lg_status
 flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
 {
-    lg_item *it;
+    lg_item *it = NULL;
     uint64_t l, r;
     if (!f->is_join) {
         LG_TRY(leaf_item(pr, f->rte, &it));
@@ -320,7 +320,7 @@ semi_items(problem *pr)
     lg_planner *p = pq->p;
     for (uint32_t i = 0; i < pq->nsemis; i++) {
         const lg_semi *s = &pq->semis[i];
-        lg_item *it;
+        lg_item *it = NULL;
         LG_TRY(leaf_item(pr, s->rte, &it));
         lg_expr **list;
         bool *self = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
