@@ -121,6 +121,14 @@ step_freeze(void *self, const lg_reconf_change *c)
     lg_recoverer *r = self;
     forget(r); /* of an epoch that is over */
     r->epoch = c->epoch;
+    return LG_OK;
+}
+
+/* Who is dead is known once all are frozen and have told what they had open. */
+static lg_status
+step_rebuild(void *self, const lg_reconf_change *c)
+{
+    lg_recoverer *r = self;
     r->pending |= slots_of(c->dead);
     /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened,
      * even if the end of that reconfiguration was not seen here. */
@@ -243,6 +251,7 @@ lg_recoverer_participant(lg_recoverer *r, lg_participant *ret_p)
     *ret_p = (lg_participant){.name = "recovery",
                               .self = r,
                               .freeze = step_freeze,
+                              .rebuild = step_rebuild,
                               .analyse = step_analyse,
                               .recover = step_recover,
                               .opened = step_opened};

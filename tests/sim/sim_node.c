@@ -312,6 +312,37 @@ sim_instance_commit(sim_node *n, uint64_t lsn)
     return lg_cf_scn_broadcast(in->cf, scn);
 }
 
+/* Of a run that failed: how far each node came. */
+static void
+tell_state(sim_world *w)
+{
+    for (unsigned i = 1; i <= w->node_count; i++) {
+        const sim_node *n = &w->node[i];
+        const sim_instance *in = n->inst;
+        if (!n->heap || !in->reconf)
+            continue;
+        lg_reconf_record r;
+        unsigned pos = 0, at = 0;
+        if (!lg_reconf_next(in->reconf, &pos, &r))
+            continue;
+        for (unsigned k = 0; k < LG_RECONF_STEPS; k++)
+            at = r.start[k] ? k : at;
+        lg_recovery_stats rs;
+        lg_recoverer_stats(in->recoverer, &rs);
+        sim_log(w, "node %u: open in %llu; epoch %llu: %s%s; recoverer %u; set %llu done %llu held %llu",
+                i, (unsigned long long)lg_reconf_open_epoch(in->reconf),
+                (unsigned long long)r.epoch, lg_reconf_step_name((lg_reconf_step)at),
+                r.running ? ", running" : "", r.recoverer, (unsigned long long)rs.blocks_in_set,
+                (unsigned long long)rs.blocks_done, (unsigned long long)rs.blocks_held);
+        lg_rpc_peer_info info;
+        for (pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);)
+            sim_log(w, "  peer %u.%llu %s%s, %u queued, %u credits", info.node,
+                    (unsigned long long)info.incarnation,
+                    info.connected ? "connected" : "not connected", info.broken ? ", broken" : "",
+                    info.queued, info.credits);
+    }
+}
+
 const sim_kind sim_kind_storage = {
     .name = "storage",
     .boot = boot,
@@ -319,4 +350,5 @@ const sim_kind sim_kind_storage = {
     .settled = settled,
     .cache = cache_of,
     .verify = sim_bank_verify,
+    .post_mortem = tell_state,
 };
