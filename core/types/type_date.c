@@ -65,7 +65,10 @@ LG_FN(date_out)
 
 LG_FN(date_recv)
 {
-    return lg_datum_int4((int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4));
+    int32_t d = (int32_t)lg_recv_uint(c, lg_ptr(ARG(0)), 4);
+    if (lg_date_finite(d) && (d < -2451545 || d >= LG_DATE_END))
+        return date_overflow(c);
+    return lg_datum_int4(d);
 }
 LG_FN(date_send)
 {
@@ -356,6 +359,8 @@ LG_FN(time_in)
         return lg_datum_int8(us_of_day(t));
     if (p.kind != LG_DT_NORMAL || (!p.has_time))
         return lg_call_error(c, "22007", "invalid input syntax for type time: \"%s\"", ARG_CSTR(0));
+    if (day_us(&p.dt) > LG_US_PER_DAY)
+        return lg_call_error(c, "22008", "date/time field value out of range: \"%s\"", ARG_CSTR(0));
     return lg_datum_int8(lg_time_round(day_us(&p.dt), ARG_INT4(2)));
 }
 
@@ -368,7 +373,10 @@ LG_FN(time_out)
 
 LG_FN(time_recv)
 {
-    return lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+    int64_t t = (int64_t)lg_recv_uint(c, lg_ptr(ARG(0)), 8);
+    if (t < 0 || t > LG_US_PER_DAY)
+        return lg_call_error(c, "22008", "time out of range");
+    return lg_datum_int8(lg_time_round(t, ARG_INT4(2)));
 }
 LG_FN(time_send)
 {
@@ -452,6 +460,8 @@ LG_FN(timetz_in)
     if (p.kind != LG_DT_NORMAL || !p.has_time)
         return lg_call_error(
             c, "22007", "invalid input syntax for type time with time zone: \"%s\"", ARG_CSTR(0));
+    if (day_us(&p.dt) > LG_US_PER_DAY)
+        return lg_call_error(c, "22008", "date/time field value out of range: \"%s\"", ARG_CSTR(0));
     int32_t off = p.offset;
     if (!p.has_zone || p.zone) {
         const lg_tz *tz = p.has_zone ? p.zone : c->env->tz;
@@ -475,7 +485,12 @@ LG_FN(timetz_recv)
 {
     lg_recvbuf *b = lg_ptr(ARG(0));
     int64_t us = (int64_t)lg_recv_uint(c, b, 8);
-    return make_timetz(c, us, (int32_t)lg_recv_uint(c, b, 4));
+    int32_t zone = (int32_t)lg_recv_uint(c, b, 4);
+    if (us < 0 || us > LG_US_PER_DAY)
+        return lg_call_error(c, "22008", "time out of range");
+    if (zone <= -16 * 3600 || zone >= 16 * 3600)
+        return lg_call_error(c, "22009", "time zone displacement out of range");
+    return make_timetz(c, lg_time_round(us, ARG_INT4(2)), zone);
 }
 
 LG_FN(timetz_send)
