@@ -38,7 +38,7 @@ lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty)
         b->valid = true;
     }
     lg_scn_observe(c->cfg.clock, lg_version_scn(arrived));
-    if (dirty && !b->dirty)
+    if (dirty && (!b->dirty || f->writing))
         lg_buf__mark_dirty(f, c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
     return LG_OK;
 }

@@ -113,8 +113,9 @@ written(lg_buf_cache *c, struct lg_buf__frame *f)
         b->pi = false;
     if (b->rec_lsn != LG_LSN_NONE) {
         lg_list_remove(&f->dirty_link);
-        b->dirty = f->next_rec_lsn != LG_LSN_NONE;
-        LG_ASSERT(b->dirty == (lg_block_version(b->data) != f->writing_version));
+        /* The duty to write may also have come from a peer meanwhile, for this very version. */
+        b->dirty = lg_block_version(b->data) != f->writing_version;
+        LG_ASSERT(!b->dirty || f->next_rec_lsn != LG_LSN_NONE);
         if (b->dirty)
             b->rec_lsn = f->next_rec_lsn;
         if (b->dirty || b->pi)

@@ -3,6 +3,14 @@
 
 static struct model m;
 
+/* LG_TEST_SEEDS=n runs n times as many. */
+static uint64_t
+seeds(uint64_t n)
+{
+    const char *times = getenv("LG_TEST_SEEDS");
+    return times ? n * strtoull(times, NULL, 10) : n;
+}
+
 static void
 loop(uint32_t instances, uint64_t seed, int lives)
 {
@@ -20,20 +28,20 @@ loop(uint32_t instances, uint64_t seed, int lives)
 
 LG_TEST(test_recovery__one_instance_dies_again_and_again)
 {
-    for (uint64_t seed = 1; seed <= 4; seed++)
+    for (uint64_t seed = 1; seed <= seeds(4); seed++)
         loop(1, seed, 8);
 }
 
 LG_TEST(test_recovery__two_threads_merge_by_version)
 {
-    for (uint64_t seed = 11; seed <= 14; seed++)
+    for (uint64_t seed = 1; seed <= seeds(4); seed++)
         loop(2, seed, 8);
 }
 
 LG_TEST(test_recovery__a_survivor_recovers_its_peer_while_working)
 {
     uint64_t past_images = 0, held = 0, written = 0;
-    for (uint64_t seed = 21; seed <= 26; seed++) {
+    for (uint64_t seed = 1; seed <= seeds(6); seed++) {
         model_open(&m, seed, 2, 2);
         for (int life = 0; life < 4; life++) {
             model_life(&m, 300 * LG_MS);
