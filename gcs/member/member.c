@@ -361,6 +361,39 @@ lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold)
     return !has(m->view.members, m->cfg.node) && settled(m, now);
 }
 
+lg_member_service *
+lg_member_service_find(lg_member *m, const char *name)
+{
+    lg_member_service *unused = NULL;
+    for (unsigned i = 0; i < LG_MEMBER_SERVICES; i++) {
+        lg_member_service *s = &m->mine.services[i];
+        if (s->version && !strncmp(s->name, name, sizeof s->name))
+            return s;
+        if (!s->version && !unused)
+            unused = s;
+    }
+    return unused;
+}
+
+bool
+lg_member_merge_services(lg_member *m)
+{
+    bool changed = false;
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        for (unsigned i = 0; n != m->cfg.node && i < LG_MEMBER_SERVICES; i++) {
+            const lg_member_service *theirs = &m->seen.slot[n].services[i];
+            lg_member_service *s = theirs->version ? lg_member_service_find(m, theirs->name) : NULL;
+            if (!s || !(theirs->version > s->version ||
+                        (theirs->version == s->version && n < m->cfg.node &&
+                         memcmp(theirs, s, sizeof *s) != 0)))
+                continue;
+            *s = *theirs;
+            changed = true;
+        }
+    }
+    return changed;
+}
+
 uint32_t
 lg_member_known(const lg_member *m)
 {

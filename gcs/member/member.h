@@ -44,6 +44,22 @@ enum lg_member_instance {
     LG_MEMBER_LEFT      /* ended by itself with everything on disk */
 };
 
+/* A service that clients connect to. Each agent keeps the table in its slot; of two entries of one
+ * name the one with the higher version counts (ties: the lower node), so all come to the same. */
+#define LG_MEMBER_SERVICES 12
+
+typedef struct lg_member_service {
+    char name[32];
+    char database[32];
+    uint64_t version;   /* 0: no entry */
+    uint16_t preferred; /* bits of nodes */
+    uint16_t available;
+    uint32_t flags;
+} lg_member_service;
+
+#define LG_SERVICE_DISABLED 1u
+#define LG_SERVICE_REMOVED  2u
+
 typedef struct lg_member_view {
     uint64_t epoch;
     uint32_t members; /* bit per node */
@@ -77,10 +93,11 @@ typedef struct lg_vote_slot {
     uint64_t command_seq[LG_MEMBER_NODES]; /* requests to other agents ... */
     uint32_t command[LG_MEMBER_NODES];
     uint64_t command_done; /* ... and the newest one to this node that it has carried out */
+    lg_member_service services[LG_MEMBER_SERVICES];
     lg_member_view decided;
     uint64_t prop_epoch, mbal, bal;
     lg_member_view value; /* accepted with bal */
-    char rest[LG_VOTE_SLOT_BYTES - 2856];
+    char rest[LG_VOTE_SLOT_BYTES - 2856 - 80 * LG_MEMBER_SERVICES];
 } lg_vote_slot;
 
 _Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");
@@ -133,6 +150,10 @@ bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
 bool lg_member_cold_starter(
     const lg_member *m); /* the own instance recovers everything; it has leases */
 bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
+/* Takes over newer services of other nodes. True: the own table changed. */
+bool lg_member_merge_services(lg_member *m);
+/* The entry of that name, or one to put it in; NULL: the table is full. */
+lg_member_service *lg_member_service_find(lg_member *m, const char *name);
 /* Bits of the nodes that have ever written a slot. */
 uint32_t lg_member_known(const lg_member *m);
 /* As the instances and lagoonctl are told it. */

@@ -126,6 +126,37 @@ probe_fiber(void *arg)
     lg_listener__fiber_left(l);
 }
 
+/* Services that the agents know, after those of the configuration. */
+static void
+read_services(lg_listener *l, const lg_config *c)
+{
+    char path[64];
+    size_t n = lg_config_count(c, "services");
+    l->cfg.service_count = l->fixed_services;
+    for (size_t i = 0; i < n && l->cfg.service_count < LG_LISTENER_MAX_SERVICES; i++) {
+        lg_listener_service s = {.instances = 0};
+        snprintf(path, sizeof path, "services[%zu].name", i);
+        const char *name = lg_config_string(c, path);
+        snprintf(path, sizeof path, "services[%zu].database", i);
+        const char *database = lg_config_string(c, path);
+        snprintf(path, sizeof path, "services[%zu].instances", i);
+        size_t count = lg_config_count(c, path);
+        for (size_t k = 0; k < count; k++) {
+            int64_t id = 0;
+            snprintf(path, sizeof path, "services[%zu].instances[%zu]", i, k);
+            (void)lg_config_int(c, path, &id);
+            for (unsigned t = 0; t < l->cfg.instance_count; t++)
+                if (l->cfg.instances[t].id == id)
+                    s.instances |= 1ULL << t;
+        }
+        if (!name || !s.instances)
+            continue;
+        snprintf(s.name, sizeof s.name, "%s", name);
+        snprintf(s.database, sizeof s.database, "%s", database ? database : "");
+        l->cfg.services[l->cfg.service_count++] = s;
+    }
+}
+
 /* The agent's word on each instance. A file that is missing or unreadable says nothing. */
 static void
 read_status_file(lg_listener *l)
@@ -151,6 +182,7 @@ read_status_file(lg_listener *l)
             snprintf(t->state, sizeof t->state, "%s", state ? state : "");
         }
     }
+    read_services(l, c);
     lg_config_free(c);
 }
 
@@ -234,6 +266,7 @@ listen_at(lg_listener *l, const char *address, bool is_status)
 static lg_status
 start_all(lg_listener *l)
 {
+    l->fixed_services = l->cfg.service_count;
     if (l->cfg.status_file[0]) {
         read_status_file(l);
         LG_TRY(lg_listener__spawn(l, "status file", status_file_fiber, l));

@@ -30,6 +30,7 @@ struct lg_listener {
     lg_run *run;
     lg_listener_config cfg;
     lg_log *log;
+    unsigned fixed_services; /* of the configuration; the status file's follow */
     lg_list sockets; /* struct lg_listener_socket */
     lg_list sessions;
     unsigned session_count;

@@ -31,6 +31,7 @@ typedef struct agent_config {
     char program[512], instance_config[512], instance_log[512];
     char disk[AGENT_DISKS_MAX][256];
     uint32_t disk_count;
+    char status_file[512]; /* for the listener; may be empty */
     uint64_t heartbeat_ms, lease_ms, dead_ms;
 } agent_config;
 
@@ -69,6 +70,7 @@ typedef struct agent {
     bool stopping;
     lg_waitq peers; /* pokers wait for news */
     uint64_t news;
+    uint64_t status_hash; /* of the status file as written */
 } agent;
 
 /* agent_config.c */
@@ -97,6 +99,24 @@ enum { AGENT_START = 1, AGENT_STOP = 2, AGENT_RESTART = 3, AGENT_STOP_NOW = 4, A
 enum {
     AGENT_REMOVED = 2
 }; /* target of a slot: stopped for good, and not shown once its agent is gone */
+
+/* agent_service.c: services, and the status file that tells the listener of them and of the
+ * instances */
+void agent_service_ctl(agent *a, lg_sock *s, const lg_agent_line *l, const char *verb,
+                       const char *name);
+void agent_status_file(agent *a);
+/* Rows and the closing line, for whoever answers lagoonctl. */
+void agent_row(agent *a, lg_sock *s, lg_agent_writer *w);
+void agent_end(agent *a, lg_sock *s, int code, const char *message);
+enum {
+    CTL_OK = 0,
+    CTL_FAILED = 1,
+    CTL_USAGE = 2,
+    CTL_NOT_FOUND = 3,
+    CTL_PRECONDITION = 4,
+    CTL_TIMED_OUT = 6,
+    CTL_NO_QUORUM = 8
+};
 
 /* agent_member.c: what the membership tells */
 void agent_on_view(void *arg, const lg_member_view *v);

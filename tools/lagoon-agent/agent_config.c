@@ -59,6 +59,9 @@ read_all(const lg_config *c, agent_config *ret, char *message, size_t size)
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         if (!copy(strings[i].to, strings[i].size, lg_config_string(c, strings[i].key)))
             return wrong(message, size, strings[i].key);
+    if (lg_config_string(c, "status_file") &&
+        !copy(ret->status_file, sizeof ret->status_file, lg_config_string(c, "status_file")))
+        return wrong(message, size, "status_file");
     LG_TRY(read_lists(c, ret, message, size));
     if (lg_failed(lg_config_duration_ms(c, "heartbeat", &ret->heartbeat_ms)) ||
         lg_failed(lg_config_duration_ms(c, "lease", &ret->lease_ms)) ||

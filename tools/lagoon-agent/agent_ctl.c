@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OK = 0, FAILED = 1, USAGE = 2, NOT_FOUND = 3, TIMED_OUT = 6, NO_QUORUM = 8 };
-
 struct reply {
     agent *a;
     lg_sock *sock;
@@ -17,18 +15,32 @@ struct reply {
 static void
 flush(struct reply *r)
 {
+    agent_row(r->a, r->sock, &r->w);
+}
+
+void
+agent_row(agent *a, lg_sock *s, lg_agent_writer *w)
+{
     size_t len;
-    if (lg_agent_end(&r->w, &len) == LG_OK)
-        (void)!lg_sock_write_all(r->sock, r->buf, len, lg_run_now_ns(r->a->run) + 5 * LG_SEC);
+    if (lg_agent_end(w, &len) == LG_OK)
+        (void)!lg_sock_write_all(s, w->buf, len, lg_run_now_ns(a->run) + 5 * LG_SEC);
+}
+
+void
+agent_end(agent *a, lg_sock *s, int code, const char *message)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_begin(&w, buf, "END");
+    lg_agent_add_u64(&w, "code", (uint64_t)code);
+    lg_agent_add(&w, "message", message);
+    agent_row(a, s, &w);
 }
 
 static void
 end(struct reply *r, int code, const char *message)
 {
-    lg_agent_begin(&r->w, r->buf, "END");
-    lg_agent_add_u64(&r->w, "code", (uint64_t)code);
-    lg_agent_add(&r->w, "message", message);
-    flush(r);
+    agent_end(r->a, r->sock, code, message);
 }
 
 static const lg_vote_slot *
@@ -172,13 +184,13 @@ status(struct reply *r, const char *noun, uint32_t only)
             if ((known(a) >> n & 1) && (!only || only == n))
                 (nodes ? row_node : row_instance)(r, n);
     } else {
-        end(r, USAGE, "status knows cluster, node, instance and vote");
+        end(r, CTL_USAGE, "status knows cluster, node, instance and vote");
         return;
     }
     if (lg_membership_quorate(a->ms))
-        end(r, OK, "");
+        end(r, CTL_OK, "");
     else
-        end(r, NO_QUORUM, "this node reaches no majority of the voting files");
+        end(r, CTL_NO_QUORUM, "this node reaches no majority of the voting files");
 }
 
 /* ---- commands ---- */
@@ -229,7 +241,7 @@ command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
     agent *a = r->a;
     lg_member *m = lg_membership_member(a->ms);
     if (!lg_member_alive(m, node, lg_run_now_exact_ns(a->run))) {
-        end(r, NOT_FOUND, "the agent of that node does not run");
+        end(r, CTL_NOT_FOUND, "the agent of that node does not run");
         return;
     }
     uint64_t incarnation = slot_of(a, node)->incarnation;
@@ -240,12 +252,12 @@ command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
     lg_time limit = lg_run_now_ns(a->run) + timeout_s * LG_SEC;
     while (!arrived(a, node, verb, incarnation)) {
         if (lg_run_now_ns(a->run) >= limit || a->stopping) {
-            end(r, TIMED_OUT, "asked, but not there in time");
+            end(r, CTL_TIMED_OUT, "asked, but not there in time");
             return;
         }
         (void)!lg_fiber_sleep_until(lg_run_now_ns(a->run) + 20 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
     }
-    end(r, OK, "");
+    end(r, CTL_OK, "");
 }
 
 void
@@ -261,16 +273,18 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
     uint32_t node = name ? node_named(a, name) : 0;
     bool instance = noun && (!strcmp(noun, "instance") || !strcmp(noun, "node"));
     if (!verb || !noun)
-        end(r, USAGE, "a verb and a noun are needed");
+        end(r, CTL_USAGE, "a verb and a noun are needed");
+    else if (!strcmp(noun, "service"))
+        agent_service_ctl(a, s, l, verb, name);
     else if (name && !node)
-        end(r, NOT_FOUND, "there is no such node");
+        end(r, CTL_NOT_FOUND, "there is no such node");
     else if (!strcmp(verb, "status"))
         status(r, noun, node);
     else if (!strcmp(verb, "config")) {
         row_config(r);
-        end(r, OK, "");
+        end(r, CTL_OK, "");
     } else if (instance && !node)
-        end(r, USAGE, "which one?");
+        end(r, CTL_USAGE, "which one?");
     else if (instance && !strcmp(verb, "start"))
         command(r, node, AGENT_START, limit);
     else if (instance && !strcmp(verb, "stop"))
@@ -280,6 +294,6 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
     else if (instance && !strcmp(verb, "restart"))
         command(r, node, AGENT_RESTART, limit);
     else
-        end(r, USAGE, "an agent does not know that verb for that noun");
+        end(r, CTL_USAGE, "an agent does not know that verb for that noun");
     lg_free(r);
 }

@@ -105,6 +105,9 @@ agent_on_round(void *arg)
     lg_agent_writer w;
     bool cold;
     carry_out_commands(a, m);
+    if (lg_member_merge_services(m))
+        lg_membership_changed(a->ms);
+    agent_status_file(a);
     if (!a->child || !a->conn)
         return;
     const char *why = reason_to_end(a, m);

@@ -121,7 +121,7 @@ write_node(const struct layout *l, int node)
     fprintf(f, "cluster_key: %s/cluster.key\nvotes:\n", l->dir);
     for (int i = 1; i <= 3; i++)
         fprintf(f, "  - %s/votes/vote%d\n", l->dir, i);
-    fprintf(f, "nodes:\n");
+    fprintf(f, "status_file: %s/run/status.yaml\nnodes:\n", l->dir);
     for (int i = 1; i <= l->nodes; i++)
         fprintf(f, "  - {node: %d, address: 127.0.0.1:%d}\n", i, l->base_port + 20 + i);
     fprintf(f, "instance:\n  program: %s\n  config: %s/instance%d.yaml\n  log: %s/run/instance%d.log\n", l->program,
@@ -153,7 +153,8 @@ write_listener(const struct layout *l)
     FILE *f = create_text(l->dir, "listener.yaml");
     if (!f)
         return 1;
-    fprintf(f, "# The one address clients know.\nlisten: [127.0.0.1:%d]\ninstances:\n", l->base_port);
+    fprintf(f, "# The one address clients know.\nlisten: [127.0.0.1:%d]\nstatus_file: %s/run/status.yaml\ninstances:\n",
+            l->base_port, l->dir);
     for (int i = 1; i <= l->nodes; i++)
         fprintf(f, "  - {id: %d, address: 127.0.0.1:%d}\n", i, l->base_port + i);
     return fclose(f) == 0 ? 0 : ctl_fail(1, "listener.yaml: %s", strerror(errno));
