@@ -274,7 +274,7 @@ lg_session__start(lg_session *s)
     const lg_session_server_config *cfg = &s->server->cfg;
     lg_time deadline = lg_run_now_ns(cfg->run) + LG_SESSION_AUTH_TIMEOUT;
     lg_pgwire_msg m;
-    uint32_t code;
+    uint32_t code = 0;
     LG_TRY(read_startup(s, deadline, &m, &code));
     if (code == LG_PGWIRE_CANCEL_REQUEST) {
         cancel_request(s, &m);
