@@ -130,6 +130,11 @@ step_rebuild(void *self, const lg_reconf_change *c)
 {
     lg_recoverer *r = self;
     r->pending |= slots_of(c->dead);
+    if (c->cold) { /* nobody here knows who was open: every thread may be a dead one's ... */
+        r->pending = (1ULL << LG_VOLUME_MAX_INSTANCES) - 1;
+        if (lg_buf_redo(r->cfg.cache)) /* ... but our own, once it is open in this life */
+            r->pending &= ~(1ULL << lg_redo_thread(lg_buf_redo(r->cfg.cache)));
+    }
     /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened,
      * even if the end of that reconfiguration was not seen here. */
     r->pending &= ~slots_of(c->survivors);
@@ -142,7 +147,9 @@ find_threads(lg_recoverer *r, uint32_t *ret_threads, uint32_t *ret_count)
     *ret_count = 0;
     for (uint32_t slot = 0; slot < LG_VOLUME_MAX_INSTANCES; slot++) {
         lg_redo_header h;
-        if (!(r->pending >> slot & 1))
+        lg_volume_area area;
+        if (!(r->pending >> slot & 1) ||
+            lg_volume_instance_area(r->cfg.volume, slot, &area) != LG_OK)
             continue;
         LG_TRY(lg_redo_header_read(r->cfg.volume, slot, &h));
         if (h.state == LG_REDO_OPEN)
