@@ -4,8 +4,11 @@
 #include "keycodec.h"
 #include <string.h>
 
-/* Run-time state of one call in the tree. */
+/* Run-time state of one call in the tree. Ids are unique in a plan; expressions bound one by one
+ * (lg_exec_bare) may share them: then the sites of an id form a chain. */
 struct site {
+    struct site *next;
+    const lg_expr *expr;
     lg_call call;
     lg_datum *args;
     uint8_t *nulls;
@@ -16,9 +19,13 @@ static struct site *
 site_of(lg_exec *x, const lg_expr *e, const lg_func *f, uint32_t nargs)
 {
     struct site *s = x->sites[e->id];
+    while (s && s->expr != e)
+        s = s->next;
     if (s)
         return s;
     s = LG_NEW(x->arena, struct site);
+    s->expr = e;
+    s->next = x->sites[e->id];
     lg_call_init(&s->call, f, x->es->env, x->es->err, x->arena, x->arena);
     s->args = LG_NEWN(x->arena, lg_datum, nargs + 1);
     s->nulls = LG_NEWN(x->arena, uint8_t, nargs + 1);

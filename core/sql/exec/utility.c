@@ -425,6 +425,9 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_ALTER_ROLE_STMT: return lg_ddl_alter_role(u, lg_ast_as(stmt, alter_role_stmt));
     case LG_AST_DROP_ROLE_STMT: return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
     case LG_AST_ALTER_OWNER_STMT: return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
+    case LG_AST_COPY_STMT: return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
+    case LG_AST_ALTER_TABLE_STMT: return lg_ddl_alter_table(u, lg_ast_as(stmt, alter_table_stmt));
+    case LG_AST_RENAME_STMT: return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
     case LG_AST_LOCK_STMT: return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT: return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
     default: return LG_UNSUPPORTED;

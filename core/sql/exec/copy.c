@@ -1,0 +1,812 @@
+/* COPY FROM STDIN and TO STDOUT: text, csv and binary, through the session's callbacks. */
+#include "ddl_internal.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct copy {
+    lg_util *u;
+    char format; /* t text, c csv, b binary */
+    char delim, quote, escape;
+    const char *null_text;
+    bool header;
+    lg_relation *rel;
+    uint32_t ncols;
+    int16_t *atts;      /* columns in order */
+    lg_oid *types;
+    int32_t *typmods;
+    bool *force_quote, *force_not_null, *force_null;
+    lg_arena *row;
+    lg_strbuf out;
+    uint64_t n;
+    uint64_t line;
+    /* input */
+    const char *buf;
+    size_t len, pos;
+    bool eof;
+};
+
+static lg_status
+bad(struct copy *c, const char *sqlstate, const char *msg)
+{
+    return lg_error_set(c->u->err, sqlstate, "%s", msg);
+}
+
+static bool
+truth(const lg_ast *a)
+{
+    if (!a)
+        return true;
+    if (a->tag == LG_AST_STRING) {
+        const char *s = lg_ast_str(a);
+        return strcasecmp(s, "false") != 0 && strcasecmp(s, "off") != 0 && strcmp(s, "0") != 0;
+    }
+    return lg_ast_as(a, value)->ival != 0;
+}
+
+static lg_status
+mark_columns(struct copy *c, const lg_ast *list, bool **ret)
+{
+    *ret = LG_NEWN(c->u->a, bool, c->ncols + 1);
+    if (!list || list->tag != LG_AST_LIST) {
+        memset(*ret, 1, c->ncols); /* a star */
+        return LG_OK;
+    }
+    const lg_ast_list *l = &lg_ast_as(list, list_node)->list;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const char *name = lg_ast_list_str(l, i);
+        if (!name) {
+            memset(*ret, 1, c->ncols);
+            return LG_OK;
+        }
+        for (uint32_t k = 0; k < c->ncols && c->rel; k++)
+            if (strcmp(c->rel->cols[c->atts[k] - 1].name, name) == 0)
+                (*ret)[k] = true;
+    }
+    return LG_OK;
+}
+
+static lg_status
+one_char(struct copy *c, const lg_ast *arg, const char *what, char *ret)
+{
+    const char *s = lg_ast_str(arg);
+    if (!s || strlen(s) != 1)
+        return lg_error_set(c->u->err, "0A000", "COPY %s must be a single one-byte character",
+                            what);
+    *ret = *s;
+    return LG_OK;
+}
+
+static lg_status
+read_options(struct copy *c, const lg_ast_list *options)
+{
+    bool has_delim = false, has_escape = false;
+    const char *null_text = NULL;
+    c->format = 't';
+    c->quote = '"';
+    for (uint32_t i = 0; i < options->n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(options->at[i], def_elem);
+        if (strcmp(e->defname, "format") == 0) {
+            const char *f = lg_ast_str(e->arg);
+            if (!f || (strcmp(f, "text") && strcmp(f, "csv") && strcmp(f, "binary")))
+                return lg_error_set(c->u->err, "22023", "COPY format \"%s\" not recognized",
+                                    f ? f : "");
+            c->format = f[0];
+        }
+    }
+    for (uint32_t i = 0; i < options->n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(options->at[i], def_elem);
+        const char *n = e->defname;
+        if (strcmp(n, "delimiter") == 0) {
+            LG_TRY(one_char(c, e->arg, "delimiter", &c->delim));
+            has_delim = true;
+        } else if (strcmp(n, "null") == 0) {
+            null_text = lg_ast_str(e->arg);
+        } else if (strcmp(n, "header") == 0) {
+            c->header = truth(e->arg);
+        } else if (strcmp(n, "quote") == 0) {
+            LG_TRY(one_char(c, e->arg, "quote", &c->quote));
+        } else if (strcmp(n, "escape") == 0) {
+            LG_TRY(one_char(c, e->arg, "escape", &c->escape));
+            has_escape = true;
+        } else if (strcmp(n, "force_quote") == 0) {
+            LG_TRY(mark_columns(c, e->arg, &c->force_quote));
+        } else if (strcmp(n, "force_not_null") == 0) {
+            LG_TRY(mark_columns(c, e->arg, &c->force_not_null));
+        } else if (strcmp(n, "force_null") == 0) {
+            LG_TRY(mark_columns(c, e->arg, &c->force_null));
+        } else if (strcmp(n, "encoding") != 0 && strcmp(n, "freeze") != 0 &&
+                   strcmp(n, "format") != 0) {
+            return lg_error_set(c->u->err, "42601", "option \"%s\" not recognized", n);
+        }
+    }
+    if (!has_delim)
+        c->delim = c->format == 'c' ? ',' : '\t';
+    if (!has_escape)
+        c->escape = c->quote;
+    c->null_text = null_text ? null_text : c->format == 'c' ? "" : "\\N";
+    return LG_OK;
+}
+
+static lg_status
+pick_columns(struct copy *c, const lg_ast_list *names)
+{
+    lg_relation *r = c->rel;
+    uint32_t cap = names->n ? names->n : r->ncols;
+    c->atts = LG_NEWN(c->u->a, int16_t, cap + 1u);
+    c->types = LG_NEWN(c->u->a, lg_oid, cap + 1u);
+    c->typmods = LG_NEWN(c->u->a, int32_t, cap + 1u);
+    for (uint32_t i = 0; i < (names->n ? names->n : r->ncols); i++) {
+        const lg_column *col = &r->cols[i];
+        if (names->n) {
+            const char *name = lg_ast_list_str(names, i);
+            col = lg_relation_column_by_name(r, name);
+            if (!col)
+                return lg_error_set(c->u->err, "42703",
+                                    "column \"%s\" of relation \"%s\" does not exist", name,
+                                    r->name);
+            for (uint32_t k = 0; k < c->ncols; k++)
+                if (c->atts[k] == col->attnum)
+                    return lg_error_set(c->u->err, "42701",
+                                        "column \"%s\" specified more than once", name);
+            if (col->generated) {
+                lg_error_set(c->u->err, "42P10", "column \"%s\" is a generated column", name);
+                lg_error_detail(c->u->err, "Generated columns cannot be used in COPY.");
+                return LG_SQL;
+            }
+        } else if (col->dropped || col->generated) {
+            continue;
+        }
+        c->atts[c->ncols] = col->attnum;
+        c->typmods[c->ncols] = col->typmod;
+        c->types[c->ncols++] = col->type;
+    }
+    return LG_OK;
+}
+
+/* ---- TO ---- */
+
+static void
+put_text(lg_strbuf *o, const char *s, size_t len, char delim)
+{
+    for (size_t i = 0; i < len; i++) {
+        char ch = s[i];
+        static const char from[] = "\b\f\n\r\t\v\\", to[] = "bfnrtv\\";
+        const char *p = ch ? strchr(from, ch) : NULL;
+        if (p) {
+            lg_strbuf_putc(o, '\\');
+            lg_strbuf_putc(o, to[p - from]);
+        } else {
+            if (ch == delim)
+                lg_strbuf_putc(o, '\\');
+            lg_strbuf_putc(o, ch);
+        }
+    }
+}
+
+static void
+put_csv(struct copy *c, const char *s, size_t len, bool force)
+{
+    lg_strbuf *o = &c->out;
+    bool need = force || strcmp(s, c->null_text) == 0 ||
+                (c->ncols == 1 && strcmp(s, "\\.") == 0);
+    for (size_t i = 0; i < len && !need; i++)
+        need = s[i] == c->delim || s[i] == c->quote || s[i] == '\n' || s[i] == '\r';
+    if (!need) {
+        lg_strbuf_append(o, s, len);
+        return;
+    }
+    lg_strbuf_putc(o, c->quote);
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == c->quote || s[i] == c->escape)
+            lg_strbuf_putc(o, c->escape);
+        lg_strbuf_putc(o, s[i]);
+    }
+    lg_strbuf_putc(o, c->quote);
+}
+
+static void
+put_be(lg_strbuf *o, uint64_t v, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--)
+        lg_strbuf_putc(o, (char)(v >> (8 * i)));
+}
+
+static lg_status
+flush_out(struct copy *c, bool all)
+{
+    if (c->out.len && (all || c->out.len > 16384)) {
+        LG_TRY(c->u->es->copy_out(c->u->es->arg, c->out.data, c->out.len));
+        lg_strbuf_reset(&c->out);
+    }
+    return LG_OK;
+}
+
+static lg_status
+out_value(struct copy *c, uint32_t k, lg_datum v, bool null)
+{
+    const char *s;
+    size_t len;
+    if (c->format == 'b') {
+        if (null) {
+            put_be(&c->out, UINT32_MAX, 4);
+            return LG_OK;
+        }
+        LG_TRY(lg_type_send(c->u->es->env, c->types[k], v, c->row, c->u->err, &s, &len));
+        put_be(&c->out, len, 4);
+        lg_strbuf_append(&c->out, s, len);
+        return LG_OK;
+    }
+    if (k)
+        lg_strbuf_putc(&c->out, c->delim);
+    if (null) {
+        lg_strbuf_puts(&c->out, c->null_text);
+        return LG_OK;
+    }
+    LG_TRY(lg_type_output(c->u->es->env, c->types[k], v, c->row, c->u->err, &s, &len));
+    if (c->format == 'c')
+        put_csv(c, s, len, c->force_quote && c->force_quote[k]);
+    else
+        put_text(&c->out, s, len, c->delim);
+    return LG_OK;
+}
+
+static lg_status
+out_rows(void *arg, const lg_batch *b)
+{
+    struct copy *c = arg;
+    for (uint32_t i = 0; i < b->n; i++) {
+        uint32_t row = lg_sel_row(b->sel, i);
+        if (c->format == 'b')
+            put_be(&c->out, c->ncols, 2);
+        for (uint32_t k = 0; k < c->ncols; k++)
+            LG_TRY(out_value(c, k, lg_vector_value(b->cols[k], row),
+                             lg_vector_is_null(b->cols[k], row)));
+        if (c->format != 'b')
+            lg_strbuf_putc(&c->out, '\n');
+        c->n++;
+        lg_arena_reset(c->row);
+        LG_TRY(lg_strbuf_status(&c->out));
+        LG_TRY(flush_out(c, false));
+    }
+    return LG_OK;
+}
+
+/* COPY table TO is SELECT columns FROM table. */
+static lg_ast *
+select_of(struct copy *c, const lg_ast_copy_stmt *s)
+{
+    lg_arena *a = c->u->a;
+    lg_ast_select_stmt *sel = LG_NEW(a, lg_ast_select_stmt);
+    sel->h.tag = LG_AST_SELECT_STMT;
+    sel->h.loc = -1;
+    sel->op = LG_A_SETOP_NONE;
+    sel->target_list.n = c->ncols;
+    sel->target_list.at = LG_NEWN(a, lg_ast *, c->ncols + 1);
+    for (uint32_t i = 0; i < c->ncols; i++) {
+        lg_ast_res_target *t = LG_NEW(a, lg_ast_res_target);
+        lg_ast_column_ref *r = LG_NEW(a, lg_ast_column_ref);
+        lg_ast_value *v = LG_NEW(a, lg_ast_value);
+        v->h.tag = LG_AST_STRING;
+        v->sval = c->rel->cols[c->atts[i] - 1].name;
+        r->h.tag = LG_AST_COLUMN_REF;
+        r->h.loc = t->h.loc = v->h.loc = -1;
+        r->fields.n = 1;
+        r->fields.at = LG_NEWN(a, lg_ast *, 1);
+        r->fields.at[0] = &v->h;
+        t->h.tag = LG_AST_RES_TARGET;
+        t->val = &r->h;
+        sel->target_list.at[i] = &t->h;
+    }
+    sel->from_clause.n = 1;
+    sel->from_clause.at = LG_NEWN(a, lg_ast *, 1);
+    sel->from_clause.at[0] = (lg_ast *)(uintptr_t)&s->relation->h;
+    return &sel->h;
+}
+
+static lg_status
+run_out(struct copy *c, const lg_ast *query)
+{
+    lg_util *u = c->u;
+    lg_bind b;
+    lg_query *q;
+    lg_plan *plan = NULL;
+    lg_exec *x = NULL;
+    uint64_t n;
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    LG_CHECK(lg_bind_query(&b, query, &q));
+    LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
+    if (!plan->ncols) {
+        st = bad(c, "0A000", "COPY query must have a RETURNING clause");
+        goto out;
+    }
+    c->ncols = plan->ncols;
+    c->types = LG_NEWN(u->a, lg_oid, c->ncols + 1);
+    for (uint32_t i = 0; i < c->ncols; i++)
+        c->types[i] = plan->cols[i].type;
+    LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
+    LG_CHECK(u->es->copy_start(u->es->arg, false, c->format == 'b', c->ncols));
+    if (c->format == 'b') {
+        lg_strbuf_append(&c->out, "PGCOPY\n\377\r\n\0", 11);
+        put_be(&c->out, 0, 8);
+    } else if (c->header) {
+        for (uint32_t i = 0; i < c->ncols; i++) {
+            if (i)
+                lg_strbuf_putc(&c->out, c->delim);
+            if (c->format == 'c')
+                put_csv(c, plan->cols[i].name, strlen(plan->cols[i].name), false);
+            else
+                put_text(&c->out, plan->cols[i].name, strlen(plan->cols[i].name), c->delim);
+        }
+        lg_strbuf_putc(&c->out, '\n');
+    }
+    st = lg_exec_fetch(x, 0, out_rows, c, &n);
+    if (st == LG_END)
+        st = LG_OK;
+    if (st != LG_OK)
+        goto out;
+    if (c->format == 'b')
+        put_be(&c->out, 0xFFFF, 2);
+    LG_CHECK(flush_out(c, true));
+    st = u->es->copy_end(u->es->arg);
+out:
+    lg_exec_close(x);
+    if (plan)
+        lg_plan_fini(plan);
+    else
+        lg_bind_fini(&b);
+    return st;
+}
+
+/* ---- FROM: bytes ---- */
+
+/* Next byte; -1 at the end. */
+static lg_status
+next_byte(struct copy *c, int *ret)
+{
+    while (c->pos == c->len) {
+        if (c->eof) {
+            *ret = -1;
+            return LG_OK;
+        }
+        LG_TRY(c->u->es->copy_in(c->u->es->arg, &c->buf, &c->len));
+        c->pos = 0;
+        if (!c->len)
+            c->eof = true;
+    }
+    *ret = (unsigned char)c->buf[c->pos++];
+    return LG_OK;
+}
+
+struct field {
+    const char *s;
+    size_t len;
+    bool null, quoted;
+};
+
+/* One line into the row arena, without its end. csv: quoted line breaks belong to it. LG_END. */
+static lg_status
+read_line(struct copy *c, char **ret, size_t *ret_len)
+{
+    size_t cap = 256, n = 0;
+    char *p = lg_arena_alloc(c->row, cap);
+    bool quoted = false, any = false, escaped = false;
+    for (;;) {
+        int ch;
+        LG_TRY(next_byte(c, &ch));
+        if (ch < 0)
+            break;
+        any = true;
+        if (c->format == 'c' && ch == c->quote && !escaped)
+            quoted = !quoted;
+        escaped = c->format != 'c' ? ch == '\\' && !escaped
+                                   : quoted && ch == c->escape && c->escape != c->quote && !escaped;
+        if (ch == '\n' && !quoted && !(c->format != 'c' && n && p[n - 1] == '\\' &&
+                                       ((n > 1 && p[n - 2] != '\\') || n == 1)))
+            break;
+        if (n + 1 >= cap) {
+            char *q = lg_arena_alloc(c->row, cap * 2);
+            memcpy(q, p, n);
+            p = q;
+            cap *= 2;
+        }
+        p[n++] = (char)ch;
+    }
+    if (!any)
+        return LG_END;
+    if (n && p[n - 1] == '\r')
+        n--;
+    p[n] = '\0';
+    c->line++;
+    *ret = p;
+    *ret_len = n;
+    if (n == 2 && p[0] == '\\' && p[1] == '.')
+        return LG_END;
+    return LG_OK;
+}
+
+static char
+unescape(const char **p, const char *end)
+{
+    char ch = *(*p)++;
+    switch (ch) {
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    case 'v': return '\v';
+    case 'x': {
+        int v = 0, k = 0;
+        while (k < 2 && *p < end && isxdigit((unsigned char)**p)) {
+            char h = (char)tolower((unsigned char)*(*p)++);
+            v = v * 16 + (h <= '9' ? h - '0' : h - 'a' + 10);
+            k++;
+        }
+        return k ? (char)v : 'x';
+    }
+    default:
+        if (ch >= '0' && ch <= '7') {
+            int v = ch - '0';
+            for (int k = 0; k < 2 && *p < end && **p >= '0' && **p <= '7'; k++)
+                v = v * 8 + *(*p)++ - '0';
+            return (char)v;
+        }
+        return ch;
+    }
+}
+
+static uint32_t
+split_text(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap)
+{
+    const char *p = line, *end = line + len;
+    size_t null_len = strlen(c->null_text);
+    uint32_t n = 0;
+    for (;;) {
+        const char *start = p;
+        char *out = lg_arena_alloc(c->row, (size_t)(end - p) + 1);
+        size_t k = 0;
+        while (p < end && *p != c->delim) {
+            char ch = *p++;
+            if (ch == '\\' && p < end)
+                ch = unescape(&p, end);
+            out[k++] = ch;
+        }
+        out[k] = '\0';
+        if (n < cap) {
+            f[n].null = (size_t)(p - start) == null_len &&
+                        memcmp(start, c->null_text, null_len) == 0;
+            f[n].s = out;
+            f[n].len = k;
+        }
+        n++;
+        if (p >= end)
+            return n;
+        p++;
+    }
+}
+
+static uint32_t
+split_csv(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap)
+{
+    const char *p = line, *end = line + len;
+    uint32_t n = 0;
+    for (;;) {
+        char *out = lg_arena_alloc(c->row, (size_t)(end - p) + 1);
+        size_t k = 0;
+        bool quoted = false, in = false;
+        while (p < end && (in || *p != c->delim)) {
+            char ch = *p++;
+            if (in && ch == c->escape && p < end && (*p == c->quote || *p == c->escape)) {
+                out[k++] = *p++;
+            } else if (ch == c->quote) {
+                in = !in;
+                quoted = true;
+            } else {
+                out[k++] = ch;
+            }
+        }
+        out[k] = '\0';
+        if (n < cap) {
+            bool is_null = strcmp(out, c->null_text) == 0;
+            f[n].null = is_null && (!quoted || (c->force_null && c->force_null[n])) &&
+                        !(c->force_not_null && c->force_not_null[n]);
+            f[n].s = out;
+            f[n].len = k;
+        }
+        n++;
+        if (p >= end)
+            return n;
+        p++;
+    }
+}
+
+static lg_status
+read_bytes(struct copy *c, void *to, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int ch;
+        LG_TRY(next_byte(c, &ch));
+        if (ch < 0)
+            return bad(c, "22P04", "unexpected EOF in COPY data");
+        ((uint8_t *)to)[i] = (uint8_t)ch;
+    }
+    return LG_OK;
+}
+
+static lg_status
+read_be32(struct copy *c, uint32_t *ret)
+{
+    uint8_t b[4];
+    LG_TRY(read_bytes(c, b, 4));
+    *ret = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    return LG_OK;
+}
+
+static lg_status
+binary_header(struct copy *c)
+{
+    char sig[11];
+    uint32_t flags, ext;
+    LG_TRY(read_bytes(c, sig, 11));
+    if (memcmp(sig, "PGCOPY\n\377\r\n\0", 11) != 0)
+        return bad(c, "22P04", "COPY file signature not recognized");
+    LG_TRY(read_be32(c, &flags));
+    LG_TRY(read_be32(c, &ext));
+    while (ext--) {
+        char skip;
+        LG_TRY(read_bytes(c, &skip, 1));
+    }
+    return LG_OK;
+}
+
+/* ---- FROM: rows ---- */
+
+struct load {
+    struct copy *c;
+    lg_exec *x;
+    lg_xtarget t;
+    lg_plan_target pt;
+    lg_expr **defaults;  /* per column of the table; NULL: none, or given */
+    lg_expr *where;
+    lg_datum *v;
+    uint8_t *nulls;
+};
+
+static void
+where_at(struct copy *c, const char *column, const char *value)
+{
+    lg_error *e = c->u->err;
+    if (column && value)
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu, column %s: \"%s\"",
+                                     c->rel->name, (unsigned long long)c->line, column, value);
+    else if (value)
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu: \"%s\"", c->rel->name,
+                                     (unsigned long long)c->line, value);
+    else
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu", c->rel->name,
+                                     (unsigned long long)c->line);
+}
+
+static lg_status
+text_row(struct load *l)
+{
+    struct copy *c = l->c;
+    char *line;
+    size_t len;
+    LG_TRY(read_line(c, &line, &len));
+    struct field *f = LG_NEWN(c->row, struct field, c->ncols + 1);
+    uint32_t n = c->format == 'c' ? split_csv(c, line, len, f, c->ncols)
+                                  : split_text(c, line, len, f, c->ncols);
+    if (n < c->ncols) {
+        lg_status st = lg_error_set(c->u->err, "22P04", "missing data for column \"%s\"",
+                                    c->rel->cols[c->atts[n] - 1].name);
+        where_at(c, NULL, line);
+        return st;
+    }
+    if (n > c->ncols) {
+        lg_status st = bad(c, "22P04", "extra data after last expected column");
+        where_at(c, NULL, line);
+        return st;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        int16_t k = (int16_t)(c->atts[i] - 1);
+        l->nulls[k] = f[i].null;
+        l->v[k] = 0;
+        if (f[i].null)
+            continue;
+        lg_status st = lg_type_input(c->u->es->env, c->types[i], f[i].s, c->typmods[i], c->row,
+                                     c->u->err, &l->v[k]);
+        if (st != LG_OK) {
+            where_at(c, c->rel->cols[k].name, f[i].s);
+            return st;
+        }
+    }
+    return LG_OK;
+}
+
+static lg_status
+binary_row(struct load *l)
+{
+    struct copy *c = l->c;
+    uint8_t b[2];
+    LG_TRY(read_bytes(c, b, 2));
+    uint32_t n = (uint32_t)b[0] << 8 | b[1];
+    c->line++;
+    if (n == 0xFFFF)
+        return LG_END;
+    if (n != c->ncols)
+        return lg_error_set(c->u->err, "22P04", "row field count is %u, expected %u", n, c->ncols);
+    for (uint32_t i = 0; i < n; i++) {
+        int16_t k = (int16_t)(c->atts[i] - 1);
+        uint32_t len;
+        LG_TRY(read_be32(c, &len));
+        l->nulls[k] = len == UINT32_MAX;
+        l->v[k] = 0;
+        if (l->nulls[k])
+            continue;
+        if (len > (1u << 30))
+            return bad(c, "22P04", "invalid field size");
+        char *data = lg_arena_alloc(c->row, len + 1);
+        LG_TRY(read_bytes(c, data, len));
+        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], c->row,
+                            c->u->err, &l->v[k]));
+    }
+    return LG_OK;
+}
+
+static lg_status
+load_row(struct load *l)
+{
+    struct copy *c = l->c;
+    for (uint16_t i = 0; i < c->rel->ncols; i++) {
+        bool null = true;
+        l->v[i] = 0;
+        if (l->defaults[i])
+            LG_TRY(lg_xexpr_scalar(l->x, c->row, l->defaults[i], &l->v[i], &null));
+        l->nulls[i] = null;
+    }
+    LG_TRY(c->format == 'b' ? binary_row(l) : text_row(l));
+    if (l->where) {
+        lg_datum r;
+        bool null;
+        for (uint16_t i = 0; i < c->rel->ncols; i++)
+            lg_vector_set(l->t.cols[i], 0, l->v[i], l->nulls[i]);
+        lg_ectx x = {.x = l->x, .cols = l->t.cols, .cap = 1, .arena = c->row};
+        LG_TRY(lg_xexpr_eval(&x, l->where, &r, &null));
+        if (null || !lg_bool(r))
+            return LG_OK;
+    }
+    lg_tid tid, other;
+    lg_status st = lg_xtarget_check(&l->t, c->row, l->v, l->nulls);
+    if (st == LG_OK)
+        st = lg_xtarget_insert(&l->t, c->row, l->v, l->nulls, false, 0, NULL, &tid, &other);
+    if (st == LG_SQL)
+        where_at(c, NULL, NULL);
+    if (st == LG_OK)
+        c->n++;
+    return st;
+}
+
+static lg_status
+load_prepare(struct load *l, lg_bind *b, const lg_ast_copy_stmt *s)
+{
+    struct copy *c = l->c;
+    lg_relation *r = c->rel;
+    uint32_t ids;
+    LG_TRY(lg_plan_target_make(b, r, &l->pt));
+    l->defaults = LG_NEWN(c->u->a, lg_expr *, r->ncols + 1u);
+    l->v = LG_NEWN(c->u->a, lg_datum, r->ncols + 1u);
+    l->nulls = LG_NEWN(c->u->a, uint8_t, r->ncols + 1u);
+    LG_TRY(lg_exec_bare(c->u->es, 4096, &l->x));
+    for (uint16_t i = 0; i < r->ncols; i++) {
+        bool given = r->cols[i].dropped || r->cols[i].generated;
+        for (uint32_t k = 0; k < c->ncols; k++)
+            given |= c->atts[k] == r->cols[i].attnum;
+        if (given || (!r->cols[i].default_sql && !r->cols[i].identity))
+            continue;
+        lg_expr *e;
+        LG_TRY(lg_bind_column_default(b, r, &r->cols[i], &e));
+        LG_TRY(lg_plan_expr(b, e, &l->defaults[i], &ids));
+    }
+    if (s->where_clause) {
+        lg_expr *e;
+        LG_TRY(lg_bind_expr(b, s->where_clause, LG_PLACE_WHERE, r, LG_T_BOOL, -1, NULL, &e));
+        LG_TRY(lg_plan_expr(b, e, &l->where, &ids));
+    }
+    return lg_xtarget_open(l->x, &l->pt, 0, &l->t);
+}
+
+static lg_status
+run_in(struct copy *c, const lg_ast_copy_stmt *s)
+{
+    lg_util *u = c->u;
+    struct load l = {.c = c};
+    lg_bind b;
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    LG_CHECK(load_prepare(&l, &b, s));
+    LG_CHECK(u->es->copy_start(u->es->arg, true, c->format == 'b', c->ncols));
+    if (c->format == 'b') {
+        LG_CHECK(binary_header(c));
+    } else if (c->header) {
+        char *line;
+        size_t len;
+        st = read_line(c, &line, &len);
+        if (st == LG_END)
+            c->eof = true;
+        else if (st != LG_OK)
+            goto out;
+    }
+    do {
+        lg_arena_reset(c->row);
+        st = load_row(&l);
+        if (u->es->check_cancel && lg_fiber_self() && lg_fiber_should_yield()) {
+            lg_fiber_yield();
+            lg_status k = u->es->check_cancel(u->es->arg);
+            if (st == LG_OK)
+                st = k;
+        }
+    } while (st == LG_OK);
+    if (st != LG_END)
+        goto out;
+    st = LG_OK;
+    while (!c->eof) { /* what follows \. is thrown away */
+        LG_CHECK(u->es->copy_in(u->es->arg, &c->buf, &c->len));
+        c->eof = c->len == 0;
+    }
+    if (u->es->copy_end)
+        st = u->es->copy_end(u->es->arg);
+out:
+    lg_exec_close(l.x);
+    lg_bind_fini(&b);
+    return st;
+}
+
+lg_status
+lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s)
+{
+    struct copy c = {.u = u};
+    lg_status st = LG_OK;
+    if (s->filename || s->is_program) {
+        lg_error_set(u->err, "42501", "must be superuser or have privileges of the "
+                                      "pg_read_server_files role to COPY from a file");
+        lg_error_hint(u->err, "Anyone can COPY to stdout or from stdin. psql's \\copy command "
+                              "also works for anyone.");
+        return LG_SQL;
+    }
+    c.row = lg_arena_create("copy row", 8192);
+    lg_strbuf_init(&c.out, 1u << 30);
+    if (s->relation) {
+        LG_CHECK(lg_ddl_open(u, s->relation,
+                             s->is_from ? LG_LOCK_ROW_EXCLUSIVE : LG_LOCK_ACCESS_SHARE, false,
+                             &c.rel));
+        if (c.rel->kind != LG_REL_TABLE && !c.rel->virtual_rel) {
+            st = lg_error_set(u->err, "42809", "cannot copy %s %s \"%s\"",
+                              s->is_from ? "to" : "from",
+                              c.rel->kind == LG_REL_VIEW ? "view" : "sequence", c.rel->name);
+            if (c.rel->kind == LG_REL_VIEW && !s->is_from)
+                lg_error_hint(u->err, "Try the COPY (SELECT ...) TO variant.");
+            goto out;
+        }
+        if (s->is_from && c.rel->is_system) {
+            st = lg_error_set(u->err, "42501", "permission denied: \"%s\" is a system catalog",
+                              c.rel->name);
+            goto out;
+        }
+        LG_CHECK(pick_columns(&c, &s->attlist));
+    }
+    LG_CHECK(read_options(&c, &s->options));
+    if (s->is_from)
+        LG_CHECK(run_in(&c, s));
+    else
+        LG_CHECK(run_out(&c, s->query ? s->query : select_of(&c, s)));
+    snprintf(u->tag, LG_TAG_MAX, "COPY %llu", (unsigned long long)c.n);
+out:
+    lg_strbuf_fini(&c.out);
+    lg_arena_destroy(c.row);
+    lg_relation_unref(c.rel);
+    return st;
+}

@@ -1,0 +1,690 @@
+/* ALTER TABLE and RENAME. Each command opens the table anew, so that it sees what the one before
+ * did. Stored rows are rewritten only where a new value must be computed for each. */
+#include "ddl_internal.h"
+#include <string.h>
+
+static void
+set_flag(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attnotnull, *(bool *)arg);
+}
+
+static void
+set_has_def(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, atthasdef, *(bool *)arg);
+}
+
+static void
+set_natts(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_class, relnatts, lg_datum_int2(*(int16_t *)arg));
+}
+
+static lg_status
+column_of(lg_util *u, const lg_relation *r, const char *name, const lg_column **ret)
+{
+    *ret = lg_relation_column_by_name(r, name);
+    if (!*ret)
+        return lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist",
+                            name, r->name);
+    return LG_OK;
+}
+
+/* Gives every row that is stored the value of the expression in a column (new: NULL before). */
+static lg_status
+rewrite_column(lg_util *u, lg_oid table, int16_t attnum, const lg_expr *e, uint32_t n_ids)
+{
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    lg_relation *r;
+    lg_exec *x = NULL;
+    lg_xtarget t;
+    lg_bind b;
+    lg_plan_target pt;
+    void *scan = NULL;
+    lg_arena *a = lg_arena_create("rewrite", 0);
+    LG_TRY(lg_cat_relation_by_oid(u->cat, table, &r));
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    LG_CHECK(lg_plan_target_make(&b, r, &pt));
+    LG_CHECK(lg_exec_bare(u->es, n_ids + 1024, &x));
+    LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
+    for (;;) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        bool null;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st != LG_OK)
+            break;
+        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u), *nv = LG_NEWN(a, lg_datum, r->ncols + 1u);
+        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u), *nn = LG_NEWN(a, uint8_t, r->ncols + 1u);
+        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
+        memcpy(nv, v, r->ncols * sizeof *v);
+        memcpy(nn, n, r->ncols);
+        for (uint16_t i = 0; i < r->ncols; i++)
+            lg_vector_set(t.cols[i], 0, v[i], n[i]);
+        lg_ectx c = {.x = x, .cols = t.cols, .cap = 1, .arena = a};
+        LG_CHECK(lg_xexpr_eval(&c, e, &nv[attnum - 1], &null));
+        nn[attnum - 1] = null;
+        LG_CHECK(lg_xtarget_check(&t, a, nv, nn));
+        LG_CHECK(lg_xtarget_update(&t, a, NULL, tid, v, n, nv, nn));
+    }
+    if (st == LG_END)
+        st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_exec_close(x);
+    lg_bind_fini(&b);
+    lg_arena_destroy(a);
+    lg_relation_unref(r);
+    return st;
+}
+
+static lg_status
+add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    const lg_ast_column_def *def = lg_ast_as(cmd->def, column_def);
+    lg_ddl_column col;
+    lg_oid seq;
+    char dep = 0, generated = 0;
+    int16_t att = (int16_t)(r->ncols + 1);
+    lg_bind b;
+    lg_expr *e = NULL;
+    uint32_t ids = 0;
+    if (lg_relation_column_by_name(r, def->colname)) {
+        if (cmd->missing_ok) {
+            lg_ddl_notice(u, "42701", "column \"%s\" of relation \"%s\" already exists, skipping",
+                          def->colname, r->name);
+            return LG_OK;
+        }
+        return lg_error_set(u->err, "42701", "column \"%s\" of relation \"%s\" already exists",
+                            def->colname, r->name);
+    }
+    LG_TRY(lg_ddl_column_from_def(u, r->name, r->namespace_oid, def, &col, &seq, &dep));
+    const char *text = col.default_sql;
+    if (!text)
+        LG_TRY(lg_ddl_column_default(u, def, r, &col, &text, &generated));
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    bool constant = false, not_null = col.not_null;
+    const char *value = text;
+    if (col.identity)
+        value = lg_arena_printf(u->a, "nextval('%u'::regclass)", seq);
+    if (value) {
+        lg_expr *bound;
+        LG_CHECK(lg_bind_expr_text(&b, value, generated ? LG_PLACE_GENERATED : LG_PLACE_DEFAULT,
+                                   generated ? r : NULL, col.type, col.typmod, &bound));
+        constant = !generated && lg_expr_volatility(bound) != 'v';
+        LG_CHECK(lg_plan_expr(&b, bound, &e, &ids));
+    }
+    if (constant) { /* rows stored before read it from the catalog */
+        lg_exec *x;
+        bool null;
+        LG_CHECK(lg_exec_bare(u->es, ids, &x));
+        st = lg_xexpr_scalar(x, u->a, e, &col.missing, &null);
+        if (st == LG_OK && !null) {
+            col.missing = lg_datum_copy(col.type, col.missing, u->a);
+            col.has_missing = true;
+        }
+        lg_exec_close(x);
+        if (st != LG_OK)
+            goto out;
+    }
+    col.default_sql = text;
+    col.generated = generated;
+    col.not_null = not_null && col.has_missing; /* else after the rows have values */
+    LG_CHECK(lg_ddl_attribute_insert(u, r->oid, att, &col));
+    if (text)
+        LG_CHECK(lg_ddl_default_insert(u, r->oid, att, text));
+    if (seq)
+        LG_CHECK(lg_ddl_depend(u, LG_REL_pg_class, seq, 0, LG_REL_pg_class, r->oid, att, dep));
+    LG_CHECK(lg_ddl_class_update(u, r->oid, set_natts, &att));
+    LG_CHECK(lg_cat_touch(u->cat, r->oid));
+    if (e && !constant && !generated)
+        LG_CHECK(rewrite_column(u, r->oid, att, e, ids));
+    else if (generated) /* computed by the check of each row */
+        LG_CHECK(rewrite_column(u, r->oid, att, e, ids));
+    if (not_null && !col.not_null) {
+        lg_ast_constraint c = {.contype = LG_A_CONSTR_NOTNULL};
+        LG_CHECK(lg_ddl_constraint_add(u, r->oid, &c, col.name));
+    }
+    for (uint32_t i = 0; i < def->constraints.n; i++) {
+        const lg_ast_constraint *c = lg_ast_as(def->constraints.at[i], constraint);
+        if (c->contype == LG_A_CONSTR_CHECK || c->contype == LG_A_CONSTR_PRIMARY ||
+            c->contype == LG_A_CONSTR_UNIQUE || c->contype == LG_A_CONSTR_FOREIGN)
+            LG_CHECK(lg_ddl_constraint_add(u, r->oid, c, col.name));
+    }
+out:
+    lg_bind_fini(&b);
+    return st;
+}
+
+static void
+mark_dropped(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attname, *(lg_datum *)arg);
+    SETC(row, pg_attribute, attisdropped, 1);
+    SETC(row, pg_attribute, attnotnull, 0);
+    SETC(row, pg_attribute, atthasdef, 0);
+    SETC(row, pg_attribute, attidentity, 0);
+    SETC(row, pg_attribute, attgenerated, 0);
+}
+
+static bool
+index_uses(const lg_index *ix, int16_t att)
+{
+    for (uint16_t i = 0; i < ix->natts; i++)
+        if (ix->attnum[i] == att)
+            return true;
+    return false;
+}
+
+static lg_status
+drop_owned_sequences(lg_util *u, lg_oid table, int16_t att)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_oid seqs[16];
+    uint32_t n = 0;
+    lg_datum keys[3] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(table), lg_datum_int4(att)};
+    lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 3,
+                                    keys, u->a, &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
+        if (lg_oid_of(GETC(&row, pg_depend, classid)) == LG_REL_pg_class && n < 16)
+            seqs[n++] = lg_oid_of(GETC(&row, pg_depend, objid));
+    lg_cat_scan_close(&s);
+    if (st != LG_END)
+        return st;
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(lg_ddl_drop_relation(u, seqs[i], true));
+    return LG_OK;
+}
+
+static lg_status
+delete_default(lg_util *u, const lg_column *col)
+{
+    lg_datum key = lg_datum_oid(col->default_oid);
+    return col->default_oid ? lg_cat_delete_where(u->cat, LG_REL_pg_attrdef,
+                                                  LG_IX_pg_attrdef_oid_index, 1, &key, NULL)
+                            : LG_OK;
+}
+
+static lg_status
+drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    const lg_column *col = lg_relation_column_by_name(r, cmd->name);
+    bool cascade = cmd->behavior == LG_A_DROP_CASCADE;
+    if (!col && cmd->missing_ok) {
+        lg_ddl_notice(u, "00000", "column \"%s\" of relation \"%s\" does not exist, skipping",
+                      cmd->name, r->name);
+        return LG_OK;
+    }
+    LG_TRY(column_of(u, r, cmd->name, &col));
+    int16_t att = col->attnum;
+    for (uint16_t i = 0; i < r->nconstraints; i++) {
+        const lg_constraint *k = &r->constraints[i];
+        bool uses = false;
+        for (uint16_t j = 0; j < k->nkeys; j++)
+            uses |= k->keys[j] == att;
+        if (uses)
+            LG_TRY(lg_ddl_drop_constraint(u, r, k, cascade));
+    }
+    for (uint16_t i = 0; i < r->nindexes; i++)
+        if (!r->indexes[i]->constraint && index_uses(r->indexes[i], att))
+            LG_TRY(lg_ddl_drop_index(u, r->indexes[i]->oid));
+    LG_TRY(delete_default(u, col));
+    LG_TRY(drop_owned_sequences(u, r->oid, att));
+    lg_datum name = lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att));
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &name));
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static lg_status
+column_default(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    const lg_column *col;
+    LG_TRY(column_of(u, r, cmd->name, &col));
+    if (col->identity || col->generated) {
+        lg_error_set(u->err, "42601", "column \"%s\" of relation \"%s\" is %s", col->name, r->name,
+                     col->identity ? "an identity column" : "a generated column");
+        return LG_SQL;
+    }
+    LG_TRY(delete_default(u, col));
+    bool has = cmd->def != NULL;
+    if (has) {
+        lg_bind b;
+        lg_expr *e;
+        const char *text;
+        lg_ddl_bind_init(u, &b);
+        lg_status st = lg_bind_expr(&b, cmd->def, LG_PLACE_DEFAULT, NULL, col->type, col->typmod,
+                                    col->name, &e);
+        if (st == LG_OK)
+            st = lg_ddl_expr_text(u, &b, e, r, &text);
+        if (st == LG_OK)
+            st = lg_ddl_default_insert(u, r->oid, col->attnum, text);
+        lg_bind_fini(&b);
+        LG_TRY(st);
+    }
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_has_def, &has));
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static lg_status
+drop_not_null(lg_util *u, lg_relation *r, const char *name)
+{
+    const lg_column *col;
+    bool no = false;
+    LG_TRY(column_of(u, r, name, &col));
+    if (r->primary && index_uses(r->primary, col->attnum))
+        return lg_error_set(u->err, "42P16", "column \"%s\" is in a primary key", name);
+    if (col->identity)
+        return lg_error_set(u->err, "42601",
+                            "column \"%s\" of relation \"%s\" is an identity column", name,
+                            r->name);
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_flag, &no));
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static lg_status
+drop_constraint(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    for (uint16_t i = 0; i < r->nconstraints; i++)
+        if (strcmp(r->constraints[i].name, cmd->name) == 0)
+            return lg_ddl_drop_constraint(u, r, &r->constraints[i],
+                                          cmd->behavior == LG_A_DROP_CASCADE);
+    if (cmd->missing_ok) {
+        lg_ddl_notice(u, "00000", "constraint \"%s\" of relation \"%s\" does not exist, skipping",
+                      cmd->name, r->name);
+        return LG_OK;
+    }
+    return lg_error_set(u->err, "42704", "constraint \"%s\" of relation \"%s\" does not exist",
+                        cmd->name, r->name);
+}
+
+static void
+set_type(lg_cat_row *row, void *arg)
+{
+    const lg_column *c = arg;
+    const lg_type *t = lg_type_get(c->type);
+    SETC(row, pg_attribute, atttypid, c->type);
+    SETC(row, pg_attribute, atttypmod, lg_datum_int4(c->typmod));
+    SETC(row, pg_attribute, attlen, lg_datum_int2(t ? t->typlen : -1));
+    SETC(row, pg_attribute, attbyval, t && t->typbyval);
+    SETC(row, pg_attribute, attalign, lg_datum_char(t ? t->align : 'i'));
+    SETC(row, pg_attribute, attstorage, lg_datum_char(t ? t->storage : 'x'));
+    SETC(row, pg_attribute, attcollation, t ? t->collation : 0);
+    SETC(row, pg_attribute, attndims, lg_datum_int4(t && lg_type_is_array(t) ? 1 : 0));
+}
+
+static void
+set_file(lg_cat_row *row, void *arg)
+{
+    const lg_rel_storage *st = arg;
+    SETC(row, pg_class, relfilenode, st->file);
+    SETC(row, pg_class, relfrozenxid, st->head);
+}
+
+/* A changed type means a new table segment, written from the old one, and new index segments. */
+static lg_status
+column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    const lg_ast_column_def *def = lg_ast_as(cmd->def, column_def);
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    const lg_column *col;
+    lg_column now;
+    lg_bind b;
+    lg_expr *e, *run;
+    uint32_t ids;
+    lg_exec *x = NULL;
+    lg_relation *fresh = NULL;
+    void *scan = NULL;
+    lg_arena *a = lg_arena_create("rewrite", 0);
+    lg_status st = LG_OK;
+    lg_ddl_bind_init(u, &b);
+    LG_CHECK(column_of(u, r, cmd->name, &col));
+    now = *col;
+    LG_CHECK(lg_bind_type_name(&b, def->type_name, &now.type, &now.typmod, NULL));
+    lg_ast_value name = {.h = {LG_AST_STRING, -1}, .sval = col->name};
+    lg_ast *fields[1] = {&name.h};
+    lg_ast_column_ref ref = {.h = {LG_AST_COLUMN_REF, -1}, .fields = {1, fields}};
+    st = lg_bind_expr(&b, def->raw_default ? def->raw_default : &ref.h, LG_PLACE_USING, r, now.type,
+                      now.typmod, col->name, &e);
+    if (st == LG_SQL && !def->raw_default && strcmp(u->err->sqlstate, "42804") == 0) {
+        lg_error_clear(u->err);
+        st = lg_error_set(u->err, "42804", "column \"%s\" cannot be cast automatically to type %s",
+                          col->name, lg_type_format(u->a, now.type, now.typmod));
+        lg_error_hint(u->err, "You might need to specify \"USING %s::%s\".", col->name,
+                      lg_type_format(u->a, now.type, now.typmod));
+    }
+    if (st != LG_OK)
+        goto out;
+    LG_CHECK(lg_plan_expr(&b, e, &run, &ids));
+    LG_CHECK(lg_ddl_attribute_update(u, r->oid, col->attnum, set_type, &now));
+    lg_rel_storage heap;
+    LG_CHECK(lg_cat_segment_create(u->cat, LG_SEG_HEAP, &heap));
+    lg_cat_segment_drop(u->cat, &r->storage);
+    LG_CHECK(lg_ddl_class_update(u, r->oid, set_file, &heap));
+    for (uint16_t i = 0; i < r->nindexes; i++) {
+        lg_rel_storage tree;
+        LG_CHECK(lg_cat_segment_create(u->cat, LG_SEG_BTREE, &tree));
+        lg_cat_segment_drop(u->cat, &r->indexes[i]->storage);
+        LG_CHECK(lg_ddl_class_update(u, r->indexes[i]->oid, set_file, &tree));
+    }
+    LG_CHECK(lg_cat_touch(u->cat, r->oid));
+    LG_CHECK(lg_cat_relation_by_oid(u->cat, r->oid, &fresh));
+    lg_plan_target pt;
+    lg_xtarget t, from;
+    lg_plan_target none = {.rel = r};
+    LG_CHECK(lg_plan_target_make(&b, fresh, &pt));
+    LG_CHECK(lg_exec_bare(u->es, ids + 1024, &x));
+    LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
+    LG_CHECK(lg_xtarget_open(x, &none, 0, &from));
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
+    for (;;) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid, other;
+        bool null;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st != LG_OK)
+            break;
+        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u);
+        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u);
+        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
+        for (uint16_t i = 0; i < r->ncols; i++)
+            lg_vector_set(from.cols[i], 0, v[i], n[i]);
+        lg_ectx c = {.x = x, .cols = from.cols, .cap = 1, .arena = a};
+        LG_CHECK(lg_xexpr_eval(&c, run, &v[col->attnum - 1], &null));
+        n[col->attnum - 1] = null;
+        LG_CHECK(lg_xtarget_check(&t, a, v, n));
+        LG_CHECK(lg_xtarget_insert(&t, a, v, n, false, 0, NULL, &tid, &other));
+    }
+    if (st == LG_END)
+        st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_exec_close(x);
+    lg_relation_unref(fresh);
+    lg_bind_fini(&b);
+    lg_arena_destroy(a);
+    return st;
+}
+
+static void
+set_owner(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_class, relowner, *(lg_oid *)arg);
+}
+
+static lg_status
+one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    switch (cmd->subtype) {
+    case LG_A_AT_ADD_COLUMN:
+        return add_column(u, r, cmd);
+    case LG_A_AT_DROP_COLUMN:
+        return drop_column(u, r, cmd);
+    case LG_A_AT_COLUMN_DEFAULT:
+        return column_default(u, r, cmd);
+    case LG_A_AT_DROP_NOT_NULL:
+        return drop_not_null(u, r, cmd->name);
+    case LG_A_AT_SET_NOT_NULL: {
+        const lg_column *col;
+        lg_ast_constraint c = {.contype = LG_A_CONSTR_NOTNULL};
+        LG_TRY(column_of(u, r, cmd->name, &col));
+        return lg_ddl_constraint_add(u, r->oid, &c, cmd->name);
+    }
+    case LG_A_AT_ADD_CONSTRAINT:
+        return lg_ddl_constraint_add(u, r->oid, lg_ast_as(cmd->def, constraint), NULL);
+    case LG_A_AT_DROP_CONSTRAINT:
+        return drop_constraint(u, r, cmd);
+    case LG_A_AT_ALTER_COLUMN_TYPE:
+        return column_type(u, r, cmd);
+    case LG_A_AT_CHANGE_OWNER: {
+        lg_oid role;
+        LG_TRY(lg_ddl_role(u, cmd->newowner, &role));
+        LG_TRY(lg_ddl_class_update(u, r->oid, set_owner, &role));
+        return lg_cat_touch(u->cat, r->oid);
+    }
+    case LG_A_AT_SET_STATISTICS:
+    case LG_A_AT_SET_STORAGE:
+    case LG_A_AT_SET_REL_OPTIONS:
+    case LG_A_AT_RESET_REL_OPTIONS:
+    case LG_A_AT_REPLICA_IDENTITY:
+    case LG_A_AT_CLUSTER_ON:
+        return LG_OK; /* no meaning here */
+    default:
+        return lg_error_set(u->err, "0A000", "this form of ALTER TABLE is not supported");
+    }
+}
+
+lg_status
+lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
+{
+    lg_relation *r;
+    snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
+             s->objtype == LG_A_OBJECT_VIEW       ? "VIEW"
+             : s->objtype == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
+             : s->objtype == LG_A_OBJECT_INDEX    ? "INDEX"
+                                                  : "TABLE");
+    lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
+    if (st == LG_NOT_FOUND) {
+        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping",
+                      s->relation->relname);
+        return LG_OK;
+    }
+    LG_TRY(st);
+    lg_oid oid = r->oid;
+    st = lg_ddl_check_owner(u, r);
+    lg_relation_unref(r);
+    for (uint32_t i = 0; i < s->cmds.n && st == LG_OK; i++) {
+        LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+        st = one_command(u, r, lg_ast_as(s->cmds.at[i], alter_table_cmd));
+        lg_relation_unref(r);
+    }
+    return st;
+}
+
+/* ---- RENAME ---- */
+
+static void
+set_relname(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_class, relname, *(lg_datum *)arg);
+}
+
+static void
+set_attname(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attname, *(lg_datum *)arg);
+}
+
+static lg_status
+rename_constraint_row(lg_util *u, lg_oid oid, const char *name)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
+                       &old));
+    row = old;
+    SETC(&row, pg_constraint, conname, lg_cat_name(u->a, name));
+    return lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row);
+}
+
+/* Stored texts name columns: each is bound with the old names and written again with the new. */
+static lg_status
+rewrite_text(lg_util *u, lg_relation *r, const lg_relation *renamed, const char *text, bool boolean,
+             const char **ret)
+{
+    lg_bind b;
+    lg_expr *e;
+    lg_ddl_bind_init(u, &b);
+    lg_status st = lg_bind_expr_text(&b, text, LG_PLACE_CHECK, r, boolean ? LG_T_BOOL : 0, -1, &e);
+    if (st == LG_OK)
+        st = lg_ddl_expr_text(u, &b, e, renamed, ret);
+    lg_bind_fini(&b);
+    return st;
+}
+
+static lg_status
+rename_column(lg_util *u, lg_relation *r, const char *old_name, const char *new_name)
+{
+    const lg_column *col;
+    LG_TRY(column_of(u, r, old_name, &col));
+    if (lg_relation_column_by_name(r, new_name))
+        return lg_error_set(u->err, "42701", "column \"%s\" of relation \"%s\" already exists",
+                            new_name, r->name);
+    lg_relation renamed = *r;
+    lg_column *cols = lg_arena_dup(u->a, r->cols, r->ncols * sizeof *cols);
+    cols[col->attnum - 1].name = new_name;
+    renamed.cols = cols;
+    for (uint16_t i = 0; i < r->nconstraints; i++) {
+        const char *text;
+        lg_cat_row old, row;
+        if (r->constraints[i].type != 'c')
+            continue;
+        lg_datum key = lg_datum_oid(r->constraints[i].oid);
+        LG_TRY(rewrite_text(u, r, &renamed, r->constraints[i].check_sql, true, &text));
+        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
+                           u->a, &old));
+        row = old;
+        SETC(&row, pg_constraint, conbin, lg_datum_cstring_text(u->a, text));
+        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
+    }
+    for (uint16_t i = 0; i < r->nindexes; i++) {
+        const lg_index *ix = r->indexes[i];
+        lg_cat_row old, row;
+        lg_datum key = lg_datum_oid(ix->oid);
+        for (uint16_t k = 0; k < ix->natts; k++)
+            if (ix->attnum[k] == col->attnum) {
+                lg_datum name = lg_cat_name(u->a, new_name);
+                LG_TRY(lg_ddl_attribute_update(u, ix->oid, (int16_t)(k + 1), set_attname, &name));
+            }
+        if (!ix->predicate_sql && !ix->nexprs)
+            continue;
+        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a,
+                           &old));
+        row = old;
+        const char *text, *all = NULL;
+        if (ix->predicate_sql) {
+            LG_TRY(rewrite_text(u, r, &renamed, ix->predicate_sql, true, &text));
+            SETC(&row, pg_index, indpred, lg_datum_cstring_text(u->a, text));
+        }
+        for (uint16_t k = 0, e = 0; k < ix->natts; k++) {
+            if (ix->attnum[k])
+                continue;
+            LG_TRY(rewrite_text(u, r, &renamed, ix->exprs[e++], false, &text));
+            all = all ? lg_arena_printf(u->a, "%s\n%u %s", all, ix->key[k].type, text)
+                      : lg_arena_printf(u->a, "%u %s", ix->key[k].type, text);
+        }
+        if (all)
+            SETC(&row, pg_index, indexprs, lg_datum_cstring_text(u->a, all));
+        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_index, &old, &row));
+    }
+    lg_datum name = lg_cat_name(u->a, new_name);
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_attname, &name));
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static lg_status
+rename_relation(lg_util *u, lg_relation *r, const char *new_name)
+{
+    lg_datum name = lg_cat_name(u->a, new_name);
+    LG_TRY(lg_ddl_check_free(u, r->namespace_oid, new_name, false, NULL));
+    LG_TRY(lg_ddl_class_update(u, r->oid, set_relname, &name));
+    if (r->kind == LG_REL_INDEX) { /* its constraint has the same name */
+        lg_oid table;
+        lg_relation *t;
+        LG_TRY(lg_cat_index_table(u->cat, r->oid, &table));
+        LG_TRY(lg_cat_relation_by_oid(u->cat, table, &t));
+        const lg_index *ix = lg_relation_index(t, r->oid);
+        lg_oid constraint = ix ? ix->constraint : 0;
+        lg_relation_unref(t);
+        if (constraint)
+            LG_TRY(rename_constraint_row(u, constraint, new_name));
+        LG_TRY(lg_cat_touch(u->cat, table));
+    }
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static lg_status
+rename_constraint(lg_util *u, lg_relation *r, const char *old_name, const char *new_name)
+{
+    for (uint16_t i = 0; i < r->nconstraints; i++) {
+        const lg_constraint *k = &r->constraints[i];
+        if (strcmp(k->name, old_name) != 0)
+            continue;
+        if (k->index && k->type != 'f') {
+            lg_datum name = lg_cat_name(u->a, new_name);
+            LG_TRY(lg_ddl_check_free(u, r->namespace_oid, new_name, false, NULL));
+            LG_TRY(lg_ddl_class_update(u, k->index, set_relname, &name));
+        }
+        LG_TRY(rename_constraint_row(u, k->oid, new_name));
+        return lg_cat_touch(u->cat, r->oid);
+    }
+    return lg_error_set(u->err, "42704", "constraint \"%s\" for table \"%s\" does not exist",
+                        old_name, r->name);
+}
+
+static lg_status
+rename_schema(lg_util *u, const char *old_name, const char *new_name)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_cat_name(u->a, old_name);
+    lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1,
+                               &key, u->a, &old);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", old_name);
+    LG_TRY(st);
+    row = old;
+    SETC(&row, pg_namespace, nspname, lg_cat_name(u->a, new_name));
+    st = lg_cat_update(u->cat, LG_REL_pg_namespace, &old, &row);
+    if (st == LG_EXISTS)
+        return lg_error_set(u->err, "42P06", "schema \"%s\" already exists", new_name);
+    LG_TRY(st);
+    return lg_cat_touch(u->cat, 0);
+}
+
+lg_status
+lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
+{
+    lg_relation *r;
+    if (s->rename_type == LG_A_OBJECT_SCHEMA) {
+        snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
+        return rename_schema(u, s->subname, s->newname);
+    }
+    if (!s->relation)
+        return lg_error_set(u->err, "0A000", "renaming this kind of object is not supported");
+    int32_t type = s->rename_type == LG_A_OBJECT_COLUMN ? s->relation_type : s->rename_type;
+    snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
+             type == LG_A_OBJECT_VIEW       ? "VIEW"
+             : type == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
+             : type == LG_A_OBJECT_INDEX    ? "INDEX"
+                                            : "TABLE");
+    lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
+    if (st == LG_NOT_FOUND) {
+        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping",
+                      s->relation->relname);
+        return LG_OK;
+    }
+    LG_TRY(st);
+    st = lg_ddl_check_owner(u, r);
+    if (st == LG_OK) {
+        if (s->rename_type == LG_A_OBJECT_COLUMN)
+            st = rename_column(u, r, s->subname, s->newname);
+        else if (s->rename_type == LG_A_OBJECT_TABCONSTRAINT)
+            st = rename_constraint(u, r, s->subname, s->newname);
+        else
+            st = rename_relation(u, r, s->newname);
+    }
+    lg_relation_unref(r);
+    return st;
+}
