@@ -48,30 +48,30 @@ typedef struct lg_buf {
     bool pi;
     bool converting;
     bool revoking;
-    bool valid;          /* data holds an image (of data's version) */
+    bool valid; /* data holds an image (of data's version) */
     uint16_t users;
     uint16_t pins;
     lg_latch latch;
-    lg_waitq convq;      /* waiting for a conversion or a revoke to end */
-    lg_waitq idleq;      /* the revoker, waiting for users == 0 */
-    lg_lsn rec_lsn;      /* LG_LSN_NONE when neither dirty nor pi */
-    lg_lsn last_lsn;     /* end of the last record of ours that changed it */
+    lg_waitq convq;  /* waiting for a conversion or a revoke to end */
+    lg_waitq idleq;  /* the revoker, waiting for users == 0 */
+    lg_lsn rec_lsn;  /* LG_LSN_NONE when neither dirty nor pi */
+    lg_lsn last_lsn; /* end of the last record of ours that changed it */
     lg_version pi_version;
     lg_version disk_version; /* newest version known to be on disk; 0 unknown */
-    lg_time granted_at;  /* when the present mode was granted: minimum hold */
-    void *coherence_state; /* owned by the coherence implementation */
+    lg_time granted_at;      /* when the present mode was granted: minimum hold */
+    void *coherence_state;   /* owned by the coherence implementation */
     /* the frame around it (hash, replacement and dirty list links): buf_internal.h */
 } lg_buf;
 
 typedef struct lg_buf_config {
     lg_run *run;
     lg_volume *volume;
-    lg_redo *redo;           /* this instance's thread; NULL: given later (lg_buf_set_redo) */
+    lg_redo *redo; /* this instance's thread; NULL: given later (lg_buf_set_redo) */
     lg_scn_clock *clock;
     lg_coherence coherence;
     uint64_t cache_bytes;
-    uint32_t min_hold_us;    /* a granted mode stays at least this long; 0 = 500 */
-    struct lg_dwb *dwb;      /* this instance's double-write area (dwb.h); not owned */
+    uint32_t min_hold_us;               /* a granted mode stays at least this long; 0 = 500 */
+    struct lg_dwb *dwb;                 /* this instance's double-write area (dwb.h); not owned */
     const struct lg_buf_policy *policy; /* replacement; NULL = clock (buf_policy.h) */
 } lg_buf_config;
 
@@ -81,7 +81,8 @@ uint32_t lg_buf_block_bytes(const lg_buf_cache *c);
 lg_run *lg_buf_run(const lg_buf_cache *c);
 lg_scn_clock *lg_buf_clock(const lg_buf_cache *c);
 lg_redo *lg_buf_redo(const lg_buf_cache *c);
-/* An instance joins the cluster before its own thread is open: until then it changes nothing. Once. */
+/* An instance joins the cluster before its own thread is open: until then it changes nothing. Once.
+ */
 void lg_buf_set_redo(lg_buf_cache *c, lg_redo *redo);
 lg_volume *lg_buf_volume(const lg_buf_cache *c);
 
@@ -139,8 +140,8 @@ void lg_buf_unpin(lg_buf_cache *c, lg_buf *b);
  * has it yet; the sender's duty to write it came along (rec_lsn = this thread's current end). Sets
  * nothing of the mode. */
 LG_MUST lg_status lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty);
-/* The duty to write the block came to us (whoever had it is gone, or gave it up): a block held in S or X
- * that is not known to be on disk in this version turns dirty. */
+/* The duty to write the block came to us (whoever had it is gone, or gave it up): a block held in S
+ * or X that is not known to be on disk in this version turns dirty. */
 void lg_buf_adopt(lg_buf_cache *c, lg_buf *b);
 /* Sets the mode after a grant (asserts it does not go down). */
 void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);

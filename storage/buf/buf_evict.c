@@ -98,8 +98,8 @@ make_room(lg_buf_cache *c)
     if (st == LG_NOT_FOUND)
         st = lg_buf__write_some(c, WRITE_AT_ONCE);
     if (st == LG_NOT_FOUND) { /* all in use, or past images: their holders were asked to write */
-        st = lg_waitq_wait(&c->freeq, LG_WAIT_FREE_BUFFER, lg_run_now_ns(c->cfg.run) + LG_MS,
-                           false);
+        st =
+            lg_waitq_wait(&c->freeq, LG_WAIT_FREE_BUFFER, lg_run_now_ns(c->cfg.run) + LG_MS, false);
         if (st == LG_TIMEOUT)
             st = LG_OK;
     }

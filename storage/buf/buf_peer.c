@@ -202,8 +202,8 @@ drop_frame(lg_buf_cache *c, struct lg_buf__frame *f, uint32_t file)
     lg_buf__rec_lsn_drop(f);
     lg_status st = lg_buf__mode_release(c, f);
     f->b.pins--;
-    if (st == LG_OK && f->b.pins == 0 && f->b.mode == LG_MODE_N &&
-        f->b.rec_lsn == LG_LSN_NONE && !f->b.converting && lg_waitq_empty(&f->b.convq))
+    if (st == LG_OK && f->b.pins == 0 && f->b.mode == LG_MODE_N && f->b.rec_lsn == LG_LSN_NONE &&
+        !f->b.converting && lg_waitq_empty(&f->b.convq))
         lg_buf__frame_free(c, f);
     return st;
 }

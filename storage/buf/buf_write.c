@@ -156,7 +156,7 @@ demand(lg_buf_cache *c, struct lg_buf__frame *f)
 
 struct collected {
     uint32_t taken;
-    lg_addr busy;      /* the oldest that could not be taken now */
+    lg_addr busy; /* the oldest that could not be taken now */
     lg_addr unlocated;
     bool any_busy, any_unlocated;
 };
@@ -165,7 +165,7 @@ static struct collected
 collect(lg_buf_cache *c, lg_lsn up_to, uint32_t most)
 {
     struct collected r = {0};
-    LG_LIST_FOREACH_SAFE(at, &c->dirty) {
+    LG_LIST_FOREACH_SAFE (at, &c->dirty) {
         struct lg_buf__frame *f = LG_CONTAINER_OF(at, struct lg_buf__frame, dirty_link);
         if (f->b.rec_lsn >= up_to || r.taken == most)
             break;
@@ -217,8 +217,7 @@ wait_busy(lg_buf_cache *c, lg_addr addr)
 
 /* One round. LG_NOT_FOUND: there was nothing to write. */
 static lg_status
-write_round(lg_buf_cache *c, lg_lsn up_to, uint32_t most, uint32_t *ret_written,
-            bool wait_for_busy)
+write_round(lg_buf_cache *c, lg_lsn up_to, uint32_t most, uint32_t *ret_written, bool wait_for_busy)
 {
     batch_begin(c);
     struct collected r = collect(c, up_to, most < c->batch_max ? most : c->batch_max);

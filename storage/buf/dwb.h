@@ -25,7 +25,7 @@ typedef struct lg_dwb_block {
 
 /* slot: the instance's area. */
 LG_MUST lg_status lg_dwb_create(lg_run *run, lg_volume *v, uint32_t slot, lg_dwb **ret_dwb);
-void lg_dwb_destroy(lg_dwb *d); /* idle; NULL is fine */
+void lg_dwb_destroy(lg_dwb *d);                /* idle; NULL is fine */
 uint32_t lg_dwb_batch_blocks(const lg_dwb *d); /* most blocks in one lg_dwb_write */
 
 /* Writes count blocks; LG_OK: all are durable at their places. On an error none may be taken for
@@ -39,7 +39,7 @@ void lg_dwb_spare(lg_dwb *d, uint32_t index);
 /* Reads the images in a (dead) instance's area. fn is called for each valid one; it may block. */
 LG_MUST lg_status lg_dwb_scan(lg_run *run, lg_volume *v, uint32_t slot,
                               lg_status (*fn)(void *arg, lg_addr addr, const void *image,
-                                             uint32_t index),
+                                              uint32_t index),
                               void *arg);
 
 #endif

@@ -19,7 +19,7 @@ struct log_block {
     lg_buf *buf;
     uint8_t *ops; /* room for a block */
     uint32_t len;
-    bool whole; /* ops outgrew the block: log its image */
+    bool whole;      /* ops outgrew the block: log its image */
     uint8_t *before; /* debug builds: the image before the first change */
 };
 

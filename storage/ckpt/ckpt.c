@@ -10,12 +10,12 @@
 
 struct lg_ckpt {
     lg_ckpt_config cfg;
-    lg_waitq wake_q;  /* the fiber sleeps here */
-    lg_waitq done_q;  /* full checkpoints and destroy wait here */
+    lg_waitq wake_q; /* the fiber sleeps here */
+    lg_waitq done_q; /* full checkpoints and destroy wait here */
     bool stop, running, poked;
-    lg_lsn full_to;   /* a full checkpoint was asked for up to here */
+    lg_lsn full_to;      /* a full checkpoint was asked for up to here */
     lg_time clean_since; /* when the checkpoint last was at the end */
-    lg_status failed; /* of the last round */
+    lg_status failed;    /* of the last round */
     uint64_t written, checkpoints;
 };
 
@@ -75,9 +75,8 @@ work(lg_ckpt *k)
             break; /* past images only: their holders were asked */
     }
     if (up_to > lg_redo_flushed(k->cfg.redo))
-        LG_TRY(lg_redo_flush(k->cfg.redo, up_to < lg_redo_end(k->cfg.redo)
-                                              ? up_to
-                                              : lg_redo_end(k->cfg.redo)));
+        LG_TRY(lg_redo_flush(k->cfg.redo,
+                             up_to < lg_redo_end(k->cfg.redo) ? up_to : lg_redo_end(k->cfg.redo)));
     return advance(k);
 }
 

@@ -93,6 +93,14 @@ lg_rec__locate(lg_recovery *rec, lg_addr addr, lg_volume_place *ret)
     return st;
 }
 
+lg_status
+lg_rec__sync_disks(lg_recovery *rec)
+{
+    for (uint32_t i = 0; i < lg_volume_disk_count(rec->cfg.volume); i++)
+        LG_TRY(lg_disk_sync(lg_volume_disk(rec->cfg.volume, i), LG_WAIT_DB_FILE_WRITE));
+    return LG_OK;
+}
+
 /* ---- double-write areas ---- */
 
 struct scan {
@@ -158,6 +166,10 @@ out:
 lg_status
 lg_recovery_repair(lg_recovery *rec)
 {
+    /* The end of the redo that analysis will read must not be lost by a power failure after parts of
+     * its mini-transactions are on disk; nor may a block that reads well now be torn then, when our own
+     * area holds other images. */
+    LG_TRY(lg_rec__sync_disks(rec));
     for (uint32_t i = 0; i < rec->stats.threads; i++) {
         /* In a cold start the own slot's thread is among the dead. */
         struct scan s = {.rec = rec, .own = rec->cfg.cache == NULL};
@@ -353,14 +365,16 @@ lg_recovery_settle(lg_recovery *rec, lg_time deadline)
                 goto out;
             }
         }
-        if (all)
+        if (all) {
+            st = lg_rec__sync_disks(rec); /* the holder's write may be lazy still */
             break;
+        }
         if (lg_run_now_ns(rec->cfg.run) >= deadline) {
             st = LG_TIMEOUT;
             goto out;
         }
-        LG_CHECK(lg_fiber_sleep_until(lg_run_now_ns(rec->cfg.run) + SETTLE_POLL,
-                                      LG_WAIT_GC_RECOVERY));
+        LG_CHECK(
+            lg_fiber_sleep_until(lg_run_now_ns(rec->cfg.run) + SETTLE_POLL, LG_WAIT_GC_RECOVERY));
     }
 out:
     lg_free(image);
@@ -429,11 +443,8 @@ lg_recovery_cold(lg_run *run, lg_volume *v, uint32_t slot, lg_scn_clock *clock,
                  const char *archive_dir, lg_recovery_stats *ret_stats)
 {
     uint32_t threads[LG_VOLUME_MAX_INSTANCES];
-    lg_recovery_config cfg = {.run = run,
-                              .volume = v,
-                              .clock = clock,
-                              .threads = threads,
-                              .archive_dir = archive_dir};
+    lg_recovery_config cfg = {
+        .run = run, .volume = v, .clock = clock, .threads = threads, .archive_dir = archive_dir};
     memset(ret_stats, 0, sizeof *ret_stats);
     LG_TRY(open_threads(v, threads, &cfg.thread_count, clock));
     if (cfg.thread_count == 0)

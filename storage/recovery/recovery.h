@@ -83,11 +83,12 @@ LG_MUST lg_status lg_recovery_release(lg_recovery *rec);
 typedef struct lg_recovery_stats {
     uint32_t threads;
     uint64_t redo_bytes, records, vectors;
-    uint64_t blocks_in_set, blocks_done, blocks_written, blocks_held, blocks_current, blocks_dropped;
-    uint64_t repaired;       /* torn blocks */
-    uint64_t past_images;    /* blocks that started from one */
+    uint64_t blocks_in_set, blocks_done, blocks_written, blocks_held, blocks_current,
+        blocks_dropped;
+    uint64_t repaired;    /* torn blocks */
+    uint64_t past_images; /* blocks that started from one */
     lg_scn max_scn;
-    lg_addr failed;          /* the block that apply failed on */
+    lg_addr failed; /* the block that apply failed on */
 } lg_recovery_stats;
 void lg_recovery_progress(const lg_recovery *rec, lg_recovery_stats *ret);
 

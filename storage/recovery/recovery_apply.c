@@ -190,8 +190,8 @@ batch_run(lg_recovery *rec, struct lg_rec__entry **entries, uint32_t count, uint
     for (uint32_t i = 0; i < count; i++) {
         if (entries[i]->done)
             continue;
-        lg_status st = entry_prepare(rec, entries[i], &work[n],
-                                     images + (size_t)n * rec->block_bytes, other);
+        lg_status st =
+            entry_prepare(rec, entries[i], &work[n], images + (size_t)n * rec->block_bytes, other);
         if (st == LG_END) {
             entry_done(rec, entries[i]);
             continue;
@@ -222,8 +222,8 @@ apply_fiber(void *arg)
     while (p->status == LG_OK && p->next < p->end) {
         uint32_t from = p->next, n = p->end - from < BATCH ? p->end - from : BATCH;
         p->next += n;
-        lg_status st = batch_run(rec, rec->order + from, n, images,
-                                 images + (size_t)BATCH * rec->block_bytes);
+        lg_status st =
+            batch_run(rec, rec->order + from, n, images, images + (size_t)BATCH * rec->block_bytes);
         if (p->status == LG_OK)
             p->status = st;
     }
@@ -247,21 +247,11 @@ apply_range(lg_recovery *rec, uint32_t from, uint32_t to, uint32_t fibers)
     return p.status;
 }
 
-/* What a dead instance (or an earlier attempt at this) wrote lazily can be read back and still not be
- * durable: it must be before a block found current here lets redo and past images go. */
-static lg_status
-sync_disks(lg_recovery *rec)
-{
-    for (uint32_t i = 0; i < lg_volume_disk_count(rec->cfg.volume); i++)
-        LG_TRY(lg_disk_sync(lg_volume_disk(rec->cfg.volume, i), LG_WAIT_DB_FILE_WRITE));
-    return LG_OK;
-}
-
 lg_status
 lg_recovery_apply(lg_recovery *rec)
 {
     LG_ASSERT(rec->analysed);
-    LG_TRY(sync_disks(rec));
+    LG_TRY(lg_rec__sync_disks(rec));
     lg_rec__order_make(rec);
     uint32_t meta = 0;
     while (meta < rec->order_count && rec->order[meta]->addr.file == 0)

@@ -21,10 +21,10 @@ struct lg_rec__entry {
     lg_version newest; /* highest `after`; 0 without vectors */
     const void *spare; /* newest image in a double-write area of the dead, or NULL */
     uint32_t spare_index;
-    bool spare_own;  /* from the area that we write through ourselves */
+    bool spare_own; /* from the area that we write through ourselves */
     bool done;
-    bool held;       /* a living instance has it: settle */
-    void *image;     /* file 0 only: the recovered image, to find other blocks through */
+    bool held;   /* a living instance has it: settle */
+    void *image; /* file 0 only: the recovered image, to find other blocks through */
 };
 
 struct lg_rec__thread {
@@ -39,7 +39,7 @@ struct lg_recovery {
     uint32_t block_bytes;
     struct lg_rec__thread threads[LG_VOLUME_MAX_INSTANCES];
     lg_arena *arena;
-    lg_map *set; /* address key -> entry */
+    lg_map *set;                  /* address key -> entry */
     struct lg_rec__entry **order; /* sorted: file 0 first, then by address */
     uint32_t order_count;
     bool analysed;
@@ -49,6 +49,8 @@ struct lg_recovery {
 struct lg_rec__entry *lg_rec__entry_get(lg_recovery *rec, lg_addr addr); /* made when missing */
 /* Where a block lies, by recovered metadata. LG_INVALID: unmapped. Blocks. */
 LG_MUST lg_status lg_rec__locate(lg_recovery *rec, lg_addr addr, lg_volume_place *ret);
+/* What others wrote can be read back and still not be durable: it must be before it counts. */
+LG_MUST lg_status lg_rec__sync_disks(lg_recovery *rec);
 /* Sorts the set into rec->order. */
 void lg_rec__order_make(lg_recovery *rec);
 

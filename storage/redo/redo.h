@@ -76,21 +76,20 @@ typedef struct lg_redo_change {
 } lg_redo_change;
 
 /* Walks a record's changes: start with *pos = 0. LG_OK, LG_END, LG_CORRUPT. */
-lg_status lg_redo_change_next(const lg_redo_record_header *rec, uint32_t *pos,
-                              lg_redo_change *ret);
+lg_status lg_redo_change_next(const lg_redo_record_header *rec, uint32_t *pos, lg_redo_change *ret);
 
 /* ---- the instance's own thread ---- */
 
 typedef struct lg_redo_config {
     lg_run *run;
     lg_volume *volume;
-    uint32_t thread;           /* instance slot */
+    uint32_t thread; /* instance slot */
     lg_scn_clock *clock;
-    uint32_t buffer_bytes;     /* 0 = 4 MiB, bounded by the ring */
-    uint32_t max_in_flight;    /* log writes; 0 = 4 */
-    const char *archive_dir;   /* NULL: no archiving */
+    uint32_t buffer_bytes;                       /* 0 = 4 MiB, bounded by the ring */
+    uint32_t max_in_flight;                      /* log writes; 0 = 4 */
+    const char *archive_dir;                     /* NULL: no archiving */
     void (*on_broken)(void *arg, lg_status why); /* may be NULL */
-    void *arg; /* for on_broken */
+    void *arg;                                   /* for on_broken */
 } lg_redo_config;
 
 /* Opens the thread for writing with a new incarnation; observes the header's SCN. LG_EXISTS: the
@@ -148,9 +147,9 @@ typedef struct lg_redo_header {
     uint32_t incarnation;
     lg_redo_state state;
     uint64_t seq;
-    lg_lsn start;      /* where this incarnation began */
+    lg_lsn start; /* where this incarnation began */
     lg_lsn checkpoint;
-    lg_scn scn;        /* of the checkpoint */
+    lg_scn scn; /* of the checkpoint */
     lg_lsn archived;
 } lg_redo_header;
 
@@ -165,7 +164,8 @@ LG_MUST lg_status lg_redo_thread_release(lg_volume *v, uint32_t thread, uint32_t
 
 /* Reads a thread from its checkpoint to its (torn) end. */
 typedef struct lg_redo_reader lg_redo_reader;
-LG_MUST lg_status lg_redo_reader_open(lg_run *run, lg_volume *v, uint32_t thread, lg_redo_reader **ret_reader);
+LG_MUST lg_status lg_redo_reader_open(lg_run *run, lg_volume *v, uint32_t thread,
+                                      lg_redo_reader **ret_reader);
 const lg_redo_header *lg_redo_reader_header(const lg_redo_reader *rd);
 /* LG_OK: *ret_record is valid until the next call. LG_END: the thread ends here. Blocks. */
 LG_MUST lg_status lg_redo_reader_next(lg_redo_reader *rd, const lg_redo_record_header **ret_record);

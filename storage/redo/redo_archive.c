@@ -93,7 +93,8 @@ lg_redo__archiver(void *arg)
             lg_waitq_wake_all(&r->space_q);
             if (st == LG_OK)
                 continue;
-            retry = lg_run_now_ns(r->run) + LG_SEC; /* directory full: writers wait, nothing is lost */
+            retry =
+                lg_run_now_ns(r->run) + LG_SEC; /* directory full: writers wait, nothing is lost */
         }
         (void)!lg_waitq_wait(&r->archiver_q, LG_WAIT_BACKGROUND_IDLE, retry, false);
     }
@@ -102,7 +103,8 @@ lg_redo__archiver(void *arg)
 }
 
 lg_status
-lg_redo_archive_tail(lg_run *run, lg_volume *v, uint32_t thread, const char *archive_dir, lg_lsn end)
+lg_redo_archive_tail(lg_run *run, lg_volume *v, uint32_t thread, const char *archive_dir,
+                     lg_lsn end)
 {
     (void)run;
     lg_volume_area area;
@@ -114,7 +116,8 @@ lg_redo_archive_tail(lg_run *run, lg_volume *v, uint32_t thread, const char *arc
     while (h.archived < end) {
         lg_lsn to = (h.archived / area.log_file_bytes + 1) * area.log_file_bytes;
         to = to < end ? to : end;
-        LG_TRY(lg_redo__archive_range(v, &area, thread, h.incarnation, archive_dir, h.archived, to));
+        LG_TRY(
+            lg_redo__archive_range(v, &area, thread, h.incarnation, archive_dir, h.archived, to));
         h.archived = to;
     }
     return LG_OK;

@@ -99,7 +99,8 @@ slots_read(lg_disk *d, struct lg_vol__slots *ret)
     for (unsigned copy = 1; copy <= 2; copy++) {
         lg_status rd = lg_disk_read(d, (uint64_t)copy * LG_VOL_SLOTS_OFFSET, page,
                                     LG_VOL_LABEL_BYTES, LG_WAIT_CONTROL_IO);
-        if (rd == LG_OK && page_good(page, LG_VOL_SLOTS_MAGIC, offsetof(struct lg_vol__slots, crc)) &&
+        if (rd == LG_OK &&
+            page_good(page, LG_VOL_SLOTS_MAGIC, offsetof(struct lg_vol__slots, crc)) &&
             (st != LG_OK || page->seq > ret->seq)) {
             *ret = *page;
             st = LG_OK;
@@ -319,8 +320,8 @@ lg_volume_read_block(lg_volume *v, const lg_volume_place *p, lg_addr addr, void 
 uint32_t
 lg_volume_instance_aus(const lg_volume *v)
 {
-    uint64_t bytes = LG_VOLUME_AU_BYTES + v->label.dwb_bytes +
-                     v->label.log_files * v->label.log_file_bytes;
+    uint64_t bytes =
+        LG_VOLUME_AU_BYTES + v->label.dwb_bytes + v->label.log_files * v->label.log_file_bytes;
     return (uint32_t)(bytes / LG_VOLUME_AU_BYTES);
 }
 

@@ -39,12 +39,12 @@ typedef struct lg_volume lg_volume;
 
 typedef struct lg_volume_create_config {
     lg_io *io;
-    const char *const *paths;  /* devices or existing files, each at least 16 MiB */
+    const char *const *paths; /* devices or existing files, each at least 16 MiB */
     uint32_t disk_count;
-    uint32_t block_bytes;      /* 0 = 8192; 4096, 8192, 16384, 32768 */
-    uint32_t instances;        /* instance areas to make now; 0 = 1 */
-    uint32_t log_files;        /* per redo ring; 0 = 3 (at least 2) */
-    uint64_t log_file_bytes;   /* whole MiB; 0 = 16 MiB */
+    uint32_t block_bytes;    /* 0 = 8192; 4096, 8192, 16384, 32768 */
+    uint32_t instances;      /* instance areas to make now; 0 = 1 */
+    uint32_t log_files;      /* per redo ring; 0 = 3 (at least 2) */
+    uint64_t log_file_bytes; /* whole MiB; 0 = 16 MiB */
     const char *name;
 } lg_volume_create_config;
 
@@ -79,10 +79,10 @@ LG_MUST lg_status lg_volume_refresh(lg_volume *v, const char *const *new_paths, 
 
 typedef struct lg_volume_area {
     lg_disk *disk;
-    uint64_t header_offset[2];  /* redo thread header copies, 4 KiB each */
+    uint64_t header_offset[2]; /* redo thread header copies, 4 KiB each */
     uint64_t dwb_offset;
     uint64_t dwb_bytes;
-    uint64_t log_offset;        /* the ring: log_files * log_file_bytes */
+    uint64_t log_offset; /* the ring: log_files * log_file_bytes */
     uint64_t log_file_bytes;
     uint32_t log_files;
     uint32_t first_au, au_count, disk_index;
@@ -160,7 +160,8 @@ typedef struct lg_vol_meta {
     uint8_t pad[3];
     uint32_t base;
     uint32_t count;
-    uint32_t next; /* HEADER: next file number; ROOT: number of further map blocks; AUBITS: search hint */
+    uint32_t next; /* HEADER: next file number; ROOT: number of further map blocks; AUBITS: search
+                      hint */
 } lg_vol_meta;
 #define LG_VOL_META_OFFSET LG_BLOCK_HEADER_BYTES
 #define LG_VOL_DATA_OFFSET (LG_BLOCK_HEADER_BYTES + 16)

@@ -97,7 +97,8 @@ write_meta(lg_disk *d, uint32_t block_bytes, uint8_t *image)
 
 /* AU bitmap blocks of a disk, the first `used` AUs taken. */
 static lg_status
-write_aubits(lg_disk *d, const struct lg_vol__label *l, uint32_t disk, uint32_t used, uint8_t *image)
+write_aubits(lg_disk *d, const struct lg_vol__label *l, uint32_t disk, uint32_t used,
+             uint8_t *image)
 {
     uint32_t per = lg_vol_aubits_per_block(l->block_bytes), aus = l->disks[disk].aus;
     for (uint32_t i = 0; i * per < aus; i++) {

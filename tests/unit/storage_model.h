@@ -1,12 +1,13 @@
 /* Instances that change blocks at random, and the model of what must be found after deaths.
  *
- * Up to two instances share one worker (so that a peer can be called directly); each has its own lg_io,
- * volume handle, redo thread, double-write area, cache and checkpointer. Death: the node is killed (all), or an
- * instance's writes are refused from now on and it is abandoned (one).
+ * Up to two instances share one worker (so that a peer can be called directly); each has its own
+ * lg_io, volume handle, redo thread, double-write area, cache and checkpointer. Death: the node is
+ * killed (all), or an instance's writes are refused from now on and it is abandoned (one).
  *
- * The model keeps each block's versions with content checksum and place in the thread. After recovery
- * the version found must be one of them, with its content; newer ones may be lost only when their
- * thread died and they were never flushed; and each dead thread must have been cut at one place. */
+ * The model keeps each block's versions with content checksum and place in the thread. After
+ * recovery the version found must be one of them, with its content; newer ones may be lost only
+ * when their thread died and they were never flushed; and each dead thread must have been cut at
+ * one place. */
 #ifndef LG_STORAGE_MODEL_H
 #define LG_STORAGE_MODEL_H
 
@@ -291,7 +292,8 @@ model_change(struct instance *in, lg_mtr *t, lg_buf *b)
             lg_mtr_fill(t, b, off, bytes[0], len);
         }
     }
-    lg_mtr_set_u64(t, b, 32, lg_run_random(in->m->rig.nodes[0].run)); /* never the same content twice */
+    lg_mtr_set_u64(t, b, 32,
+                   lg_run_random(in->m->rig.nodes[0].run)); /* never the same content twice */
 }
 
 static inline lg_status
@@ -485,8 +487,8 @@ model_recover_and_check(void *arg)
     struct model *m = arg;
     m->st = model_instance_mount(m, 0);
     if (m->st == LG_OK)
-        m->st = lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, 0, &m->in[0].clock, NULL,
-                                 &m->stats);
+        m->st =
+            lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, 0, &m->in[0].clock, NULL, &m->stats);
     if (m->st == LG_OK)
         model_check_disk(m, m->in[0].v);
     m->recovered = m->st == LG_OK;
@@ -604,16 +606,16 @@ model_lose_peer(void *arg)
     struct instance *a = &m->in[0], *b = &m->in[1];
     lg_run *run = m->rig.nodes[0].run;
     uint32_t slot = 1;
-    lg_recovery_config cfg = {.run = run,
-                              .volume = a->v,
-                              .dwb = a->dwb,
-                              .cache = a->cache,
-                              .clock = &a->clock,
-                              .threads = &slot,
-                              .thread_count = 1,
-                              .env = {a, model_env_held, model_env_past_image, model_env_written,
-                                      model_env_demand, NULL},
-                              .parallel = 3};
+    lg_recovery_config cfg = {
+        .run = run,
+        .volume = a->v,
+        .dwb = a->dwb,
+        .cache = a->cache,
+        .clock = &a->clock,
+        .threads = &slot,
+        .thread_count = 1,
+        .env = {a, model_env_held, model_env_past_image, model_env_written, model_env_demand, NULL},
+        .parallel = 3};
     for (unsigned i = 0; i < MODEL_LOCKS; i++) {
         while (m->locks[i].busy)
             RIG_OK(lg_waitq_wait(&m->locks[i].q, LG_WAIT_GC_CURRENT_REQUEST, LG_FOREVER, false));

@@ -1,4 +1,5 @@
-/* Crash loops: random mini-transactions, death at any point, recovery, comparison with the model. */
+/* Crash loops: random mini-transactions, death at any point, recovery, comparison with the model.
+ */
 #include "storage_model.h"
 
 static struct model m;

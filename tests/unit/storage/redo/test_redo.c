@@ -9,9 +9,9 @@ struct world {
     lg_volume *v;
     lg_redo *r;
     lg_scn_clock clock;
-    uint32_t appended;   /* records so far */
-    uint32_t durable;    /* of them */
-    uint32_t seen;       /* by a reader */
+    uint32_t appended; /* records so far */
+    uint32_t durable;  /* of them */
+    uint32_t seen;     /* by a reader */
     uint64_t seed;
     bool stop;
     uint32_t pokes;
@@ -50,7 +50,8 @@ static uint32_t
 record_make(uint32_t i, lg_redo_change_header *h, uint8_t *ops)
 {
     uint32_t len = 8 + (i * 7919u) % 3000 / 8 * 8;
-    *h = (lg_redo_change_header){.file = 9, .block = i, .before = i, .after = i + 1, .ops_len = len};
+    *h =
+        (lg_redo_change_header){.file = 9, .block = i, .before = i, .after = i + 1, .ops_len = len};
     memset(ops, (int)(i & 0xFF), len);
     return len;
 }

@@ -283,8 +283,7 @@ fail_nth(const char *point)
         w.block_bytes = 8192;
         rig_open(&w.rig, 9, 2, 64 * MIB);
         rig_node_start(&w.rig, 0);
-        lg_fault_spec spec = {
-            .action = LG_FAULT_RETURN, .status = LG_IO, .skip = n, .count = 1};
+        lg_fault_spec spec = {.action = LG_FAULT_RETURN, .status = LG_IO, .skip = n, .count = 1};
         lg_faults_arm(w.rig.nodes[0].faults, point, &spec);
         CU_ASSERT_FATAL(rig_run(&w.rig, 0, everything_fiber, NULL, 1000 * LG_SEC)); /* no hang */
         uint64_t hits = lg_faults_hits(w.rig.nodes[0].faults, point);
