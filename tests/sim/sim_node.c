@@ -28,7 +28,8 @@ struct sim_instance {
     lg_ckpt *ckpt;
     lg_reconf *reconf;
     lg_recoverer *recoverer;
-    bool working;
+    bool working; /* has begun to open its thread */
+    bool at_work;
     bool local; /* the only node there is: no cluster around it */
 };
 
@@ -95,6 +96,8 @@ peer_down(void *arg, uint32_t node, uint64_t incarnation, lg_status why)
     sim_node_lost_peer(((sim_instance *)arg)->n);
 }
 
+static void begin_work(void *arg);
+
 static void
 on_open(void *arg, uint64_t epoch)
 {
@@ -105,7 +108,10 @@ on_open(void *arg, uint64_t epoch)
     if (in->working)
         return;
     in->working = true;
-    sim_bank_start(n);
+    if (in->local)
+        sim_bank_start(n);
+    else if (lg_run_spawn(n->run, "work", 0, begin_work, in, NULL) != LG_OK)
+        sim_node_give_up(n, "spawn", LG_NO_MEMORY);
 }
 
 static void
@@ -115,25 +121,18 @@ on_failed(void *arg, uint64_t epoch, const char *step, lg_status st)
     sim_node_give_up(((sim_instance *)arg)->n, step, st);
 }
 
-/* Cold: all threads are recovered here. Else the living recover ours: wait for it. */
+/* Cold: all threads are recovered here, before anybody joins. */
 static lg_status
-recover_before(sim_instance *in)
+recover_cold(sim_instance *in)
 {
     sim_node *n = in->n;
-    if (n->cold) {
-        lg_recovery_stats stats;
-        lg_status st = lg_recovery_cold(n->run, in->volume, n->id - 1, &in->clock, NULL, &stats);
-        sim_log(n->w, "node %u cold recovery: %s, %llu blocks", n->id, lg_status_name(st),
-                (unsigned long long)stats.blocks_done);
-        return st;
-    }
-    for (;;) {
-        lg_redo_header h;
-        LG_TRY(lg_redo_header_read(in->volume, n->id - 1, &h));
-        if (h.state != LG_REDO_OPEN)
-            return LG_OK;
-        (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + 20 * LG_MS, LG_WAIT_SLEEP);
-    }
+    lg_recovery_stats stats;
+    if (!n->cold)
+        return LG_OK;
+    lg_status st = lg_recovery_cold(n->run, in->volume, n->id - 1, &in->clock, NULL, &stats);
+    sim_log(n->w, "node %u cold recovery: %s, %llu blocks", n->id, lg_status_name(st),
+            (unsigned long long)stats.blocks_done);
+    return st;
 }
 
 static lg_status
@@ -143,7 +142,15 @@ open_storage(sim_instance *in)
     LG_TRY(lg_io_create(n->run, LG_IO_AUTO, &in->io));
     lg_io_set_write_gate(in->io, write_gate, n);
     LG_TRY(volume_open(in));
-    LG_TRY(recover_before(in));
+    LG_TRY(recover_cold(in));
+    return lg_dwb_create(n->run, in->volume, n->id - 1, &in->dwb);
+}
+
+/* The thread of an earlier life is released by whoever recovers it: the living, after we joined. */
+static lg_status
+open_redo(sim_instance *in)
+{
+    sim_node *n = in->n;
     lg_redo_config rc = {.run = n->run,
                          .volume = in->volume,
                          .thread = n->id - 1,
@@ -151,8 +158,12 @@ open_storage(sim_instance *in)
                          .buffer_bytes = 256 * 1024,
                          .on_broken = redo_broken,
                          .arg = in};
-    LG_TRY(lg_redo_open(&rc, &in->redo));
-    return lg_dwb_create(n->run, in->volume, n->id - 1, &in->dwb);
+    for (;;) {
+        lg_status st = lg_redo_open(&rc, &in->redo);
+        if (st != LG_EXISTS)
+            return st;
+        (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + 10 * LG_MS, LG_WAIT_SLEEP);
+    }
 }
 
 static lg_status
@@ -199,6 +210,13 @@ open_cache(sim_instance *in)
     LG_TRY(lg_buf_cache_create(&bc, &in->cache));
     if (!in->local)
         LG_TRY(lg_cf_attach(in->cf, in->cache));
+    return LG_OK;
+}
+
+static lg_status
+open_ckpt(sim_instance *in)
+{
+    sim_node *n = in->n;
     lg_ckpt_config kc = {.run = n->run,
                          .cache = in->cache,
                          .redo = in->redo,
@@ -236,6 +254,24 @@ open_reconf(sim_instance *in)
     return LG_OK;
 }
 
+/* In a view, everything recovered: our own thread, then the work. */
+static void
+begin_work(void *arg)
+{
+    sim_instance *in = arg;
+    sim_node *n = in->n;
+    lg_status st;
+    LG_CHECK(lg_reconf_wait_done(in->reconf, LG_FOREVER));
+    LG_CHECK(open_redo(in));
+    lg_buf_set_redo(in->cache, in->redo);
+    LG_CHECK(open_ckpt(in));
+    sim_bank_start(n);
+    in->at_work = true;
+    return;
+out:
+    sim_node_give_up(n, "start", st);
+}
+
 static void
 boot_fiber(void *arg)
 {
@@ -246,11 +282,15 @@ boot_fiber(void *arg)
         (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + 5 * LG_MS, LG_WAIT_SLEEP);
     lg_status st;
     LG_CHECK(open_storage(in));
-    if (!in->local)
+    if (in->local) {
+        LG_CHECK(open_redo(in));
+        LG_CHECK(open_cache(in));
+        LG_CHECK(open_ckpt(in));
+    } else {
         LG_CHECK(open_rpc(in));
-    LG_CHECK(open_cache(in));
-    if (!in->local)
+        LG_CHECK(open_cache(in));
         LG_CHECK(open_reconf(in));
+    }
     n->ready = true;
     return;
 out:
@@ -296,7 +336,8 @@ settled(const sim_node *n)
 {
     if (n->inst && n->inst->local)
         return true;
-    return n->inst && n->inst->recoverer && lg_recoverer_pending(n->inst->recoverer) == 0 &&
+    return n->inst && n->inst->at_work && n->inst->recoverer &&
+           lg_recoverer_pending(n->inst->recoverer) == 0 &&
            lg_reconf_open_epoch(n->inst->reconf) == n->w->epoch;
 }
 
@@ -329,11 +370,13 @@ tell_state(sim_world *w)
             at = r.start[k] ? k : at;
         lg_recovery_stats rs;
         lg_recoverer_stats(in->recoverer, &rs);
-        sim_log(w, "node %u: open in %llu; epoch %llu: %s%s; recoverer %u; set %llu done %llu held %llu",
-                i, (unsigned long long)lg_reconf_open_epoch(in->reconf),
-                (unsigned long long)r.epoch, lg_reconf_step_name((lg_reconf_step)at),
-                r.running ? ", running" : "", r.recoverer, (unsigned long long)rs.blocks_in_set,
-                (unsigned long long)rs.blocks_done, (unsigned long long)rs.blocks_held);
+        sim_log(
+            w,
+            "node %u: open in %llu; epoch %llu: %s%s; recoverer %u; set %llu done %llu held %llu",
+            i, (unsigned long long)lg_reconf_open_epoch(in->reconf), (unsigned long long)r.epoch,
+            lg_reconf_step_name((lg_reconf_step)at), r.running ? ", running" : "", r.recoverer,
+            (unsigned long long)rs.blocks_in_set, (unsigned long long)rs.blocks_done,
+            (unsigned long long)rs.blocks_held);
         lg_rpc_peer_info info;
         for (pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);)
             sim_log(w, "  peer %u.%llu %s%s, %u queued, %u credits", info.node,
