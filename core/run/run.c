@@ -8,7 +8,6 @@
 #include <time.h>
 
 #define DEFAULT_STACK_BYTES (256 * 1024)
-#define DEFAULT_SPIN_US     20
 #define SIM_EPOCH_US        1767225600000000ULL /* 2026-01-01, where simulated wall clocks begin */
 #define FAULT_POLL_NS       LG_MS
 
@@ -41,7 +40,7 @@ lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
         lg_sim__run_add(r->sim, r);
     } else {
         lg_run_random_bytes(r, &r->random_state, sizeof r->random_state);
-        st = lg_run__real_init(r, cfg->spin_us ? cfg->spin_us : DEFAULT_SPIN_US);
+        st = lg_run__real_init(r, cfg->spin_us);
     }
     r->now = st == LG_OK ? lg_run__clock(r) : 0;
     if (st == LG_OK)

@@ -47,7 +47,7 @@ typedef struct lg_run_config {
     lg_stats *stats;      /* waits and counters of the instance; may be NULL */
     lg_faults *faults;    /* may be NULL */
     uint32_t stack_bytes; /* default of a fiber's stack; 0 = 256 KiB */
-    uint32_t spin_us;     /* an idle worker spins this long before it sleeps; 0 = 20 */
+    uint32_t spin_us;     /* an idle worker may spin this long before it sleeps; 0: never */
 } lg_run_config;
 
 LG_MUST lg_status lg_run_create(const lg_run_config *cfg, lg_run **ret_run);
