@@ -169,7 +169,9 @@ lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
         lg_status st = LG_PEER_DOWN;
         if (s->cfg.hooks.resolve_remote)
             st = s->cfg.hooks.resolve_remote(s->cfg.hooks.arg, xid, snapshot, ret);
-        if (st == LG_PEER_DOWN)
+        /* the owner answers as of its own present: a bound above our snapshot is of no use */
+        bool vague = st == LG_OK && ret->upper_bound && ret->scn > snapshot;
+        if (st == LG_PEER_DOWN || vague)
             st = status_from_block(s, xid, snapshot, ret);
         LG_TRY(st);
     }

@@ -1,0 +1,273 @@
+/* Reading rows: by id and in sequence, as of a snapshot.
+ *
+ * A row is read in place when the block is here and the row's newest change is visible. Otherwise the
+ * block is copied (built by its holder when it is on another instance) and taken back. */
+#include "heap_internal.h"
+#include <lz4.h>
+
+lg_status
+lg_heap__itl_visible(lg_txn *t, lg_txn_sys *s, const heap_itl *i, lg_scn scn)
+{
+    if (i->xid == LG_XID_NONE || (t && i->xid == lg_txn_xid(t)))
+        return LG_OK;
+    if (i->scn != 0 && i->scn <= scn)
+        return LG_OK;
+    if (i->scn != 0 && !(i->flags & ITL_BOUND))
+        return LG_NOT_VISIBLE;
+    lg_txn_status st;
+    LG_TRY(lg_txn_peek(s, i->xid, scn, &st));
+    if (st.state == LG_XID_COMMITTED)
+        return st.scn <= scn ? LG_OK : LG_NOT_VISIBLE;
+    return st.state == LG_XID_COMMITTING && st.scn <= scn ? LG_WOULD_WAIT : LG_NOT_VISIBLE;
+}
+
+/* The block as the snapshot sees it. LG_NOT_FOUND: it is no heap block. */
+static lg_status
+block_copy(lg_txn *t, lg_segment *g, uint32_t block, const lg_snapshot *snap, uint8_t *frame)
+{
+    lg_txn_sys *s = lg_txn_sys_of(t);
+    lg_buf_cache *c = lg_txn_sys_cache(s);
+    lg_addr addr = {lg_segment_file(g), block};
+    bool current = true;
+    if (lg_txn_may_have_touched(t, addr)) { /* a holder would take our own changes back too */
+        lg_buf *b;
+        LG_TRY(lg_buf_get(c, addr, LG_LATCH_S, &b));
+        memcpy(frame, b->data, lg_buf_block_bytes(c));
+        lg_buf_put(c, b, LG_LATCH_S);
+    } else {
+        LG_TRY(lg_buf_read_copy(c, addr, snap->scn, frame, &current));
+    }
+    if (!hp_is_heap(frame))
+        return LG_NOT_FOUND;
+    lg_stat_inc(lg_run_stats(lg_txn_sys_run(s)), LG_STAT_CONSISTENT_GETS);
+    return current ? lg_heap__cr(s, t, frame, snap) : LG_OK;
+}
+
+static lg_status
+row_of(const hp *p, uint32_t slot, lg_arena *a, heap_content *ret)
+{
+    if (slot >= hp_head(p).nslots)
+        return LG_NOT_FOUND;
+    heap_slot sl = hp_slot(p, slot);
+    if (sl.off == 0)
+        return LG_NOT_FOUND;
+    heap_row r = hp_row(p, sl);
+    if (r.flags & ROW_DELETED)
+        return LG_NOT_FOUND;
+    ret->flags = r.flags & ROW_CONTENT;
+    ret->len = sl.len - ROW_HEAD;
+    ret->bytes = lg_arena_dup(a, p->d + sl.off + ROW_HEAD, ret->len);
+    return LG_OK;
+}
+
+/* Without a copy. LG_RETRY: a copy is needed. LG_WOULD_WAIT: *ret_xid must be settled first. */
+static lg_status
+row_in_place(lg_txn *t, const hp *p, uint32_t slot, const lg_snapshot *snap, lg_arena *a,
+             heap_content *ret, lg_xid *ret_xid)
+{
+    heap_head h = hp_head(p);
+    if (!hp_is_heap(p->d))
+        return LG_NOT_FOUND;
+    if (slot >= h.nslots || hp_slot(p, slot).off == 0)
+        return LG_RETRY; /* it may have been there at the snapshot */
+    heap_row r = hp_row(p, hp_slot(p, slot));
+    if (r.itl == 0) {
+        if (h.evicted_scn > snap->scn)
+            return LG_RETRY;
+    } else {
+        heap_itl i = hp_itl(p, r.itl);
+        if (i.xid == lg_txn_xid(t) && lg_txn_seq(t) > snap->own_seq)
+            return LG_RETRY;
+        lg_status st = lg_heap__itl_visible(t, lg_txn_sys_of(t), &i, snap->scn);
+        *ret_xid = i.xid;
+        if (st != LG_OK)
+            return st == LG_NOT_VISIBLE ? LG_RETRY : st;
+    }
+    return row_of(p, slot, a, ret);
+}
+
+lg_status
+lg_heap__content(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap, lg_arena *a,
+                 heap_content *ret)
+{
+    lg_buf_cache *c = lg_segment_cache(g);
+    lg_addr addr = {lg_segment_file(g), (uint32_t)(id >> 16)};
+    hp p = {.bb = lg_buf_block_bytes(c)};
+    for (;;) {
+        lg_buf *b;
+        lg_xid xid = LG_XID_NONE;
+        lg_status st = lg_buf_try_get(c, addr, LG_LATCH_S, &b);
+        if (st == LG_WOULD_WAIT)
+            break;
+        LG_TRY(st);
+        p.d = b->data;
+        st = row_in_place(t, &p, (uint16_t)id, snap, a, ret, &xid);
+        lg_buf_put(c, b, LG_LATCH_S);
+        if (st == LG_RETRY)
+            break;
+        if (st != LG_WOULD_WAIT)
+            return st;
+        LG_TRY(lg_txn_settle(lg_txn_sys_of(t), xid, snap->scn));
+    }
+    p.d = lg_alloc(p.bb);
+    lg_status st = block_copy(t, g, addr.block, snap, p.d);
+    if (st == LG_OK)
+        st = row_of(&p, (uint16_t)id, a, ret);
+    lg_free(p.d);
+    return st;
+}
+
+lg_status
+lg_heap__expand(lg_segment *g, lg_arena *a, const heap_content *c, const uint8_t **ret_row,
+                uint32_t *ret_len)
+{
+    if (c->flags & ROW_LARGE) {
+        heap_large l;
+        if (c->len != sizeof l)
+            return LG_CORRUPT;
+        memcpy(&l, c->bytes, sizeof l);
+        uint8_t *row = lg_arena_alloc(a, l.raw_len);
+        *ret_row = row;
+        *ret_len = l.raw_len;
+        return lg_heap__large_read(g, &l, row);
+    }
+    if (c->flags & ROW_LZ4) {
+        uint32_t len;
+        if (c->len < 4)
+            return LG_CORRUPT;
+        memcpy(&len, c->bytes, 4);
+        uint8_t *row = lg_arena_alloc(a, len);
+        *ret_row = row;
+        *ret_len = len;
+        return LZ4_decompress_safe((const char *)c->bytes + 4, (char *)row, (int)c->len - 4,
+                                   (int)len) == (int)len
+                   ? LG_OK
+                   : LG_CORRUPT;
+    }
+    *ret_row = c->bytes;
+    *ret_len = c->len;
+    return LG_OK;
+}
+
+static lg_snapshot
+newest(lg_txn *t)
+{
+    lg_buf_cache *c = lg_txn_sys_cache(lg_txn_sys_of(t));
+    return (lg_snapshot){lg_scn_current(lg_buf_clock(c)), UINT32_MAX};
+}
+
+/* A migrated row's piece is versioned on its own, in step with its home. */
+static lg_status
+follow(lg_txn *t, lg_segment *g, const lg_snapshot *snap, lg_arena *a, heap_content *c)
+{
+    if (!(c->flags & ROW_FORWARD))
+        return LG_OK;
+    lg_rowid to;
+    if (c->len != sizeof to)
+        return LG_CORRUPT;
+    memcpy(&to, c->bytes, sizeof to);
+    lg_status st = lg_heap__content(t, g, to, snap, a, c);
+    return st == LG_NOT_FOUND || (st == LG_OK && !(c->flags & ROW_MIGRATED)) ? LG_CORRUPT : st;
+}
+
+lg_status
+lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap, lg_arena *a,
+                  const uint8_t **ret_row, uint32_t *ret_len)
+{
+    lg_snapshot now = newest(t);
+    const lg_snapshot *at = snap ? snap : &now;
+    heap_content c;
+    LG_TRY(lg_heap__content(t, g, id, at, a, &c));
+    if (c.flags & ROW_MIGRATED)
+        return LG_NOT_FOUND; /* no row begins here */
+    LG_TRY(follow(t, g, at, a, &c));
+    return lg_heap__expand(g, a, &c, ret_row, ret_len);
+}
+
+/* ---- sequential scan ---- */
+
+struct lg_heap_scan {
+    lg_txn *t;
+    lg_segment *g;
+    lg_snapshot snap;
+    uint32_t block, last; /* next to read, end */
+    hp page;              /* the block being returned */
+    uint32_t at, slot, nslots;
+    lg_arena *arena;      /* rows that are not in the copy itself */
+};
+
+lg_status
+lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, uint32_t first, uint32_t last,
+                  lg_heap_scan **ret_scan)
+{
+    if (last == 0)
+        LG_TRY(lg_segment_blocks(g, &last));
+    lg_heap_scan *sc = lg_zalloc(sizeof *sc);
+    sc->t = t;
+    sc->g = g;
+    sc->snap = snap ? *snap : newest(t);
+    sc->block = first;
+    sc->last = last;
+    sc->page.bb = lg_buf_block_bytes(lg_segment_cache(g));
+    sc->page.d = lg_alloc(sc->page.bb);
+    sc->arena = lg_arena_create("heap scan", 0);
+    *ret_scan = sc;
+    return LG_OK;
+}
+
+static lg_status
+scan_next_block(lg_heap_scan *sc)
+{
+    while (sc->block < sc->last) {
+        uint32_t block = sc->block++;
+        if (lg_segment_is_meta(sc->g, block))
+            continue;
+        lg_status st = block_copy(sc->t, sc->g, block, &sc->snap, sc->page.d);
+        if (st == LG_NOT_FOUND)
+            continue;
+        LG_TRY(st);
+        sc->at = block;
+        sc->slot = 0;
+        sc->nslots = hp_head(&sc->page).nslots;
+        return LG_OK;
+    }
+    return LG_END;
+}
+
+lg_status
+lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *ret_n)
+{
+    uint32_t n = 0;
+    lg_arena_reset(sc->arena);
+    while (n == 0) {
+        if (sc->slot == sc->nslots)
+            LG_TRY(scan_next_block(sc));
+        while (n < max && sc->slot < sc->nslots) {
+            uint32_t slot = sc->slot++;
+            heap_slot sl = hp_slot(&sc->page, slot);
+            if (sl.off == 0)
+                continue;
+            heap_row r = hp_row(&sc->page, sl);
+            if (r.flags & (ROW_DELETED | ROW_MIGRATED))
+                continue;
+            heap_content c = {r.flags & ROW_CONTENT, sc->page.d + sl.off + ROW_HEAD,
+                              sl.len - ROW_HEAD};
+            LG_TRY(follow(sc->t, sc->g, &sc->snap, sc->arena, &c));
+            rows[n].id = lg_rowid_make(sc->at, (uint16_t)slot);
+            LG_TRY(lg_heap__expand(sc->g, sc->arena, &c, &rows[n].bytes, &rows[n].len));
+            n++;
+        }
+    }
+    *ret_n = n;
+    return LG_OK;
+}
+
+void
+lg_heap_scan_close(lg_heap_scan *sc)
+{
+    if (!sc)
+        return;
+    lg_arena_destroy(sc->arena);
+    lg_free(sc->page.d);
+    lg_free(sc);
+}

@@ -1,0 +1,329 @@
+/* Taking heap records back: for real (rollback) and on copies (consistent read).
+ *
+ * Payload of a record: hu_prior, heap_itl when HU_HAS_ITL, then
+ *     DELETE  the row's stored bytes        UPDATE  {old length, prefix, suffix} u16 and the middle
+ */
+#include "heap_internal.h"
+
+typedef struct hu_parsed {
+    hu_prior prior;
+    heap_itl itl;
+    const uint8_t *body;
+    uint32_t body_len;
+} hu_parsed;
+
+static lg_status
+parse(const lg_undo_rec *rec, const uint8_t *payload, hu_parsed *ret)
+{
+    uint32_t at = sizeof ret->prior;
+    uint32_t need = at + (rec->flags & HU_HAS_ITL ? (uint32_t)sizeof ret->itl : 0);
+    if (rec->len < need)
+        return LG_CORRUPT;
+    memcpy(&ret->prior, payload, sizeof ret->prior);
+    if (rec->flags & HU_HAS_ITL)
+        memcpy(&ret->itl, payload + at, sizeof ret->itl);
+    ret->body = payload + need;
+    ret->body_len = rec->len - need;
+    return LG_OK;
+}
+
+/* The header as it was, as far as the slots it names still mean the same transactions. */
+static heap_row
+prior_header(const hp *p, const lg_undo_rec *rec, const hu_parsed *u, const heap_row *now)
+{
+    heap_row r = u->prior.row;
+    uint32_t k = rec->itl, bit = 1u << (k - 1);
+    bool mine_before = !(rec->flags & HU_HAS_ITL);
+    if (r.itl != 0 && (r.itl > hp_head(p).nitl || hp_itl(p, r.itl).xid != u->prior.itl_xid))
+        r.itl = 0;
+    uint8_t lock_flags = ROW_NOKEY | ROW_STRONG;
+    bool had_x = mine_before && u->prior.row.xlock == k;
+    if (now->xlock == k && !had_x) {
+        r.xlock = 0;
+        r.flags &= (uint8_t)~ROW_NOKEY;
+    } else if (now->xlock != k) {
+        r.xlock = now->xlock;
+        r.flags = (uint8_t)((r.flags & ~ROW_NOKEY) | (now->flags & ROW_NOKEY));
+    }
+    r.share = now->share;
+    if (!mine_before || !(u->prior.row.share & bit))
+        r.share &= ~bit;
+    r.flags = (uint8_t)((r.flags & ~ROW_STRONG) | (now->flags & lock_flags & ROW_STRONG));
+    r.cap = now->cap;
+    return r;
+}
+
+/* Makes slot hold the row. In a real block it always fits where it is (invariant 1). */
+static lg_status
+row_restore(hp *p, uint32_t slot, const heap_row *r, const uint8_t *bytes, uint32_t len)
+{
+    heap_head h = hp_head(p);
+    uint32_t need = ROW_HEAD + len;
+    if (slot < h.nslots) {
+        heap_slot sl = hp_slot(p, slot);
+        if (sl.off != 0 && hp_row(p, sl).cap >= need) {
+            heap_row row = *r;
+            row.cap = hp_row(p, sl).cap;
+            hp_put(p, sl.off, &row, sizeof row);
+            if (len)
+                hp_put(p, sl.off + ROW_HEAD, bytes, len);
+            hp_slot_put(p, slot, (heap_slot){sl.off, (uint16_t)need});
+            return LG_OK;
+        }
+        if (p->m)
+            return LG_CORRUPT;
+        if (sl.off != 0) {
+            hp_slot_put(p, slot, (heap_slot){0, 0});
+            h.nfree++;
+            hp_head_put(p, &h);
+        }
+    } else if (p->m) {
+        return LG_CORRUPT;
+    }
+    for (int pass = 0;; pass++) {
+        h = hp_head(p);
+        uint32_t more = slot < h.nslots ? 0 : (slot + 1 - h.nslots) * (uint32_t)sizeof(heap_slot);
+        if (hp_gap(p) >= need + more)
+            break;
+        if (pass == 1)
+            return LG_SNAPSHOT_TOO_OLD;
+        lg_heap__compact(p, NULL);
+    }
+    while (h.nslots <= slot) {
+        h.nslots++;
+        h.nfree++;
+        hp_head_put(p, &h);
+        hp_slot_put(p, h.nslots - 1u, (heap_slot){0, 0});
+    }
+    uint32_t off = lg_heap__place(p, r, bytes, len, need);
+    hp_slot_put(p, slot, (heap_slot){(uint16_t)off, (uint16_t)need});
+    h = hp_head(p);
+    h.nfree--;
+    hp_head_put(p, &h);
+    return LG_OK;
+}
+
+static void
+insert_undo(hp *p, uint32_t slot)
+{
+    heap_slot sl = hp_slot(p, slot);
+    heap_row r = hp_row(p, sl);
+    heap_head h = hp_head(p);
+    hp_slot_put(p, slot, (heap_slot){0, 0});
+    h.nfree++;
+    if (sl.off == h.data_low)
+        h.data_low = (uint16_t)(h.data_low + r.cap);
+    hp_head_put(p, &h);
+}
+
+/* The old bytes from the present ones and the record. */
+static lg_status
+update_undo(hp *p, const lg_undo_rec *rec, const hu_parsed *u, heap_slot sl, const heap_row *row)
+{
+    uint16_t v[3];
+    if (u->body_len < sizeof v)
+        return LG_CORRUPT;
+    memcpy(v, u->body, sizeof v);
+    uint32_t len = v[0], prefix = v[1], suffix = v[2], now_len = sl.len - ROW_HEAD;
+    if (prefix + suffix > len || prefix + suffix > now_len ||
+        u->body_len != sizeof v + len - prefix - suffix)
+        return LG_CORRUPT;
+    uint8_t *old = lg_alloc(len + 1);
+    const uint8_t *now = p->d + sl.off + ROW_HEAD;
+    memcpy(old, now, prefix);
+    memcpy(old + prefix, u->body + sizeof v, len - prefix - suffix);
+    memcpy(old + len - suffix, now + now_len - suffix, suffix);
+    lg_status st = row_restore(p, rec->slot, row, old, len);
+    lg_free(old);
+    return st;
+}
+
+static lg_status
+rec_undo(hp *p, const lg_undo_rec *rec, const uint8_t *payload)
+{
+    hu_parsed u;
+    LG_TRY(parse(rec, payload, &u));
+    heap_head h = hp_head(p);
+    if (rec->itl == 0 || rec->itl > h.nitl || hp_itl(p, rec->itl).xid != rec->xid)
+        return LG_CORRUPT;
+    heap_slot sl = rec->slot < h.nslots ? hp_slot(p, rec->slot) : (heap_slot){0, 0};
+    if (sl.off == 0 && rec->op != HU_DELETE && !(rec->op == HU_LOCK && !p->m))
+        return LG_CORRUPT;
+    heap_row now = sl.off ? hp_row(p, sl) : (heap_row){0};
+    heap_row row = prior_header(p, rec, &u, &now);
+    switch (rec->op) {
+    case HU_INSERT:
+        insert_undo(p, rec->slot);
+        break;
+    case HU_DELETE:
+        LG_TRY(row_restore(p, rec->slot, &row, u.body, u.body_len));
+        break;
+    case HU_UPDATE:
+        LG_TRY(update_undo(p, rec, &u, sl, &row));
+        break;
+    case HU_LOCK:
+        if (sl.off != 0) {
+            row.itl = now.itl;
+            row.flags = (uint8_t)((now.flags & ROW_CONTENT) | (now.flags & ROW_DELETED) |
+                                  (row.flags & (ROW_NOKEY | ROW_STRONG)));
+            hp_put(p, sl.off, &row, sizeof row);
+        }
+        break;
+    default:
+        return LG_CORRUPT;
+    }
+    heap_itl itl = hp_itl(p, rec->itl);
+    if (rec->flags & HU_HAS_ITL)
+        itl = u.itl;
+    else
+        itl.uptr = rec->prev_block;
+    hp_itl_put(p, rec->itl, &itl);
+    return LG_OK;
+}
+
+/* ---- for real ---- */
+
+/* A chain that only the version being taken back refers to. */
+static bool
+large_of(const hp *p, const lg_undo_rec *rec, heap_large *ret)
+{
+    if (rec->op != HU_INSERT && rec->op != HU_UPDATE)
+        return false;
+    heap_slot sl = hp_slot(p, rec->slot);
+    if (sl.off == 0 || !(hp_row(p, sl).flags & ROW_LARGE) || sl.len < ROW_HEAD + sizeof *ret)
+        return false;
+    memcpy(ret, p->d + sl.off + ROW_HEAD, sizeof *ret);
+    return true;
+}
+
+lg_status
+lg_heap__apply(const lg_undo_apply *a)
+{
+    lg_txn_sys *s = lg_txn_sys_of(a->txn);
+    lg_buf_cache *c = lg_txn_sys_cache(s);
+    lg_mtr m;
+    hp p = {.m = &m, .bb = lg_buf_block_bytes(c)};
+    lg_buf *table;
+    lg_status st;
+    for (;;) {
+        lg_mtr_begin(&m, c);
+        st = lg_mtr_get(&m, (lg_addr){a->rec->file, a->rec->block}, LG_LATCH_X, 0, &p.b);
+        if (st == LG_OK)
+            st = lg_txn_undo_done_get(a, &m, &table);
+        if (st == LG_OK)
+            break;
+        if (st != LG_RETRY) {
+            lg_mtr_abort(&m);
+            return st;
+        }
+        LG_TRY(lg_mtr_restart(&m));
+    }
+    p.d = p.b->data;
+    heap_large old, now;
+    bool had = large_of(&p, a->rec, &old);
+    st = rec_undo(&p, a->rec, a->payload);
+    if (st != LG_OK) {
+        LG_ASSERT(!m.changed); /* a block that contradicts its undo: stop before it spreads */
+        lg_mtr_abort(&m);
+        return st;
+    }
+    bool has = a->rec->op == HU_UPDATE && large_of(&p, a->rec, &now);
+    lg_txn_undo_done(a, &m, table);
+    lg_mtr_commit(&m, NULL);
+    if (had && !(has && memcmp(&old, &now, sizeof old) == 0)) {
+        lg_segment *g;
+        LG_TRY(lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g));
+        LG_TRY(lg_heap__large_free(g, &old));
+    }
+    return LG_OK;
+}
+
+void
+lg_heap__mark(lg_txn_sys *s, lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn)
+{
+    (void)s;
+    hp p = {.m = m, .b = b, .d = b->data, .bb = 0};
+    heap_head h = hp_head(&p);
+    for (uint32_t k = 1; k <= h.nitl; k++) {
+        heap_itl i = hp_itl(&p, k);
+        if (i.xid != xid)
+            continue;
+        i.scn = scn;
+        i.flags = 0;
+        hp_itl_put(&p, k, &i);
+        return;
+    }
+}
+
+/* ---- copies ---- */
+
+/* The newest change in the copy that the snapshot does not see. LG_END: there is none. */
+static lg_status
+newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_rec *ret,
+              uint8_t *payload)
+{
+    lg_undo *undo = lg_txn_sys_undo(s);
+    uint32_t unseen = 0, best_k = 0;
+    heap_head h = hp_head(p);
+    lg_version best = 0;
+    for (uint32_t k = 1; k <= h.nitl; k++) {
+        heap_itl i = hp_itl(p, k);
+        lg_undo_rec rec;
+        if (i.xid == LG_XID_NONE || i.uptr == 0)
+            continue;
+        bool own = t && i.xid == lg_txn_xid(t);
+        if (own) {
+            if (lg_txn_seq(t) <= snap->own_seq)
+                continue;
+        } else {
+            lg_status st = lg_heap__itl_visible(t, s, &i, snap->scn);
+            if (st == LG_WOULD_WAIT) {
+                LG_TRY(lg_txn_settle(s, i.xid, snap->scn));
+                k--; /* look again */
+                continue;
+            }
+            if (st == LG_OK)
+                continue;
+            if (st != LG_NOT_VISIBLE)
+                return st;
+        }
+        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, &rec, payload));
+        if (own && rec.seq <= snap->own_seq)
+            continue;
+        unseen++;
+        if (best_k == 0 || rec.version > best) {
+            best = rec.version;
+            best_k = k;
+            *ret = rec;
+        }
+    }
+    if (unseen == 0)
+        return LG_END;
+    if (unseen > 1) { /* the payload read last may be another's */
+        heap_itl i = hp_itl(p, best_k);
+        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, ret, payload));
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
+{
+    lg_buf_cache *c = lg_txn_sys_cache(s);
+    hp p = {.d = frame, .bb = lg_buf_block_bytes(c)};
+    uint8_t *payload = NULL;
+    lg_status st;
+    for (;;) {
+        lg_undo_rec rec;
+        if (!payload)
+            payload = lg_alloc(p.bb);
+        st = newest_unseen(s, t, &p, snap, &rec, payload);
+        if (st == LG_OK)
+            st = rec_undo(&p, &rec, payload);
+        if (st != LG_OK)
+            break;
+    }
+    lg_free(payload);
+    lg_stat_inc(lg_run_stats(lg_txn_sys_run(s)), LG_STAT_CR_BLOCKS_CREATED);
+    return st == LG_END ? LG_OK : st;
+}
