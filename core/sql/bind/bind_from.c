@@ -270,7 +270,7 @@ bind_range_var(lg_level *l, const lg_ast_range_var *rv, lg_rte **ret)
         LG_TRY(lg_bind__open(b, rv, lock_for(l, alias), &rel));
         if (rel->kind == LG_REL_INDEX)
             return lg_bind__error(b, rv->h.loc, "42809", "\"%s\" is an index", rel->name);
-        if (rel->kind == LG_REL_VIEW)
+        if (rel->kind == LG_REL_VIEW && !rel->virtual_rel)
             LG_TRY(bind_view(l, rel, rv->alias, ret));
         else
             *ret = lg_bind__relation_rte(b, rel, rv->alias, lock_for(l, alias));

@@ -1,0 +1,16 @@
+/* Tables and indexes in memory behind lg_access, for tests of everything above storage: one
+ * session, no rollback, no concurrency. And a runner of SQL texts over them. */
+#ifndef LG_SQL_MEMORY_H
+#define LG_SQL_MEMORY_H
+
+#include "exec.h"
+
+typedef struct sqlm sqlm;
+
+/* Runs fn in a fiber of a real worker with a bootstrapped catalog. */
+void sqlm_with(void (*fn)(sqlm *m));
+/* Runs the statements; the result as psql -At would print it: rows, tags, "ERROR:  state message".
+ * Lives until the next call. */
+const char *sqlm_run(sqlm *m, const char *sql);
+
+#endif
