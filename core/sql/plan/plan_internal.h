@@ -140,6 +140,8 @@ void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
 /* --- plan_pullup.c --- */
 void lg_plan__pull_up_sublinks(lg_pq *pq);
 void lg_plan__pull_up_subqueries(lg_pq *pq);
+/* min and max of an indexed column become the first row of an index scan. */
+void lg_plan__minmax(lg_pq *pq);
 
 /* --- plan_path.c --- */
 void lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_item *order,
@@ -169,7 +171,8 @@ LG_MUST lg_status lg_plan__rte(lg_pq *pq, uint32_t rte, lg_item *it);
 /* --- plan_modify.c --- */
 LG_MUST lg_status lg_plan__insert(lg_pq *pq, lg_node **ret);
 LG_MUST lg_status lg_plan__change(lg_pq *pq, lg_node **ret);
-LG_MUST lg_status lg_plan__lock_rows(lg_pq *pq, lg_built *b);
+/* sorted: b's rows are in ORDER BY's order already. */
+LG_MUST lg_status lg_plan__lock_rows(lg_pq *pq, lg_built *b, bool sorted);
 /* The row layout that locking and changing need: the whole rows of `rtes`, each followed by its
  * ctid, then every other column that was built. ret_base: slot of each first column. */
 void lg_plan__row_layout(lg_pq *pq, lg_built *b, const uint32_t *rtes, uint32_t n,

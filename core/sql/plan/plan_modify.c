@@ -96,7 +96,7 @@ sort_below(lg_pq *pq, lg_built *b)
 }
 
 lg_status
-lg_plan__lock_rows(lg_pq *pq, lg_built *b)
+lg_plan__lock_rows(lg_pq *pq, lg_built *b, bool sorted)
 {
     lg_query *q = pq->q;
     lg_planner *p = pq->p;
@@ -105,7 +105,7 @@ lg_plan__lock_rows(lg_pq *pq, lg_built *b)
     for (uint32_t i = 0; i < q->nmarks; i++)
         rtes[i] = q->marks[i].rte;
     lg_plan__row_layout(pq, b, rtes, q->nmarks, base);
-    if (q->nsort)
+    if (q->nsort && !sorted)
         b->node = sort_below(pq, b);
     lg_node *n = lg_plan__node(p, LG_NODE_LOCK_ROWS);
     n->left = b->node;

@@ -343,6 +343,7 @@ lg_plan__prepare(lg_pq *pq)
 {
     lg_query *q = pq->q;
     lg_plan__pull_up_subqueries(pq);
+    lg_plan__minmax(pq);
     lg_plan__pull_up_sublinks(pq);
     pq->needed = LG_NEWN(pq->p->a, bool *, q->nrtes + 1);
     for (uint32_t i = 0; i < q->nrtes; i++)

@@ -516,3 +516,107 @@ lg_plan__pull_up_subqueries(lg_pq *pq)
         if (q->rtes[i]->kind == LG_RTE_SUBQUERY)
             pull_up_one(pq->p, q, i);
 }
+
+/* ---- min and max ---- */
+
+static bool
+leads_an_index(const lg_relation *r, int16_t attno)
+{
+    for (uint16_t i = 0; i < r->nindexes; i++)
+        if (r->indexes[i]->valid && r->indexes[i]->attnum[0] == attno &&
+            !r->indexes[i]->predicate_sql)
+            return true;
+    return false;
+}
+
+typedef struct minmax {
+    lg_planner *p;
+    const lg_query *q;
+    bool ok;
+    bool any;
+} minmax;
+
+static bool
+check_minmax(const lg_expr *e, void *arg)
+{
+    minmax *m = arg;
+    if (e->kind == LG_EX_AGG) {
+        const lg_expr *v = e->nargs == 1 ? e->args[0] : NULL;
+        m->any = true;
+        if (!v || v->kind != LG_EX_VAR || v->var.up || v->var.attno <= 0 || e->agg.filter ||
+            e->agg.norder || e->agg.up || !lg_agg_sort_operator(e->agg.func->oid) ||
+            !leads_an_index(m->q->rtes[v->var.rte]->rel, v->var.attno))
+            m->ok = false;
+        return false;
+    }
+    if (e->kind == LG_EX_VAR || e->kind == LG_EX_SUBLINK)
+        m->ok = false;
+    return lg_expr_walk(e, check_minmax, m);
+}
+
+/* (SELECT v FROM the relation WHERE the conditions AND v IS NOT NULL ORDER BY v LIMIT 1): one level
+ * down, so references outward grow by one. */
+static lg_expr *
+first_row(minmax *m, const lg_expr *agg)
+{
+    lg_arena *a = m->p->a;
+    lg_query *s = lg_arena_dup(a, m->q, sizeof *s);
+    const lg_expr *v = agg->args[0];
+    const lg_operator *op = lg_operator_get(lg_agg_sort_operator(agg->agg.func->oid));
+    bool desc = op->oid == lg_type_gt_operator(v->type);
+    lg_expr *not_null = lg_expr_new(a, LG_EX_IS_NULL, LG_T_BOOL, 1);
+    not_null->args[0] = (lg_expr *)(uintptr_t)v;
+    not_null->negated = true;
+    s->where = lg_expr_and(a, s->where, not_null);
+    s->grouped = s->has_aggs = false;
+    s->ntargets = 1;
+    s->targets = LG_NEW(a, lg_target);
+    s->targets[0] = (lg_target){.expr = (lg_expr *)(uintptr_t)v, .name = "v", .ref = 1};
+    s->nsort = 1;
+    s->sort = LG_NEW(a, lg_sort_item);
+    s->sort[0] = (lg_sort_item){.ref = 1,
+                                .eq = lg_operator_get(lg_type_eq_operator(v->type)),
+                                .lt = op,
+                                .desc = desc,
+                                .nulls_first = desc};
+    s->limit = lg_expr_const(a, LG_T_INT8, lg_datum_int8(1), false);
+    lg_expr *link = lg_expr_new(a, LG_EX_SUBLINK, agg->type, 0);
+    link->typmod = agg->typmod;
+    link->collation = agg->collation;
+    link->sublink.link = LG_SUBLINK_EXPR;
+    link->sublink.query = s;
+    return link;
+}
+
+static lg_expr *
+replace_minmax(lg_expr *e, void *arg)
+{
+    minmax *m = arg;
+    if (e->kind == LG_EX_AGG)
+        return first_row(m, e);
+    return lg_expr_mutate(m->p->a, e, replace_minmax, m);
+}
+
+void
+lg_plan__minmax(lg_pq *pq)
+{
+    lg_query *q = pq->q;
+    refs where = refs_of(q->where);
+    if (q->cmd != LG_CMD_SELECT || !q->has_aggs || q->ngroup || q->having || q->setop || q->nctes ||
+        q->nsort || q->ndistinct || !q->from || q->from->is_join || where.outer || where.further)
+        return;
+    const lg_rte *r = q->rtes[q->from->rte];
+    if (r->kind != LG_RTE_RELATION || r->rel->virtual_rel || lg_plan__rel_pages(r->rel) < 4)
+        return;
+    minmax m = {pq->p, lg_arena_dup(pq->p->a, q, sizeof *q), true, false};
+    for (uint32_t i = 0; i < q->ntargets; i++)
+        check_minmax(q->targets[i].expr, &m);
+    if (!m.ok || !m.any)
+        return;
+    for (uint32_t i = 0; i < q->ntargets; i++)
+        q->targets[i].expr = replace_minmax(q->targets[i].expr, &m);
+    q->from = NULL;
+    q->where = NULL;
+    q->grouped = q->has_aggs = false;
+    q->has_sublinks = true;
+}

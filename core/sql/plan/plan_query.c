@@ -756,11 +756,11 @@ order_and_limit(lg_pq *pq, lg_node *n, bool sorted)
 
 /* FOR UPDATE: whole rows travel up to LOCK_ROWS; targets are computed after it. */
 static lg_status
-plan_locking(lg_pq *pq, lg_built *b, lg_node **ret)
+plan_locking(lg_pq *pq, lg_built *b, bool sorted, lg_node **ret)
 {
     lg_query *q = pq->q;
     lg_planner *p = pq->p;
-    LG_TRY(lg_plan__lock_rows(pq, b));
+    LG_TRY(lg_plan__lock_rows(pq, b, sorted));
     lg_node *n = add_limit(pq, b->node, NULL);
     lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
     lg_outcol *cols = LG_NEWN(p->a, lg_outcol, q->ntargets + 1);
@@ -792,7 +792,7 @@ plan_select(lg_pq *pq, lg_node **ret)
     LG_TRY(lg_plan__from(pq, q->sort, plain ? q->nsort : 0, &b, &sorted));
     sorted = sorted && q->nsort;
     if (q->nmarks)
-        return plan_locking(pq, &b, ret);
+        return plan_locking(pq, &b, sorted, ret);
     lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
     lg_node *n = b.node;
     if (q->grouped) {

@@ -154,6 +154,17 @@ LG_TEST(test_plan__above_joins)
             "LockRows\n  Index Scan using t_pkey on t [Index Cond: (id = 1)]\n");
 }
 
+LG_TEST(test_plan__min_max_and_queues)
+{
+    plan_is("select max(id) + 1, min(a) from t", "Result\n");
+    plan_is("select max(id), sum(a) from t", "Aggregate\n  Seq Scan on t\n");
+    plan_is("select max(id) from t where a > 5", "Result\n");
+    plan_is("select * from t where a = 5 order by b limit 1 for update skip locked",
+            "Limit\n  LockRows\n    Index Scan using t_a_b on t [Index Cond: (a = 5)]\n");
+    plan_is("select * from t order by n limit 1 for update",
+            "Limit\n  LockRows\n    Sort [Sort Key: n]\n      Seq Scan on t\n");
+}
+
 LG_TEST(test_plan__changes)
 {
     plan_is("insert into t (id, a) values ($1, 2)", "Insert on t\n  Result\n");
