@@ -180,6 +180,27 @@ virtual_fetch(lg_xnode *s, lg_xbatch **ret)
     return done(s, n, ret);
 }
 
+/* ---- sequences: one row {last_value, log_cnt, is_called} ---- */
+
+static lg_status
+sequence_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    lg_seq_state state;
+    if (sc->done)
+        return LG_END;
+    sc->done = true;
+    LG_TRY(lg_cat_sequence_read(s->x->es->cat, sc->rel->oid, &state));
+    if (!s->in.cap)
+        scan_batch_grow(s, 1);
+    const lg_datum v[3] = {lg_datum_int8(state.last_value), lg_datum_int8(0), state.is_called};
+    for (uint32_t i = 0; i < 3; i++)
+        if (sc->vecs[i])
+            lg_vector_set(sc->vecs[i], 0, v[i], false);
+    s->in.sys[-LG_SYSCOL_CTID]->v[0] = 1;
+    return done(s, 1, ret);
+}
+
 /* ---- sequential ---- */
 
 static lg_status
@@ -188,6 +209,8 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     struct scan *sc = s->state;
     if (sc->rel->virtual_rel)
         return virtual_fetch(s, ret);
+    if (sc->rel->kind == LG_REL_SEQUENCE)
+        return sequence_fetch(s, ret);
     lg_exec *x = s->x;
     if (!sc->open) {
         if (!sc->rel->storage.file)

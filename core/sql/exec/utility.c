@@ -428,6 +428,7 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_COPY_STMT: return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
     case LG_AST_ALTER_TABLE_STMT: return lg_ddl_alter_table(u, lg_ast_as(stmt, alter_table_stmt));
     case LG_AST_RENAME_STMT: return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
+    case LG_AST_EXPLAIN_STMT: return lg_util_explain(u, lg_ast_as(stmt, explain_stmt));
     case LG_AST_LOCK_STMT: return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT: return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
     default: return LG_UNSUPPORTED;
