@@ -52,8 +52,8 @@ wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
     if (o)
         LG_TRY(lg_ges_txn_wait_begin(o, xid, node));
     lg_status st = lg_cf_txn_wait(in->cf, node, xid, deadline);
-    if (o && (o = find_owner(in, waiter)))
-        lg_ges_txn_wait_end(o);
+    if (o)
+        lg_ges_txn_wait_end(o); /* the waiting session is this fiber's: it is still there */
     if (st == LG_PEER_DOWN || st == LG_STALE_EPOCH || st == LG_NOT_FOUND)
         return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
     return st;

@@ -190,7 +190,7 @@ lg_session_owner_of(lg_session_server *srv, uint64_t xid)
     LG_LIST_FOREACH(it, &srv->sessions)
     {
         lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
-        if (lg_session__xid(s) == xid)
+        if (xid != LG_XID_NONE && lg_session__xid(s) == xid)
             return &s->owner;
     }
     return NULL;
