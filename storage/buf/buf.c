@@ -269,6 +269,7 @@ make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
 lg_status
 lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new, lg_buf **ret_buf)
 {
+    LG_DEBUG_ASSERT(lg_fiber_latches_held() == 0);
     if (__builtin_expect(lg_buf_try_get(c, addr, latch, ret_buf) == LG_OK, 1))
         return LG_OK;
     LG_ASSERT(lg_fiber_latches_held() == 0);

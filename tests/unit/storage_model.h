@@ -62,6 +62,7 @@ struct model {
     lg_recovery_stats stats;
     uint64_t checked;
     bool recovered;
+    uint64_t repaired;
     lg_status st;
     bool quiet;
 };
@@ -489,6 +490,7 @@ model_recover_and_check(void *arg)
     if (m->st == LG_OK)
         m->st =
             lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, 0, &m->in[0].clock, NULL, &m->stats);
+    m->repaired += m->stats.repaired;
     if (m->st == LG_OK)
         model_check_disk(m, m->in[0].v);
     m->recovered = m->st == LG_OK;

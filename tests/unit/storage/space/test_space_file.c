@@ -278,7 +278,7 @@ static void
 fail_nth(const char *point)
 {
     uint64_t n = 0;
-    for (;; n += n < 40 ? 1 : 7) {
+    for (;; n += n < 15 ? 1 : 11) {
         memset(&w, 0, sizeof w);
         w.block_bytes = 8192;
         rig_open(&w.rig, 9, 2, 64 * MIB);
