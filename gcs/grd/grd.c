@@ -490,6 +490,8 @@ entry_reset(entry *e, uint64_t alive)
     if (e->x && !(alive & BIT(e->x)))
         e->x = 0;
     e->s &= alive;
+    if (!e->x && !e->s)
+        e->claimed = 0; /* its holder is dead: recovery starts from an older image */
     for (uint32_t i = e->pi_count; i-- > 0;)
         if (!(alive & BIT(e->pi[i].node)))
             e->pi[i] = e->pi[--e->pi_count];
