@@ -15,6 +15,27 @@ relation_name(void *arg, lg_oid oid)
     return lg_arena_printf(c->arena, "%u", oid);
 }
 
+/* Pretty texts have no parentheses around the whole. */
+static const char *
+without_parentheses(lg_arena *a, const char *s)
+{
+    size_t n = strlen(s);
+    int depth = 0;
+    if (n < 2 || s[0] != '(' || s[n - 1] != ')')
+        return s;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '\'') { /* a literal */
+            for (i++; i < n && s[i] != '\''; i++)
+                ;
+            continue;
+        }
+        depth += s[i] == '(' ? 1 : s[i] == ')' ? -1 : 0;
+        if (depth == 0 && i + 1 < n)
+            return s;
+    }
+    return lg_arena_strndup(a, s + 1, n - 2);
+}
+
 /* A stored expression as PostgreSQL prints it: bound again, with the names of today. What cannot be
  * bound is shown as it is stored. */
 static lg_status
@@ -40,13 +61,15 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
     lg_bind_fini(&b);
     if (st != LG_OK)
         *ret = stored;
+    else if (pretty)
+        *ret = without_parentheses(c->arena, *ret);
     return st == LG_CANCELED || st == LG_SHUTDOWN ? st : LG_OK;
 }
 
 lg_status
 lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel, const char **ret_text)
 {
-    return expression_text(c, stored, LG_PLACE_CHECK, rel, false, ret_text);
+    return expression_text(c, stored, LG_PLACE_USING, rel, false, ret_text);
 }
 
 static lg_datum
@@ -63,7 +86,7 @@ fn_pg_get_expr(lg_call *c)
         if (st != LG_OK)
             return lg_fx_fail(c, st);
     }
-    lg_status st = expression_text(c, text, LG_PLACE_CHECK, rel, pretty, &text);
+    lg_status st = expression_text(c, text, LG_PLACE_USING, rel, pretty, &text);
     lg_relation_unref(rel);
     return st == LG_OK ? lg_fx_text(c, text) : lg_fx_fail(c, st);
 }
@@ -80,7 +103,7 @@ key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pret
         nth = (uint16_t)(nth + (ix->attnum[k] == 0));
     const char *text = "";
     if (nth < ix->nexprs &&
-        expression_text(c, ix->exprs[nth], LG_PLACE_CHECK, rel, pretty, &text) == LG_OK) {
+        expression_text(c, ix->exprs[nth], LG_PLACE_USING, rel, pretty, &text) == LG_OK) {
         /* a plain function call stands bare, anything else in parentheses */
         size_t n = strlen(text);
         bool call = n && text[n - 1] == ')' && text[0] != '(' && strchr(text, '(') &&

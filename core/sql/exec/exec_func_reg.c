@@ -328,7 +328,8 @@ fn_regclassout(lg_call *c)
 {
     const char *name = NULL;
     lg_oid oid = lg_oid_of(c->args[0]);
-    return out(c, oid ? lg_fx_relation_name(c, oid, false, &name) : LG_OK, name);
+    lg_status st = oid ? lg_fx_relation_name(c, oid, false, &name) : LG_OK;
+    return out(c, st, name);
 }
 
 static lg_datum

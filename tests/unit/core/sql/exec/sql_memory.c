@@ -432,6 +432,29 @@ sink(void *arg, const lg_batch *b)
 }
 
 static lg_status
+copy_start(void *arg, bool in, bool binary, uint32_t ncols)
+{
+    (void)arg;
+    (void)binary;
+    (void)ncols;
+    return in ? LG_UNSUPPORTED : LG_OK;
+}
+
+static lg_status
+copy_out(void *arg, const char *data, size_t len)
+{
+    lg_strbuf_append(&((sqlm *)arg)->out, data, len);
+    return LG_OK;
+}
+
+static lg_status
+copy_end(void *arg)
+{
+    (void)arg;
+    return LG_OK;
+}
+
+static lg_status
 run_query(sqlm *m, const char *sql, lg_ast *stmt, char *tag)
 {
     lg_bind b;
@@ -527,6 +550,10 @@ fiber(void *arg)
                               .env = &m->env,
                               .err = &m->err,
                               .snapshot = (const struct lg_snapshot *)m};
+    m->es.arg = m;
+    m->es.copy_start = copy_start;
+    m->es.copy_out = copy_out;
+    m->es.copy_end = copy_end;
     m->fn(m);
     lg_cat_destroy(m->cat);
     lg_ges_owner_fini(&m->owner);

@@ -34,3 +34,35 @@ LG_TEST(test_sql__file_in_environment)
     if (getenv("LG_SQL_FILE"))
         sqlm_with(run_file);
 }
+
+static const struct {
+    const char *sql, *expected;
+} cases[] = {
+#define SQL(sql, expected) {sql, expected},
+#include "sql_cases.def"
+#undef SQL
+};
+
+static uint32_t next_case;
+
+/* Up to the next "--". */
+static void
+run_cases(sqlm *m)
+{
+    for (; next_case < sizeof cases / sizeof *cases; next_case++) {
+        const char *sql = cases[next_case].sql;
+        if (strcmp(sql, "--") == 0)
+            return;
+        const char *got = sqlm_run(m, sql);
+        if (strcmp(got, cases[next_case].expected) != 0) {
+            printf("  %s\n  got: %s  PostgreSQL: %s", sql, got, cases[next_case].expected);
+            CU_FAIL("differs from PostgreSQL");
+        }
+    }
+}
+
+LG_TEST(test_sql__agrees_with_postgresql)
+{
+    for (next_case = 0; next_case < sizeof cases / sizeof *cases; next_case++)
+        sqlm_with(run_cases);
+}
