@@ -133,6 +133,12 @@ fixture_init(fixture *f)
     t->pages = 1000;
     tc_index(&f->cat, t, 20011, "t_pkey", true, 1, (int16_t[]){1});
     tc_index(&f->cat, t, 20012, "t_a_b", false, 2, (int16_t[]){2, 3});
+    static const char *const lower[] = {"lower(b)"};
+    tc_index(&f->cat, t, 20015, "t_lower", false, 1, (int16_t[]){3});
+    lg_index *ix = (lg_index *)(uintptr_t)t->indexes[t->nindexes - 1];
+    ix->attnum[0] = 0;
+    ix->exprs = lower;
+    ix->nexprs = 1;
     tc_index(&f->cat, u, 20013, "u_pkey", true, 1, (int16_t[]){1});
     tc_index(&f->cat, u, 20014, "u_t_id", false, 1, (int16_t[]){2});
 }

@@ -279,18 +279,33 @@ encodable(lg_oid k, lg_oid v)
            (oid_like(k) && oid_like(v));
 }
 
+/* An index with its expression keys bound over the entry. */
+typedef struct keyed {
+    const lg_index *ix;
+    uint32_t rte;
+    lg_expr *expr[LG_INDEX_MAX_KEYS]; /* NULL: a column */
+} keyed;
+
+/* Is e the value of that key? */
+static bool
+is_key(const keyed *k, uint16_t key, const lg_expr *e)
+{
+    if (k->ix->attnum[key])
+        return is_column(e, k->rte, k->ix->attnum[key]);
+    return k->expr[key] &&
+           (lg_expr_equal(e, k->expr[key]) || lg_expr_equal(strip(e), strip(k->expr[key])));
+}
+
 /* Does the conjunct restrict key `key` of the index? Fills *c. */
 static bool
-match_cond(const lg_index *ix, uint16_t key, uint32_t rte, lg_expr *q, const bool *usable,
-           lg_index_cond *c)
+match_cond(const keyed *kx, uint16_t key, lg_expr *q, const bool *usable, lg_index_cond *c)
 {
-    int16_t att = ix->attnum[key];
+    const lg_index *ix = kx->ix;
+    uint32_t rte = kx->rte;
     lg_oid kt = ix->key[key].type;
     const lg_opclass *oc = lg_opclass_get(ix->opclass[key]);
-    if (!att)
-        return false;
     *c = (lg_index_cond){.key = key, .qual = q};
-    if (q->kind == LG_EX_IS_NULL && is_column(q->args[0], rte, att)) {
+    if (q->kind == LG_EX_IS_NULL && is_key(kx, key, q->args[0])) {
         c->op = q->negated ? LG_COND_NOT_NULL : LG_COND_IS_NULL;
         return !q->negated;
     }
@@ -298,7 +313,7 @@ match_cond(const lg_index *ix, uint16_t key, uint32_t rte, lg_expr *q, const boo
         oc = lg_opclass_default(LG_AM_BTREE, kt);
     if (!oc)
         return false;
-    if (q->kind == LG_EX_ARRAY_OP && q->use_or && q->func.op && is_column(q->args[0], rte, att) &&
+    if (q->kind == LG_EX_ARRAY_OP && q->use_or && q->func.op && is_key(kx, key, q->args[0]) &&
         is_outside(q->args[1], rte, usable) && lg_amop_strategy(oc->family, q->func.op->oid) == 3) {
         const lg_type *t = lg_type_get(q->args[1]->type);
         c->op = LG_COND_ANY;
@@ -310,9 +325,9 @@ match_cond(const lg_index *ix, uint16_t key, uint32_t rte, lg_expr *q, const boo
         return false;
     const lg_operator *op = q->func.op;
     lg_expr *v = NULL;
-    if (is_column(q->args[0], rte, att)) {
+    if (is_key(kx, key, q->args[0])) {
         v = q->args[1];
-    } else if (is_column(q->args[1], rte, att) && op->commutator) {
+    } else if (is_key(kx, key, q->args[1]) && op->commutator) {
         v = q->args[0];
         op = lg_operator_get(op->commutator);
     }
@@ -372,10 +387,31 @@ predicate_holds(lg_pq *pq, const lg_rte *rte, uint32_t rte_index, const lg_index
     return true;
 }
 
-static uint32_t
-collect_conds(const lg_index *ix, uint32_t rte, lg_expr *const *quals, uint32_t nquals,
-              const bool *usable, lg_index_cond *conds, bool *used, bool *ret_unique)
+/* Expression keys; one that does not bind any more simply matches nothing. */
+static void
+bind_keys(lg_pq *pq, const lg_rte *rte, keyed *k)
 {
+    lg_bind *b = pq->p->b;
+    uint16_t at = 0;
+    for (uint16_t key = 0; k->ix->nexprs && key < k->ix->nkeys; key++) {
+        lg_expr *e;
+        lg_error saved = *b->err;
+        if (k->ix->attnum[key] || at >= k->ix->nexprs)
+            continue;
+        if (lg_bind_expr_text(b, k->ix->exprs[at++], LG_PLACE_USING, rte->rel, 0, -1, &e)) {
+            *b->err = saved;
+            continue;
+        }
+        retarget r = {pq->p->a, k->rte};
+        k->expr[key] = to_entry(lg_plan__fold(pq->p, e), &r);
+    }
+}
+
+static uint32_t
+collect_conds(const keyed *kx, lg_expr *const *quals, uint32_t nquals, const bool *usable,
+              lg_index_cond *conds, bool *used, bool *ret_unique)
+{
+    const lg_index *ix = kx->ix;
     uint32_t n = 0;
     uint16_t eq_keys = 0;
     bool all_eq = true;
@@ -384,7 +420,7 @@ collect_conds(const lg_index *ix, uint32_t rte, lg_expr *const *quals, uint32_t 
         for (int pass = 0; pass < 2 && !eq; pass++)
             for (uint32_t i = 0; i < nquals && !eq; i++) {
                 lg_index_cond c;
-                if (used[i] || !match_cond(ix, key, rte, quals[i], usable, &c))
+                if (used[i] || !match_cond(kx, key, quals[i], usable, &c))
                     continue;
                 bool is_eq = c.op == LG_COND_EQ || c.op == LG_COND_ANY || c.op == LG_COND_IS_NULL;
                 if (pass == 0 && !is_eq)
@@ -487,7 +523,9 @@ make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_ex
     bool unique;
     if (!ix->valid || !predicate_holds(pq, rte, it->rte, ix, quals, nquals))
         return NULL;
-    uint32_t n = collect_conds(ix, it->rte, quals, nquals, usable, conds, used, &unique);
+    keyed kx = {.ix = ix, .rte = it->rte};
+    bind_keys(pq, rte, &kx);
+    uint32_t n = collect_conds(&kx, quals, nquals, usable, conds, used, &unique);
     lg_path *p = LG_NEW(pl->a, lg_path);
     p->kind = LG_PATH_SCAN;
     p->item = item;

@@ -66,6 +66,8 @@ LG_TEST(test_plan__single_table)
     plan_is("select * from t where 5 < id and n = 2", NULL);
     plan_is("select * from t where ctid = '(0,1)'",
             "Tid Scan on t [TID Cond: (ctid = '(0,1)'::tid)]\n");
+    plan_is("select a from t where lower(b) = 'x'",
+            "Index Scan using t_lower on t [Index Cond: (lower(b) = 'x'::text)]\n");
     plan_is("select * from t order by n", "Sort [Sort Key: n]\n  Seq Scan on t\n");
 }
 
