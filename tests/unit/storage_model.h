@@ -375,6 +375,102 @@ model_workers_start(struct instance *in, uint32_t n)
     }
 }
 
+/* ---- files come and go beside it ---- */
+
+static inline lg_status
+model_file_step(struct instance *in, uint32_t *files, uint32_t *count)
+{
+    struct instance *peer = model_peer(in);
+    uint32_t pick = *count ? rnd(in) % *count : 0, file;
+    switch (rnd(in) % 3) {
+    case 0:
+        if (*count == 8)
+            return LG_OK;
+        LG_TRY(lg_space_file_create(in->cache, rnd(in) % 3, &file));
+        files[(*count)++] = file;
+        return LG_OK;
+    case 1:
+        return *count ? lg_space_file_extend(in->cache, files[pick], 1 + rnd(in) % 2, NULL) : LG_OK;
+    default:
+        if (*count == 0)
+            return LG_OK;
+        file = files[pick];
+        files[pick] = files[--*count];
+        if (peer)
+            LG_TRY(lg_buf_drop_file(peer->cache, file));
+        return lg_space_file_drop(in->cache, file);
+    }
+}
+
+static inline void
+model_filer(void *arg)
+{
+    struct instance *in = arg;
+    uint32_t files[8], count = 0;
+    while (!in->stop && !in->fenced) {
+        lg_status st = model_file_step(in, files, &count);
+        if (st != LG_OK && st != LG_DISK_FULL)
+            break;
+        if (lg_fiber_sleep_until(lg_run_now_ns(in->m->rig.nodes[0].run) + rnd(in) % LG_MS * 4,
+                                 LG_WAIT_SLEEP) != LG_OK)
+            break;
+    }
+    in->workers--;
+}
+
+static inline const uint8_t *
+model_meta(lg_volume *v, lg_addr a, uint8_t *image)
+{
+    lg_volume_place p;
+    lg_addr none;
+    RIG_OK(lg_volume_locate(v, a, &p, &none));
+    RIG_OK(lg_volume_read_block(v, &p, a, image));
+    return image;
+}
+
+static inline uint32_t
+model_u32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* An AU belongs to one file at most, and then its bit is set. */
+static inline void
+model_check_files(lg_volume *v)
+{
+    static uint8_t owner[4][64];
+    uint8_t *image = lg_io_buf_alloc(8192), *bits = lg_io_buf_alloc(8192);
+    memset(owner, 0, sizeof owner);
+    uint32_t next = model_u32(model_meta(v, lg_vol_header_addr(), image) + LG_VOL_META_OFFSET + 12);
+    for (uint32_t f = 1; f < next; f++) {
+        uint32_t off;
+        lg_addr table = lg_vol_table_addr(v, f, &off);
+        uint32_t entry = model_u32(model_meta(v, table, image) + off);
+        CU_ASSERT(entry != 0);
+        if (entry == 0 || entry == LG_VOL_TABLE_DROPPED)
+            continue;
+        uint32_t root = (entry & ~LG_VOL_TABLE_DROPPING) - 1;
+        model_meta(v, lg_vol_map_addr(v, root), image);
+        model_meta(v, lg_vol_mapbits_addr(v, root), bits);
+        CU_ASSERT(lg_vol_bits_test(bits, root));
+        CU_ASSERT_EQUAL(model_u32(image + LG_VOL_META_OFFSET + 4), f);
+        uint32_t count = model_u32(image + LG_VOL_META_OFFSET + 8);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t e;
+            memcpy(&e, image + lg_vol_root_au_offset(8192, i), 8);
+            lg_au au = lg_vol_au_decode(e);
+            CU_ASSERT_FATAL(au.disk < 4 && au.au < 64);
+            CU_ASSERT(!owner[au.disk][au.au]++);
+            model_meta(v, lg_vol_aubits_addr(v, au.disk, au.au), bits);
+            CU_ASSERT(lg_vol_bits_test(bits, au.au));
+        }
+    }
+    lg_free(image);
+    lg_free(bits);
+}
+
 /* ---- the check ---- */
 
 struct model_cut {
@@ -491,8 +587,10 @@ model_recover_and_check(void *arg)
         m->st =
             lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, 0, &m->in[0].clock, NULL, &m->stats);
     m->repaired += m->stats.repaired;
-    if (m->st == LG_OK)
+    if (m->st == LG_OK) {
         model_check_disk(m, m->in[0].v);
+        model_check_files(m->in[0].v);
+    }
     m->recovered = m->st == LG_OK;
 }
 
@@ -509,6 +607,8 @@ model_start(void *arg)
     for (uint32_t i = 0; i < m->count; i++) {
         m->dead[i] = false;
         model_workers_start(&m->in[i], 4);
+        m->in[i].workers++;
+        RIG_OK(lg_run_spawn(m->rig.nodes[0].run, "filer", 0, model_filer, &m->in[i], NULL));
     }
 }
 
