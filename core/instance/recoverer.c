@@ -3,10 +3,12 @@
 
 #include "assert.h"
 #include "mem.h"
+#include "waitq.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define SETTLE_LIMIT (30 * LG_SEC)
+#define STALE_EVERY  (10 * LG_MS)
 
 struct lg_recoverer {
     lg_recoverer_config cfg;
@@ -63,23 +65,110 @@ env_held(void *arg, lg_addr addr)
     return found && r->held[found - r->set];
 }
 
+/* ---- what waits for other members ----
+ *
+ * A member that is lost while we wait for it would hold the script up for ever: the newer view that
+ * tells of its loss is taken only when this step returns. So such waits are done by a task, a fiber
+ * of its own, and given up as soon as a newer view is there. A task given up ends by itself once
+ * the newer epoch has aborted what it waits for; it owns what it touches. */
+
+struct task {
+    lg_recoverer *r;
+    lg_status (*fn)(struct task *t);
+    uint64_t epoch;
+    lg_waitq over;
+    bool finished;
+    bool abandoned;
+    lg_status st;
+    lg_addr addr;
+    lg_version version;
+    uint8_t *image;      /* owned; past_image_task */
+    lg_cf_block *blocks; /* owned; filter_task */
+    bool *held;
+    uint32_t count;
+};
+
+static void
+task_free(struct task *t)
+{
+    lg_free(t->image);
+    lg_free(t->blocks);
+    lg_free(t->held);
+    lg_free(t);
+}
+
+static void
+task_fiber(void *arg)
+{
+    struct task *t = arg;
+    t->st = t->fn(t);
+    t->finished = true;
+    if (t->abandoned)
+        task_free(t);
+    else
+        (void)lg_waitq_wake_all(&t->over);
+}
+
+static struct task *
+task_new(lg_recoverer *r, lg_status (*fn)(struct task *t))
+{
+    struct task *t = lg_zalloc(sizeof *t);
+    t->r = r;
+    t->fn = fn;
+    t->epoch = r->epoch;
+    lg_waitq_init(&t->over);
+    return t;
+}
+
+/* LG_STALE_EPOCH: given up, t is gone. Else t is the caller's. */
+static lg_status
+task_run(struct task *t)
+{
+    lg_recoverer *r = t->r;
+    LG_TRY(lg_run_spawn(r->cfg.run, "recovery task", 0, task_fiber, t, NULL));
+    while (!t->finished) {
+        lg_time until = lg_run_now_exact_ns(r->cfg.run) + STALE_EVERY;
+        (void)!lg_waitq_wait(&t->over, LG_WAIT_GC_RECOVERY, until, false);
+        if (!t->finished && lg_reconf_stale(r->cfg.reconf, t->epoch)) {
+            t->abandoned = true;
+            return LG_STALE_EPOCH;
+        }
+    }
+    return LG_OK;
+}
+
 /* The newest surviving image comes here with the mode: nobody else can have the block meanwhile, it
  * is closed. */
 static lg_status
-env_past_image(void *arg, lg_addr addr, void *ret_image)
+past_image_task(struct task *t)
 {
-    lg_recoverer *r = arg;
+    lg_recoverer *r = t->r;
     lg_buf_cache *c = r->cfg.cache;
     lg_buf *b;
     lg_cf_recovery_begin(r->cfg.cf);
-    lg_status st = lg_buf_get(c, addr, LG_LATCH_X, &b);
+    lg_status st = lg_buf_get(c, t->addr, LG_LATCH_X, &b);
     if (st == LG_OK) {
-        memcpy(ret_image, b->data, lg_buf_block_bytes(c));
-        lg_block_seal(ret_image, lg_buf_block_bytes(c));
+        memcpy(t->image, b->data, lg_buf_block_bytes(c));
+        lg_block_seal(t->image, lg_buf_block_bytes(c));
         lg_buf_put(c, b, LG_LATCH_X);
     }
     lg_cf_recovery_end(r->cfg.cf);
     return st == LG_CORRUPT || st == LG_INVALID ? LG_NOT_FOUND : st;
+}
+
+static lg_status
+env_past_image(void *arg, lg_addr addr, void *ret_image)
+{
+    lg_recoverer *r = arg;
+    struct task *t = task_new(r, past_image_task);
+    t->addr = addr;
+    t->image = lg_io_buf_alloc(lg_buf_block_bytes(r->cfg.cache));
+    LG_TRY(task_run(t));
+    lg_status st = t->st;
+    if (st == LG_OK)
+        memcpy(ret_image, t->image, lg_buf_block_bytes(r->cfg.cache));
+    task_free(t);
+    return st;
 }
 
 /* The disk has the recovered block (and the buffer that its image came through): past images may
@@ -92,12 +181,44 @@ env_written(void *arg, lg_addr addr, lg_version version)
     co.ops->written(co.self, addr, version);
 }
 
+static lg_status
+write_task(struct task *t)
+{
+    return lg_cf_write_through(t->r->cfg.cf, t->addr, t->version);
+}
+
 static void
 env_demand_write(void *arg, lg_addr addr, lg_version version)
 {
-    lg_recoverer *r = arg;
+    struct task *t = task_new(arg, write_task);
+    t->addr = addr;
+    t->version = version;
     /* Settling waits until it is on disk, and asks again. */
-    (void)!lg_cf_write_through(r->cfg.cf, addr, version);
+    if (task_run(t) == LG_OK)
+        task_free(t);
+}
+
+static lg_status
+filter_task(struct task *t)
+{
+    return lg_cf_recovery_filter(t->r->cfg.cf, t->blocks, t->count, t->held);
+}
+
+/* Fills r->held. */
+static lg_status
+ask_who_holds(lg_recoverer *r)
+{
+    struct task *t = task_new(r, filter_task);
+    t->count = r->count;
+    t->blocks = lg_alloc(sizeof *t->blocks * r->count);
+    memcpy(t->blocks, r->set, sizeof *t->blocks * r->count);
+    t->held = lg_zalloc(r->count);
+    LG_TRY(task_run(t));
+    lg_status st = t->st;
+    if (st == LG_OK)
+        memcpy(r->held, t->held, r->count);
+    task_free(t);
+    return st;
 }
 
 static bool
@@ -167,7 +288,7 @@ close_set(lg_recoverer *r)
         return LG_OK;
     qsort(r->set, r->count, sizeof *r->set, compare);
     r->held = lg_zalloc(r->count);
-    LG_TRY(lg_cf_recovery_filter(r->cfg.cf, r->set, r->count, r->held));
+    LG_TRY(ask_who_holds(r));
     lg_cf_block *closed = lg_alloc(sizeof *closed * r->count);
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->count; i++)
