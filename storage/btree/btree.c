@@ -53,7 +53,7 @@ lg_btree_init(lg_segment *g)
 /* What an entry with an equal key means to an insert by t. LG_OK: nothing; LG_DUPLICATE_KEY;
  * LG_IN_DOUBT; LG_WOULD_WAIT: its transaction must be resolved first (out.xid). */
 static lg_status
-judge(lg_txn *t, const lg_btree__entry *e, lg_btree_out *out)
+judge(lg_txn *t, const lg_btree__entry *e, lg_scn now, lg_btree_out *out)
 {
     lg_txn_status s;
     lg_txn_sys *sys = lg_txn_sys_of(t);
@@ -62,8 +62,7 @@ judge(lg_txn *t, const lg_btree__entry *e, lg_btree_out *out)
     out->xid = e->ref;
     if (e->ref == LG_XID_NONE || e->ref == lg_txn_xid(t))
         return marked ? LG_OK : LG_DUPLICATE_KEY;
-    lg_txn_forget_active(sys, e->ref);
-    lg_status st = lg_txn_peek(sys, e->ref, LG_SCN_MAX, &s);
+    lg_status st = lg_txn_peek(sys, e->ref, now, &s);
     if (st != LG_OK)
         return st;
     if (s.state == LG_XID_ACTIVE || s.state == LG_XID_COMMITTING || s.state == LG_XID_ABORTED)
@@ -74,7 +73,7 @@ judge(lg_txn *t, const lg_btree__entry *e, lg_btree_out *out)
 /* Looks at all entries with the key, from a leaf latched X in m on to the right. */
 static lg_status
 scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, uint32_t len,
-           lg_btree_out *out)
+           lg_scn now, lg_btree_out *out)
 {
     lg_btree__key from = {key, len, 0};
     uint32_t i = lg_btree__find(b->data, &from);
@@ -84,7 +83,7 @@ scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, u
             const lg_btree__entry *e = lg_btree__entry_at(b->data, i);
             if (e->len != len || memcmp(e->key, key, len) != 0)
                 return LG_NOT_FOUND;
-            lg_status st = judge(t, e, out);
+            lg_status st = judge(t, e, now, out);
             if (st != LG_OK)
                 return st;
         }
@@ -104,10 +103,12 @@ unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t l
     lg_btree__key from = {key, len, 0};
     uint32_t block;
     lg_buf *b;
+    /* fixed: what a peer answers stays good while we look again; the wait asks for the present */
+    lg_scn now = lg_scn_current(lg_buf_clock(lg_segment_cache(g)));
     LG_TRY(lg_btree__descend(g, &from, 0, &block));
     for (;;) {
         LG_TRY(lg_btree__latch(g, m, &from, 0, &block, &b));
-        lg_status st = scan_equal(t, g, m, b, key, len, out);
+        lg_status st = scan_equal(t, g, m, b, key, len, now, out);
         if (st == LG_NOT_FOUND)
             return st;
         if (st == LG_RETRY) {
@@ -120,7 +121,7 @@ unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t l
         if (st != LG_WOULD_WAIT)
             return st;
         lg_txn_status s;
-        LG_TRY(lg_txn_resolve(lg_txn_sys_of(t), out->xid, LG_SCN_MAX, &s));
+        LG_TRY(lg_txn_resolve(lg_txn_sys_of(t), out->xid, now, &s));
     }
 }
 

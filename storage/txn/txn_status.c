@@ -161,6 +161,9 @@ status_from_block(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret
 lg_status
 lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 {
+    lg_scn as_of = lg_scn_current(s->clock); /* of the question: an answer may be older than its arrival */
+    if (snapshot < as_of)
+        as_of = snapshot;
     if (lg_txn__seg_find(s, lg_xid_useg(xid))) {
         LG_TRY(lg_txn_status_local(s, xid, snapshot, ret));
     } else {
@@ -181,7 +184,7 @@ lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
             return LG_OK;
         keep.state = LG_XID_ACTIVE; /* for this snapshot and older ones */
     }
-    lg_txn__cache_put(s, xid, &keep, snapshot);
+    lg_txn__cache_put(s, xid, &keep, as_of);
     return LG_OK;
 }
 
