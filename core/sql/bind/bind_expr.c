@@ -129,7 +129,8 @@ int32_t
 lg_bind__expr_loc(const lg_expr *e)
 {
     int32_t at = -1;
-    leftmost(e, &at);
+    if (e)
+        leftmost(e, &at);
     return at;
 }
 
