@@ -52,6 +52,7 @@ typedef struct lg_access_ops {
                            const uint8_t **ret_row, size_t *ret_len);
     /* LG_OK; LG_UPDATED / LG_DELETED: changed since the snapshot (LG_UPDATED from row_lock: it is
      * locked all the same; from row_update and row_delete: nothing was done);
+     * LG_EXISTS (row_lock): locked; this transaction itself made or changed it after the snapshot;
      * LG_WOULD_WAIT: LG_WAIT_SKIP; LG_LOCK_NOT_AVAILABLE: LG_WAIT_ERROR; LG_DEADLOCK, ... */
     lg_status (*row_lock)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
                           const lg_rel_storage *st, lg_tid tid, lg_row_lockmode mode,

@@ -117,6 +117,8 @@ row_lock(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg
     for (;;) {
         lg_heap_out out = {0};
         lg_status r = lg_heap_row_lock(txn, g, tid, snap, (lg_heap_lock)mode, &out);
+        if (r == LG_UPDATED && out.self)
+            return LG_EXISTS;
         if (r != LG_IN_DOUBT)
             return r;
         if (wait == LG_WAIT_SKIP)

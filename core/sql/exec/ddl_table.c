@@ -469,6 +469,42 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
     return LG_OK;
 }
 
+/* ---- REINDEX: new segments, filled from the table ---- */
+
+static lg_status
+reindex_one(lg_util *u, lg_oid table, lg_oid index)
+{
+    lg_relation *r;
+    LG_TRY(lg_ddl_open_oid(u, table, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+    const lg_index *ix = lg_relation_index(r, index);
+    lg_status st = ix ? new_segment(u, index, LG_SEG_BTREE, &ix->storage) : LG_OK;
+    lg_relation_unref(r);
+    LG_TRY(st);
+    return lg_ddl_index_build(u, table, index);
+}
+
+lg_status
+lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s)
+{
+    lg_relation *r;
+    snprintf(u->tag, LG_TAG_MAX, "REINDEX");
+    if (!s->relation)
+        return lg_error_set(u->err, "0A000", "REINDEX of this kind of object is not supported");
+    LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, false, &r));
+    lg_status st = lg_ddl_check_owner(u, r);
+    if (st == LG_OK && r->kind == LG_REL_INDEX) {
+        lg_oid table;
+        st = lg_cat_index_table(u->cat, r->oid, &table);
+        if (st == LG_OK)
+            st = reindex_one(u, table, r->oid);
+    } else {
+        for (uint16_t i = 0; i < r->nindexes && st == LG_OK; i++)
+            st = reindex_one(u, r->oid, r->indexes[i]->oid);
+    }
+    lg_relation_unref(r);
+    return st;
+}
+
 /* ---- schemas and views ---- */
 
 lg_status

@@ -114,7 +114,7 @@ lock_newest(lg_xnode *s, lg_tid tid, lg_row_lockmode mode)
         acc->ops->row_lock(acc->arg, txn, NULL, &m->target.rel->storage, tid, mode, LG_WAIT_BLOCK);
     if (st == LG_NOT_FOUND)
         st = LG_DELETED;
-    if (st != LG_UPDATED)
+    if (st != LG_UPDATED && st != LG_EXISTS)
         LG_TRY(st);
     st = acc->ops->row_fetch(acc->arg, txn, NULL, &m->target.rel->storage, tid, m->row, &row, &len);
     if (st == LG_NOT_FOUND)
@@ -237,6 +237,18 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
     lg_datum *proposed = lg_arena_dup(m->row, m->values, n * sizeof *proposed);
     uint8_t *proposed_nulls = lg_arena_dup(m->row, m->nulls, n);
     lg_status st;
+    const lg_access *acc = m->target.acc;
+    st = acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
+                            &m->target.rel->storage, tid, LG_ROW_UPDATE, LG_WAIT_BLOCK);
+    if (st == LG_EXISTS) {
+        st = lg_error_set(s->x->es->err, "21000",
+                          "ON CONFLICT DO UPDATE command cannot affect row a second time");
+        lg_error_hint(s->x->es->err, "Ensure that no rows proposed for insertion within the same "
+                                     "command have duplicate constrained values.");
+        return st;
+    }
+    if (st < 0)
+        return st;
     if (s->x->es->repeatable_read) { /* a row the snapshot does not see must not be changed */
         const uint8_t *row;
         size_t len;
@@ -331,7 +343,7 @@ lock_all(lg_xnode *s, lg_xstore *rows, bool *ret_restart)
         lg_status st = acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
                                           &m->target.rel->storage, tid, LG_ROW_UPDATE,
                                           LG_WAIT_BLOCK);
-        if (st == LG_OK)
+        if (st == LG_OK || st == LG_EXISTS)
             continue;
         if (st != LG_UPDATED && st != LG_DELETED)
             return st;
@@ -508,12 +520,15 @@ lock_one(lg_xnode *s, uint32_t row, bool *ret_changed)
                                                               : LG_WAIT_BLOCK;
         lg_status st = acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
                                           &mk->rel->storage, tid, lock_modes[mk->strength], wait);
+        bool own = st == LG_EXISTS;
+        if (own)
+            st = LG_UPDATED;
         if (st == LG_WOULD_WAIT)
             return LG_NOT_VISIBLE;
         if (st == LG_LOCK_NOT_AVAILABLE && wait == LG_WAIT_ERROR)
             return lg_error_set(s->x->es->err, "55P03",
                                 "could not obtain lock on row in relation \"%s\"", mk->rel->name);
-        if ((st == LG_UPDATED || st == LG_DELETED) && s->x->es->repeatable_read)
+        if ((st == LG_UPDATED || st == LG_DELETED) && s->x->es->repeatable_read && !own)
             return serialization(s, st == LG_DELETED);
         if (st == LG_DELETED || st == LG_NOT_FOUND)
             return LG_NOT_VISIBLE;

@@ -316,7 +316,7 @@ key_exists(lg_xtarget *t, lg_arena *a, const lg_relation *rel, const lg_index *i
                     st = LG_END;
                     break;
                 }
-                if (st != LG_OK)
+                if (st != LG_OK && st != LG_EXISTS)
                     break;
             }
             *ret = true;

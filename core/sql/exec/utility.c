@@ -412,6 +412,7 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_INDEX_STMT: return lg_ddl_create_index(u, lg_ast_as(stmt, index_stmt));
     case LG_AST_DROP_STMT: return lg_ddl_drop(u, lg_ast_as(stmt, drop_stmt));
     case LG_AST_TRUNCATE_STMT: return lg_ddl_truncate(u, lg_ast_as(stmt, truncate_stmt));
+    case LG_AST_REINDEX_STMT: return lg_ddl_reindex(u, lg_ast_as(stmt, reindex_stmt));
     case LG_AST_CREATE_SEQ_STMT:
         return lg_ddl_create_sequence(u, lg_ast_as(stmt, create_seq_stmt));
     case LG_AST_ALTER_SEQ_STMT: return lg_ddl_alter_sequence(u, lg_ast_as(stmt, alter_seq_stmt));
