@@ -80,7 +80,7 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
 {
     if (st == LG_CANCELED && s->cancel_reason == LG_CANCEL_STATEMENT_TIMEOUT)
         (void)lg_error_set(&s->err, "57014", "canceling statement due to statement timeout");
-    else if (st == LG_TIMEOUT)
+    else if (st == LG_TIMEOUT || (st == LG_LOCK_NOT_AVAILABLE && !s->err.set))
         (void)lg_error_set(&s->err, "55P03", "canceling statement due to lock timeout");
     lg_error_from_status(&s->err, st);
     lg_pgwire_send_error(&s->out, severity, &s->err);

@@ -102,6 +102,10 @@ lg_session__txn_statement(lg_session *s)
 {
     if (s->txn_state == LG_SESSION_TXN_NONE)
         LG_TRY(begin(s, LG_SESSION_TXN_IMPLICIT));
+    int64_t lock_timeout_ms = lg_settings_int(s->settings, LG_SETTING_lock_timeout);
+    lg_txn_set_lock_deadline(s->txn, lock_timeout_ms > 0 ? lg_run_now_exact_ns(s->server->cfg.run) +
+                                                               (uint64_t)lock_timeout_ms * LG_MS
+                                                         : LG_FOREVER);
     s->es.repeatable_read = repeatable(s);
     s->es.read_only = lg_settings_bool(s->settings, LG_SETTING_transaction_read_only);
     if (!s->es.repeatable_read || !s->have_snapshot) {

@@ -444,6 +444,10 @@ lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG
         return do_close(s, lg_ast_as(stmt, close_portal_stmt)->portalname, tag);
     case LG_AST_DISCARD_STMT:
         return do_discard(s, lg_ast_as(stmt, discard_stmt)->target, tag);
+    case LG_AST_LOCK_STMT:
+        if (s->txn_state != LG_SESSION_TXN_BLOCK)
+            return lg_error_set(&s->err, "25P01", "LOCK TABLE can only be used in transaction blocks");
+        return LG_UNSUPPORTED; /* the executor's */
     case LG_AST_LISTEN_STMT:
     case LG_AST_NOTIFY_STMT:
     case LG_AST_UNLISTEN_STMT:

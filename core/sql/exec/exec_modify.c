@@ -564,9 +564,9 @@ lockrows_fetch(lg_xnode *s, lg_xbatch **ret)
             if (st == LG_NOT_VISIBLE)
                 continue;
             LG_TRY(st);
-            if (!changed) {
+            if (!changed) { /* one at a time: a LIMIT above must not have more rows locked */
                 l->sel[n++] = (uint16_t)row;
-                continue;
+                break;
             }
             if (s->plan->lock.restart)
                 return serialization(s, false);
