@@ -269,7 +269,8 @@ lg_instance__catalog_create(lg_instance *in)
                             .access = lg_access_storage(in->txns),
                             .ges = in->ges};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
-    return lg_exec_views_register(in->catalog);
+    LG_TRY(lg_exec_views_register(in->catalog));
+    return lg_session_views_register(in->catalog);
 }
 
 static lg_status

@@ -88,4 +88,7 @@ uint32_t lg_session_count(const lg_session_server *s);
 /* Visits sessions: *pos starts at 0. False at the end. */
 bool lg_session_next(lg_session_server *s, uint32_t *pos, lg_session_info *ret_info);
 
+/* pg_settings. Once per catalog, before it is opened. */
+LG_MUST lg_status lg_session_views_register(lg_catalog *cat);
+
 #endif

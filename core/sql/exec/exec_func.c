@@ -503,6 +503,13 @@ fn_pg_column_size(lg_call *c)
     return lg_datum_int4((int32_t)(n ? n : t ? t->size : 8));
 }
 
+/* All storage is the volume's: tablespaces have no place of their own. */
+static lg_datum
+fn_pg_tablespace_location(lg_call *c)
+{
+    return lg_fx_text(c, "");
+}
+
 /* --- descriptions --- */
 
 static lg_datum
@@ -724,6 +731,7 @@ static const lg_fx_entry list[] = {
     {"pg_indexes_size", fn_pg_indexes_size},
     {"pg_total_relation_size", fn_pg_total_relation_size},
     {"pg_column_size", fn_pg_column_size},
+    {"pg_tablespace_location", fn_pg_tablespace_location},
     {"col_description", fn_col_description},
     {"obj_description", fn_obj_description},
     {"shobj_description", fn_shobj_description},
