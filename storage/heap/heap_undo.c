@@ -196,6 +196,23 @@ large_of(const hp *p, const lg_undo_rec *rec, heap_large *ret)
     return true;
 }
 
+/* The table was dropped meanwhile (a crash came between the drop and the end of the rollback). */
+static lg_status
+apply_to_nothing(const lg_undo_apply *a)
+{
+    lg_mtr m;
+    lg_buf *table;
+    lg_mtr_begin(&m, lg_txn_sys_cache(lg_txn_sys_of(a->txn)));
+    lg_status st = lg_txn_undo_done_get(a, &m, &table);
+    if (st != LG_OK) {
+        lg_mtr_abort(&m);
+        return st;
+    }
+    lg_txn_undo_done(a, &m, table);
+    lg_mtr_commit(&m, NULL);
+    return LG_OK;
+}
+
 lg_status
 lg_heap__apply(const lg_undo_apply *a)
 {
@@ -213,8 +230,9 @@ lg_heap__apply(const lg_undo_apply *a)
         if (st == LG_OK)
             break;
         if (st != LG_RETRY) {
+            bool dropped = st == LG_INVALID && m.block_count == 0;
             lg_mtr_abort(&m);
-            return st;
+            return dropped ? apply_to_nothing(a) : st;
         }
         LG_TRY(lg_mtr_restart(&m));
     }

@@ -502,3 +502,232 @@ LG_TEST(test_heap__abandoned_transactions_are_rolled_back)
     for (uint64_t seed = 11; seed <= 14; seed++)
         run_world(seed, seed % 2 == 0, abandoned);
 }
+
+/* ---- one thing at a time ---- */
+
+static lg_rowid
+insert_small(struct world *w, lg_txn *t, uint32_t row, uint32_t ver)
+{
+    uint8_t buf[64] = {0};
+    uint32_t len = 40;
+    memcpy(buf, &row, 4);
+    memcpy(buf + 4, &ver, 4);
+    memcpy(buf + 8, &len, 4);
+    lg_rowid id;
+    RIG_OK(lg_heap_row_insert(t, w->g, buf, len, &id));
+    return id;
+}
+
+static lg_status
+update_small(struct world *w, lg_txn *t, lg_rowid id, const lg_snapshot *snap, uint32_t ver,
+             lg_heap_out *out)
+{
+    uint8_t buf[64] = {0};
+    uint32_t len = 40;
+    memcpy(buf + 4, &ver, 4);
+    memcpy(buf + 8, &len, 4);
+    return lg_heap_row_update(t, w->g, id, snap, buf, len, false, out);
+}
+
+static lg_status
+fetch_ver(struct world *w, lg_txn *t, lg_rowid id, const lg_snapshot *snap, uint32_t *ret_ver)
+{
+    lg_arena *a = lg_arena_create("test", 0);
+    const uint8_t *bytes;
+    uint32_t len;
+    lg_status st = lg_heap_row_fetch(t, w->g, id, snap, a, &bytes, &len);
+    if (st == LG_OK)
+        memcpy(ret_ver, bytes + 4, 4);
+    lg_arena_destroy(a);
+    return st;
+}
+
+/* PostgreSQL's table of row lock conflicts. */
+static void
+lock_modes(struct world *w)
+{
+    static const bool conflict[4][4] = {
+        {false, false, false, true}, {false, false, true, true}, {false, true, true, true},
+        {true, true, true, true}};
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid id = insert_small(w, t, 0, 1);
+    RIG_OK(lg_txn_commit(t));
+    for (int held = 0; held < 4; held++)
+        for (int want = 0; want < 4; want++) {
+            lg_heap_out out;
+            lg_txn *a = lg_txn_begin(w->txns), *b = lg_txn_begin(w->txns);
+            RIG_OK(lg_heap_row_lock(a, w->g, id, NULL, (lg_heap_lock)held, &out));
+            lg_status st = lg_heap_row_lock(b, w->g, id, NULL, (lg_heap_lock)want, &out);
+            CU_ASSERT_EQUAL(st, conflict[held][want] ? LG_IN_DOUBT : LG_OK);
+            if (st == LG_IN_DOUBT)
+                CU_ASSERT_EQUAL(out.xid, lg_txn_xid(a));
+            RIG_OK(held % 2 ? lg_txn_commit(a) : lg_txn_rollback(a));
+            CU_ASSERT_EQUAL(lg_heap_row_lock(b, w->g, id, NULL, LG_HEAP_UPDATE, &out), LG_OK);
+            RIG_OK(lg_txn_rollback(b));
+        }
+    /* many sharers; a savepoint gives a lock back */
+    lg_txn *many[10];
+    lg_heap_out out;
+    for (int i = 0; i < 10; i++) {
+        many[i] = lg_txn_begin(w->txns);
+        RIG_OK(lg_heap_row_lock(many[i], w->g, id, NULL, LG_HEAP_SHARE, &out));
+    }
+    t = lg_txn_begin(w->txns);
+    for (int i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(update_small(w, t, id, NULL, 2, &out), LG_IN_DOUBT);
+        RIG_OK(lg_txn_commit(many[i]));
+    }
+    lg_txn_savepoint sp;
+    lg_txn_savepoint_take(t, &sp);
+    CU_ASSERT_EQUAL(update_small(w, t, id, NULL, 2, &out), LG_OK);
+    RIG_OK(lg_txn_rollback_to(t, sp));
+    lg_txn *u = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(update_small(w, u, id, NULL, 3, &out), LG_OK);
+    RIG_OK(lg_txn_commit(u));
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__row_locks_conflict_as_in_postgresql)
+{
+    run_world(1, false, lock_modes);
+}
+
+static void
+outcomes(struct world *w)
+{
+    lg_heap_out out;
+    lg_snapshot old, own;
+    uint32_t ver;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1), b = insert_small(w, t, 1, 1);
+    RIG_OK(lg_txn_commit(t));
+    lg_txn *rr = lg_txn_begin(w->txns);
+    lg_txn_snapshot(rr, &old);
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(update_small(w, t, a, NULL, 2, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_delete(t, w->g, b, NULL, &out), LG_OK);
+    RIG_OK(lg_txn_commit(t));
+    CU_ASSERT_EQUAL(update_small(w, rr, a, &old, 3, &out), LG_UPDATED);
+    CU_ASSERT_FALSE(out.self);
+    CU_ASSERT_EQUAL(lg_heap_row_lock(rr, w->g, a, &old, LG_HEAP_UPDATE, &out), LG_UPDATED);
+    CU_ASSERT_EQUAL(update_small(w, rr, b, &old, 3, &out), LG_DELETED);
+    CU_ASSERT_EQUAL(fetch_ver(w, rr, a, &old, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 1);
+    CU_ASSERT_EQUAL(fetch_ver(w, rr, b, &old, &ver), LG_OK);
+    CU_ASSERT_EQUAL(fetch_ver(w, rr, b, NULL, &ver), LG_NOT_FOUND);
+    /* a statement does not see its own changes, and does not change a row twice */
+    lg_txn_snapshot(rr, &own);
+    CU_ASSERT_EQUAL(update_small(w, rr, a, &own, 4, &out), LG_OK);
+    CU_ASSERT_EQUAL(fetch_ver(w, rr, a, &own, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 2);
+    CU_ASSERT_EQUAL(update_small(w, rr, a, &own, 5, &out), LG_UPDATED);
+    CU_ASSERT(out.self);
+    lg_txn_snapshot_refresh_own(rr, &own);
+    CU_ASSERT_EQUAL(fetch_ver(w, rr, a, &own, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 4);
+    RIG_OK(lg_txn_commit(rr));
+}
+
+LG_TEST(test_heap__outcomes_of_writes)
+{
+    run_world(2, false, outcomes);
+}
+
+struct locker {
+    struct world *w;
+    lg_rowid first, second;
+    lg_status st;
+};
+
+static void
+lock_two(void *arg)
+{
+    struct locker *l = arg;
+    lg_heap_out out;
+    lg_txn *t = lg_txn_begin(l->w->txns);
+    RIG_OK(update_small(l->w, t, l->first, NULL, 9, &out));
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(l->w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP);
+    while ((l->st = update_small(l->w, t, l->second, NULL, 9, &out)) == LG_IN_DOUBT) {
+        l->st = lg_txn_wait(t, out.xid);
+        if (l->st != LG_OK)
+            break;
+    }
+    RIG_OK(l->st == LG_OK ? lg_txn_commit(t) : lg_txn_rollback(t));
+    l->w->running--;
+}
+
+static void
+deadlock(struct world *w)
+{
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1), b = insert_small(w, t, 1, 1);
+    lg_rowid c = insert_small(w, t, 2, 1);
+    RIG_OK(lg_txn_commit(t));
+    struct locker l[3] = {{w, a, b, 0}, {w, b, c, 0}, {w, c, a, 0}};
+    w->running = 3;
+    for (int i = 0; i < 3; i++)
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "test", 0, lock_two, &l[i], NULL));
+    while (w->running > 0)
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP);
+    int victims = 0;
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT(l[i].st == LG_OK || l[i].st == LG_DEADLOCK);
+        victims += l[i].st == LG_DEADLOCK;
+    }
+    CU_ASSERT_EQUAL(victims, 1);
+}
+
+LG_TEST(test_heap__deadlock_has_one_victim)
+{
+    for (uint64_t seed = 1; seed < 6; seed++)
+        run_world(seed, false, deadlock);
+}
+
+/* Undo at its limit: old snapshots lose, running transactions do not; the slot history is exact. */
+static void
+undo_limit(struct world *w)
+{
+    lg_heap_out out;
+    lg_snapshot old;
+    uint32_t ver;
+    lg_undo_cfg(w->undo)->retention_ms = 0;
+    lg_undo_cfg(w->undo)->max_bytes = 3u << 20;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1), b = insert_small(w, t, 1, 1);
+    RIG_OK(lg_txn_commit(t));
+    lg_txn *reader = lg_txn_begin(w->txns);
+    lg_txn_snapshot(reader, &old);
+    for (uint32_t i = 2; i < 1500; i++) { /* more than there are slots */
+        t = lg_txn_begin(w->txns);
+        RIG_OK(update_small(w, t, a, NULL, i, &out));
+        RIG_OK(lg_txn_commit(t));
+    }
+    CU_ASSERT_EQUAL(fetch_ver(w, reader, a, &old, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 1);
+    lg_status st = LG_OK;
+    for (int i = 0; i < 40000 && st != LG_SNAPSHOT_TOO_OLD; i++) {
+        t = lg_txn_begin(w->txns);
+        for (uint32_t k = 0; k < 20; k++)
+            RIG_OK(update_small(w, t, a, NULL, k + 10, &out));
+        RIG_OK(lg_txn_commit(t));
+        if (i % 100 == 0)
+            st = fetch_ver(w, reader, a, &old, &ver);
+    }
+    CU_ASSERT_EQUAL(st, LG_SNAPSHOT_TOO_OLD);
+    RIG_OK(lg_txn_commit(reader));
+    t = lg_txn_begin(w->txns);
+    while ((st = update_small(w, t, b, NULL, 7, &out)) == LG_OK)
+        ;
+    CU_ASSERT_EQUAL(st, LG_UNDO_FULL);
+    RIG_OK(lg_txn_rollback(t));
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(fetch_ver(w, t, b, NULL, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 1);
+    RIG_OK(update_small(w, t, b, NULL, 8, &out));
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__undo_at_its_limit)
+{
+    run_world(3, false, undo_limit);
+}
