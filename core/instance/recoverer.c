@@ -2,6 +2,7 @@
 #include "recoverer.h"
 
 #include "assert.h"
+#include "map.h"
 #include "mem.h"
 #include "waitq.h"
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct lg_recoverer {
     lg_cf_block *set; /* sorted by address: the recovery set ... */
     bool *held;       /* ... and whether a living member has the block */
     uint32_t count, cap;
+    lg_map *fetched; /* blocks brought here in X to be recovered, and not yet recovered */
     lg_recovery_stats stats;
 };
 
@@ -148,6 +150,7 @@ past_image_task(struct task *t)
     lg_cf_recovery_begin(r->cfg.cf);
     lg_status st = lg_buf_get(c, t->addr, LG_LATCH_X, &b);
     if (st == LG_OK) {
+        (void)lg_map_put(r->fetched, lg_addr_key(t->addr) + 1, r);
         memcpy(t->image, b->data, lg_buf_block_bytes(c));
         lg_block_seal(t->image, lg_buf_block_bytes(c));
         lg_buf_put(c, b, LG_LATCH_X);
@@ -177,6 +180,7 @@ static void
 env_written(void *arg, lg_addr addr, lg_version version)
 {
     lg_recoverer *r = arg;
+    (void)lg_map_remove(r->fetched, lg_addr_key(addr) + 1);
     lg_coherence co = lg_cf_coherence(r->cfg.cf);
     co.ops->written(co.self, addr, version);
 }
@@ -236,11 +240,33 @@ slots_of(uint64_t nodes)
     return nodes >> 1; /* slot = node - 1 */
 }
 
+/* A recovery that was cut short leaves blocks here in X that lack the changes of the dead: they
+ * must not be taken for a living holder's. Their images stay as past images. */
+static void
+give_up_fetched(lg_recoverer *r)
+{
+    uint32_t count = (uint32_t)lg_map_count(r->fetched), n = 0;
+    uint64_t *keys = lg_alloc(sizeof *keys * (count + 1));
+    size_t pos = 0;
+    while (n < count && lg_map_next(r->fetched, &pos, &keys[n], NULL))
+        n++;
+    for (uint32_t i = 0; i < n; i++) {
+        bool dirty;
+        lg_version version;
+        /* LG_NOT_FOUND: it is gone from here already. */
+        (void)!lg_buf_revoke(r->cfg.cache, lg_addr_from_key(keys[i] - 1), LG_MODE_N, NULL, &dirty,
+                             &version);
+        (void)lg_map_remove(r->fetched, keys[i]);
+    }
+    lg_free(keys);
+}
+
 static lg_status
 step_freeze(void *self, const lg_reconf_change *c)
 {
     lg_recoverer *r = self;
     forget(r); /* of an epoch that is over */
+    give_up_fetched(r);
     r->epoch = c->epoch;
     return LG_OK;
 }
@@ -360,6 +386,7 @@ lg_recoverer_create(const lg_recoverer_config *cfg, lg_recoverer **ret_r)
 {
     lg_recoverer *r = lg_zalloc(sizeof *r);
     r->cfg = *cfg;
+    r->fetched = lg_map_create();
     *ret_r = r;
     return LG_OK;
 }
@@ -370,6 +397,7 @@ lg_recoverer_destroy(lg_recoverer *r)
     if (!r)
         return;
     forget(r);
+    lg_map_destroy(r->fetched);
     lg_free(r);
 }
 

@@ -170,6 +170,7 @@ client_fiber(void *arg)
             continue;
         w->attempts++;
         n->active++;
+        sim_begun(w, &ack);
         lg_status st = transfer(n, c, &ack);
         n->active--;
         if (st == LG_OK) {
@@ -243,6 +244,27 @@ ledger_holds(sim_world *w, const struct account_block *blocks)
     return true;
 }
 
+/* Half of it is there: says which, and how the other block stands. */
+static void
+tell_halves(sim_world *w, const struct account_block *blocks)
+{
+    for (size_t i = 0; i < w->try_count; i++) {
+        const sim_ack *a = &w->tries[i];
+        uint32_t node = (uint32_t)(a->op >> 48), client = (uint32_t)(a->op >> 32 & 0xffff);
+        uint64_t number = a->op & 0xffffffffULL;
+        uint32_t from = a->from / ACCOUNTS, to = a->to / ACCOUNTS;
+        bool in_from = blocks[from].mark[node][client] >= number;
+        bool in_to = blocks[to].mark[node][client] >= number;
+        if (in_from != in_to)
+            sim_log(w,
+                    "half: transfer %llu of node %u begun at %llu.%06llu: block %u %s, block %u %s",
+                    (unsigned long long)number, node,
+                    (unsigned long long)((a->at - 1000 * LG_SEC) / LG_SEC),
+                    (unsigned long long)(a->at % LG_SEC / 1000), from,
+                    in_from ? "has it" : "lacks it", to, in_to ? "has it" : "lacks it");
+    }
+}
+
 static void
 verify_fiber(void *arg)
 {
@@ -263,6 +285,8 @@ verify_fiber(void *arg)
             sum += blocks[i].balance[k];
     }
     int64_t want = (int64_t)w->account_blocks * ACCOUNTS * START;
+    if (sum != want)
+        tell_halves(w, blocks);
     if (sum != want)
         sim_fail(w, "the sum is %lld, not %lld", (long long)sum, (long long)want);
     else if (ledger_holds(w, blocks))

@@ -59,16 +59,29 @@ node_at(sim_world *w, unsigned id)
     return &w->node[id];
 }
 
+static void
+append(sim_world *w, sim_ack **list, size_t *count, size_t *cap, const sim_ack *ack)
+{
+    lg_heap *outer = lg_heap_switch(NULL);
+    if (*count == *cap) {
+        *cap = *cap ? *cap * 2 : 4096;
+        *list = lg_realloc(*list, sizeof(sim_ack) * *cap);
+    }
+    (*list)[*count] = *ack;
+    (*list)[(*count)++].at = lg_sim_now(w->sim);
+    (void)lg_heap_switch(outer);
+}
+
 void
 sim_acknowledge(sim_world *w, const sim_ack *ack)
 {
-    lg_heap *outer = lg_heap_switch(NULL);
-    if (w->ack_count == w->ack_cap) {
-        w->ack_cap = w->ack_cap ? w->ack_cap * 2 : 4096;
-        w->acks = lg_realloc(w->acks, sizeof(sim_ack) * w->ack_cap);
-    }
-    w->acks[w->ack_count++] = *ack;
-    (void)lg_heap_switch(outer);
+    append(w, &w->acks, &w->ack_count, &w->ack_cap, ack);
+}
+
+void
+sim_begun(sim_world *w, const sim_ack *ack)
+{
+    append(w, &w->tries, &w->try_count, &w->try_cap, ack);
 }
 
 /* ---- life of nodes ---- */
@@ -559,6 +572,7 @@ sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
         kind->world_end(w);
     lg_sim_destroy(w->sim);
     lg_free(w->acks);
+    lg_free(w->tries);
     lg_free(w);
     return verdict > 0 ? 0 : -1;
 }

@@ -82,6 +82,7 @@ typedef struct sim_ack {
     uint64_t op; /* node << 48 | number */
     uint32_t from, to;
     int64_t amount;
+    lg_time at;       /* true time of the promise, or of its beginning (a try) */
 } sim_ack;
 
 struct sim_world {
@@ -107,6 +108,8 @@ struct sim_world {
     uint32_t account_blocks;
     sim_ack *acks;
     size_t ack_count, ack_cap;
+    sim_ack *tries;    /* every transfer that was begun: for the post mortem */
+    size_t try_count, try_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;
     int verdict; /* 0 running, 1 fine, -1 failed */
@@ -120,6 +123,7 @@ void sim_fail(sim_world *w, const char *fmt, ...) __attribute__((format(printf, 
 void sim_node_give_up(sim_node *n, const char *why, lg_status st);
 void sim_node_lost_peer(sim_node *n);
 void sim_acknowledge(sim_world *w, const sim_ack *ack);
+void sim_begun(sim_world *w, const sim_ack *ack);
 /* 0: the seed passed. nodes 0: drawn from the seed. */
 int sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose);
 const char *sim_disk_name(unsigned i);
