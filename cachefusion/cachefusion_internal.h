@@ -37,6 +37,7 @@ typedef struct cf_elem {
     /* requester */
     bool requesting;
     bool aborted;       /* the epoch ended */
+    bool by_recovery;   /* asked by a fiber between recovery_begin and _end */
     lg_grd_req req;
     lg_rpc_msg *image;  /* the newest that came */
     lg_time sent_at;
@@ -123,6 +124,7 @@ struct lg_cf {
     lg_cf_txn_hooks txn;
 
     /* recovery */
+    bool interrupted;         /* a newer view has arrived; its freeze has not begun */
     bool rebuilding;          /* frozen, and the directory is not reset yet */
     lg_rpc_msg **early;       /* holdings of faster members, until it is */
     uint32_t early_count, early_cap;
@@ -171,6 +173,7 @@ void lg_cf__cr_drop(lg_cf *cf);
 /* cf_reconf.c */
 bool lg_cf__gate(void *arg, lg_addr addr);
 void lg_cf__reconf_register(lg_cf *cf);
+bool lg_cf__is_recovery_fiber(const lg_cf *cf);
 void lg_cf__gate_clear(lg_cf *cf);
 void lg_cf__early_drop(lg_cf *cf);
 

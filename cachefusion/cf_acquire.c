@@ -167,6 +167,7 @@ send_request(lg_cf *cf, cf_elem *e, const lg_buf *b, lg_mode want, bool is_new)
     lg_grd_req_init(&e->req, e->key, ++cf->next_id, (lg_grd_mode)want, (lg_grd_mode)b->mode);
     e->requesting = true;
     e->aborted = false;
+    e->by_recovery = lg_cf__is_recovery_fiber(cf);
     e->image = NULL;
     e->from = 0;
     e->disk_version = 0;
@@ -215,6 +216,8 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
     uint64_t key = lg_addr_key(b->addr);
     cf->counts.acquires++;
     for (;;) {
+        if (cf->interrupted && lg_cf__is_recovery_fiber(cf))
+            return LG_STALE_EPOCH; /* the script waits for us before it can go on */
         if (cf->frozen) {
             while (cf->frozen) {
                 if (cf->stopping)

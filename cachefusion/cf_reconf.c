@@ -7,14 +7,33 @@
  *            all past images. When somebody died, blocks held here that are not known to be on disk
  *            turn dirty: their write may have been owed by the dead
  *   thaw     everything goes on
- *   opened   the gate opens */
+ *   opened   the gate opens; until then it stays closed, also over newer epochs that interrupt recovery */
 #include "cachefusion_internal.h"
+
+/* Recovery waits for blocks of members that may be in the newer view already, and the newer view's script
+ * waits for recovery: it must let go. */
+static void
+interrupt(void *self)
+{
+    lg_cf *cf = self;
+    size_t pos = 0;
+    void *v;
+    cf->interrupted = true;
+    while (lg_map_next(cf->elems, &pos, NULL, &v)) {
+        cf_elem *e = v;
+        if (!e->requesting || !e->by_recovery || e->req.complete)
+            continue;
+        e->aborted = true;
+        lg_waitq_wake_all(&e->q);
+    }
+}
 
 static lg_status
 freeze(void *self, const lg_reconf_change *c)
 {
     lg_cf *cf = self;
     cf->frozen = cf->rebuilding = true;
+    cf->interrupted = false;
     lg_cf__early_drop(cf);
     cf->epoch = c->epoch;
     for (lg_list *it; (it = lg_list_pop_front(&cf->self_msgs)) != NULL;)
@@ -150,7 +169,6 @@ rebuild(void *self, const lg_reconf_change *c)
     t.base = base;
     cf->members = c->members;
     lg_grd_map_build(&cf->map, c->members);
-    lg_cf__gate_clear(cf);
     lg_grd_reset(cf->grd, base, &cf->map, c->survivors, !c->incremental);
     cf->rebuilding = false;
     for (uint32_t i = 0; i < cf->early_count; i++)
@@ -187,11 +205,21 @@ opened(void *self, const lg_reconf_change *c)
 void
 lg_cf_participant(lg_cf *cf, lg_participant *ret_p)
 {
-    *ret_p = (lg_participant){.name = "cache fusion", .self = cf, .freeze = freeze, .rebuild = rebuild,
+    *ret_p = (lg_participant){.name = "cache fusion", .self = cf, .interrupt = interrupt, .freeze = freeze, .rebuild = rebuild,
                               .thaw = thaw, .opened = opened};
 }
 
 /* ---- the gate ---- */
+
+bool
+lg_cf__is_recovery_fiber(const lg_cf *cf)
+{
+    lg_fiber *self = lg_fiber_self();
+    for (unsigned i = 0; i < cf->recovery_fiber_count; i++)
+        if (cf->recovery_fibers[i] == self)
+            return true;
+    return false;
+}
 
 bool
 lg_cf__gate(void *arg, lg_addr addr)
@@ -199,11 +227,7 @@ lg_cf__gate(void *arg, lg_addr addr)
     lg_cf *cf = arg;
     if (!lg_map_get(cf->gate, lg_addr_key(addr)))
         return false;
-    lg_fiber *self = lg_fiber_self();
-    for (unsigned i = 0; i < cf->recovery_fiber_count; i++)
-        if (cf->recovery_fibers[i] == self)
-            return false;
-    return true;
+    return !lg_cf__is_recovery_fiber(cf);
 }
 
 void
@@ -295,7 +319,8 @@ held_here(lg_cf *cf, const lg_msg_gcs_version *v, uint32_t count, lg_msg_gcs_hel
         lg_buf *b = lg_buf_find(cf->buf, lg_addr_from_key(v[i].key));
         if (!b)
             continue;
-        if (b->mode >= LG_MODE_S && b->valid)
+        /* what an interrupted recovery has fetched is not the newest: the gate is closed until the end */
+        if (b->mode >= LG_MODE_S && b->valid && !lg_map_get(cf->gate, v[i].key))
             r->held[i / 8] |= (uint8_t)(1u << (i % 8));
         if (past_image_of(b))
             r->past_image[i / 8] |= (uint8_t)(1u << (i % 8));

@@ -281,6 +281,8 @@ step_rebuild(void *self, const lg_reconf_change *c)
         r->pending = (1ULL << LG_VOLUME_MAX_INSTANCES) - 1;
         if (lg_buf_redo(r->cfg.cache)) /* ... but our own, once it is open in this life */
             r->pending &= ~(1ULL << lg_redo_thread(lg_buf_redo(r->cfg.cache)));
+        if (r->cfg.threads_open_early)
+            r->pending &= ~slots_of(c->members);
     }
     /* A survivor's thread is its own, alive: an earlier life of it was recovered before it opened,
      * even if the end of that reconfiguration was not seen here. */
@@ -298,7 +300,10 @@ find_threads(lg_recoverer *r, uint32_t *ret_threads, uint32_t *ret_count)
         if (!(r->pending >> slot & 1) ||
             lg_volume_instance_area(r->cfg.volume, slot, &area) != LG_OK)
             continue;
-        LG_TRY(lg_redo_header_read(r->cfg.volume, slot, &h));
+        lg_status st = lg_redo_header_read(r->cfg.volume, slot, &h);
+        if (st == LG_NOT_FOUND) /* no such instance */
+            continue;
+        LG_TRY(st);
         if (h.state == LG_REDO_OPEN)
             ret_threads[(*ret_count)++] = slot;
     }

@@ -38,6 +38,8 @@ typedef struct lg_recoverer_config {
     /* The redo of these slots is recovered and open: adopt their undo. In a fiber; should only
      * start work. May be NULL. */
     void (*adopt)(void *arg, uint64_t slots);
+    bool threads_open_early; /* members open their threads before they join (the simulator's storage
+                              * kind): a member's thread is its own, never a dead one's */
 } lg_recoverer_config;
 
 LG_MUST lg_status lg_recoverer_create(const lg_recoverer_config *cfg, lg_recoverer **ret_r);

@@ -32,7 +32,7 @@ typedef struct entry {
     uint64_t key;
     uint32_t x;
     uint64_t s;
-    uint64_t claimed; /* newest version claimed since the entry was made (I5) */
+    uint64_t claimed; /* newest version claimed in this epoch (I5) */
     uint64_t demand;  /* a past image waits for this version; served when the conversion is over */
     conversion conv;
     pi_item *pi;
@@ -487,6 +487,7 @@ entry_reset(entry *e, uint64_t alive)
     e->conv = (conversion){0};
     e->queue_count = 0;
     e->demand = 0;
+    e->claimed = 0; /* recovery fetches images older than what the dead had claimed */
     if (e->x && !(alive & BIT(e->x)))
         e->x = 0;
     e->s &= alive;

@@ -37,7 +37,7 @@
  *      with an epoch): NOT_HERE heals that. It never misses a holder, nor the newest past image when
  *      there is no holder.
  *  I4  Disk is granted only when no holder is left and every past image known has been asked.
- *  I5  The version a requester gets never falls below one that was claimed before.
+ *  I5  Within an epoch, the version a requester gets never falls below one that was claimed before.
  *
  * RACES and what settles them
  *  release x forward      the holder answers NOT_HERE; by F1 its RELEASE came before; route on

@@ -66,6 +66,9 @@ lg_node_in(uint64_t mask, uint32_t node)
 typedef struct lg_participant {
     const char *name;
     void *self;
+    /* At once when a newer view arrives, whatever the script is doing: waits for other members inside
+     * a step must end (LG_STALE_EPOCH), since those have moved on. Must not block. */
+    void (*interrupt)(void *self);
     lg_status (*freeze)(void *self, const lg_reconf_change *c);
     lg_status (*rebuild)(void *self, const lg_reconf_change *c);
     lg_status (*analyse)(void *self, const lg_reconf_change *c);

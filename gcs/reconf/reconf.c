@@ -268,7 +268,8 @@ run_view(lg_reconf *r)
     r->record->status = st;
     if (st == LG_OK)
         r->done_epoch = c->epoch;
-    else if (!lg_reconf_stale(r, c->epoch)) {
+    else if (st != LG_STALE_EPOCH && !lg_reconf_stale(r, c->epoch)) {
+        /* LG_STALE_EPOCH without a newer view: another member has it already; ours is on its way */
         r->done_epoch = c->epoch;
         if (r->cfg.on_failed)
             r->cfg.on_failed(r->cfg.arg, c->epoch, failed_in, st);
@@ -354,6 +355,9 @@ lg_reconf_view(lg_reconf *r, uint64_t epoch, const lg_reconf_member *members, ui
     }
     r->view_count = count;
     r->view_epoch = epoch;
+    for (unsigned i = 0; i < r->participant_count; i++)
+        if (r->participants[i].interrupt)
+            r->participants[i].interrupt(r->participants[i].self);
     lg_waitq_wake_all(&r->changed);
     return LG_OK;
 }

@@ -244,7 +244,8 @@ open_reconf(sim_instance *in)
                               .cache = in->cache,
                               .cf = in->cf,
                               .clock = &in->clock,
-                              .reconf = in->reconf};
+                              .reconf = in->reconf,
+                              .threads_open_early = true};
     LG_TRY(lg_recoverer_create(&rc, &in->recoverer));
     lg_participant p;
     lg_cf_participant(in->cf, &p);
