@@ -60,7 +60,8 @@ rewrite_column(lg_util *u, lg_oid table, int16_t attnum, const lg_expr *e, uint3
         st = acc->ops->scan_next(scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
-        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u), *nv = LG_NEWN(a, lg_datum, r->ncols + 1u);
+        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u),
+                 *nv = LG_NEWN(a, lg_datum, r->ncols + 1u);
         uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u), *nn = LG_NEWN(a, uint8_t, r->ncols + 1u);
         LG_CHECK(lg_xrow_decode(r, row, len, v, n));
         memcpy(nv, v, r->ncols * sizeof *v);
@@ -477,8 +478,7 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
                                                   : "TABLE");
     lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
     if (st == LG_NOT_FOUND) {
-        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping",
-                      s->relation->relname);
+        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping", s->relation->relname);
         return LG_OK;
     }
     LG_TRY(st);
@@ -527,7 +527,8 @@ rewrite_text(lg_util *u, lg_relation *r, const lg_relation *renamed, const char 
     lg_bind b;
     lg_expr *e;
     lg_ddl_bind_init(u, &b);
-    lg_status st = lg_bind_expr_text(&b, text, LG_PLACE_CHECK, r, boolean ? LG_T_BOOL : 0, -1, &e);
+    lg_status st = lg_bind_expr_text(&b, text, boolean ? LG_PLACE_CHECK : LG_PLACE_USING, r,
+                                     boolean ? LG_T_BOOL : 0, -1, &e);
     if (st == LG_OK)
         st = lg_ddl_expr_text(u, &b, e, renamed, ret);
     lg_bind_fini(&b);
@@ -671,8 +672,7 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
                                             : "TABLE");
     lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
     if (st == LG_NOT_FOUND) {
-        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping",
-                      s->relation->relname);
+        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping", s->relation->relname);
         return LG_OK;
     }
     LG_TRY(st);
