@@ -80,6 +80,7 @@ lg_buf_cache_create(const lg_buf_config *cfg, lg_buf_cache **ret_cache)
     c->frame_count = (uint32_t)frames;
     frames_make(c);
     lg_list_init(&c->dirty);
+    lg_list_init(&c->wants);
     lg_waitq_init(&c->gateq);
     lg_waitq_init(&c->freeq);
     lg_waitq_init(&c->writeq);

@@ -46,6 +46,7 @@ struct lg_buf_cache {
     /* one write batch at a time */
     bool write_busy;
     lg_waitq writeq;
+    lg_list wants; /* blocks that peers want on disk: buf_write.c */
     uint8_t *staging;
     uint32_t batch_max;
     struct lg_buf__frame **batch;

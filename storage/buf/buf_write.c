@@ -71,7 +71,7 @@ static void
 batch_end(lg_buf_cache *c)
 {
     c->write_busy = false;
-    lg_waitq_wake_one(&c->writeq);
+    lg_waitq_wake_all(&c->writeq);
 }
 
 enum take { TAKEN, BUSY, UNLOCATED, DROPPED };
@@ -312,12 +312,90 @@ lg_buf_write_blocks(lg_buf_cache *c, const lg_addr *addrs, uint32_t count)
     return LG_OK;
 }
 
+/* ---- one block, for a peer: those who come while a batch is on its way go into the next one ----
+ */
+
+struct want {
+    lg_list link; /* in cache->wants until done */
+    lg_addr addr;
+    bool done, held;
+    lg_status status;
+};
+
+static struct want *
+want_of(lg_list *link)
+{
+    return LG_CONTAINER_OF(link, struct want, link);
+}
+
+static void
+want_done(struct want *w, lg_status st)
+{
+    w->status = st;
+    w->done = true;
+}
+
+static void
+wants_fail(lg_buf_cache *c, lg_addr addr, lg_status why)
+{
+    LG_LIST_FOREACH_SAFE (at, &c->wants) {
+        if (lg_addr_key(want_of(at)->addr) != lg_addr_key(addr))
+            continue;
+        lg_list_remove(at);
+        want_done(want_of(at), why);
+    }
+}
+
+/* One batch of all that is wanted; when none of it can be written now, waits for the first. */
+static void
+serve_wants(lg_buf_cache *c)
+{
+    uint32_t taken = 0;
+    lg_list writing;
+    struct want *stuck = NULL;
+    enum take why = BUSY;
+    lg_list_init(&writing);
+    batch_begin(c);
+    LG_LIST_FOREACH_SAFE (at, &c->wants) {
+        struct want *w = want_of(at);
+        if (taken == c->batch_max)
+            break;
+        enum take t = take_one(c, w->addr, taken, &w->held);
+        if (t == TAKEN || t == DROPPED)
+            lg_list_remove(&w->link);
+        if (t == TAKEN) {
+            lg_list_push_back(&writing, &w->link);
+            taken++;
+        } else if (t == DROPPED) {
+            want_done(w, w->held ? LG_OK : LG_NOT_FOUND);
+        } else if (!stuck) {
+            stuck = w;
+            why = t;
+        }
+    }
+    lg_addr addr = stuck ? stuck->addr : LG_ADDR_NONE;
+    lg_status st = taken ? batch_write(c, taken) : LG_OK;
+    for (lg_list *l; (l = lg_list_pop_front(&writing));)
+        want_done(want_of(l), st);
+    batch_end(c);
+    if (taken || !stuck)
+        return; /* each has its own status */
+    lg_volume_place place;
+    st = why == BUSY ? wait_busy(c, addr) : lg_buf_locate(c, addr, &place);
+    if (st != LG_OK)
+        wants_fail(c, addr, st);
+}
+
 lg_status
 lg_buf_write_one(lg_buf_cache *c, lg_addr addr)
 {
-    uint32_t done = 0;
-    bool held = false;
-    while (done == 0)
-        LG_TRY(write_listed(c, &addr, 1, &done, &held));
-    return held ? LG_OK : LG_NOT_FOUND;
+    struct want w = {.addr = addr};
+    lg_list_push_back(&c->wants, &w.link);
+    while (!w.done) {
+        if (c->write_busy)
+            (void)!lg_waitq_wait(&c->writeq, LG_WAIT_DB_FILE_WRITE, LG_FOREVER, false);
+        else
+            serve_wants(c);
+    }
+    return w.status;
 }

@@ -166,9 +166,9 @@ out:
 lg_status
 lg_recovery_repair(lg_recovery *rec)
 {
-    /* The end of the redo that analysis will read must not be lost by a power failure after parts of
-     * its mini-transactions are on disk; nor may a block that reads well now be torn then, when our own
-     * area holds other images. */
+    /* The end of the redo that analysis will read must not be lost by a power failure after parts
+     * of its mini-transactions are on disk; nor may a block that reads well now be torn then, when
+     * our own area holds other images. */
     LG_TRY(lg_rec__sync_disks(rec));
     for (uint32_t i = 0; i < rec->stats.threads; i++) {
         /* In a cold start the own slot's thread is among the dead. */
