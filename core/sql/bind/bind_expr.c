@@ -883,6 +883,9 @@ bind_collate(lg_level *l, const lg_ast_collate_clause *c, lg_expr **ret)
     lg_bind *b = l->b;
     const char *name = lg_ast_list_str(&c->collname, c->collname.n - 1);
     lg_oid coll = 0;
+    lg_expr *x;
+    LG_TRY(lg_bind__expr(l, c->arg, &x));
+    LG_TRY(lg_bind__resolve_unknown(b, &x));
     if (!strcmp(name, "default"))
         coll = 100;
     else if (!strcmp(name, "C"))
@@ -894,9 +897,6 @@ bind_collate(lg_level *l, const lg_ast_collate_clause *c, lg_expr **ret)
     else
         return lg_bind__error(b, c->h.loc, "42704",
                               "collation \"%s\" for encoding \"UTF8\" does not exist", name);
-    lg_expr *x;
-    LG_TRY(lg_bind__expr(l, c->arg, &x));
-    LG_TRY(lg_bind__resolve_unknown(b, &x));
     const lg_type *t = lg_type_get(x->type);
     if (!t || !t->collation)
         return lg_bind__error(b, c->h.loc, "42804", "collations are not supported by type %s",

@@ -806,11 +806,10 @@ static lg_status
 missing_table(lg_level *l, const char *schema, const char *name, int32_t loc)
 {
     lg_bind *b = l->b;
-    const char *full = schema ? lg_arena_printf(b->arena, "%s.%s", schema, name) : name;
     for (lg_level *at = l; at; at = at->parent)
         for (uint32_t i = 0; i < at->nns; i++) {
             const lg_nsitem *it = &at->ns[i];
-            if (it->name && !strcmp(it->name, name) && !schema) {
+            if (it->name && !strcmp(it->name, name)) {
                 lg_bind__error(b, loc, "42P01",
                                "invalid reference to FROM-clause entry for table \"%s\"", name);
                 lg_error_hint(b->err,
@@ -828,7 +827,7 @@ missing_table(lg_level *l, const char *schema, const char *name, int32_t loc)
                 return LG_SQL;
             }
         }
-    return lg_bind__error(b, loc, "42P01", "missing FROM-clause entry for table \"%s\"", full);
+    return lg_bind__error(b, loc, "42P01", "missing FROM-clause entry for table \"%s\"", name);
 }
 
 /* The whole row of an item as a record. */
