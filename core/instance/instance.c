@@ -382,8 +382,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_dwb_destroy(in->dwb);
     lg_volume_close(in->volume);
     lg_io_destroy(in->io);
-    if (in->agent)
-        lg_sock_close(in->agent);
+    lg_instance__agent_close(in);
 }
 
 lg_status

@@ -93,9 +93,8 @@ on_line(lg_instance *in, char *text)
 }
 
 static void
-reader_main(void *arg)
+read_agent(lg_instance *in)
 {
-    lg_instance *in = arg;
     for (;;) {
         size_t n;
         lg_status st = lg_sock_read(in->agent, in->agent_in + in->agent_in_len,
@@ -125,6 +124,14 @@ reader_main(void *arg)
         lg_instance__die(in, LG_FENCED, "the lease has ended and no agent renews it");
 }
 
+static void
+reader_main(void *arg)
+{
+    lg_instance *in = arg;
+    read_agent(in);
+    in->agent_fibers--;
+}
+
 /* Repeats the state with the load, so that an agent's listener balances on fresh numbers. */
 static void
 state_main(void *arg)
@@ -133,7 +140,23 @@ state_main(void *arg)
     while (!in->agent_lost && !in->stopping) {
         lg_instance__agent_state(in, in->state);
         if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + STATE_EVERY, LG_WAIT_BACKGROUND_IDLE) != LG_OK)
-            return;
+            break;
+    }
+    in->agent_teller = NULL;
+    in->agent_fibers--;
+}
+
+void
+lg_instance__agent_close(lg_instance *in)
+{
+    in->stopping = true;
+    if (in->agent_teller)
+        lg_fiber_cancel(in->agent_teller, LG_SHUTDOWN);
+    if (in->agent)
+        lg_sock_close(in->agent);
+    while (in->agent_fibers > 0) {
+        lg_status slept = lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + LG_MS, LG_WAIT_MEMBERSHIP);
+        (void)slept; /* looked at again */
     }
 }
 
@@ -151,13 +174,16 @@ lg_instance__agent_connect(lg_instance *in)
     lg_agent_add_u64(&w, "pid", (uint64_t)getpid());
     LG_TRY(send_line(in, &w));
     LG_TRY(lg_run_spawn(in->env.run, "agent reader", 0, reader_main, in, NULL));
+    in->agent_fibers++;
     deadline = lg_run_now_ns(in->env.run) + WELCOME_TIMEOUT;
     while (in->incarnation == 0) {
         if (in->agent_lost)
             return LG_CLOSED;
         LG_TRY(lg_waitq_wait(&in->changed, LG_WAIT_MEMBERSHIP, deadline, true));
     }
-    return lg_run_spawn(in->env.run, "agent state", 0, state_main, in, NULL);
+    LG_TRY(lg_run_spawn(in->env.run, "agent state", 0, state_main, in, &in->agent_teller));
+    in->agent_fibers++;
+    return LG_OK;
 }
 
 lg_status

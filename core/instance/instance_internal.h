@@ -87,6 +87,8 @@ struct lg_instance {
     lg_time lease_until; /* 0: none needed (alone) */
     lg_waitq changed;    /* woken on a view, a stop, the agent's loss */
     bool agent_lost;
+    uint32_t agent_fibers; /* reader and state teller: teardown waits for them */
+    lg_fiber *agent_teller;
     char agent_in[2 * LG_AGENT_LINE_MAX];
     size_t agent_in_len;
 
@@ -105,6 +107,7 @@ struct lg_instance {
 
 /* instance_agent.c */
 LG_MUST lg_status lg_instance__agent_connect(lg_instance *in);
+void lg_instance__agent_close(lg_instance *in); /* waits for its fibers */
 LG_MUST lg_status lg_instance__agent_ready(lg_instance *in);
 void lg_instance__agent_state(lg_instance *in, lg_instance_state state);
 void lg_instance__agent_done(lg_instance *in, uint64_t epoch);

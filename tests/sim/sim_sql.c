@@ -450,8 +450,12 @@ transfer(sim_pg *c, const sim_ack *a)
         st = sim_pg_query(c, sql[i], NULL, NULL);
     if (st == LG_OK)
         return sim_pg_query(c, "commit", NULL, NULL);
-    if (st == LG_SQL)
+    if (st == LG_SQL) {
+        char why[sizeof c->sqlstate]; /* the rollback's success must not hide it */
+        memcpy(why, c->sqlstate, sizeof why);
         LG_TRY(sim_pg_query(c, "rollback", NULL, NULL));
+        memcpy(c->sqlstate, why, sizeof why);
+    }
     return st;
 }
 
