@@ -21,14 +21,44 @@ next(struct fuzz *f, uint32_t below)
     return (uint32_t)(f->seed >> 33) % below;
 }
 
-static const char *const samples[] = {
-    "1", "-32768", "2147483647", "9223372036854775807", "1.5e10", "-0.000123", "NaN", "Infinity",
-    "-infinity", "t", "false", "2020-02-29 12:34:56.789+05:30", "Jan 8 1999 04:05:06 PST", "epoch",
-    "4713-01-01 BC", "J2451187", "23:59:60.5", "1 year 2 mons -3 days 04:05:06.7", "P1Y2M3DT4H5M6S",
-    "@ 1 hour ago", "{1,2,NULL}", "{{1,2},{3,4}}", "[0:1]={\"a b\",\\\"}", "1 2 3", "\\xdeadbeef",
-    "a\\001b\\\\", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "192.168.0.1/24", "::ffff:1.2.3.4",
-    "{\"a\": [1, 2.50, {\"b\": null}], \"c\": \"\\u00e9\"}", "(12,34)", "16/B374D848", "hello",
-    "\xc3\xa9\xe2\x82\xac", "", " ", "Europe/Berlin", "2020-01-01 00:00:00 America/New_York"};
+static const char *const samples[] = {"1",
+                                      "-32768",
+                                      "2147483647",
+                                      "9223372036854775807",
+                                      "1.5e10",
+                                      "-0.000123",
+                                      "NaN",
+                                      "Infinity",
+                                      "-infinity",
+                                      "t",
+                                      "false",
+                                      "2020-02-29 12:34:56.789+05:30",
+                                      "Jan 8 1999 04:05:06 PST",
+                                      "epoch",
+                                      "4713-01-01 BC",
+                                      "J2451187",
+                                      "23:59:60.5",
+                                      "1 year 2 mons -3 days 04:05:06.7",
+                                      "P1Y2M3DT4H5M6S",
+                                      "@ 1 hour ago",
+                                      "{1,2,NULL}",
+                                      "{{1,2},{3,4}}",
+                                      "[0:1]={\"a b\",\\\"}",
+                                      "1 2 3",
+                                      "\\xdeadbeef",
+                                      "a\\001b\\\\",
+                                      "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+                                      "192.168.0.1/24",
+                                      "::ffff:1.2.3.4",
+                                      "{\"a\": [1, 2.50, {\"b\": null}], \"c\": \"\\u00e9\"}",
+                                      "(12,34)",
+                                      "16/B374D848",
+                                      "hello",
+                                      "\xc3\xa9\xe2\x82\xac",
+                                      "",
+                                      " ",
+                                      "Europe/Berlin",
+                                      "2020-01-01 00:00:00 America/New_York"};
 
 static char *
 mutate(struct fuzz *f)
@@ -94,7 +124,8 @@ check_value(struct fuzz *f, const lg_type *t, lg_datum d)
             CU_ASSERT_EQUAL(lg_key_decode(&col, 1, key, len, f->a, &back, &null, &used), LG_OK);
     }
     const lg_type *e = lg_type_is_array(t) ? lg_type_get(t->elem) : t;
-    if (lg_func_get(t->send) && lg_func_get(t->recv) && lg_func_get(e->send) && lg_func_get(e->recv)) {
+    if (lg_func_get(t->send) && lg_func_get(t->recv) && lg_func_get(e->send) &&
+        lg_func_get(e->recv)) {
         LG_ASSERT_OK(lg_type_send(&f->env, t->oid, d, f->a, &f->err, &bin, &nb));
         bin = lg_arena_dup(f->a, bin, nb);
         lg_status st = lg_type_recv(&f->env, t->oid, bin, nb, -1, f->a, &f->err, &back);
