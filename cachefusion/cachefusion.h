@@ -1,23 +1,21 @@
-/* Cache Fusion: coherence of the buffer cache over all instances: the driver that connects the state
- * machines of gcs/grd with messages (net/rpc), buffers (storage/buf), the disk (storage/volume) and
- * reconfiguration. Implements lg_coherence_ops.
+/* Cache Fusion: coherence of the buffer cache over all instances: the driver that connects the
+ * state machines of gcs/grd with messages (net/rpc), buffers (storage/buf), the disk
+ * (storage/volume) and reconfiguration. Implements lg_coherence_ops.
  *
  * PIECES
  *   cf_acquire.c  requester: acquire, release, written, demand_write; blocks arriving; claims
  *   cf_master.c   master: feeds lg_grd_step, sends its actions
- *   cf_serve.c    holder: a pool of server fibers that take modes away and ship blocks. A server fiber
- *                 waits for local things only (latches, redo, disk), never for another instance,
- *                 so pools cannot wait for each other in a ring. One block is served by one fiber at a time
- *   cf_cr.c       consistent reads: reader and holder; its own pool, since building a copy may itself
- *                 need blocks of others
- *   cf_reconf.c   participant: freeze, rebuild, gates; what recovery asks
- *   cf_scn.c      commit SCNs are heard by all before the commit is acknowledged
- *   cf_txn.c      status of and waiting for transactions of other instances
- *   cf_stats.c    counters per pair of instances, iteration for views
+ *   cf_serve.c    holder: a pool of server fibers that take modes away and ship blocks. A server
+ * fiber waits for local things only (latches, redo, disk), never for another instance, so pools
+ * cannot wait for each other in a ring. One block is served by one fiber at a time cf_cr.c
+ * consistent reads: reader and holder; its own pool, since building a copy may itself need blocks
+ * of others cf_reconf.c   participant: freeze, rebuild, gates; what recovery asks cf_scn.c commit
+ * SCNs are heard by all before the commit is acknowledged cf_txn.c      status of and waiting for
+ * transactions of other instances cf_stats.c    counters per pair of instances, iteration for views
  *
- * INVARIANTS of DESIGN section 5 kept here: 1 (lg_buf_revoke flushes before it copies), 3 (grd; version
- * asserted at install and claim), 4, 5 (past images go only on WRITTEN), 6 (epoch of each message;
- * a service begun in one epoch is not answered in the next), 8, 9.
+ * INVARIANTS of DESIGN section 5 kept here: 1 (lg_buf_revoke flushes before it copies), 3 (grd;
+ * version asserted at install and claim), 4, 5 (past images go only on WRITTEN), 6 (epoch of each
+ * message; a service begun in one epoch is not answered in the next), 8, 9.
  *
  * ALONE  With one member everything is mastered here: acquire completes without a fiber switch.
  * All on the instance's worker. "Blocks" means the calling fiber.
@@ -36,15 +34,16 @@ typedef struct lg_cf_config {
     lg_rpc *rpc;
     lg_scn_clock *clock;
     lg_volume *volume;
-    uint32_t node;         /* 1..63 */
+    uint32_t node; /* 1..63 */
     uint32_t block_bytes;
-    uint32_t server_fibers; /* 0 = 16 */
-    uint32_t cr_fibers;     /* 0 = 16 */
+    uint32_t server_fibers;  /* 0 = 16 */
+    uint32_t cr_fibers;      /* 0 = 16 */
     uint32_t cr_per_version; /* after so many copies of an unchanged block the holder steps down to
                               * S; 0 = 4 */
 } lg_cf_config;
 
-/* create -> lg_buf_cache_create with lg_cf_coherence -> attach -> reconf opens -> ... -> destroy. */
+/* create -> lg_buf_cache_create with lg_cf_coherence -> attach -> reconf opens -> ... -> destroy.
+ */
 LG_MUST lg_status lg_cf_create(const lg_cf_config *cfg, lg_cf **ret_cf);
 lg_coherence lg_cf_coherence(lg_cf *cf);
 /* Gives it the buffer cache; registers message handlers and starts the server fibers. */
@@ -56,7 +55,8 @@ void lg_cf_destroy(lg_cf *cf);
 
 /* ---- consistent-read builder: upward call 4. Wired to txn. ----
  * image: a private copy of the current block (block_bytes). Rolls it back to what `snapshot` sees.
- * May block, and get blocks of other instances. An error or LG_RETRY: the reader takes the block. */
+ * May block, and get blocks of other instances. An error or LG_RETRY: the reader takes the block.
+ */
 typedef lg_status (*lg_cf_cr_fn)(void *arg, lg_addr addr, void *image, lg_scn snapshot);
 void lg_cf_set_cr(lg_cf *cf, lg_cf_cr_fn fn, void *arg);
 
@@ -71,8 +71,8 @@ void lg_cf_scn_broadcast_start(lg_cf *cf, lg_scn scn);
  * hooks: how this instance answers for its own transactions. */
 typedef struct lg_cf_txn_hooks {
     void *arg;
-    /* The outcome of xid, owned by this instance or adopted. Runs in a fiber; may block. state: txn's
-     * own numbering; LG_SNAPSHOT_TOO_OLD and the like travel to the asker. */
+    /* The outcome of xid, owned by this instance or adopted. Runs in a fiber; may block. state:
+     * txn's own numbering; LG_SNAPSHOT_TOO_OLD and the like travel to the asker. */
     lg_status (*status)(void *arg, uint64_t xid, uint32_t *ret_state, lg_scn *ret_scn);
     /* Blocks until xid is over. */
     lg_status (*wait)(void *arg, uint64_t xid, lg_time deadline);
@@ -99,8 +99,8 @@ LG_MUST lg_status lg_cf_recovery_filter(lg_cf *cf, const lg_cf_block *blocks, ui
 LG_MUST lg_status lg_cf_recovery_close(lg_cf *cf, const lg_cf_block *blocks, uint32_t count);
 void lg_cf_recovery_begin(lg_cf *cf); /* the calling fiber may use closed blocks */
 void lg_cf_recovery_end(lg_cf *cf);
-/* Returns when `version` or a newer one of the block is on disk, written by whoever holds it: before a
- * dead thread is released (invariant 7). Blocks. */
+/* Returns when `version` or a newer one of the block is on disk, written by whoever holds it:
+ * before a dead thread is released (invariant 7). Blocks. */
 LG_MUST lg_status lg_cf_write_through(lg_cf *cf, lg_addr addr, lg_version version);
 
 /* ---- views ---- */
@@ -119,12 +119,12 @@ bool lg_cf_transfer_next(const lg_cf *cf, unsigned *pos, lg_cf_transfer *ret);
 /* gv$gc_element: blocks in this cache with a mode or past image, or mastered here. */
 typedef struct lg_cf_element {
     lg_addr addr;
-    lg_mode mode;       /* here */
-    bool here;          /* in this cache */
+    lg_mode mode; /* here */
+    bool here;    /* in this cache */
     bool dirty, pi, acquiring, releasing, recovering;
     lg_version version, pi_version, disk_version;
     uint32_t master;
-    bool mastered;      /* here; then: */
+    bool mastered; /* here; then: */
     uint32_t x_holder;
     uint64_t s_holders, pi_holders;
     bool converting;

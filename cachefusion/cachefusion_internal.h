@@ -36,19 +36,19 @@ typedef struct cf_elem {
     uint64_t key;
     /* requester */
     bool requesting;
-    bool aborted;       /* the epoch ended */
-    bool by_recovery;   /* asked by a fiber between recovery_begin and _end */
+    bool aborted;     /* the epoch ended */
+    bool by_recovery; /* asked by a fiber between recovery_begin and _end */
     lg_grd_req req;
-    lg_rpc_msg *image;  /* the newest that came */
+    lg_rpc_msg *image; /* the newest that came */
     lg_time sent_at;
-    uint32_t from;      /* who sent the image */
+    uint32_t from; /* who sent the image */
     uint64_t disk_version;
     bool busy_holder;
     lg_waitq q;
     /* holder */
     lg_list work;
-    bool serving;  /* a server fiber has it */
-    bool ready;    /* in cf->ready */
+    bool serving; /* a server fiber has it */
+    bool ready;   /* in cf->ready */
     lg_list ready_link;
 } cf_elem;
 
@@ -104,8 +104,8 @@ struct lg_cf {
     lg_list self_msgs, free_self;
     bool draining;
 
-    cf_unacked unacked[LG_NODES_MAX];     /* by master */
-    uint64_t claims_in[LG_NODES_MAX];     /* as master, by requester, this epoch */
+    cf_unacked unacked[LG_NODES_MAX]; /* by master */
+    uint64_t claims_in[LG_NODES_MAX]; /* as master, by requester, this epoch */
 
     /* consistent reads */
     lg_cf_cr_fn cr_fn;
@@ -124,9 +124,9 @@ struct lg_cf {
     lg_cf_txn_hooks txn;
 
     /* recovery */
-    bool interrupted;         /* a newer view has arrived; its freeze has not begun */
-    bool rebuilding;          /* frozen, and the directory is not reset yet */
-    lg_rpc_msg **early;       /* holdings of faster members, until it is */
+    bool interrupted;   /* a newer view has arrived; its freeze has not begun */
+    bool rebuilding;    /* frozen, and the directory is not reset yet */
+    lg_rpc_msg **early; /* holdings of faster members, until it is */
     uint32_t early_count, early_cap;
     lg_map *gate; /* key -> closed */
     lg_fiber *recovery_fibers[CF_RECOVERY_FIBERS];
@@ -137,10 +137,11 @@ struct lg_cf {
 };
 
 /* cf.c */
-cf_elem *lg_cf__elem(lg_cf *cf, uint64_t key);          /* made when absent */
-void lg_cf__elem_done(lg_cf *cf, cf_elem *e);           /* frees it when nothing is under way */
+cf_elem *lg_cf__elem(lg_cf *cf, uint64_t key); /* made when absent */
+void lg_cf__elem_done(lg_cf *cf, cf_elem *e);  /* frees it when nothing is under way */
 uint32_t lg_cf__master(const lg_cf *cf, uint64_t key);
-void lg_cf__send(lg_cf *cf, uint32_t node, uint16_t type, const void *payload, uint32_t len, const void *body);
+void lg_cf__send(lg_cf *cf, uint32_t node, uint16_t type, const void *payload, uint32_t len,
+                 const void *body);
 void lg_cf__drain(lg_cf *cf); /* handles messages to oneself: at the end of each entry point */
 lg_status lg_cf__spawn(lg_cf *cf, const char *name, lg_fiber_fn fn, void *arg);
 
@@ -154,18 +155,21 @@ lg_status lg_cf__release(void *self, lg_buf *b);
 void lg_cf__written(void *self, lg_addr addr, lg_version version);
 void lg_cf__demand_write(void *self, lg_addr addr, lg_version version);
 /* m: the message itself when it came over the wire (may be taken), else NULL. */
-void lg_cf__requester_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload, lg_rpc_msg *m);
+void lg_cf__requester_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload,
+                              lg_rpc_msg *m);
 void lg_cf__requests_abort(lg_cf *cf);
 void lg_cf__claims_forget(lg_cf *cf);
 
 /* cf_serve.c */
-void lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload, const lg_rpc_token *token);
+void lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload,
+                          const lg_rpc_token *token);
 void lg_cf__serve_kick(lg_cf *cf, cf_elem *e);
 void lg_cf__serve_drop(lg_cf *cf); /* what no fiber has begun */
 void lg_cf__server_fiber(void *arg);
 
 /* cf_cr.c */
-lg_status lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame, lg_time deadline);
+lg_status lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame,
+                                 lg_time deadline);
 void lg_cf__cr_register(lg_cf *cf);
 void lg_cf__cr_fiber(void *arg);
 void lg_cf__cr_drop(lg_cf *cf);

@@ -86,7 +86,8 @@ lg_cf__drain(lg_cf *cf)
 }
 
 void
-lg_cf__send(lg_cf *cf, uint32_t node, uint16_t type, const void *payload, uint32_t len, const void *body)
+lg_cf__send(lg_cf *cf, uint32_t node, uint16_t type, const void *payload, uint32_t len,
+            const void *body)
 {
     if (node == cf->node) {
         lg_list *it = lg_list_pop_front(&cf->free_self);
@@ -118,10 +119,12 @@ static void
 register_handlers(lg_cf *cf)
 {
     static const uint16_t types[] = {
-        LG_MSG_GCS_REQUEST,   LG_MSG_GCS_FORWARD,      LG_MSG_GCS_INVALIDATE,   LG_MSG_GCS_GRANT,
-        LG_MSG_GCS_BLOCK,     LG_MSG_GCS_INV_ACK,      LG_MSG_GCS_CLAIM,        LG_MSG_GCS_CLAIM_ACK,
-        LG_MSG_GCS_NOT_HERE,  LG_MSG_GCS_RELEASE,      LG_MSG_GCS_WRITTEN,      LG_MSG_GCS_PI_DISCARD,
-        LG_MSG_GCS_WRITE,     LG_MSG_GCS_DEMAND_WRITE, LG_MSG_GCS_CANCEL,       LG_MSG_GCS_WRITE_THROUGH,
+        LG_MSG_GCS_REQUEST,       LG_MSG_GCS_FORWARD,      LG_MSG_GCS_INVALIDATE,
+        LG_MSG_GCS_GRANT,         LG_MSG_GCS_BLOCK,        LG_MSG_GCS_INV_ACK,
+        LG_MSG_GCS_CLAIM,         LG_MSG_GCS_CLAIM_ACK,    LG_MSG_GCS_NOT_HERE,
+        LG_MSG_GCS_RELEASE,       LG_MSG_GCS_WRITTEN,      LG_MSG_GCS_PI_DISCARD,
+        LG_MSG_GCS_WRITE,         LG_MSG_GCS_DEMAND_WRITE, LG_MSG_GCS_CANCEL,
+        LG_MSG_GCS_WRITE_THROUGH,
     };
     for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
         lg_rpc_handle(cf->rpc, types[i], on_message, cf);

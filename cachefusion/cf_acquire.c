@@ -3,8 +3,9 @@
  *   acquire --REQUEST--> master ... GRANT | BLOCK, INV_ACK* -> requester_message -> (complete)
  *     -> settle: the newest image is installed -> lg_buf_granted -> CLAIM
  *
- * From completion to the end of settle the element counts in cf->finishing: freeze waits for it, and
- * peers' wishes for the block wait too (lg_cf__serve_kick). Settle waits for the disk at most. */
+ * From completion to the end of settle the element counts in cf->finishing: freeze waits for it,
+ * and peers' wishes for the block wait too (lg_cf__serve_kick). Settle waits for the disk at most.
+ */
 #include "cachefusion_internal.h"
 
 /* ---- claims not yet acknowledged ---- */
@@ -76,8 +77,8 @@ count_transfer(lg_cf *cf, const cf_elem *e)
 
 /* ---- settling a complete request ---- */
 
-/* The disk's image beside what came: the newest is current (F2). LG_RETRY: the block's place is not known
- * here; find it first and ask again. */
+/* The disk's image beside what came: the newest is current (F2). LG_RETRY: the block's place is not
+ * known here; find it first and ask again. */
 static lg_status
 settle_with_disk(lg_cf *cf, cf_elem *e, lg_buf *b, bool own_pi)
 {
@@ -99,7 +100,8 @@ settle_with_disk(lg_cf *cf, cf_elem *e, lg_buf *b, bool own_pi)
     }
     st = lg_volume_read_block(cf->cfg.volume, &place, b->addr, disk);
     if (st == LG_CORRUPT && image)
-        st = LG_OK, memset(disk, 0, cf->cfg.block_bytes); /* torn; the image that came replaces it */
+        st = LG_OK,
+        memset(disk, 0, cf->cfg.block_bytes); /* torn; the image that came replaces it */
     if (st == LG_OK && image && version > lg_block_version(disk)) {
         st = lg_buf_install(cf->buf, b, image, true);
     } else if (st == LG_OK) {
@@ -173,7 +175,8 @@ send_request(lg_cf *cf, cf_elem *e, const lg_buf *b, lg_mode want, bool is_new)
     e->disk_version = 0;
     e->busy_holder = false;
     e->sent_at = lg_run_now_exact_ns(cf->run);
-    lg_msg_gcs_request m = {.key = e->key, .id = e->req.id, .mode = (uint8_t)want, .have = (uint8_t)b->mode};
+    lg_msg_gcs_request m = {
+        .key = e->key, .id = e->req.id, .mode = (uint8_t)want, .have = (uint8_t)b->mode};
     m.is_new = is_new;
     lg_cf__send(cf, lg_cf__master(cf, e->key), LG_MSG_GCS_REQUEST, &m, sizeof m, NULL);
     lg_cf__drain(cf);
@@ -283,7 +286,8 @@ block_arrived(cf_elem *e, uint16_t type, uint32_t from, const lg_msg_gcs_block *
 }
 
 void
-lg_cf__requester_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload, lg_rpc_msg *msg)
+lg_cf__requester_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload,
+                         lg_rpc_msg *msg)
 {
     if (type == LG_MSG_GCS_CLAIM_ACK) {
         claims_acked(&cf->unacked[from], ((const lg_msg_gcs_claim_ack *)payload)->count);

@@ -3,10 +3,10 @@
  *   reader --CR_REQUEST--> master --CR_FORWARD--> X holder --reply, with the copy--> reader
  *                             \--reply RETRY--> reader takes S (no writer has it: S is as good)
  *
- * The holder copies its image under an S latch, makes its redo durable (invariant 1), rolls the copy
- * back with the builder that txn gave, ships it. After cr_per_version copies of an unchanged block it answers
- * RETRY: the reader then takes S, and the holder steps down. Own fibers: the builder may read undo blocks
- * of other instances. */
+ * The holder copies its image under an S latch, makes its redo durable (invariant 1), rolls the
+ * copy back with the builder that txn gave, ships it. After cr_per_version copies of an unchanged
+ * block it answers RETRY: the reader then takes S, and the holder steps down. Own fibers: the
+ * builder may read undo blocks of other instances. */
 #include "cachefusion_internal.h"
 
 typedef struct cr_work {
@@ -32,10 +32,12 @@ lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame, l
         }
         uint32_t master = lg_cf__master(cf, m.key);
         lg_grd_info info;
-        if (master == cf->node && (!lg_grd_find(cf->grd, m.key, &info) || info.x == 0 || info.x == cf->node))
+        if (master == cf->node &&
+            (!lg_grd_find(cf->grd, m.key, &info) || info.x == 0 || info.x == cf->node))
             return LG_RETRY;
         lg_time began = lg_run_now_exact_ns(cf->run);
-        lg_rpc_request rq = {.node = master, .type = LG_MSG_GCS_CR_REQUEST, .event = LG_WAIT_GC_CR_REQUEST};
+        lg_rpc_request rq = {
+            .node = master, .type = LG_MSG_GCS_CR_REQUEST, .event = LG_WAIT_GC_CR_REQUEST};
         rq.payload = &m;
         rq.payload_len = sizeof m;
         rq.reply_body = frame;
@@ -56,7 +58,8 @@ lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame, l
             lg_stat_inc(cf->stats, LG_STAT_GC_CR_RECEIVED);
         }
         lg_rpc_msg_free(reply);
-        if ((st == LG_STALE_EPOCH || st == LG_PEER_DOWN) && !cf->frozen) /* a new view is on its way */
+        if ((st == LG_STALE_EPOCH || st == LG_PEER_DOWN) &&
+            !cf->frozen) /* a new view is on its way */
             LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(cf->run) + LG_MS, LG_WAIT_GC_CR_REQUEST));
     } while (st == LG_STALE_EPOCH || st == LG_PEER_DOWN);
     return st == LG_NOT_FOUND ? LG_RETRY : st;
@@ -99,7 +102,8 @@ on_forward(void *arg, lg_rpc_msg *m)
     lg_waitq_wake_one(&cf->crq);
 }
 
-/* Counts copies of an unchanged block. The map is dropped whole when it has grown: the counts are a hint. */
+/* Counts copies of an unchanged block. The map is dropped whole when it has grown: the counts are a
+ * hint. */
 static bool
 served_enough(lg_cf *cf, lg_addr addr, lg_version version)
 {

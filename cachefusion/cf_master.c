@@ -15,7 +15,8 @@ send_forward(lg_cf *cf, const lg_grd_action *a)
 static void
 send_grant(lg_cf *cf, const lg_grd_action *a)
 {
-    lg_msg_gcs_grant m = {.key = a->key, .id = a->id, .mode = a->mode, .how = a->how, .acks = a->acks};
+    lg_msg_gcs_grant m = {
+        .key = a->key, .id = a->id, .mode = a->mode, .how = a->how, .acks = a->acks};
     m.claim = a->claim;
     lg_cf__send(cf, a->to, LG_MSG_GCS_GRANT, &m, sizeof m, NULL);
 }

@@ -1,17 +1,18 @@
 /* Cache Fusion in reconfigurations (participant.h), and what recovery asks.
  *
- *   freeze   requests under way are given up (asked again after thaw), wishes of peers dropped; waits
- *            until fibers that have begun are finished: a mode once taken down stays down, unanswered
- *   rebuild  the directory drops what is dead or moved; every instance tells the masters what it holds:
- *            everything in buckets that lost their master, what it claimed without acknowledgement, and
+ *   freeze   requests under way are given up (asked again after thaw), wishes of peers dropped;
+ * waits until fibers that have begun are finished: a mode once taken down stays down, unanswered
+ *   rebuild  the directory drops what is dead or moved; every instance tells the masters what it
+ * holds: everything in buckets that lost their master, what it claimed without acknowledgement, and
  *            all past images. When somebody died, blocks held here that are not known to be on disk
  *            turn dirty: their write may have been owed by the dead
  *   thaw     everything goes on
- *   opened   the gate opens; until then it stays closed, also over newer epochs that interrupt recovery */
+ *   opened   the gate opens; until then it stays closed, also over newer epochs that interrupt
+ * recovery */
 #include "cachefusion_internal.h"
 
-/* Recovery waits for blocks of members that may be in the newer view already, and the newer view's script
- * waits for recovery: it must let go. */
+/* Recovery waits for blocks of members that may be in the newer view already, and the newer view's
+ * script waits for recovery: it must let go. */
 static void
 interrupt(void *self)
 {
@@ -75,7 +76,10 @@ tell(telling *t, uint64_t key, lg_mode mode, lg_version pi_version)
     lg_cf *cf = t->cf;
     uint32_t master = lg_cf__master(cf, key);
     if (master == cf->node) {
-        lg_grd_event ev = {.kind = LG_GRD_HOLDING, .node = cf->node, .key = key, .mode = (uint8_t)mode,
+        lg_grd_event ev = {.kind = LG_GRD_HOLDING,
+                           .node = cf->node,
+                           .key = key,
+                           .mode = (uint8_t)mode,
                            .pi_version = pi_version};
         lg_cf__master_event(cf, &ev);
         return;
@@ -83,7 +87,8 @@ tell(telling *t, uint64_t key, lg_mode mode, lg_version pi_version)
     if (!t->to[master])
         t->to[master] = lg_zalloc(sizeof *t->to[master]);
     batch *b = t->to[master];
-    b->item[b->head.count++] = (lg_msg_gcs_held_item){.key = key, .pi_version = pi_version, .mode = (uint8_t)mode};
+    b->item[b->head.count++] =
+        (lg_msg_gcs_held_item){.key = key, .pi_version = pi_version, .mode = (uint8_t)mode};
     if (b->head.count == LG_MSG_HOLDING_MAX)
         flush(t, master);
 }
@@ -126,7 +131,10 @@ holdings(lg_cf *cf, const lg_rpc_msg *m)
     const lg_msg_gcs_holding *h = m->payload;
     const lg_msg_gcs_held_item *item = (const lg_msg_gcs_held_item *)(h + 1);
     for (uint32_t i = 0; i < h->count; i++) {
-        lg_grd_event ev = {.kind = LG_GRD_HOLDING, .node = m->node, .key = item[i].key, .mode = item[i].mode,
+        lg_grd_event ev = {.kind = LG_GRD_HOLDING,
+                           .node = m->node,
+                           .key = item[i].key,
+                           .mode = item[i].mode,
                            .pi_version = item[i].pi_version};
         lg_cf__master_event(cf, &ev);
     }
@@ -205,8 +213,13 @@ opened(void *self, const lg_reconf_change *c)
 void
 lg_cf_participant(lg_cf *cf, lg_participant *ret_p)
 {
-    *ret_p = (lg_participant){.name = "cache fusion", .self = cf, .interrupt = interrupt, .freeze = freeze, .rebuild = rebuild,
-                              .thaw = thaw, .opened = opened};
+    *ret_p = (lg_participant){.name = "cache fusion",
+                              .self = cf,
+                              .interrupt = interrupt,
+                              .freeze = freeze,
+                              .rebuild = rebuild,
+                              .thaw = thaw,
+                              .opened = opened};
 }
 
 /* ---- the gate ---- */
@@ -308,7 +321,8 @@ lg_cf_recovery_end(lg_cf *cf)
         }
 }
 
-/* ---- who holds it? Every survivor answers for itself: the directory may be wrong (grd.h, I3) ---- */
+/* ---- who holds it? Every survivor answers for itself: the directory may be wrong (grd.h, I3) ----
+ */
 
 static void
 held_here(lg_cf *cf, const lg_msg_gcs_version *v, uint32_t count, lg_msg_gcs_held_reply *r)
@@ -319,7 +333,8 @@ held_here(lg_cf *cf, const lg_msg_gcs_version *v, uint32_t count, lg_msg_gcs_hel
         lg_buf *b = lg_buf_find(cf->buf, lg_addr_from_key(v[i].key));
         if (!b)
             continue;
-        /* what an interrupted recovery has fetched is not the newest: the gate is closed until the end */
+        /* what an interrupted recovery has fetched is not the newest: the gate is closed until the
+         * end */
         if (b->mode >= LG_MODE_S && b->valid && !lg_map_get(cf->gate, v[i].key))
             r->held[i / 8] |= (uint8_t)(1u << (i % 8));
         if (past_image_of(b))
@@ -357,7 +372,8 @@ ask_all(lg_cf *cf, const list_msg *m, uint32_t len, bool *ret_held)
     for (uint32_t n = 1; n < LG_NODES_MAX; n++) {
         if (n == cf->node || !(cf->members >> n & 1))
             continue;
-        lg_rpc_request rq = {.node = n, .type = LG_MSG_GCS_HELD, .event = LG_WAIT_GC_RECOVERY, .payload = m};
+        lg_rpc_request rq = {
+            .node = n, .type = LG_MSG_GCS_HELD, .event = LG_WAIT_GC_RECOVERY, .payload = m};
         rq.payload_len = len;
         rq.deadline = LG_FOREVER;
         lg_rpc_msg *reply = NULL;

@@ -1,8 +1,8 @@
 /* The SCN at commit: every other member hears it before the commit is acknowledged.
  *
- * One message at a time is on its way to each member, carrying the newest SCN wanted; its answer sends the
- * next if commits have come meanwhile. So a burst of commits costs one message per member and round
- * trip. scn_heard[n] is what member n is known to have heard. */
+ * One message at a time is on its way to each member, carrying the newest SCN wanted; its answer
+ * sends the next if commits have come meanwhile. So a burst of commits costs one message per member
+ * and round trip. scn_heard[n] is what member n is known to have heard. */
 #include "cachefusion_internal.h"
 
 static bool

@@ -1,8 +1,9 @@
-/* The holder: server fibers that take modes away for peers, ship blocks, and write what peers demand.
+/* The holder: server fibers that take modes away for peers, ship blocks, and write what peers
+ * demand.
  *
  * A wish waits in its element until no fiber serves the block and our own granted request for it is
- * finished. A server fiber waits for latches, redo and disks of this instance only. What it began in one
- * epoch is not answered in the next: the mode is down then, and the rebuild tells so. */
+ * finished. A server fiber waits for latches, redo and disks of this instance only. What it began
+ * in one epoch is not answered in the next: the mode is down then, and the rebuild tells so. */
 #include "cachefusion_internal.h"
 
 typedef struct serving {
@@ -30,7 +31,8 @@ lg_cf__serve_kick(lg_cf *cf, cf_elem *e)
 }
 
 void
-lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload, const lg_rpc_token *token)
+lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payload,
+                     const lg_rpc_token *token)
 {
     lg_list *it = lg_list_pop_front(&cf->free_work);
     cf_work *w = it ? LG_CONTAINER_OF(it, cf_work, link) : lg_zalloc(sizeof *w);
@@ -39,9 +41,9 @@ lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *payloa
     w->epoch = cf->epoch;
     w->arrived = lg_run_now_ns(cf->run);
     w->token = token ? *token : (lg_rpc_token){0};
-    memcpy(&w->u, payload, type == LG_MSG_GCS_WRITE || type == LG_MSG_GCS_WRITE_THROUGH
-                               ? sizeof w->u.version
-                               : sizeof w->u.forward);
+    memcpy(&w->u, payload,
+           type == LG_MSG_GCS_WRITE || type == LG_MSG_GCS_WRITE_THROUGH ? sizeof w->u.version
+                                                                        : sizeof w->u.forward);
     cf_elem *e = lg_cf__elem(cf, *(const uint64_t *)payload);
     lg_list_push_back(&e->work, &w->link);
     lg_cf__serve_kick(cf, e);
@@ -99,14 +101,15 @@ disk_version_of(const lg_cf *cf, lg_addr addr)
 static void
 say_not_here(lg_cf *cf, const lg_msg_gcs_forward *f, uint64_t pi_version)
 {
-    lg_msg_gcs_not_here m = {.key = f->key, .id = f->id, .pi_version = pi_version, .requester = f->requester};
+    lg_msg_gcs_not_here m = {
+        .key = f->key, .id = f->id, .pi_version = pi_version, .requester = f->requester};
     lg_cf__send(cf, lg_cf__master(cf, f->key), LG_MSG_GCS_NOT_HERE, &m, sizeof m, NULL);
 }
 
 /* ---- forward and invalidate ---- */
 
 typedef struct outcome {
-    bool done;       /* answer it; false: the instance is in trouble, the peer waits for a new view */
+    bool done; /* answer it; false: the instance is in trouble, the peer waits for a new view */
     bool have_image;
     bool dirty;
     bool from_pi;
@@ -120,7 +123,8 @@ take_down(serving *s, lg_addr addr, const lg_grd_serve *plan, outcome *o)
     lg_cf *cf = s->cf;
     lg_mode to = (lg_mode)plan->to;
     bool dirty = false;
-    lg_status st = lg_buf_revoke(cf->buf, addr, to, plan->ship ? s->image : NULL, &dirty, &o->version);
+    lg_status st =
+        lg_buf_revoke(cf->buf, addr, to, plan->ship ? s->image : NULL, &dirty, &o->version);
     if (st == LG_READ_DISK && to != LG_MODE_N) /* our disk read had failed: keep nothing */
         st = lg_buf_revoke(cf->buf, addr, LG_MODE_N, NULL, NULL, NULL);
     o->done = st == LG_OK || st == LG_READ_DISK || st == LG_NOT_FOUND;
@@ -180,7 +184,8 @@ answer(serving *s, const cf_work *w, const outcome *o)
     lg_cf *cf = s->cf;
     const lg_msg_gcs_forward *f = &w->u.forward;
     lg_cf_transfer *t = &cf->transfer[f->requester];
-    lg_msg_gcs_block m = {.key = f->key, .id = f->id, .version = o->version, .mode = f->mode, .acks = f->acks};
+    lg_msg_gcs_block m = {
+        .key = f->key, .id = f->id, .version = o->version, .mode = f->mode, .acks = f->acks};
     m.pi_version = o->pi_version;
     m.dirty = o->dirty;
     m.from_pi = o->from_pi;
@@ -200,8 +205,8 @@ answer(serving *s, const cf_work *w, const outcome *o)
         lg_cf__send(cf, f->requester, LG_MSG_GCS_BLOCK, &m, sizeof m, s->image);
         return;
     }
-    /* Only a dirty copy or a past image travels with an ack: a clean one is on disk, or with whoever was
-     * asked for the block. */
+    /* Only a dirty copy or a past image travels with an ack: a clean one is on disk, or with
+     * whoever was asked for the block. */
     bool image = o->have_image && (o->dirty || o->from_pi);
     cf->counts.invalidations_served++;
     t->invalidations_served++;
@@ -237,7 +242,8 @@ serve_forward(serving *s, const cf_work *w)
         ship_past_image(s, addr, &o);
     else
         o = (outcome){.done = true, .pi_version = l.pi_version};
-    if (o.done && w->epoch == cf->epoch) /* also before our own thaw: the master thawed, so it may ask */
+    if (o.done &&
+        w->epoch == cf->epoch) /* also before our own thaw: the master thawed, so it may ask */
         answer(s, w, &o);
 }
 
@@ -248,8 +254,8 @@ typedef struct take_back {
     lg_addr addr;
 } take_back;
 
-/* Nobody holds the block and our past image is the newest: we take it back and write it. In a fiber of its
- * own, since it asks the master. */
+/* Nobody holds the block and our past image is the newest: we take it back and write it. In a fiber
+ * of its own, since it asks the master. */
 static void
 take_back_fiber(void *arg)
 {

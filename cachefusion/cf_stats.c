@@ -8,8 +8,8 @@ lg_cf_transfer_next(const lg_cf *cf, unsigned *pos, lg_cf_transfer *ret)
         if (*pos == 0 || *pos == cf->node)
             continue;
         const lg_cf_transfer *t = &cf->transfer[*pos];
-        bool used = t->cr_blocks || t->current_2hop || t->current_3hop || t->current_served || t->cr_served ||
-                    t->invalidations_served;
+        bool used = t->cr_blocks || t->current_2hop || t->current_3hop || t->current_served ||
+                    t->cr_served || t->invalidations_served;
         if (!used && !(cf->members >> *pos & 1))
             continue;
         *ret = *t;
@@ -45,7 +45,8 @@ visit(void *arg, lg_buf *b)
 {
     walk *w = arg;
     uint64_t key = lg_addr_key(b->addr);
-    lg_cf_element e = {.addr = b->addr, .mode = b->mode, .here = true, .dirty = b->dirty, .pi = b->pi};
+    lg_cf_element e = {
+        .addr = b->addr, .mode = b->mode, .here = true, .dirty = b->dirty, .pi = b->pi};
     e.acquiring = b->converting;
     e.releasing = b->revoking;
     e.recovering = lg_map_get(w->cf->gate, key) != NULL;

@@ -1,9 +1,10 @@
-/* Status of, and waiting for, transactions of other instances. The owner answers with the hooks that
- * core/instance wires to txn; each question runs in a fiber of its own, since it may read undo blocks or
- * wait as long as the transaction lives. */
+/* Status of, and waiting for, transactions of other instances. The owner answers with the hooks
+ * that core/instance wires to txn; each question runs in a fiber of its own, since it may read undo
+ * blocks or wait as long as the transaction lives. */
 #include "cachefusion_internal.h"
 
-#define WAIT_SLICE_NS (2 * LG_SEC) /* the owner answers at least so often: a lost caller frees its fiber */
+#define WAIT_SLICE_NS                                                                              \
+    (2 * LG_SEC) /* the owner answers at least so often: a lost caller frees its fiber */
 
 typedef struct tx_work {
     lg_cf *cf;
@@ -61,7 +62,8 @@ lg_status
 lg_cf_txn_status(lg_cf *cf, uint32_t node, uint64_t xid, uint32_t *ret_state, lg_scn *ret_scn)
 {
     lg_msg_tx m = {.xid = xid};
-    lg_rpc_request rq = {.node = node, .type = LG_MSG_TX_STATUS, .cancelable = true, .event = LG_WAIT_TX_OUTCOME};
+    lg_rpc_request rq = {
+        .node = node, .type = LG_MSG_TX_STATUS, .cancelable = true, .event = LG_WAIT_TX_OUTCOME};
     rq.payload = &m;
     rq.payload_len = sizeof m;
     rq.deadline = LG_FOREVER;
@@ -82,7 +84,8 @@ lg_status
 lg_cf_txn_wait(lg_cf *cf, uint32_t node, uint64_t xid, lg_time deadline)
 {
     lg_msg_tx m = {.xid = xid};
-    lg_rpc_request rq = {.node = node, .type = LG_MSG_TX_WAIT, .cancelable = true, .event = LG_WAIT_ENQ_TX};
+    lg_rpc_request rq = {
+        .node = node, .type = LG_MSG_TX_WAIT, .cancelable = true, .event = LG_WAIT_ENQ_TX};
     rq.payload = &m;
     rq.payload_len = sizeof m;
     rq.deadline = deadline;

@@ -67,7 +67,8 @@ lg_ges__get(lg_ges *g, lg_ges_res key)
     return r;
 }
 
-/* Rendezvous hashing over the members, as for blocks: a death moves the dead one's resources only. */
+/* Rendezvous hashing over the members, as for blocks: a death moves the dead one's resources only.
+ */
 uint32_t
 lg_ges__master(const lg_ges *g, lg_ges_res key)
 {
@@ -90,7 +91,7 @@ lg_lock_mode
 lg_ges__needed(const ges_res *r)
 {
     lg_lock_mode need = LG_LOCK_NONE;
-    LG_LIST_FOREACH(it, &r->holds)
+    LG_LIST_FOREACH (it, &r->holds)
         need = lg_lock_join(need, LG_CONTAINER_OF(it, ges_hold, res_link)->mode);
     return need;
 }
@@ -111,7 +112,7 @@ lg_ges__lower(lg_ges *g, ges_res *r, lg_lock_mode to)
 static ges_hold *
 hold_find(lg_ges_owner *o, const ges_res *r, lg_lock_mode mode, bool session)
 {
-    LG_LIST_FOREACH(it, &r->holds) {
+    LG_LIST_FOREACH (it, &r->holds) {
         ges_hold *h = LG_CONTAINER_OF(it, ges_hold, res_link);
         if (h->owner == o && h->mode == mode && h->session == session)
             return h;
@@ -122,7 +123,7 @@ hold_find(lg_ges_owner *o, const ges_res *r, lg_lock_mode mode, bool session)
 static bool
 owner_holds_any(const lg_ges_owner *o, const ges_res *r)
 {
-    LG_LIST_FOREACH(it, &r->holds)
+    LG_LIST_FOREACH (it, &r->holds)
         if (LG_CONTAINER_OF(it, ges_hold, res_link)->owner == o)
             return true;
     return false;
@@ -131,7 +132,7 @@ owner_holds_any(const lg_ges_owner *o, const ges_res *r)
 static bool
 conflicts_with_others(const lg_ges_owner *o, const ges_res *r, lg_lock_mode mode)
 {
-    LG_LIST_FOREACH(it, &r->holds) {
+    LG_LIST_FOREACH (it, &r->holds) {
         const ges_hold *h = LG_CONTAINER_OF(it, ges_hold, res_link);
         if (h->owner != o && lg_lock_conflicts(mode, h->mode))
             return true;
@@ -148,7 +149,8 @@ hold_add(lg_ges_owner *o, ges_res *r, lg_lock_mode mode, bool session)
         return;
     }
     h = lg_zalloc(sizeof *h);
-    *h = (ges_hold){.owner = o, .res = r, .mode = mode, .session = session, .count = 1, .seq = ++o->next_seq};
+    *h = (ges_hold){
+        .owner = o, .res = r, .mode = mode, .session = session, .count = 1, .seq = ++o->next_seq};
     lg_list_push_back(&o->holds, &h->owner_link);
     lg_list_push_back(&r->holds, &h->res_link);
 }
@@ -198,7 +200,8 @@ ask_master(lg_ges *g, ges_res *r, lg_lock_mode need, bool nowait)
     r->requested = target;
     r->requested_nowait = nowait;
     r->request_id = ++g->next_request;
-    lg_ges__send(g, lg_ges__master(g, r->key), LG_MSG_GES_REQUEST, r->key, target, r->request_id, 0, nowait);
+    lg_ges__send(g, lg_ges__master(g, r->key), LG_MSG_GES_REQUEST, r->key, target, r->request_id, 0,
+                 nowait);
 }
 
 /* Grants what can be granted here, in order; a later waiter may pass an earlier one only when their
@@ -209,14 +212,15 @@ lg_ges__evaluate(lg_ges *g, ges_res *r)
     uint32_t ahead = 0; /* modes of waiters that stay */
     lg_lock_mode need = LG_LOCK_NONE;
     bool all_nowait = true;
-    LG_LIST_FOREACH_SAFE(it, &r->waiters) {
+    LG_LIST_FOREACH_SAFE (it, &r->waiters) {
         lg_ges_waiter *w = LG_CONTAINER_OF(it, lg_ges_waiter, link);
         bool blocked = conflicts_with_others(w->owner, r, w->mode);
         for (int m = 1; m < LG_LOCK_MODES && !blocked; m++)
             blocked = (ahead >> m & 1) && lg_lock_conflicts(w->mode, (lg_lock_mode)m) &&
                       !owner_holds_any(w->owner, r);
         w->remote = false;
-        if (!blocked && r->bast && lg_lock_conflicts(w->mode, r->bast) && !owner_holds_any(w->owner, r))
+        if (!blocked && r->bast && lg_lock_conflicts(w->mode, r->bast) &&
+            !owner_holds_any(w->owner, r))
             blocked = w->remote = true; /* another instance was first */
         if (!blocked && lg_lock_covers(r->granted, w->mode)) {
             hold_add(w->owner, r, w->mode, w->session);
@@ -239,8 +243,8 @@ lg_ges__evaluate(lg_ges *g, ges_res *r)
         ask_master(g, r, need, all_nowait);
     else if (r->requested && !g->frozen && lg_list_empty(&r->waiters)) {
         r->requested = LG_LOCK_NONE;
-        lg_ges__send(g, lg_ges__master(g, r->key), LG_MSG_GES_CANCEL, r->key, LG_LOCK_NONE, r->request_id, 0,
-                     false);
+        lg_ges__send(g, lg_ges__master(g, r->key), LG_MSG_GES_CANCEL, r->key, LG_LOCK_NONE,
+                     r->request_id, 0, false);
     }
 }
 
@@ -286,7 +290,7 @@ lg_ges__client(lg_ges *g, uint16_t type, const lg_msg_ges *m)
             lg_ges__yield_mode(g, r);
     } else if (type == LG_MSG_GES_DENY && m->id == r->request_id) {
         r->requested = LG_LOCK_NONE;
-        LG_LIST_FOREACH_SAFE(it, &r->waiters) {
+        LG_LIST_FOREACH_SAFE (it, &r->waiters) {
             lg_ges_waiter *w = LG_CONTAINER_OF(it, lg_ges_waiter, link);
             if (w->nowait && w->remote)
                 lg_ges__waiter_finish(w, LG_LOCK_NOT_AVAILABLE);
@@ -310,7 +314,8 @@ wait_for(lg_ges *g, lg_ges_waiter *w, lg_time deadline)
         lg_status st = lg_fiber_park(event, probe < deadline ? probe : deadline, true);
         if (w->done) {
             if (lg_failed(st) && st != LG_TIMEOUT && st != LG_DEADLOCK && w->result == LG_OK)
-                lg_fiber_cancel(lg_fiber_self(), st); /* granted: the cancel strikes the next wait */
+                lg_fiber_cancel(lg_fiber_self(),
+                                st); /* granted: the cancel strikes the next wait */
             break;
         }
         lg_time now = lg_run_now_ns(g->run);
@@ -329,13 +334,14 @@ wait_for(lg_ges *g, lg_ges_waiter *w, lg_time deadline)
     return w->result;
 }
 
-/* An owner that holds something here passes waiters it stands in the way of (as PostgreSQL does). */
+/* An owner that holds something here passes waiters it stands in the way of (as PostgreSQL does).
+ */
 static void
 enqueue(ges_res *r, lg_ges_waiter *w)
 {
-    LG_LIST_FOREACH(it, &r->waiters) {
+    LG_LIST_FOREACH (it, &r->waiters) {
         lg_ges_waiter *other = LG_CONTAINER_OF(it, lg_ges_waiter, link);
-        LG_LIST_FOREACH(ht, &r->holds) {
+        LG_LIST_FOREACH (ht, &r->holds) {
             const ges_hold *h = LG_CONTAINER_OF(ht, ges_hold, res_link);
             if (h->owner == w->owner && lg_lock_conflicts(h->mode, other->mode)) {
                 lg_list_push_back(&other->link, &w->link); /* before it */
@@ -347,7 +353,8 @@ enqueue(ges_res *r, lg_ges_waiter *w)
 }
 
 static lg_status
-lock_slow(lg_ges *g, lg_ges_owner *o, ges_res *r, lg_lock_mode mode, unsigned flags, lg_time deadline)
+lock_slow(lg_ges *g, lg_ges_owner *o, ges_res *r, lg_lock_mode mode, unsigned flags,
+          lg_time deadline)
 {
     lg_ges_waiter w = {.owner = o, .res = r, .mode = mode, .result = LG_OK};
     w.session = (flags & LG_GES_SESSION) != 0;
@@ -423,7 +430,7 @@ lg_ges_unlock(lg_ges_owner *o, lg_ges_res key, lg_lock_mode mode, unsigned flags
 static void
 unlock_where(lg_ges_owner *o, bool session, uint32_t type, uint64_t after_seq)
 {
-    LG_LIST_FOREACH_SAFE(it, &o->holds) {
+    LG_LIST_FOREACH_SAFE (it, &o->holds) {
         ges_hold *h = LG_CONTAINER_OF(it, ges_hold, owner_link);
         if (h->session == session && h->seq > after_seq && (type == 0 || h->res->key.type == type))
             hold_drop(o->ges, h);
@@ -459,7 +466,7 @@ bool
 lg_ges_holds(const lg_ges_owner *o, lg_ges_res key, lg_lock_mode mode)
 {
     const ges_res *r = lg_ges__find(o->ges, key);
-    LG_LIST_FOREACH(it, &o->holds) {
+    LG_LIST_FOREACH (it, &o->holds) {
         const ges_hold *h = LG_CONTAINER_OF(it, ges_hold, owner_link);
         if (r && h->res == r && lg_lock_covers(h->mode, mode))
             return true;
@@ -570,7 +577,7 @@ lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg)
         row.blocking = r->bast != LG_LOCK_NONE;
         row.master = lg_ges__master(g, r->key);
         fn(arg, &row);
-        LG_LIST_FOREACH(it, &r->holds) {
+        LG_LIST_FOREACH (it, &r->holds) {
             const ges_hold *h = LG_CONTAINER_OF(it, ges_hold, res_link);
             row.user = h->owner->user;
             row.gid = h->owner->gid;
@@ -579,7 +586,7 @@ lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg)
             row.session = h->session;
             fn(arg, &row);
         }
-        LG_LIST_FOREACH(it, &r->waiters) {
+        LG_LIST_FOREACH (it, &r->waiters) {
             const lg_ges_waiter *w = LG_CONTAINER_OF(it, lg_ges_waiter, link);
             row.user = w->owner->user;
             row.gid = w->owner->gid;

@@ -1,7 +1,7 @@
 /* GES: the global enqueue service: locks that are held by sessions and transactions: table locks,
- * dictionary locks, advisory locks, sequences. (Blocks are grd's and cachefusion's; rows are locked by
- * their ITL slot; waiting for a row is waiting for its transaction, which takes part here only as
- * an edge of the wait graph.)
+ * dictionary locks, advisory locks, sequences. (Blocks are grd's and cachefusion's; rows are locked
+ * by their ITL slot; waiting for a row is waiting for its transaction, which takes part here only
+ * as an edge of the wait graph.)
  *
  * MODEL
  * A resource {type, id1, id2} is locked in PostgreSQL's eight modes, with its conflict table.
@@ -11,23 +11,24 @@
  *                      served, as in PostgreSQL's lock manager;
  *   instance           holds ONE mode per resource, granted by the resource's master instance, that
  *                      covers what its owners hold. It is sticky: it stays when the last owner
- *                      lets go, until the master asks for it back (BAST). So a lock that no other instance
- *                      wants costs a message once, and nothing from then on.
+ *                      lets go, until the master asks for it back (BAST). So a lock that no other
+ * instance wants costs a message once, and nothing from then on.
  *
- * A mode a covers b when everything that conflicts with b conflicts with a: then b may be granted under a
- * without asking. Modes form a lattice under "covers"; lg_lock_join gives the least cover of two.
+ * A mode a covers b when everything that conflicts with b conflicts with a: then b may be granted
+ * under a without asking. Modes form a lattice under "covers"; lg_lock_join gives the least cover
+ * of two.
  *
  * The master of a resource is found by hash over the members of the view; when the view changes the
  * holders tell the new masters what they hold (ges_reconf.c) and waiters ask again.
  *
- * DEADLOCKS  A local cycle is found when the wait that closes it starts: that owner gets LG_DEADLOCK.
- * Cycles over instances: a waiting owner sends probes along its wait edges after 100 ms and then every
- * second; a probe is dropped at an owner younger than its initiator; the one that comes home names
- * the initiator, the youngest of the cycle, as the single victim.
+ * DEADLOCKS  A local cycle is found when the wait that closes it starts: that owner gets
+ * LG_DEADLOCK. Cycles over instances: a waiting owner sends probes along its wait edges after 100
+ * ms and then every second; a probe is dropped at an owner younger than its initiator; the one that
+ * comes home names the initiator, the youngest of the cycle, as the single victim.
  *
  * LIFE CYCLE  create -> (owner_init -> lock/unlock... -> owner_fini)* -> destroy.
- * THREADS  Everything on the instance's worker. "Blocks" means the calling fiber; no latch may be held.
- * ALONE  With rpc == NULL the instance is its own master and nothing is ever sent.
+ * THREADS  Everything on the instance's worker. "Blocks" means the calling fiber; no latch may be
+ * held. ALONE  With rpc == NULL the instance is its own master and nothing is ever sent.
  */
 #ifndef LG_GES_GES_H
 #define LG_GES_GES_H
@@ -64,12 +65,12 @@ typedef struct lg_ges lg_ges;
 /* One per session. Locks of one owner never conflict with each other. */
 typedef struct lg_ges_owner {
     lg_ges *ges;
-    uint64_t gid;       /* unique in the cluster; larger = younger; the deadlock victim is the largest */
-    void *user;         /* the session, for views */
-    lg_list holds;      /* in order of acquisition; internal */
+    uint64_t gid;  /* unique in the cluster; larger = younger; the deadlock victim is the largest */
+    void *user;    /* the session, for views */
+    lg_list holds; /* in order of acquisition; internal */
     uint64_t next_seq;
     /* the one wait of the owner, if any */
-    lg_fiber *fiber;    /* not NULL while waiting */
+    lg_fiber *fiber;              /* not NULL while waiting */
     struct lg_ges_waiter *waiter; /* for an enqueue */
     uint64_t wait_xid;            /* or for a transaction (0: no) */
     uint32_t wait_node;
@@ -77,14 +78,14 @@ typedef struct lg_ges_owner {
     uint64_t probe_mark;
     uint64_t visit_mark;
     lg_timer probe_timer;
-    lg_list link;       /* in ges->owners */
+    lg_list link; /* in ges->owners */
 } lg_ges_owner;
 
 typedef struct lg_ges_config {
     lg_run *run;
-    lg_rpc *rpc;            /* NULL: an instance alone */
-    uint32_t node;          /* this instance, 1..63 */
-    uint32_t max_idle;      /* resources kept without any owner; 0 = 4096 */
+    lg_rpc *rpc;             /* NULL: an instance alone */
+    uint32_t node;           /* this instance, 1..63 */
+    uint32_t max_idle;       /* resources kept without any owner; 0 = 4096 */
     uint32_t probe_after_ms; /* first deadlock probe; 0 = 100 */
 } lg_ges_config;
 
@@ -95,15 +96,18 @@ void lg_ges_owner_init(lg_ges *g, lg_ges_owner *o, void *user);
 void lg_ges_owner_fini(lg_ges_owner *o); /* releases everything it holds */
 
 enum lg_ges_flags {
-    LG_GES_NOWAIT = 1,  /* LG_LOCK_NOT_AVAILABLE instead of waiting for another owner */
-    LG_GES_SESSION = 2, /* held until unlocked or the session ends; else: until the transaction ends */
+    LG_GES_NOWAIT = 1, /* LG_LOCK_NOT_AVAILABLE instead of waiting for another owner */
+    LG_GES_SESSION =
+        2, /* held until unlocked or the session ends; else: until the transaction ends */
 };
 
 /* Locks. Repeated locks count. Blocks the fiber (cancelable); charged to enq: TM / enq: other.
- * LG_LOCK_NOT_AVAILABLE (nowait, or the deadline: as lock_timeout), LG_DEADLOCK, the cancel's status. */
+ * LG_LOCK_NOT_AVAILABLE (nowait, or the deadline: as lock_timeout), LG_DEADLOCK, the cancel's
+ * status. */
 LG_MUST lg_status lg_ges_lock(lg_ges_owner *o, lg_ges_res res, lg_lock_mode mode, unsigned flags,
                               lg_time deadline);
-/* Takes one lock back. LG_NOT_FOUND: not held so (a warning for pg_advisory_unlock). Does not block. */
+/* Takes one lock back. LG_NOT_FOUND: not held so (a warning for pg_advisory_unlock). Does not
+ * block. */
 LG_MUST lg_status lg_ges_unlock(lg_ges_owner *o, lg_ges_res res, lg_lock_mode mode, unsigned flags);
 /* The transaction ends: all but LG_GES_SESSION locks go. */
 void lg_ges_unlock_transaction(lg_ges_owner *o);
@@ -117,10 +121,10 @@ bool lg_ges_holds(const lg_ges_owner *o, lg_ges_res res, lg_lock_mode mode);
 
 /* ---- what an instance keeps under a sticky lock: caches ---- */
 
-/* fn is called when this instance's mode on a resource of `type` falls (asked back, idle, or the end
- * of a reconfiguration that lost it): whatever was cached under the old mode is stale from now on.
- * Must not block. One per type. To cache something under a resource: lock it (any owner), read, keep;
- * the cached thing is good while lg_ges_instance_mode covers the mode it was read under. */
+/* fn is called when this instance's mode on a resource of `type` falls (asked back, idle, or the
+ * end of a reconfiguration that lost it): whatever was cached under the old mode is stale from now
+ * on. Must not block. One per type. To cache something under a resource: lock it (any owner), read,
+ * keep; the cached thing is good while lg_ges_instance_mode covers the mode it was read under. */
 typedef void (*lg_ges_notify_fn)(void *arg, lg_ges_res res, lg_lock_mode now);
 void lg_ges_notify(lg_ges *g, uint32_t type, lg_ges_notify_fn fn, void *arg);
 /* The mode this instance has now; while a peer waits for it, what its owners hold. */
@@ -144,14 +148,14 @@ void lg_ges_participant(lg_ges *g, struct lg_participant *ret_p);
 
 typedef struct lg_ges_row { /* gv$lock, gv$ges_enqueue, pg_locks */
     lg_ges_res res;
-    void *user;              /* of the owner; NULL: the instance's own sticky mode */
+    void *user; /* of the owner; NULL: the instance's own sticky mode */
     uint64_t gid;
-    lg_lock_mode held;       /* by the owner, or the instance's mode */
-    lg_lock_mode requested;  /* LG_LOCK_NONE when not waiting */
-    bool blocking;           /* another instance waits for it */
+    lg_lock_mode held;      /* by the owner, or the instance's mode */
+    lg_lock_mode requested; /* LG_LOCK_NONE when not waiting */
+    bool blocking;          /* another instance waits for it */
     bool session;
     uint32_t master;
-    lg_time since;           /* of the wait */
+    lg_time since; /* of the wait */
 } lg_ges_row;
 
 typedef void (*lg_ges_row_fn)(void *arg, const lg_ges_row *row);

@@ -1,13 +1,13 @@
 /* Deadlocks. The wait graph's nodes are owners (by gid, cluster-wide), its edges
  *
- *   enqueue      waiter -> owners of this instance that hold, or wait before it in, a conflicting mode
- *                waiter -> (PROBE_MASTER) -> owners that hold it at other instances, or wait before
+ *   enqueue      waiter -> owners of this instance that hold, or wait before it in, a conflicting
+ * mode waiter -> (PROBE_MASTER) -> owners that hold it at other instances, or wait before
  *   transaction  waiter -> owner of the xid, here or (PROBE_TXN) at another instance
  *
  * Local cycles: depth-first search when a wait starts. Cycles over instances: edge chasing (Chandy,
  * Misra, Haas, 1983): a probe carries the initiator's gid; an owner younger (larger gid) than the
- * initiator drops it, since its own probe will go round; so in each cycle only the youngest owner's probe
- * comes home, and that owner is the one victim. A probe visits an owner once a round. */
+ * initiator drops it, since its own probe will go round; so in each cycle only the youngest owner's
+ * probe comes home, and that owner is the one victim. A probe visits an owner once a round. */
 #include "ges_internal.h"
 
 #define MAX_DEPTH 128
@@ -22,12 +22,12 @@ local_edges(lg_ges *g, lg_ges_owner *o, edge_fn fn, void *arg)
 {
     if (o->waiter && !o->waiter->done) {
         const lg_ges_waiter *w = o->waiter;
-        LG_LIST_FOREACH(it, &w->res->holds) {
+        LG_LIST_FOREACH (it, &w->res->holds) {
             const ges_hold *h = LG_CONTAINER_OF(it, ges_hold, res_link);
             if (h->owner != o && lg_lock_conflicts(w->mode, h->mode))
                 fn(g, h->owner, arg);
         }
-        LG_LIST_FOREACH(it, &w->res->waiters) {
+        LG_LIST_FOREACH (it, &w->res->waiters) {
             const lg_ges_waiter *ahead = LG_CONTAINER_OF(it, lg_ges_waiter, link);
             if (ahead == w)
                 break;
@@ -176,14 +176,14 @@ probe_step(lg_ges *g, const lg_msg_ges_probe *p)
         if ((r = lg_ges__find(g, key)) == NULL)
             return;
         if (p->target == LG_PROBE_HOLDER) {
-            LG_LIST_FOREACH_SAFE(it, &r->holds) {
+            LG_LIST_FOREACH_SAFE (it, &r->holds) {
                 const ges_hold *h = LG_CONTAINER_OF(it, ges_hold, res_link);
                 if (lg_lock_conflicts((lg_lock_mode)p->mode, h->mode))
                     probe_visit(g, h->owner, &next);
             }
             return;
         }
-        LG_LIST_FOREACH_SAFE(it, &r->waiters) {
+        LG_LIST_FOREACH_SAFE (it, &r->waiters) {
             const lg_ges_waiter *w = LG_CONTAINER_OF(it, lg_ges_waiter, link);
             if (lg_lock_conflicts((lg_lock_mode)p->mode, w->mode))
                 probe_visit(g, w->owner, &next);

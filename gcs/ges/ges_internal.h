@@ -2,23 +2,21 @@
  *
  * MESSAGES (lg_msg_ges) and who handles them
  *   REQUEST  instance -> master   id; mode = all the instance will need; replaces an older one
- *   GRANT    master -> instance   id of the request, number of the grant (counted per instance); mode = the instance's mode from
- *                                 now on (absolute)
- *   DENY     master -> instance   id; nowait requests only
- *   BAST     master -> instance   mode = join of what others wait for and this instance blocks; 0: no longer
- *   RELEASE  instance -> master   the answer to a BAST: number of the last grant heard of that master; mode = what is left
- *   BUSY     instance -> master   after RELEASE: owners stand in the way
- *   CANCEL   instance -> master   id
- *   HOLDING  instance -> new master
+ *   GRANT    master -> instance   id of the request, number of the grant (counted per instance);
+ * mode = the instance's mode from now on (absolute) DENY     master -> instance   id; nowait
+ * requests only BAST     master -> instance   mode = join of what others wait for and this instance
+ * blocks; 0: no longer RELEASE  instance -> master   the answer to a BAST: number of the last grant
+ * heard of that master; mode = what is left BUSY     instance -> master   after RELEASE: owners
+ * stand in the way CANCEL   instance -> master   id HOLDING  instance -> new master
  *
  * RACES
  *   RELEASE x GRANT   the number is older: the master ignores it and asks again
- *   REQUEST x GRANT   the id is older: the instance does not use the grant, the absolute one for its newer
- *                     request follows (a request that the granted mode covers is granted as it is)
- *   CANCEL x GRANT    no request is out: the grant is a sticky mode nobody uses
- * An instance that asks for more gives up at once the sticky surplus that the new mode would not cover, so
- * that the absolute GRANT never takes away what an owner holds. Its idea of its mode may be lower than the
- * master's, never higher; every BAST is answered with it. */
+ *   REQUEST x GRANT   the id is older: the instance does not use the grant, the absolute one for
+ * its newer request follows (a request that the granted mode covers is granted as it is) CANCEL x
+ * GRANT    no request is out: the grant is a sticky mode nobody uses An instance that asks for more
+ * gives up at once the sticky surplus that the new mode would not cover, so that the absolute GRANT
+ * never takes away what an owner holds. Its idea of its mode may be lower than the master's, never
+ * higher; every BAST is answered with it. */
 #ifndef LG_GES_INTERNAL_H
 #define LG_GES_INTERNAL_H
 
@@ -80,7 +78,7 @@ typedef struct ges_mwait {
 typedef struct ges_mres {
     lg_ges_res key;
     uint8_t granted[LG_NODES_MAX];
-    uint8_t asked[LG_NODES_MAX]; /* the BAST that is out */
+    uint8_t asked[LG_NODES_MAX];         /* the BAST that is out */
     uint64_t grant_number[LG_NODES_MAX]; /* of the last grant */
     lg_list queue;
 } ges_mres;
@@ -108,7 +106,7 @@ struct lg_ges {
     uint64_t next_gid, next_request, visit_mark, probe_round;
     uint64_t grants_sent[LG_NODES_MAX]; /* as master, in this epoch: numbers of grants */
     uint64_t grants_seen[LG_NODES_MAX]; /* by master: number of the last grant heard */
-    lg_list inbox; /* messages to oneself */
+    lg_list inbox;                      /* messages to oneself */
     bool draining;
     lg_ges_notify_fn notify[LG_GES_TYPES];
     void *notify_arg[LG_GES_TYPES];
@@ -121,17 +119,18 @@ struct lg_ges {
 /* ges.c */
 ges_res *lg_ges__find(const lg_ges *g, lg_ges_res key);
 ges_res *lg_ges__get(lg_ges *g, lg_ges_res key);
-void lg_ges__evaluate(lg_ges *g, ges_res *r);  /* serves local waiters; may ask the master */
-void lg_ges__yield_mode(lg_ges *g, ges_res *r); /* gives back what a BAST wants, as far as possible */
+void lg_ges__evaluate(lg_ges *g, ges_res *r); /* serves local waiters; may ask the master */
+void lg_ges__yield_mode(lg_ges *g,
+                        ges_res *r); /* gives back what a BAST wants, as far as possible */
 void lg_ges__lower(lg_ges *g, ges_res *r, lg_lock_mode to); /* the mode falls: notifies caches */
-lg_lock_mode lg_ges__needed(const ges_res *r);  /* by the owners that hold */
+lg_lock_mode lg_ges__needed(const ges_res *r);              /* by the owners that hold */
 void lg_ges__waiter_finish(lg_ges_waiter *w, lg_status st);
 uint32_t lg_ges__master(const lg_ges *g, lg_ges_res key);
 void lg_ges__client(lg_ges *g, uint16_t type, const lg_msg_ges *m);
 
 /* ges_msg.c */
-void lg_ges__send(lg_ges *g, uint32_t node, uint16_t type, lg_ges_res key, lg_lock_mode mode, uint64_t id,
-                  uint64_t number, bool nowait);
+void lg_ges__send(lg_ges *g, uint32_t node, uint16_t type, lg_ges_res key, lg_lock_mode mode,
+                  uint64_t id, uint64_t number, bool nowait);
 void lg_ges__send_probe(lg_ges *g, uint32_t node, const lg_msg_ges_probe *p);
 void lg_ges__drain(lg_ges *g);
 void lg_ges__register(lg_ges *g);

@@ -68,7 +68,8 @@ grant(lg_ges *g, ges_mres *r, ges_mwait *w)
     r->granted[w->node] = (uint8_t)w->mode;
     r->asked[w->node] = 0; /* what it was asked for may concern its new mode again */
     r->grant_number[w->node] = ++g->grants_sent[w->node];
-    lg_ges__send(g, w->node, LG_MSG_GES_GRANT, r->key, w->mode, w->id, r->grant_number[w->node], false);
+    lg_ges__send(g, w->node, LG_MSG_GES_GRANT, r->key, w->mode, w->id, r->grant_number[w->node],
+                 false);
     lg_list_remove(&w->link);
     lg_free(w);
 }
@@ -81,7 +82,7 @@ ask_back(lg_ges *g, ges_mres *r)
         lg_lock_mode wanted = LG_LOCK_NONE;
         if (!r->granted[n])
             continue;
-        LG_LIST_FOREACH(it, &r->queue) {
+        LG_LIST_FOREACH (it, &r->queue) {
             const ges_mwait *w = LG_CONTAINER_OF(it, ges_mwait, link);
             if (w->node != n && lg_lock_conflicts(w->mode, (lg_lock_mode)r->granted[n]))
                 wanted = lg_lock_join(wanted, w->mode);
@@ -98,7 +99,7 @@ static void
 serve(lg_ges *g, ges_mres *r)
 {
     uint32_t ahead = 0;
-    LG_LIST_FOREACH_SAFE(it, &r->queue) {
+    LG_LIST_FOREACH_SAFE (it, &r->queue) {
         ges_mwait *w = LG_CONTAINER_OF(it, ges_mwait, link);
         bool queued_behind = false;
         for (int m = 1; m < LG_LOCK_MODES && !queued_behind; m++)
@@ -121,7 +122,7 @@ serve(lg_ges *g, ges_mres *r)
 static void
 enqueue(ges_mres *r, ges_mwait *w)
 {
-    LG_LIST_FOREACH(it, &r->queue) {
+    LG_LIST_FOREACH (it, &r->queue) {
         ges_mwait *other = LG_CONTAINER_OF(it, ges_mwait, link);
         if (r->granted[w->node] && other->node != w->node &&
             lg_lock_conflicts((lg_lock_mode)r->granted[w->node], other->mode)) {
@@ -136,7 +137,7 @@ static void
 request(lg_ges *g, ges_mres *r, uint32_t from, const lg_msg_ges *m)
 {
     ges_mwait *w = NULL;
-    LG_LIST_FOREACH(it, &r->queue)
+    LG_LIST_FOREACH (it, &r->queue)
         if (LG_CONTAINER_OF(it, ges_mwait, link)->node == from)
             w = LG_CONTAINER_OF(it, ges_mwait, link);
     if (!w) {
@@ -176,7 +177,7 @@ lg_ges__master_step(lg_ges *g, uint16_t type, uint32_t from, const lg_msg_ges *m
         if (!crossed)
             r->granted[from] = m->mode;
     } else if (type == LG_MSG_GES_CANCEL) {
-        LG_LIST_FOREACH_SAFE(it, &r->queue) {
+        LG_LIST_FOREACH_SAFE (it, &r->queue) {
             ges_mwait *w = LG_CONTAINER_OF(it, ges_mwait, link);
             if (w->node == from && w->id == m->id) {
                 lg_list_remove(&w->link);
@@ -184,9 +185,10 @@ lg_ges__master_step(lg_ges *g, uint16_t type, uint32_t from, const lg_msg_ges *m
             }
         }
     } else if (type == LG_MSG_GES_BUSY) {
-        LG_LIST_FOREACH_SAFE(it, &r->queue) {
+        LG_LIST_FOREACH_SAFE (it, &r->queue) {
             ges_mwait *w = LG_CONTAINER_OF(it, ges_mwait, link);
-            if (w->nowait && w->node != from && lg_lock_conflicts(w->mode, (lg_lock_mode)r->granted[from]))
+            if (w->nowait && w->node != from &&
+                lg_lock_conflicts(w->mode, (lg_lock_mode)r->granted[from]))
                 deny(g, r, w);
         }
     }
@@ -217,7 +219,7 @@ lg_ges__master_probe(lg_ges *g, const lg_msg_ges_probe *p)
         if (n != p->node && lg_lock_conflicts((lg_lock_mode)p->mode, (lg_lock_mode)r->granted[n]))
             lg_ges__send_probe(g, n, &next);
     next.target = LG_PROBE_WAITER;
-    LG_LIST_FOREACH(it, &r->queue) {
+    LG_LIST_FOREACH (it, &r->queue) {
         const ges_mwait *w = LG_CONTAINER_OF(it, ges_mwait, link);
         if (w->node == p->node)
             break;

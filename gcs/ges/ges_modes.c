@@ -52,8 +52,15 @@ const char *
 lg_lock_mode_name(lg_lock_mode m)
 {
     static const char *const names[LG_LOCK_MODES] = {
-        "None",       "AccessShareLock",       "RowShareLock",  "RowExclusiveLock", "ShareUpdateExclusiveLock",
-        "ShareLock",  "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock",
+        "None",
+        "AccessShareLock",
+        "RowShareLock",
+        "RowExclusiveLock",
+        "ShareUpdateExclusiveLock",
+        "ShareLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+        "AccessExclusiveLock",
     };
     return (unsigned)m < LG_LOCK_MODES ? names[m] : "?";
 }

@@ -22,8 +22,8 @@ dispatch(lg_ges *g, uint16_t type, uint32_t from, const void *payload)
     }
 }
 
-/* Handles what this instance has sent to itself. Called at the end of each entry point, where nobody
- * holds on to a resource any more. */
+/* Handles what this instance has sent to itself. Called at the end of each entry point, where
+ * nobody holds on to a resource any more. */
 void
 lg_ges__drain(lg_ges *g)
 {
@@ -54,10 +54,11 @@ send_bytes(lg_ges *g, uint32_t node, uint16_t type, const void *payload, uint32_
 }
 
 void
-lg_ges__send(lg_ges *g, uint32_t node, uint16_t type, lg_ges_res key, lg_lock_mode mode, uint64_t id,
-             uint64_t number, bool nowait)
+lg_ges__send(lg_ges *g, uint32_t node, uint16_t type, lg_ges_res key, lg_lock_mode mode,
+             uint64_t id, uint64_t number, bool nowait)
 {
-    lg_msg_ges m = {.type = key.type, .id1 = key.id1, .id2 = key.id2, .id = id, .mode = (uint8_t)mode};
+    lg_msg_ges m = {
+        .type = key.type, .id1 = key.id1, .id2 = key.id2, .id = id, .mode = (uint8_t)mode};
     m.number = number;
     m.nowait = nowait;
     send_bytes(g, node, type, &m, sizeof m);
@@ -99,15 +100,16 @@ on_holding(void *arg, lg_rpc_msg *m)
 void
 lg_ges__register(lg_ges *g)
 {
-    static const uint16_t types[] = {LG_MSG_GES_REQUEST, LG_MSG_GES_GRANT,  LG_MSG_GES_DENY,
-                                     LG_MSG_GES_BAST,    LG_MSG_GES_BUSY,   LG_MSG_GES_RELEASE,
+    static const uint16_t types[] = {LG_MSG_GES_REQUEST, LG_MSG_GES_GRANT, LG_MSG_GES_DENY,
+                                     LG_MSG_GES_BAST,    LG_MSG_GES_BUSY,  LG_MSG_GES_RELEASE,
                                      LG_MSG_GES_CANCEL,  LG_MSG_GES_PROBE};
     for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
         lg_rpc_handle(g->rpc, types[i], on_message, g);
     lg_rpc_handle(g->rpc, LG_MSG_GES_HOLDING, on_holding, g);
 }
 
-/* ---- reconfiguration: masters forget everything, holders tell everything, waiters ask again ---- */
+/* ---- reconfiguration: masters forget everything, holders tell everything, waiters ask again ----
+ */
 
 static lg_status
 freeze(void *self, const lg_reconf_change *c)
@@ -203,5 +205,6 @@ thaw(void *self, const lg_reconf_change *c)
 void
 lg_ges_participant(lg_ges *g, struct lg_participant *ret_p)
 {
-    *ret_p = (lg_participant){.name = "ges", .self = g, .freeze = freeze, .rebuild = rebuild, .thaw = thaw};
+    *ret_p = (lg_participant){
+        .name = "ges", .self = g, .freeze = freeze, .rebuild = rebuild, .thaw = thaw};
 }

@@ -20,11 +20,11 @@ typedef struct wait_item {
 
 typedef struct conversion {
     bool active;
-    bool spread;      /* invalidations are out: acks says how many */
+    bool spread; /* invalidations are out: acks says how many */
     uint8_t mode;
     uint8_t acks;
-    uint32_t node;    /* the requester */
-    uint32_t asked;   /* who was sent a FORWARD; 0: the requester has its grant */
+    uint32_t node;  /* the requester */
+    uint32_t asked; /* who was sent a FORWARD; 0: the requester has its grant */
     uint64_t id;
 } conversion;
 
@@ -247,8 +247,8 @@ spread_invalidations(entry *e, uint64_t targets, bool no_image, lg_grd_actions *
     }
 }
 
-/* Nobody holds the block any more (or they are on their way out): past images, newest first, then disk
- * (F2, I4). True: the conversion is complete. */
+/* Nobody holds the block any more (or they are on their way out): past images, newest first, then
+ * disk (F2, I4). True: the conversion is complete. */
 static bool
 route_without_holder(entry *e, lg_grd_actions *out)
 {
@@ -262,8 +262,8 @@ route_without_holder(entry *e, lg_grd_actions *out)
     return !wait;
 }
 
-/* Finds the next source for the conversion, which has just started or whose last source had nothing.
- * True: the conversion is complete (granted by ourselves, nobody else involved). */
+/* Finds the next source for the conversion, which has just started or whose last source had
+ * nothing. True: the conversion is complete (granted by ourselves, nobody else involved). */
 static bool
 route(lg_grd *g, entry *e, lg_grd_actions *out)
 {
@@ -335,8 +335,8 @@ static void
 request(lg_grd *g, entry *e, const lg_grd_event *ev, lg_grd_actions *out)
 {
     uint32_t r = ev->node;
-    /* The requester knows best what it has (I3): a release or a step down may have been lost. Having S
-     * when we do not know it means that an invalidation is under way to it. */
+    /* The requester knows best what it has (I3): a release or a step down may have been lost.
+     * Having S when we do not know it means that an invalidation is under way to it. */
     if (e->x == r && ev->have < LG_GRD_X) {
         e->x = 0;
         if (ev->have == LG_GRD_S)

@@ -1,6 +1,6 @@
 /* GRD: the global resource directory of blocks, and the state machines of a block's global mode.
- * Pure: step(state, event) -> actions. No I/O, clock, fiber or message in here; cachefusion drives it
- * with real messages, tests/unit/gcs/grd with every interleaving.
+ * Pure: step(state, event) -> actions. No I/O, clock, fiber or message in here; cachefusion drives
+ * it with real messages, tests/unit/gcs/grd with every interleaving.
  *
  * ROLES of an instance for one block
  *   master     keeps the directory entry. Found by key -> bucket -> lg_grd_map. (lg_grd_step)
@@ -9,17 +9,17 @@
  *
  * PICTURE (function at the master in brackets)
  *
- *   requester --REQUEST--> master [request] --FORWARD--> holder --BLOCK--> requester --CLAIM--> master
- *                                  |  \--INVALIDATE--> S holders --INV_ACK--> requester      [claim]
- *                                  |  <--NOT_HERE-- holder that has it no longer [not_here: route on]
+ *   requester --REQUEST--> master [request] --FORWARD--> holder --BLOCK--> requester --CLAIM-->
+ * master |  \--INVALIDATE--> S holders --INV_ACK--> requester      [claim] |  <--NOT_HERE-- holder
+ * that has it no longer [not_here: route on]
  *                                  \--GRANT--> requester (on disk, or it has the content itself)
  *   holder --RELEASE--> master [release]            (evicted, clean)
  *   holder --WRITTEN--> master [written] --PI_DISCARD--> PI holders
  *   PI holder --DEMAND_WRITE--> master [demand_write] --WRITE--> holder
  *
- * ENTRY {x, s, pi, conversion, queue}: conversion IDLE -> (request: start) -> WAIT_CLAIM -> (claim) -> IDLE,
- * then the next of the queue. A grant that needs nobody else completes at once, without a claim: the
- * master's later messages to that instance arrive after it.
+ * ENTRY {x, s, pi, conversion, queue}: conversion IDLE -> (request: start) -> WAIT_CLAIM -> (claim)
+ * -> IDLE, then the next of the queue. A grant that needs nobody else completes at once, without a
+ * claim: the master's later messages to that instance arrive after it.
  *
  * WHAT THE DIRECTORY IS BUILT ON
  *  F1  Messages between two instances arrive in order, or not at all until the next epoch (rpc.h).
@@ -34,23 +34,23 @@
  *  I1  x != 0 implies s == 0, at the master; at most one instance uses X, and none S beside it.
  *  I2  One conversion at a time per block; it is the only one who may move the block.
  *  I3  The directory may name a holder that is none any more (its RELEASE is under way or was lost
- *      with an epoch): NOT_HERE heals that. It never misses a holder, nor the newest past image when
- *      there is no holder.
- *  I4  Disk is granted only when no holder is left and every past image known has been asked.
- *  I5  Within an epoch, the version a requester gets never falls below one that was claimed before.
+ *      with an epoch): NOT_HERE heals that. It never misses a holder, nor the newest past image
+ * when there is no holder. I4  Disk is granted only when no holder is left and every past image
+ * known has been asked. I5  Within an epoch, the version a requester gets never falls below one
+ * that was claimed before.
  *
  * RACES and what settles them
  *  release x forward      the holder answers NOT_HERE; by F1 its RELEASE came before; route on
  *  release x request      F1: in order; "have" in the request corrects a stale entry
- *  upgrade x invalidate   the requester loses S while queued; at its turn it is not in s: gets the image
- *  grant x forward        F1; the holder serves a forward only when its own granted request is finished
- *  epoch changes          all conversions and queues are dropped everywhere (lg_grd_reset); requesters ask
- *                         again after the rebuild. A BLOCK that was lost leaves the past image, or the
- *                         disk (F2). Claims the master has not acknowledged are told again as
- *                         HOLDING, and so are all past images and everything in lost buckets.
- *  death of the master    its buckets move to survivors; holders tell them what they hold
- *  death of a holder      lg_grd_reset removes it; its redo decides what stays gated (reconf)
- *  death of a requester   its conversion is dropped with the epoch; the old holder has the past image
+ *  upgrade x invalidate   the requester loses S while queued; at its turn it is not in s: gets the
+ * image grant x forward        F1; the holder serves a forward only when its own granted request is
+ * finished epoch changes          all conversions and queues are dropped everywhere (lg_grd_reset);
+ * requesters ask again after the rebuild. A BLOCK that was lost leaves the past image, or the disk
+ * (F2). Claims the master has not acknowledged are told again as HOLDING, and so are all past
+ * images and everything in lost buckets. death of the master    its buckets move to survivors;
+ * holders tell them what they hold death of a holder      lg_grd_reset removes it; its redo decides
+ * what stays gated (reconf) death of a requester   its conversion is dropped with the epoch; the
+ * old holder has the past image
  */
 #ifndef LG_GRD_GRD_H
 #define LG_GRD_GRD_H
@@ -59,15 +59,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LG_GRD_NODES 64 /* node numbers 1 .. 63 */
+#define LG_GRD_NODES   64 /* node numbers 1 .. 63 */
 #define LG_GRD_BUCKETS 1024
 
 typedef enum lg_grd_mode { LG_GRD_N = 0, LG_GRD_S = 1, LG_GRD_X = 2 } lg_grd_mode;
 
 /* ---- buckets and masters ---- */
 
-/* Rendezvous hashing: a bucket's master is the member with the highest hash of {bucket, member}. So a
- * member's death moves its buckets only, a join takes a fair share, and all agree without a message. */
+/* Rendezvous hashing: a bucket's master is the member with the highest hash of {bucket, member}. So
+ * a member's death moves its buckets only, a join takes a fair share, and all agree without a
+ * message. */
 typedef struct lg_grd_map {
     uint64_t members; /* bit mask */
     uint8_t master[LG_GRD_BUCKETS];
@@ -173,8 +174,8 @@ size_t lg_grd_count(const lg_grd *g);
 /* ---- the requester ----
  *
  *   SENT -> (block or grant: answered) -> (all acks) -> COMPLETE
- * Acks may come before the answer. Content is the newest of what BLOCK and acks bring, and of the disk
- * unless what came is authoritative (F2). */
+ * Acks may come before the answer. Content is the newest of what BLOCK and acks bring, and of the
+ * disk unless what came is authoritative (F2). */
 typedef struct lg_grd_req {
     uint64_t key;
     uint64_t id;
@@ -214,7 +215,7 @@ unsigned lg_grd_req_ack(lg_grd_req *r, uint32_t from, uint64_t id, uint64_t vers
 /* What this instance has of a block. */
 typedef struct lg_grd_local {
     lg_grd_mode mode;
-    bool pi; /* a past image (perhaps beside a mode) */
+    bool pi;             /* a past image (perhaps beside a mode) */
     uint64_t pi_version; /* of the image */
 } lg_grd_local;
 

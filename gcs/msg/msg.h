@@ -40,9 +40,9 @@ typedef struct lg_msg_gcs_forward {
     uint64_t key;
     uint64_t id;
     uint32_t requester;
-    uint8_t mode;    /* wanted by the requester */
-    uint8_t acks;    /* invalidation acks the requester has to wait for */
-    uint8_t from_pi; /* nobody holds it: serve the past image, if the disk has nothing newer */
+    uint8_t mode;     /* wanted by the requester */
+    uint8_t acks;     /* invalidation acks the requester has to wait for */
+    uint8_t from_pi;  /* nobody holds it: serve the past image, if the disk has nothing newer */
     uint8_t no_image; /* the requester has the block: only give it up */
 } lg_msg_gcs_forward;
 
@@ -61,15 +61,16 @@ typedef struct lg_msg_gcs_block {
     uint64_t id;
     uint64_t version;    /* of the body, or given up */
     uint64_t pi_version; /* the sender keeps a past image of this version; 0 none */
-    uint64_t redo_lsn;   /* {thread = sender, LSN} of its last change: durable already (invariant 1) */
-    uint32_t flush_us;   /* the holder's time for redo and for the whole service */
+    uint64_t
+        redo_lsn; /* {thread = sender, LSN} of its last change: durable already (invariant 1) */
+    uint32_t flush_us; /* the holder's time for redo and for the whole service */
     uint32_t serve_us;
-    uint8_t mode;        /* granted (GCS_BLOCK) */
-    uint8_t dirty;       /* the duty to write it comes along */
-    uint8_t acks;        /* invalidation acks to wait for */
+    uint8_t mode;  /* granted (GCS_BLOCK) */
+    uint8_t dirty; /* the duty to write it comes along */
+    uint8_t acks;  /* invalidation acks to wait for */
     uint8_t hops;
-    uint8_t from_pi;     /* a past image: the disk may be newer */
-    uint8_t busy;        /* the holder had to flush redo first */
+    uint8_t from_pi; /* a past image: the disk may be newer */
+    uint8_t busy;    /* the holder had to flush redo first */
     uint8_t pad[2];
     uint64_t disk_version; /* known to the sender to be on disk */
 } lg_msg_gcs_block;
@@ -159,7 +160,7 @@ typedef struct lg_msg_ges {
     uint64_t id;     /* the requester's request id */
     uint64_t number; /* GRANT: of the grant; RELEASE: of the last grant seen */
     uint8_t mode;
-    uint8_t held;  /* the requester's present mode */
+    uint8_t held; /* the requester's present mode */
     uint8_t nowait;
     uint8_t pad[5];
 } lg_msg_ges;
@@ -181,13 +182,13 @@ enum { LG_PROBE_MASTER = 1, LG_PROBE_HOLDER = 2, LG_PROBE_TXN = 3, LG_PROBE_WAIT
 typedef struct lg_msg_ges_probe {
     uint64_t initiator; /* gid of the owner that began it */
     uint64_t round;
-    uint32_t type;      /* the resource ... */
+    uint32_t type; /* the resource ... */
     uint32_t id1;
     uint64_t id2;
-    uint64_t xid;       /* ... or the transaction waited for */
-    uint32_t node;      /* the waiting instance */
-    uint8_t target;     /* LG_PROBE_x */
-    uint8_t mode;       /* waited for */
+    uint64_t xid;   /* ... or the transaction waited for */
+    uint32_t node;  /* the waiting instance */
+    uint8_t target; /* LG_PROBE_x */
+    uint8_t mode;   /* waited for */
     uint8_t hops;
     uint8_t pad;
 } lg_msg_ges_probe;
@@ -196,9 +197,9 @@ typedef struct lg_msg_ges_probe {
 
 typedef struct lg_msg_reconf_step {
     uint64_t epoch;
-    uint64_t base_epoch;   /* the view this member had open last; 0 none */
+    uint64_t base_epoch; /* the view this member had open last; 0 none */
     uint64_t base_members;
-    uint64_t pending;      /* dead nodes whose recovery this member has not seen finished */
+    uint64_t pending; /* dead nodes whose recovery this member has not seen finished */
     uint32_t step;
     uint32_t partial; /* it has begun to rebuild since it was open last: not incremental */
 } lg_msg_reconf_step;

@@ -1,26 +1,26 @@
 /* Participant: what takes part in a reconfiguration. Upward call 2 of the five.
  *
- * lg_reconf (reconf.h) runs one script on every member of a new view, in step with the others. At each
- * step it calls the participants in the order in which they were added. Every call carries the epoch
- * (in the change). A newer view makes the script start again from freeze: a call that blocks must then
- * return LG_STALE_EPOCH soon (lg_reconf_stale tells), and everything done for the older epoch that the
- * next freeze and rebuild do not replace must be harmless to repeat.
+ * lg_reconf (reconf.h) runs one script on every member of a new view, in step with the others. At
+ * each step it calls the participants in the order in which they were added. Every call carries the
+ * epoch (in the change). A newer view makes the script start again from freeze: a call that blocks
+ * must then return LG_STALE_EPOCH soon (lg_reconf_stale tells), and everything done for the older
+ * epoch that the next freeze and rebuild do not replace must be harmless to repeat.
  *
  *   step      when                               what a participant does
- *   freeze    first; rpc already at the new      stops starting global work; waits until what runs for
- *             epoch, older messages are dropped  peers is finished. Blocks for local things only
- *   rebuild   all members are frozen             tells masters what this instance holds
- *   analyse   all masters know everything        (recovery) the recoverer reads the dead threads and
- *                                                tells all members which blocks must stay closed
- *   thaw      all members have the closed set    opens everything else: global work goes on. No wait
- *   recover   beside running sessions            (recovery) the recoverer repairs the closed set
- *   opened    all members heard that it is done  opens the closed set; adopt the dead undo, roll back
- *                                                in the background, checkpoint, release the threads
+ *   freeze    first; rpc already at the new      stops starting global work; waits until what runs
+ * for epoch, older messages are dropped  peers is finished. Blocks for local things only rebuild
+ * all members are frozen             tells masters what this instance holds analyse   all masters
+ * know everything        (recovery) the recoverer reads the dead threads and tells all members
+ * which blocks must stay closed thaw      all members have the closed set    opens everything else:
+ * global work goes on. No wait recover   beside running sessions            (recovery) the
+ * recoverer repairs the closed set opened    all members heard that it is done  opens the closed
+ * set; adopt the dead undo, roll back in the background, checkpoint, release the threads
  *
- * analyse, recover: called on every member, also those that have nothing to do; both are left out when
- * nobody is dead. A member whose own former incarnation is among the dead, and everybody on a cold
- * start, is open (lg_reconf_open_epoch, on_open) only after recover: its redo thread is not its own before.
- * At freeze only epoch, self and members are known; dead, survivors and the rest from rebuild on.
+ * analyse, recover: called on every member, also those that have nothing to do; both are left out
+ * when nobody is dead. A member whose own former incarnation is among the dead, and everybody on a
+ * cold start, is open (lg_reconf_open_epoch, on_open) only after recover: its redo thread is not
+ * its own before. At freeze only epoch, self and members are known; dead, survivors and the rest
+ * from rebuild on.
  *
  * Any pointer may be NULL.
  */
@@ -49,10 +49,11 @@ typedef struct lg_reconf_change {
     uint64_t dead;         /* nodes open before that are gone or came back as another incarnation,
                             * and those dead earlier whose recovery was interrupted */
     uint64_t base_members; /* members of the view all survivors had opened last */
-    bool incremental;      /* all survivors had opened the same view last: what they knew of it still
-                            * holds. False: masters forget everything and holders tell everything */
-    bool cold;             /* nobody was open before: every thread that is not clean is dead */
-    uint32_t recoverer;    /* the member that recovers the dead: the lowest survivor, else the lowest */
+    bool incremental; /* all survivors had opened the same view last: what they knew of it still
+                       * holds. False: masters forget everything and holders tell everything */
+    bool cold;        /* nobody was open before: every thread that is not clean is dead */
+    uint32_t
+        recoverer; /* the member that recovers the dead: the lowest survivor, else the lowest */
     lg_reconf_member list[LG_NODES_MAX];
     uint32_t count;
 } lg_reconf_change;
@@ -66,8 +67,8 @@ lg_node_in(uint64_t mask, uint32_t node)
 typedef struct lg_participant {
     const char *name;
     void *self;
-    /* At once when a newer view arrives, whatever the script is doing: waits for other members inside
-     * a step must end (LG_STALE_EPOCH), since those have moved on. Must not block. */
+    /* At once when a newer view arrives, whatever the script is doing: waits for other members
+     * inside a step must end (LG_STALE_EPOCH), since those have moved on. Must not block. */
     void (*interrupt)(void *self);
     lg_status (*freeze)(void *self, const lg_reconf_change *c);
     lg_status (*rebuild)(void *self, const lg_reconf_change *c);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MAX_PARTICIPANTS 16
-#define RECORDS 64
+#define RECORDS          64
 
 /* What the others have told of the epoch that the script works on. */
 typedef struct peer_state {
@@ -79,11 +79,13 @@ barrier(lg_reconf *r, const lg_reconf_change *c, lg_reconf_step step)
     m.pending = r->pending;
     m.partial = r->partial;
     if (step == LG_RECONF_FREEZE)
-        r->peers[c->self] = (peer_state){0, m.base_epoch, m.base_members, m.pending, m.partial != 0};
+        r->peers[c->self] =
+            (peer_state){0, m.base_epoch, m.base_members, m.pending, m.partial != 0};
     r->peers[c->self].reached = step + 1;
     for (uint32_t i = 0; i < c->count; i++)
         if (c->list[i].node != c->self) /* if it is lost, a newer view will say so */
-            (void)!lg_rpc_send(r->cfg.rpc, c->list[i].node, LG_MSG_RECONF_STEP, &m, sizeof m, NULL, 0);
+            (void)!lg_rpc_send(r->cfg.rpc, c->list[i].node, LG_MSG_RECONF_STEP, &m, sizeof m, NULL,
+                               0);
     for (;;) {
         bool all = true;
         for (uint32_t i = 0; i < c->count; i++)
@@ -226,12 +228,14 @@ run_script(lg_reconf *r, lg_reconf_change *c)
     LG_TRY(barrier(r, c, LG_RECONF_REBUILD));
 
     bool recovery = c->dead != 0 || c->cold;
-    bool late = c->cold || lg_node_in(c->dead, c->self); /* our own thread is to be recovered first */
+    bool late =
+        c->cold || lg_node_in(c->dead, c->self); /* our own thread is to be recovered first */
     begin(r, LG_RECONF_ANALYSE);
     if (recovery)
         LG_TRY(run_step(r, c, LG_RECONF_ANALYSE));
-    /* Needed in any case: whoever thaws may ask any master, and each master must have heard everybody's
-     * holdings: it has when it has passed the barrier before, which it says with this one. */
+    /* Needed in any case: whoever thaws may ask any master, and each master must have heard
+     * everybody's holdings: it has when it has passed the barrier before, which it says with this
+     * one. */
     LG_TRY(barrier(r, c, LG_RECONF_ANALYSE));
     thaw(r, c);
     if (!late)
@@ -403,9 +407,12 @@ const char *
 lg_reconf_step_name(lg_reconf_step s)
 {
     static const char *const names[LG_RECONF_STEPS] = {
-        [LG_RECONF_PUBLISH] = "publish view",  [LG_RECONF_FREEZE] = "freeze",
-        [LG_RECONF_REBUILD] = "rebuild directory", [LG_RECONF_ANALYSE] = "analyse redo",
-        [LG_RECONF_THAW] = "open unaffected",  [LG_RECONF_RECOVER] = "recover",
+        [LG_RECONF_PUBLISH] = "publish view",
+        [LG_RECONF_FREEZE] = "freeze",
+        [LG_RECONF_REBUILD] = "rebuild directory",
+        [LG_RECONF_ANALYSE] = "analyse redo",
+        [LG_RECONF_THAW] = "open unaffected",
+        [LG_RECONF_RECOVER] = "recover",
         [LG_RECONF_OPEN] = "open all",
     };
     return (unsigned)s < LG_RECONF_STEPS ? names[s] : "?";

@@ -8,8 +8,8 @@
  *     -> recover -> barrier RECOVERED -> opened
  *
  * Fencing of the dead is verified by the agents before they publish the view.
- * Barrier: every member sends RECONF_STEP {epoch, step} to all; messages between two members arrive in
- * order, so whoever has everybody's REBUILT has everything that was told during rebuild.
+ * Barrier: every member sends RECONF_STEP {epoch, step} to all; messages between two members arrive
+ * in order, so whoever has everybody's REBUILT has everything that was told during rebuild.
  *
  * All on the instance's worker. Each run is kept, step by step with times, for gv$reconfiguration.
  */
@@ -28,16 +28,17 @@ typedef struct lg_reconf_config {
     uint32_t node;
     uint64_t incarnation;
     void *arg; /* of the callbacks; each may be NULL; they must not block */
-    void (*on_open)(void *arg, uint64_t epoch);   /* thawed: the instance may work in this epoch */
-    void (*on_failed)(void *arg, uint64_t epoch, const char *step, lg_status st); /* give up: stop */
+    void (*on_open)(void *arg, uint64_t epoch); /* thawed: the instance may work in this epoch */
+    void (*on_failed)(void *arg, uint64_t epoch, const char *step,
+                      lg_status st); /* give up: stop */
 } lg_reconf_config;
 
 LG_MUST lg_status lg_reconf_create(const lg_reconf_config *cfg, lg_reconf **ret_r);
 void lg_reconf_destroy(lg_reconf *r);
 /* Participants are called in this order. Before the first view. */
 void lg_reconf_add(lg_reconf *r, const lg_participant *p);
-/* A new view, from membership: newer epochs only (others are ignored). Does not block: a fiber runs the
- * script. The list is copied. The view must contain this instance. */
+/* A new view, from membership: newer epochs only (others are ignored). Does not block: a fiber runs
+ * the script. The list is copied. The view must contain this instance. */
 LG_MUST lg_status lg_reconf_view(lg_reconf *r, uint64_t epoch, const lg_reconf_member *members,
                                  uint32_t count);
 /* The epoch whose view this instance is open in; 0 while none is. */
@@ -68,10 +69,10 @@ typedef struct lg_reconf_record {
     uint64_t epoch;
     uint64_t members, joiners, dead;
     uint32_t recoverer;
-    uint64_t wall_us;              /* start */
+    uint64_t wall_us;               /* start */
     lg_time start[LG_RECONF_STEPS]; /* 0: not reached */
     lg_time end[LG_RECONF_STEPS];   /* 0: not finished */
-    lg_status status;              /* LG_OK, LG_STALE_EPOCH: a newer view took over, or the error */
+    lg_status status; /* LG_OK, LG_STALE_EPOCH: a newer view took over, or the error */
     bool running;
 } lg_reconf_record;
 

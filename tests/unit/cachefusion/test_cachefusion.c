@@ -1,5 +1,6 @@
-/* Three instances with real buffer caches, redo threads and volumes over a simulated network and disks: fibers
- * on all of them read and change the same few blocks; a model knows each block's value. */
+/* Three instances with real buffer caches, redo threads and volumes over a simulated network and
+ * disks: fibers on all of them read and change the same few blocks; a model knows each block's
+ * value. */
 #include "buf.h"
 #include "cachefusion.h"
 #include "dwb.h"
@@ -57,8 +58,8 @@ static void
 fail(world *w, const char *what, uint64_t a, uint64_t b)
 {
     if (w->errors++ < 5)
-        printf("seed %llu: %s: %llu, model %llu\n", (unsigned long long)w->seed, what, (unsigned long long)a,
-               (unsigned long long)b);
+        printf("seed %llu: %s: %llu, model %llu\n", (unsigned long long)w->seed, what,
+               (unsigned long long)a, (unsigned long long)b);
     CU_FAIL("see above");
 }
 
@@ -94,32 +95,59 @@ boot_steps(node *n)
     char address[32], missing[64];
     LG_TRY(lg_io_create(n->run, LG_IO_AUTO, &n->io));
     if (n->n == 1 && !n->w->created) {
-        lg_volume_create_config c = {.io = n->io, .paths = disks, .disk_count = 1, .block_bytes = 8192, .instances = 3,
-                                     .log_files = 2, .log_file_bytes = 8 << 20, .name = "t"};
+        lg_volume_create_config c = {.io = n->io,
+                                     .paths = disks,
+                                     .disk_count = 1,
+                                     .block_bytes = 8192,
+                                     .instances = 3,
+                                     .log_files = 2,
+                                     .log_file_bytes = 8 << 20,
+                                     .name = "t"};
         LG_TRY(lg_volume_create(&c, false));
         n->w->created = true;
     }
     while (!n->w->created)
         (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + LG_MS, LG_WAIT_SLEEP);
     LG_TRY(lg_volume_open(n->io, disks, 1, missing, sizeof missing, &n->volume));
-    lg_redo_config rc = {.run = n->run, .volume = n->volume, .thread = n->n - 1, .clock = &n->clock};
+    lg_redo_config rc = {
+        .run = n->run, .volume = n->volume, .thread = n->n - 1, .clock = &n->clock};
     LG_TRY(lg_redo_open(&rc, &n->redo));
     LG_TRY(lg_dwb_create(n->run, n->volume, n->n - 1, &n->dwb));
     snprintf(address, sizeof address, "sim:%u:7", n->n);
-    lg_rpc_config pc = {.run = n->run, .scn = &n->clock, .transport = "sim", .address = address, .node = n->n,
-                        .incarnation = n->incarnation, .key = "k", .key_len = 1, .types = lg_msg_types(),
-                        .type_count = LG_MSG_COUNT, .block_bytes = 8192, .arg = n, .on_peer_down = peer_down};
+    lg_rpc_config pc = {.run = n->run,
+                        .scn = &n->clock,
+                        .transport = "sim",
+                        .address = address,
+                        .node = n->n,
+                        .incarnation = n->incarnation,
+                        .key = "k",
+                        .key_len = 1,
+                        .types = lg_msg_types(),
+                        .type_count = LG_MSG_COUNT,
+                        .block_bytes = 8192,
+                        .arg = n,
+                        .on_peer_down = peer_down};
     LG_TRY(lg_rpc_create(&pc, &n->rpc));
-    lg_cf_config cc = {.run = n->run, .rpc = n->rpc, .clock = &n->clock, .volume = n->volume, .node = n->n,
+    lg_cf_config cc = {.run = n->run,
+                       .rpc = n->rpc,
+                       .clock = &n->clock,
+                       .volume = n->volume,
+                       .node = n->n,
                        .block_bytes = 8192};
     LG_TRY(lg_cf_create(&cc, &n->cf));
     lg_cf_set_cr(n->cf, identity, NULL);
-    lg_buf_config bc = {.run = n->run, .volume = n->volume, .redo = n->redo, .clock = &n->clock,
-                        .coherence = lg_cf_coherence(n->cf), .cache_bytes = FRAMES * 8192, .dwb = n->dwb,
+    lg_buf_config bc = {.run = n->run,
+                        .volume = n->volume,
+                        .redo = n->redo,
+                        .clock = &n->clock,
+                        .coherence = lg_cf_coherence(n->cf),
+                        .cache_bytes = FRAMES * 8192,
+                        .dwb = n->dwb,
                         .min_hold_us = 50};
     LG_TRY(lg_buf_cache_create(&bc, &n->cache));
     LG_TRY(lg_cf_attach(n->cf, n->cache));
-    lg_reconf_config fc = {.run = n->run, .rpc = n->rpc, .node = n->n, .incarnation = n->incarnation};
+    lg_reconf_config fc = {
+        .run = n->run, .rpc = n->rpc, .node = n->n, .incarnation = n->incarnation};
     LG_TRY(lg_reconf_create(&fc, &n->reconf));
     lg_participant p;
     lg_cf_participant(n->cf, &p);
@@ -255,7 +283,8 @@ look_at_copy(node *n, uint32_t i)
     uint64_t before = n->w->model[i], v;
     bool current;
     uint8_t *image = lg_alloc_aligned(4096, 8192);
-    lg_status st = lg_buf_read_copy(n->cache, addr_of(n, i), lg_scn_current(&n->clock), image, &current);
+    lg_status st =
+        lg_buf_read_copy(n->cache, addr_of(n, i), lg_scn_current(&n->clock), image, &current);
     memcpy(&v, image + VALUE, sizeof v);
     if (st != LG_OK)
         fail(n->w, lg_status_name(st), i, 2);
@@ -285,7 +314,8 @@ worker(void *arg)
             break;
         case 4: {
             uint32_t some;
-            if (lg_run_random(n->run) % 4 == 0 && lg_buf_write_dirty(n->cache, LG_LSN_MAX, 16, &some) == LG_OK)
+            if (lg_run_random(n->run) % 4 == 0 &&
+                lg_buf_write_dirty(n->cache, LG_LSN_MAX, 16, &some) == LG_OK)
                 n->flushed += some;
             break;
         }
@@ -301,7 +331,8 @@ worker(void *arg)
             look(n, i);
             break;
         }
-        (void)!lg_fiber_sleep_until(lg_run_now_ns(n->run) + lg_run_random(n->run) % (200 * 1000), LG_WAIT_SLEEP);
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(n->run) + lg_run_random(n->run) % (200 * 1000),
+                                    LG_WAIT_SLEEP);
     }
     w->running--;
 }
@@ -329,7 +360,8 @@ finish(world *w)
         view(w, w->members);
     lg_status st = lg_sim_run(w->sim, idle, w, 60 * LG_SEC);
     if (st != LG_OK) {
-        printf("seed %llu: %s, %u still working\n", (unsigned long long)w->seed, lg_status_name(st), w->running);
+        printf("seed %llu: %s, %u still working\n", (unsigned long long)w->seed, lg_status_name(st),
+               w->running);
         CU_FAIL("hangs");
     }
     uint64_t copies = 0, writes = 0;
@@ -342,13 +374,15 @@ finish(world *w)
         for (uint32_t i = 1; i < NODES; i++) {
             lg_cf_counts c;
             lg_cf_count(w->n[i].cf, &c);
-            printf("seed %llu node %u: writes %llu reads %llu copies %llu flushed %llu acquires %llu received %llu disk %llu own "
+            printf("seed %llu node %u: writes %llu reads %llu copies %llu flushed %llu acquires "
+                   "%llu received %llu disk %llu own "
                    "%llu nothere %llu pi %llu retries %llu\n",
-                   (unsigned long long)w->seed, i, (unsigned long long)w->n[i].writes, (unsigned long long)w->n[i].reads,
-                   (unsigned long long)w->n[i].copies, (unsigned long long)w->n[i].flushed, (unsigned long long)c.acquires,
+                   (unsigned long long)w->seed, i, (unsigned long long)w->n[i].writes,
+                   (unsigned long long)w->n[i].reads, (unsigned long long)w->n[i].copies,
+                   (unsigned long long)w->n[i].flushed, (unsigned long long)c.acquires,
                    (unsigned long long)c.blocks_received, (unsigned long long)c.grants_disk,
-                   (unsigned long long)c.grants_own, (unsigned long long)c.not_here, (unsigned long long)c.pi_served,
-                   (unsigned long long)c.retries);
+                   (unsigned long long)c.grants_own, (unsigned long long)c.not_here,
+                   (unsigned long long)c.pi_served, (unsigned long long)c.retries);
         }
 }
 

@@ -62,14 +62,22 @@ node_start(world *w, uint32_t i)
     lg_run_config rc = {.name = "m", .sim = w->sim, .sim_node = i, .heap = w->heap};
     LG_ASSERT_OK(lg_run_create(&rc, &n->run));
     snprintf(address, sizeof address, "sim:%u:7", i);
-    lg_rpc_config cfg = {.run = n->run, .scn = &n->scn, .transport = "sim", .address = address, .node = i,
-                         .incarnation = n->incarnation, .key = "k", .key_len = 1, .types = lg_msg_types(),
+    lg_rpc_config cfg = {.run = n->run,
+                         .scn = &n->scn,
+                         .transport = "sim",
+                         .address = address,
+                         .node = i,
+                         .incarnation = n->incarnation,
+                         .key = "k",
+                         .key_len = 1,
+                         .types = lg_msg_types(),
                          .type_count = LG_MSG_COUNT};
     LG_ASSERT_OK(lg_rpc_create(&cfg, &n->rpc));
     lg_ges_config gc = {.run = n->run, .rpc = n->rpc, .node = i};
     LG_ASSERT_OK(lg_ges_create(&gc, &n->ges));
     lg_ges_notify(n->ges, LG_GES_DICTIONARY, on_fall, n);
-    lg_reconf_config rcfg = {.run = n->run, .rpc = n->rpc, .node = i, .incarnation = n->incarnation};
+    lg_reconf_config rcfg = {
+        .run = n->run, .rpc = n->rpc, .node = i, .incarnation = n->incarnation};
     LG_ASSERT_OK(lg_reconf_create(&rcfg, &n->reconf));
     lg_participant p;
     lg_ges_participant(n->ges, &p);
@@ -162,7 +170,8 @@ run_all(world *w, lg_time limit)
 {
     lg_status st = lg_sim_run(w->sim, none_running, w, limit);
     if (st != LG_OK)
-        printf("seed %llu: %s, %u running\n", (unsigned long long)w->seed, lg_status_name(st), w->running);
+        printf("seed %llu: %s, %u running\n", (unsigned long long)w->seed, lg_status_name(st),
+               w->running);
     LG_ASSERT_OK(st);
 }
 
@@ -197,7 +206,8 @@ LG_TEST(test_ges__modes_form_a_lattice)
             CU_ASSERT_EQUAL(lg_lock_conflicts((lg_lock_mode)a, (lg_lock_mode)b),
                             lg_lock_conflicts((lg_lock_mode)b, (lg_lock_mode)a));
         }
-    CU_ASSERT_EQUAL(lg_lock_join(LG_LOCK_SHARE, LG_LOCK_ROW_EXCLUSIVE), LG_LOCK_SHARE_ROW_EXCLUSIVE);
+    CU_ASSERT_EQUAL(lg_lock_join(LG_LOCK_SHARE, LG_LOCK_ROW_EXCLUSIVE),
+                    LG_LOCK_SHARE_ROW_EXCLUSIVE);
     CU_ASSERT(!lg_lock_conflicts(LG_LOCK_SHARE, LG_LOCK_SHARE));
     CU_ASSERT(lg_lock_conflicts(LG_LOCK_SHARE, LG_LOCK_ROW_EXCLUSIVE));
 }
@@ -331,8 +341,8 @@ model_check_add(world *w, task *t, uint32_t res, lg_lock_mode mode)
 {
     for (uint32_t i = 0; i < NODES * 8; i++)
         if (i != t->slot && w->held[res][i] && lg_lock_conflicts(mode, w->held[res][i])) {
-            printf("seed %llu: %s beside %s\n", (unsigned long long)w->seed, lg_lock_mode_name(mode),
-                   lg_lock_mode_name(w->held[res][i]));
+            printf("seed %llu: %s beside %s\n", (unsigned long long)w->seed,
+                   lg_lock_mode_name(mode), lg_lock_mode_name(w->held[res][i]));
             CU_FAIL("conflicting modes held");
         }
     w->held[res][t->slot] = lg_lock_join(w->held[res][t->slot], mode);
@@ -349,9 +359,10 @@ work_random(task *t)
             uint32_t res = (uint32_t)(lg_run_random(t->n->run) % RESOURCES);
             lg_lock_mode mode = (lg_lock_mode)(1 + lg_run_random(t->n->run) % 8);
             unsigned flags = lg_run_random(t->n->run) % 5 == 0 ? LG_GES_NOWAIT : 0;
-            lg_time deadline = lg_run_random(t->n->run) % 5 == 0
-                                   ? lg_run_now_ns(t->n->run) + lg_run_random(t->n->run) % (300 * LG_MS)
-                                   : LG_FOREVER;
+            lg_time deadline =
+                lg_run_random(t->n->run) % 5 == 0
+                    ? lg_run_now_ns(t->n->run) + lg_run_random(t->n->run) % (300 * LG_MS)
+                    : LG_FOREVER;
             lg_status st = lg_ges_lock(&t->o, table(res), mode, flags, deadline);
             if (st == LG_OK) {
                 model_check_add(w, t, res, mode);
@@ -363,7 +374,8 @@ work_random(task *t)
                 CU_ASSERT_EQUAL(st, LG_LOCK_NOT_AVAILABLE);
                 w->timeouts++;
             }
-            (void)!lg_fiber_sleep_until(lg_run_now_ns(t->n->run) + lg_run_random(t->n->run) % (2 * LG_MS), LG_WAIT_SLEEP);
+            (void)!lg_fiber_sleep_until(
+                lg_run_now_ns(t->n->run) + lg_run_random(t->n->run) % (2 * LG_MS), LG_WAIT_SLEEP);
         }
         for (uint32_t r = 0; r < RESOURCES; r++)
             w->held[r][t->slot] = LG_LOCK_NONE;

@@ -1,7 +1,7 @@
-/* N instances with model buffers, one disk, FIFO channels: random interleavings of everything that may
- * happen, with epochs that drop messages, deaths, joins. After each step: at most one X and none
- * beside S, whoever reads sees the newest version, no newest image is ever lost; at the end all
- * queues drain. A seed that fails is printed and replays. */
+/* N instances with model buffers, one disk, FIFO channels: random interleavings of everything that
+ * may happen, with epochs that drop messages, deaths, joins. After each step: at most one X and
+ * none beside S, whoever reads sees the newest version, no newest image is ever lost; at the end
+ * all queues drain. A seed that fails is printed and replays. */
 #include "grd.h"
 #include "lg_test.h"
 #include "mem.h"
@@ -13,7 +13,16 @@
 #define KEYS  3
 #define MSGS  512
 
-typedef enum msg_kind { M_EVENT, M_FORWARD, M_INVALIDATE, M_GRANT, M_BLOCK, M_ACK, M_DISCARD, M_WRITE } msg_kind;
+typedef enum msg_kind {
+    M_EVENT,
+    M_FORWARD,
+    M_INVALIDATE,
+    M_GRANT,
+    M_BLOCK,
+    M_ACK,
+    M_DISCARD,
+    M_WRITE
+} msg_kind;
 
 typedef struct msg {
     msg_kind kind;
@@ -138,8 +147,12 @@ send_request(world *w, uint32_t n, uint32_t k)
     b->taken = 0;
     b->granted = false;
     b->sent = true;
-    to_master(w, n, (lg_grd_event){.kind = LG_GRD_REQUEST, .key = key_of(k), .id = b->req.id,
-                                   .mode = b->req.want, .have = (uint8_t)b->mode});
+    to_master(w, n,
+              (lg_grd_event){.kind = LG_GRD_REQUEST,
+                             .key = key_of(k),
+                             .id = b->req.id,
+                             .mode = b->req.want,
+                             .have = (uint8_t)b->mode});
 }
 
 /* The acquiring fiber goes on: installs, claims. */
@@ -180,8 +193,14 @@ finish(world *w, uint32_t n, uint32_t k)
     w->done_requests++;
     if (r->claim) {
         b->unacked = true;
-        to_master(w, n, (lg_grd_event){.kind = LG_GRD_CLAIM, .key = r->key, .id = r->id, .mode = r->want,
-                                       .version = b->version, .pi_node = r->pi_node, .pi_version = r->pi_version});
+        to_master(w, n,
+                  (lg_grd_event){.kind = LG_GRD_CLAIM,
+                                 .key = r->key,
+                                 .id = r->id,
+                                 .mode = r->want,
+                                 .version = b->version,
+                                 .pi_node = r->pi_node,
+                                 .pi_version = r->pi_version});
     }
 }
 
@@ -217,7 +236,8 @@ serve(world *w, uint32_t n, uint32_t k, bool answer)
     lg_grd_local l = {b->mode, b->pi, b->pi_version};
     const lg_grd_action *a = &m.act;
     bool inv = m.kind == M_INVALIDATE;
-    lg_grd_serve p = inv ? lg_grd_serve_invalidate(&l, a->no_image) : lg_grd_serve_forward(&l, a->mode, a->from_pi);
+    lg_grd_serve p = inv ? lg_grd_serve_invalidate(&l, a->no_image)
+                         : lg_grd_serve_forward(&l, a->mode, a->from_pi);
     msg r = {.kind = inv ? M_ACK : M_BLOCK, .key = a->key, .id = a->id, .acks = a->acks};
     if (p.what == LG_GRD_SERVE_REVOKE) {
         uint64_t pi;
@@ -225,8 +245,12 @@ serve(world *w, uint32_t n, uint32_t k, bool answer)
         r.pi_version = pi;
         r.image = p.ship && (!inv || r.dirty);
         if (inv && pi && answer)
-            to_master(w, n, (lg_grd_event){.kind = LG_GRD_NOT_HERE, .key = a->key, .id = a->id, .requester = a->requester,
-                                           .pi_version = pi});
+            to_master(w, n,
+                      (lg_grd_event){.kind = LG_GRD_NOT_HERE,
+                                     .key = a->key,
+                                     .id = a->id,
+                                     .requester = a->requester,
+                                     .pi_version = pi});
     } else if (p.what == LG_GRD_SERVE_PI) {
         w->pi_served++;
         r.version = b->version;
@@ -236,8 +260,12 @@ serve(world *w, uint32_t n, uint32_t k, bool answer)
     if (!answer)
         return;
     if (p.what == LG_GRD_SERVE_NOTHING && !inv) {
-        to_master(w, n, (lg_grd_event){.kind = LG_GRD_NOT_HERE, .key = a->key, .id = a->id, .requester = a->requester,
-                                       .pi_version = b->pi ? b->version : 0});
+        to_master(w, n,
+                  (lg_grd_event){.kind = LG_GRD_NOT_HERE,
+                                 .key = a->key,
+                                 .id = a->id,
+                                 .requester = a->requester,
+                                 .pi_version = b->pi ? b->version : 0});
         return;
     }
     post(w, n, a->requester, &r);
@@ -267,8 +295,8 @@ deliver(world *w, uint32_t from, uint32_t to)
         break;
     case M_BLOCK:
         if (b->pending && b->sent)
-            res = lg_grd_req_block(&b->req, from, m.id, m.version, m.image, m.from_pi, m.dirty, m.acks,
-                                   m.pi_version);
+            res = lg_grd_req_block(&b->req, from, m.id, m.version, m.image, m.from_pi, m.dirty,
+                                   m.acks, m.pi_version);
         break;
     case M_ACK:
         if (b->pending && b->sent)
@@ -386,7 +414,10 @@ new_epoch(world *w, uint64_t dead, uint64_t join, bool full)
             if (!(survivors >> n & 1))
                 continue;
             if (b->unacked || b->pi || (lost && b->mode)) {
-                lg_grd_event ev = {.kind = LG_GRD_HOLDING, .node = n, .key = key, .mode = (uint8_t)b->mode,
+                lg_grd_event ev = {.kind = LG_GRD_HOLDING,
+                                   .node = n,
+                                   .key = key,
+                                   .mode = (uint8_t)b->mode,
                                    .pi_version = b->pi ? b->version : 0};
                 step_master(w, lg_grd_master(&w->map, key), &ev);
             }
@@ -438,7 +469,9 @@ local_action(world *w, uint32_t n, uint32_t k, bool start_new)
             b->dirty = false;
             if (b->pi && b->pi_version <= b->version)
                 b->pi = false;
-            to_master(w, n, (lg_grd_event){.kind = LG_GRD_WRITTEN, .key = key_of(k), .version = b->version});
+            to_master(
+                w, n,
+                (lg_grd_event){.kind = LG_GRD_WRITTEN, .key = key_of(k), .version = b->version});
         }
         return;
     case 4:
@@ -449,9 +482,12 @@ local_action(world *w, uint32_t n, uint32_t k, bool start_new)
         return;
     default:
         if (b->pi && rnd(w, 4) == 0)
-            to_master(w, n, (lg_grd_event){.kind = LG_GRD_DEMAND_WRITE, .key = key_of(k), .version = b->pi_version});
+            to_master(w, n,
+                      (lg_grd_event){
+                          .kind = LG_GRD_DEMAND_WRITE, .key = key_of(k), .version = b->pi_version});
         if (b->pending && b->sent && !b->granted && rnd(w, 8) == 0)
-            to_master(w, n, (lg_grd_event){.kind = LG_GRD_CANCEL, .key = key_of(k), .id = b->req.id});
+            to_master(w, n,
+                      (lg_grd_event){.kind = LG_GRD_CANCEL, .key = key_of(k), .id = b->req.id});
         return;
     }
 }
