@@ -600,7 +600,7 @@ static uint64_t
 seeds(void)
 {
     const char *s = getenv("LG_GRD_SEEDS");
-    return s ? strtoull(s, NULL, 10) : 700;
+    return s ? strtoull(s, NULL, 10) : 400;
 }
 
 LG_TEST(test_grd_model__one_epoch_random_interleavings)
