@@ -244,8 +244,7 @@ open_reconf(sim_instance *in)
                               .cache = in->cache,
                               .cf = in->cf,
                               .clock = &in->clock,
-                              .reconf = in->reconf,
-                              .threads_open_early = true};
+                              .reconf = in->reconf};
     LG_TRY(lg_recoverer_create(&rc, &in->recoverer));
     lg_participant p;
     lg_cf_participant(in->cf, &p);
@@ -371,13 +370,15 @@ tell_state(sim_world *w)
             at = r.start[k] ? k : at;
         lg_recovery_stats rs;
         lg_recoverer_stats(in->recoverer, &rs);
-        sim_log(
-            w,
-            "node %u: open in %llu; epoch %llu: %s%s; recoverer %u; set %llu done %llu held %llu",
-            i, (unsigned long long)lg_reconf_open_epoch(in->reconf), (unsigned long long)r.epoch,
-            lg_reconf_step_name((lg_reconf_step)at), r.running ? ", running" : "", r.recoverer,
-            (unsigned long long)rs.blocks_in_set, (unsigned long long)rs.blocks_done,
-            (unsigned long long)rs.blocks_held);
+        sim_log(w,
+                "node %u:%s pending %llx; open in %llu; epoch %llu: %s%s; recoverer %u; set %llu "
+                "done %llu held %llu",
+                i, in->at_work ? "" : " not at work;",
+                (unsigned long long)lg_recoverer_pending(in->recoverer),
+                (unsigned long long)lg_reconf_open_epoch(in->reconf), (unsigned long long)r.epoch,
+                lg_reconf_step_name((lg_reconf_step)at), r.running ? ", running" : "", r.recoverer,
+                (unsigned long long)rs.blocks_in_set, (unsigned long long)rs.blocks_done,
+                (unsigned long long)rs.blocks_held);
         lg_rpc_peer_info info;
         for (pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);)
             sim_log(w, "  peer %u.%llu %s%s, %u queued, %u credits", info.node,
