@@ -75,6 +75,9 @@ put_datum(lg_session *s, lg_oid type, lg_datum d, uint16_t format)
         case LG_T_INT2:
             put_integer(&s->out, lg_int2(d));
             return LG_OK;
+        case LG_T_RECORD:
+            LG_TRY(lg_exec_record_text(&s->es, d, s->rows, &data, &len));
+            break;
         default:
             LG_TRY(lg_type_output(&s->env, type, d, s->rows, &s->err, &data, &len));
         }
@@ -92,16 +95,22 @@ lg_session__sink(void *arg, const lg_batch *b)
     lg_session *s = sink->s;
     for (uint32_t i = 0; i < b->n; i++) {
         uint32_t row = lg_sel_row(b->sel, i);
+        size_t start = s->out.len;
         size_t at = lg_pgwire_begin(&s->out, 'D');
         lg_pgwire_put_u16(&s->out, (uint16_t)b->ncols);
         for (uint32_t c = 0; c < b->ncols; c++) {
             const lg_vector *v = b->cols[c];
             if (lg_vector_is_null(v, row))
                 lg_pgwire_put_u32(&s->out, UINT32_MAX);
-            else
-                LG_TRY(put_datum(s, sink->cols ? sink->cols[c].type : v->type,
-                                 lg_vector_value(v, row),
-                                 format_of(sink->formats, sink->nformats, c)));
+            else {
+                lg_status st = put_datum(s, sink->cols ? sink->cols[c].type : v->type,
+                                         lg_vector_value(v, row),
+                                         format_of(sink->formats, sink->nformats, c));
+                if (st != LG_OK) {
+                    s->out.len = start; /* half a row must not be sent */
+                    return st;
+                }
+            }
         }
         lg_pgwire_end(&s->out, at);
         if (s->out.len >= LG_SESSION_FLUSH_AT) {

@@ -16,6 +16,7 @@ struct copy {
     int16_t *atts;      /* columns in order */
     lg_oid *types;
     int32_t *typmods;
+    const lg_ast *quoted;
     bool *force_quote, *force_not_null, *force_null;
     lg_arena *row;
     lg_strbuf out;
@@ -111,7 +112,7 @@ read_options(struct copy *c, const lg_ast_list *options)
             LG_TRY(one_char(c, e->arg, "escape", &c->escape));
             has_escape = true;
         } else if (strcmp(n, "force_quote") == 0) {
-            LG_TRY(mark_columns(c, e->arg, &c->force_quote));
+            c->quoted = e->arg; /* by the result's names, known later */
         } else if (strcmp(n, "force_not_null") == 0) {
             LG_TRY(mark_columns(c, e->arg, &c->force_not_null));
         } else if (strcmp(n, "force_null") == 0) {
@@ -245,6 +246,7 @@ out_value(struct copy *c, uint32_t k, lg_datum v, bool null)
         return LG_OK;
     }
     LG_TRY(lg_type_output(c->u->es->env, c->types[k], v, c->row, c->u->err, &s, &len));
+    s = lg_arena_strndup(c->row, s, len);
     if (c->format == 'c')
         put_csv(c, s, len, c->force_quote && c->force_quote[k]);
     else
@@ -326,6 +328,19 @@ run_out(struct copy *c, const lg_ast *query)
     c->types = LG_NEWN(u->a, lg_oid, c->ncols + 1);
     for (uint32_t i = 0; i < c->ncols; i++)
         c->types[i] = plan->cols[i].type;
+    if (c->quoted) {
+        bool list = c->quoted->tag == LG_AST_LIST;
+        const lg_ast_list *l = list ? &lg_ast_as(c->quoted, list_node)->list : NULL;
+        c->force_quote = LG_NEWN(u->a, bool, c->ncols + 1);
+        for (uint32_t i = 0; i < c->ncols; i++)
+            for (uint32_t k = 0; !list || k < l->n; k++) {
+                const char *name = list ? lg_ast_list_str(l, k) : NULL;
+                if (!name || strcmp(name, plan->cols[i].name) == 0) {
+                    c->force_quote[i] = true;
+                    break;
+                }
+            }
+    }
     LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
     LG_CHECK(u->es->copy_start(u->es->arg, false, c->format == 'b', c->ncols));
     if (c->format == 'b') {

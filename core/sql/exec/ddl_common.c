@@ -311,6 +311,22 @@ lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls, lg
     return lg_cat_insert(u->cat, LG_REL_pg_depend, &row);
 }
 
+/* What psql looks at before it asks for constraints: relchecks, and relhastriggers for foreign
+ * keys. */
+static void
+count_checks(lg_cat_row *row, void *arg)
+{
+    int16_t n = lg_int2(GETC(row, pg_class, relchecks));
+    SETC(row, pg_class, relchecks, lg_datum_int2((int16_t)(n + *(int *)arg)));
+}
+
+static void
+set_triggers(lg_cat_row *row, void *arg)
+{
+    (void)arg;
+    SETC(row, pg_class, relhastriggers, 1);
+}
+
 lg_status
 lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint *k)
 {
@@ -348,7 +364,15 @@ lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint
         return lg_error_set(u->err, "42710",
                             "constraint \"%s\" for relation \"%s\" already exists", k->name,
                             rel->name);
-    return st;
+    LG_TRY(st);
+    int one = 1;
+    if (k->type == 'c')
+        return lg_ddl_class_update(u, rel->oid, count_checks, &one);
+    if (k->type != 'f')
+        return LG_OK;
+    LG_TRY(lg_ddl_class_update(u, rel->oid, set_triggers, NULL));
+    return k->ref_table == rel->oid ? LG_OK
+                                    : lg_ddl_class_update(u, k->ref_table, set_triggers, NULL);
 }
 
 lg_status
@@ -450,6 +474,9 @@ lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, boo
     }
     LG_TRY(delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, k->oid));
     LG_TRY(delete_common(u, LG_REL_pg_constraint, k->oid));
+    int less = -1;
+    if (k->type == 'c')
+        LG_TRY(lg_ddl_class_update(u, rel->oid, count_checks, &less));
     if (k->index && k->type != 'f')
         LG_TRY(lg_ddl_drop_index(u, k->index));
     if (k->type == 'f')

@@ -228,6 +228,7 @@ add_not_null(lg_util *u, lg_relation *rel, int16_t attnum)
     if (!ok) {
         lg_error_set(u->err, "23502", "column \"%s\" of relation \"%s\" contains null values",
                      col->name, rel->name);
+        u->err->schema = lg_arena_strdup(u->err->arena, rel->schema);
         u->err->table = lg_arena_strdup(u->err->arena, rel->name);
         u->err->column = lg_arena_strdup(u->err->arena, col->name);
         return LG_SQL;
@@ -372,6 +373,7 @@ add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *
         st = lg_error_set(u->err, "23514",
                           "check constraint \"%s\" of relation \"%s\" is violated by some row",
                           k.name, rel->name);
+        u->err->schema = lg_arena_strdup(u->err->arena, rel->schema);
         u->err->table = lg_arena_strdup(u->err->arena, rel->name);
         u->err->constraint = lg_arena_strdup(u->err->arena, k.name);
         goto out;

@@ -85,6 +85,10 @@ void lg_exec_close(lg_exec *x);          /* NULL is fine */
 #define LG_TAG_MAX 64
 void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);
 
+/* A value of type record (a row constructor, a whole row) as text: "(1,a,)". */
+LG_MUST lg_status lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a,
+                                      const char **ret, size_t *ret_len);
+
 /* ---- utilities ---- */
 
 /* Result columns of a utility statement (EXPLAIN); 0: none. */

@@ -361,6 +361,7 @@ eval_coerce_io(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     if (*ret_null)
         return LG_OK;
     LG_TRY(lg_type_output(c->x->es->env, e->args[0]->type, v, c->arena, c->x->es->err, &s, &len));
+    s = lg_arena_strndup(c->arena, s, len);
     return lg_type_input(c->x->es->env, e->type, s, e->typmod, c->arena, c->x->es->err, ret);
 }
 
@@ -416,6 +417,49 @@ struct record {
     lg_datum *v;
     uint8_t *nulls;
 };
+
+lg_status
+lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a, const char **ret,
+                    size_t *ret_len)
+{
+    const struct record *r = lg_ptr(record);
+    lg_strbuf b;
+    lg_status st = LG_OK;
+    lg_strbuf_init(&b, 1u << 30);
+    lg_strbuf_putc(&b, '(');
+    for (uint32_t i = 0; i < r->n; i++) {
+        const char *s;
+        size_t len;
+        if (i)
+            lg_strbuf_putc(&b, ',');
+        if (r->nulls[i])
+            continue;
+        lg_oid type = r->types[i] == LG_T_UNKNOWN ? LG_T_TEXT : r->types[i];
+        if (type == LG_T_RECORD)
+            LG_CHECK(lg_exec_record_text(es, r->v[i], a, &s, &len));
+        else
+            LG_CHECK(lg_type_output(es->env, type, r->v[i], a, es->err, &s, &len));
+        bool quote = len == 0;
+        for (size_t k = 0; k < len && !quote; k++)
+            quote = memchr("\"\\(), \t\n\r\v\f", s[k], 11) != NULL;
+        if (quote)
+            lg_strbuf_putc(&b, '"');
+        for (size_t k = 0; k < len; k++) {
+            if (s[k] == '"' || s[k] == '\\')
+                lg_strbuf_putc(&b, s[k]);
+            lg_strbuf_putc(&b, s[k]);
+        }
+        if (quote)
+            lg_strbuf_putc(&b, '"');
+    }
+    lg_strbuf_putc(&b, ')');
+    LG_CHECK(lg_strbuf_status(&b));
+    *ret = lg_arena_strndup(a, b.data, b.len);
+    *ret_len = b.len;
+out:
+    lg_strbuf_fini(&b);
+    return st;
+}
 
 static lg_status
 eval_row(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)

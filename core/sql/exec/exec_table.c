@@ -63,7 +63,7 @@ value_text(lg_exec *x, lg_arena *a, lg_oid type, lg_datum v, bool null)
     lg_error_init(&ignored, a);
     if (lg_type_output(x->es->env, type, v, a, &ignored, &s, &len) != LG_OK)
         return "?";
-    return s;
+    return lg_arena_strndup(a, s, len);
 }
 
 /* "Failing row contains (1, null, abc)." with long values cut, as PostgreSQL. */
