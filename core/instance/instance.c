@@ -168,6 +168,19 @@ join(lg_instance *in)
     return lg_reconf_wait_done(in->reconf, LG_FOREVER);
 }
 
+/* A cold starter writes before there is a view: not before its agent has told it the lease. */
+static lg_status
+wait_lease(lg_instance *in)
+{
+    lg_time deadline = lg_run_now_ns(in->env.run) + 30 * LG_SEC;
+    while (lg_instance__lease_gate(in) != LG_OK) {
+        if (in->agent_lost)
+            return LG_CLOSED;
+        LG_TRY(lg_waitq_wait(&in->changed, LG_WAIT_MEMBERSHIP, deadline, true));
+    }
+    return LG_OK;
+}
+
 /* Nobody else runs: every thread that is not CLEAN is a dead one's. */
 static lg_status
 recover_cold(lg_instance *in)
@@ -325,8 +338,10 @@ start(lg_instance *in)
         LG_TRY(lg_ges_create(&gc, &in->ges));
     } else {
         LG_TRY(lg_instance__agent_connect(in));
-        if (in->cold)
+        if (in->cold) {
+            LG_TRY(wait_lease(in));
             LG_TRY(recover_cold(in));
+        }
         LG_TRY(join(in));
     }
     LG_TRY(open_transactions(in));
