@@ -3,7 +3,8 @@
 
 enum { OP_INSERT = 1, OP_MARK = 2 };
 
-/* Undo payload: what the entry was before (absent: ref and flags are zero and was is false), its key. */
+/* Undo payload: what the entry was before (absent: ref and flags are zero and was is false), its
+ * key. */
 struct undo_payload {
     uint64_t rowid;
     uint64_t ref;
@@ -95,10 +96,11 @@ scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, u
     }
 }
 
-/* Begins m, latches the first leaf that may hold the key, scans. LG_NOT_FOUND: no conflict and the latches
- * are held; anything else: nothing is held. */
+/* Begins m, latches the first leaf that may hold the key, scans. LG_NOT_FOUND: no conflict and the
+ * latches are held; anything else: nothing is held. */
 static lg_status
-unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t len, lg_btree_out *out)
+unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t len,
+             lg_btree_out *out)
 {
     lg_btree__key from = {key, len, 0};
     uint32_t block;
@@ -143,13 +145,16 @@ write_undo(lg_txn *t, lg_segment *g, lg_mtr *m, lg_txn_undo *u, uint32_t block, 
     }
     if (k->len)
         memcpy(p->key, k->bytes, k->len);
-    lg_undo_rec rec = {.file = lg_segment_file(g), .block = block, .kind = LG_UNDO_BTREE, .op = op,
+    lg_undo_rec rec = {.file = lg_segment_file(g),
+                       .block = block,
+                       .kind = LG_UNDO_BTREE,
+                       .op = op,
                        .len = (uint16_t)payload_bytes(k->len)};
     return lg_txn_undo_append(t, m, u, &rec, bytes);
 }
 
-/* Removes entries that are marked by transactions everybody sees as committed. In an mtr of its own;
- * returns whether anything was removed. */
+/* Removes entries that are marked by transactions everybody sees as committed. In an mtr of its
+ * own; returns whether anything was removed. */
 static lg_status
 prune(lg_txn_sys *sys, lg_segment *g, uint32_t block, uint64_t *ret_removed)
 {
@@ -199,8 +204,8 @@ make_room(lg_txn *t, lg_segment *g, uint32_t block, const lg_btree__key *k)
     return removed ? LG_OK : lg_btree__split(g, block, k);
 }
 
-/* Adds or revives the entry in leaf b, held in m. LG_RETRY, LG_DISK_FULL-like room wants are told by
- * *ret_full. */
+/* Adds or revives the entry in leaf b, held in m. LG_RETRY, LG_DISK_FULL-like room wants are told
+ * by *ret_full. */
 static lg_status
 insert_here(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const lg_btree__key *k, bool *ret_full)
 {
@@ -227,8 +232,8 @@ insert_here(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const lg_btree__key 
 }
 
 lg_status
-lg_btree_insert(lg_txn *t, lg_segment *g, const void *key, uint32_t len, uint64_t rowid, bool unique,
-                lg_btree_out *ret_out)
+lg_btree_insert(lg_txn *t, lg_segment *g, const void *key, uint32_t len, uint64_t rowid,
+                bool unique, lg_btree_out *ret_out)
 {
     lg_btree__key k = {key, len, rowid};
     uint32_t block = 0;
@@ -243,7 +248,8 @@ lg_btree_insert(lg_txn *t, lg_segment *g, const void *key, uint32_t len, uint64_
             st = unique_latch(t, g, &m, key, len, ret_out);
             if (st != LG_NOT_FOUND)
                 return st;
-            /* The place of (key, rowid) is among the equal ones just scanned: one of the latched leaves. */
+            /* The place of (key, rowid) is among the equal ones just scanned: one of the latched
+             * leaves. */
             b = m.blocks[0].buf;
             for (uint32_t i = 1; i < m.block_count && lg_btree__beyond(b->data, &k); i++)
                 b = m.blocks[i].buf;
@@ -335,7 +341,8 @@ apply_undo(const lg_undo_apply *a)
     const struct undo_payload *p = (const struct undo_payload *)a->payload;
     lg_segment *g;
     lg_status st = lg_segment_open(lg_txn_sys_space(lg_txn_sys_of(a->txn)), a->rec->file, &g);
-    bool gone = st == LG_NOT_FOUND; /* the index was dropped meanwhile: nothing is left to take back */
+    bool gone =
+        st == LG_NOT_FOUND; /* the index was dropped meanwhile: nothing is left to take back */
     if (!gone)
         LG_TRY(st);
     lg_btree__key k = {p->key, p->len, p->rowid};
@@ -363,7 +370,8 @@ apply_undo(const lg_undo_apply *a)
         if (!gone) {
             uint32_t slot = lg_btree__find(b->data, &k);
             const lg_btree__node *n = lg_btree__node_of(b->data);
-            bool there = slot < n->count && lg_btree__compare(&k, lg_btree__entry_at(b->data, slot)) == 0;
+            bool there =
+                slot < n->count && lg_btree__compare(&k, lg_btree__entry_at(b->data, slot)) == 0;
             LG_ASSERT(there);
             if (p->was)
                 lg_btree__entry_set(&m, b, slot, p->ref, p->flags);
@@ -395,7 +403,8 @@ lg_btree_purge(lg_txn_sys *s, lg_segment *g, uint64_t *ret_removed)
         lg_buf *b;
         LG_TRY(prune(s, g, block, &removed));
         *ret_removed += removed;
-        LG_TRY(lg_buf_get(lg_segment_cache(g), (lg_addr){lg_segment_file(g), block}, LG_LATCH_S, &b));
+        LG_TRY(
+            lg_buf_get(lg_segment_cache(g), (lg_addr){lg_segment_file(g), block}, LG_LATCH_S, &b));
         block = lg_btree__node_of(b->data)->right;
         lg_buf_put(lg_segment_cache(g), b, LG_LATCH_S);
     }

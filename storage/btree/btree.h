@@ -1,21 +1,23 @@
 /* B-tree: ordered entries (key, row id), keys compared with memcmp (a proper prefix is less).
  *
  * Entries carry no versions: an entry names the transaction that last inserted or marked it, and a
- * delete mark. THE HEAP ROW DECIDES what a snapshot sees: an entry returned by a scan may be stale (the
- * row's visible version has another key, or none). The contract with exec:
+ * delete mark. THE HEAP ROW DECIDES what a snapshot sees: an entry returned by a scan may be stale
+ * (the row's visible version has another key, or none). The contract with exec:
  *   - scan -> fetch the row at the same snapshot -> none: skip -> compute its key again and compare
  *     with the entry's: differs: skip. (A row with several entries in range is thus returned once.)
- *   - when !entry.heap_check (all that is in the entry is visible to the snapshot) neither is needed.
+ *   - when !entry.heap_check (all that is in the entry is visible to the snapshot) neither is
+ * needed.
  *   - an entry is inserted only when a new version has a key that the old one had not, and deleted
  *     (marked) when the new version has it no more or the row is deleted; within one transaction.
  *
- * Lehman-Yao: every node has a high key and right link; a split is two mini-transactions, with a flag
- * on the left node in between that anybody who meets it completes. Nodes are never unlinked. A reader
- * or writer that was held up looks at the high key again and moves right. The root stays in its block.
- * Marked entries whose transaction no snapshot can miss any more are pruned when a leaf is full.
+ * Lehman-Yao: every node has a high key and right link; a split is two mini-transactions, with a
+ * flag on the left node in between that anybody who meets it completes. Nodes are never unlinked. A
+ * reader or writer that was held up looks at the high key again and moves right. The root stays in
+ * its block. Marked entries whose transaction no snapshot can miss any more are pruned when a leaf
+ * is full.
  *
- * Rollback is logical, by key. UNIQUE: the first leaf that may hold the key is held X while all equal
- * keys are looked at, so of two racing inserts one sees the other.
+ * Rollback is logical, by key. UNIQUE: the first leaf that may hold the key is held X while all
+ * equal keys are looked at, so of two racing inserts one sees the other.
  *
  * All calls block the fiber; no latch held. Key up to LG_BTREE_KEY_MAX bytes: else LG_TOO_LARGE.
  */
@@ -59,8 +61,9 @@ typedef struct lg_btree_entry {
     bool heap_check;
 } lg_btree_entry;
 
-/* Entries with lo <= key < hi in order, or backward in reverse order. lo_len 0: from the start; hi_len
- * 0: to the end. Bounds and snapshot are copied; snap NULL: all entries, also marked ones. */
+/* Entries with lo <= key < hi in order, or backward in reverse order. lo_len 0: from the start;
+ * hi_len 0: to the end. Bounds and snapshot are copied; snap NULL: all entries, also marked ones.
+ */
 LG_MUST lg_status lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap,
                                      const void *lo, uint32_t lo_len, const void *hi,
                                      uint32_t hi_len, bool backward, lg_btree_scan **ret_scan);

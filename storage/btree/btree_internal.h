@@ -1,17 +1,17 @@
 /* Layout of a B-tree node and what the files of storage/btree share.
  *
- * NODE   block header | struct lg_btree__node | u16 slots[count], sorted | free | entries, downwards
- * ENTRY  struct lg_btree__entry, key bytes. Leaf: ref is the xid that inserted or marked last. Inner: ref is
- *        the child; entry 0 of an inner node is minus infinity (its key is not looked at).
- * ORDER  by (key, row id): memcmp, then length, then row id; so all entries of a level differ.
+ * NODE   block header | struct lg_btree__node | u16 slots[count], sorted | free | entries,
+ * downwards ENTRY  struct lg_btree__entry, key bytes. Leaf: ref is the xid that inserted or marked
+ * last. Inner: ref is the child; entry 0 of an inner node is minus infinity (its key is not looked
+ * at). ORDER  by (key, row id): memcmp, then length, then row id; so all entries of a level differ.
  * HIGH KEY of a node: a copy of the separator in the parent, stored as an entry; every entry of the
  *        node is below it. The rightmost node of a level has none (right == 0).
  *
- * LATCHES one node at a time going down; a node that was split meanwhile is noticed by its high key: move
- * right. A split latches left, then the new right (nobody knows it yet); the separator is inserted into
- * the parent in a second mini-transaction, the left node being INCOMPLETE in between; whoever meets an
- * INCOMPLETE node on its way to a change completes it first. Splitting the root makes two new nodes
- * under it in one mini-transaction. Nodes never go away.
+ * LATCHES one node at a time going down; a node that was split meanwhile is noticed by its high
+ * key: move right. A split latches left, then the new right (nobody knows it yet); the separator is
+ * inserted into the parent in a second mini-transaction, the left node being INCOMPLETE in between;
+ * whoever meets an INCOMPLETE node on its way to a change completes it first. Splitting the root
+ * makes two new nodes under it in one mini-transaction. Nodes never go away.
  */
 #ifndef LG_BTREE_INTERNAL_H
 #define LG_BTREE_INTERNAL_H
@@ -103,7 +103,8 @@ void lg_btree__entry_add(lg_mtr *m, lg_buf *b, uint32_t slot, const lg_btree__ke
                          uint16_t flags);
 void lg_btree__entry_remove(lg_mtr *m, lg_buf *b, uint32_t slot);
 void lg_btree__entry_set(lg_mtr *m, lg_buf *b, uint32_t slot, uint64_t ref, uint16_t flags);
-/* Rewrites the node without its dead bytes, entries [from, to) only, with a high key (NULL: none). */
+/* Rewrites the node without its dead bytes, entries [from, to) only, with a high key (NULL: none).
+ */
 void lg_btree__rebuild(lg_mtr *m, lg_buf *b, const void *image, uint32_t from, uint32_t to,
                        const lg_btree__key *high, uint32_t right, uint8_t flags);
 

@@ -1,18 +1,18 @@
-/* Range scans: a leaf is copied under its latch and read at leisure; then the next one. Going right follows
- * the copy's right link: what a later split moved right is in the copy already. Going left descends again
- * for what is below the lowest key seen. */
+/* Range scans: a leaf is copied under its latch and read at leisure; then the next one. Going right
+ * follows the copy's right link: what a later split moved right is in the copy already. Going left
+ * descends again for what is below the lowest key seen. */
 #include "btree_internal.h"
 
 struct lg_btree_scan {
     lg_segment *g;
-    uint8_t *image;    /* the leaf's copy */
-    uint32_t at, end;  /* slots still to return: [at, end) */
-    uint32_t next;     /* forward: the right sibling; 0: none */
+    uint8_t *image;   /* the leaf's copy */
+    uint32_t at, end; /* slots still to return: [at, end) */
+    uint32_t next;    /* forward: the right sibling; 0: none */
     bool backward;
     bool finished;
     uint8_t *lo, *hi;
     uint32_t lo_len, hi_len;
-    uint8_t *bound;    /* backward: entries below (bound, bound_rowid) are next */
+    uint8_t *bound; /* backward: entries below (bound, bound_rowid) are next */
     uint32_t bound_len;
     uint64_t bound_rowid;
     bool bounded;
@@ -70,8 +70,8 @@ start_forward(lg_btree_scan *sc)
 
 /* ---- backward ---- */
 
-/* Loads the leaf with the largest entry below the bound; LG_END when there is none. low: the separator
- * passed on the way down, below which nothing of that leaf lies. */
+/* Loads the leaf with the largest entry below the bound; LG_END when there is none. low: the
+ * separator passed on the way down, below which nothing of that leaf lies. */
 static lg_status
 load_below(lg_btree_scan *sc)
 {
@@ -100,7 +100,8 @@ load_below(lg_btree_scan *sc)
                 uint32_t slot = n->count - 1u;
                 if (sc->bounded)
                     for (slot = lg_btree__child(b->data, &bound);
-                         slot > 0 && lg_btree__compare(&bound, lg_btree__entry_at(b->data, slot)) <= 0;)
+                         slot > 0 &&
+                         lg_btree__compare(&bound, lg_btree__entry_at(b->data, slot)) <= 0;)
                         slot--;
                 const lg_btree__entry *e = lg_btree__entry_at(b->data, slot);
                 if (slot > 0) {
@@ -114,7 +115,8 @@ load_below(lg_btree_scan *sc)
             if (!block)
                 break;
         }
-        sc->end = sc->bounded ? lg_btree__find(sc->image, &bound) : lg_btree__node_of(sc->image)->count;
+        sc->end =
+            sc->bounded ? lg_btree__find(sc->image, &bound) : lg_btree__node_of(sc->image)->count;
         sc->at = 0;
         /* What comes next lies below this leaf. */
         lg_free(sc->bound);
@@ -138,8 +140,9 @@ load_below(lg_btree_scan *sc)
 /* ---- face ---- */
 
 lg_status
-lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, const void *lo, uint32_t lo_len,
-                   const void *hi, uint32_t hi_len, bool backward, lg_btree_scan **ret_scan)
+lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, const void *lo,
+                   uint32_t lo_len, const void *hi, uint32_t hi_len, bool backward,
+                   lg_btree_scan **ret_scan)
 {
     lg_btree_scan *sc = lg_zalloc(sizeof *sc);
     (void)t;

@@ -183,7 +183,8 @@ lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k)
     return root ? LG_OK : lg_btree__complete(g, block);
 }
 
-/* Puts the separator of an incomplete node's right sibling into the parent, then clears the flag. */
+/* Puts the separator of an incomplete node's right sibling into the parent, then clears the flag.
+ */
 lg_status
 lg_btree__complete(lg_segment *g, uint32_t block)
 {

@@ -1,7 +1,7 @@
 /* Changing rows: insert, update, delete, lock. Face: heap.h.
  *
- * Every change is one mini-transaction over the heap block, the undo block and, when the undo block is
- * new to the transaction, the transaction table. write_begin latches all of them and decides;
+ * Every change is one mini-transaction over the heap block, the undo block and, when the undo block
+ * is new to the transaction, the transaction table. write_begin latches all of them and decides;
  * write_apply makes the undo record, the ITL entry and room; the caller then changes the row. */
 #include "heap_internal.h"
 
@@ -11,11 +11,11 @@ typedef struct wr {
     lg_addr addr;
     uint32_t slot;
     const lg_snapshot *snap;
-    bool piece;          /* of a row that we have locked at its home: nothing to check */
+    bool piece; /* of a row that we have locked at its home: nothing to check */
     lg_heap_lock mode;
     lg_heap_out *out;
-    lg_scn now;          /* as of which statuses are asked: fixed, so that answers stay good */
-    uint32_t want_cap;   /* the new version's room; 0: as it is */
+    lg_scn now;        /* as of which statuses are asked: fixed, so that answers stay good */
+    uint32_t want_cap; /* the new version's room; 0: as it is */
     bool self_checked;
     /* results of write_begin */
     lg_mtr m;
@@ -43,7 +43,8 @@ wr_init(wr *w, lg_txn *t, lg_segment *g, lg_rowid id)
 
 /* ---- may we? ---- */
 
-/* Slot k is of another transaction that is not finished: LG_IN_DOUBT; LG_OK: nobody is in the way. */
+/* Slot k is of another transaction that is not finished: LG_IN_DOUBT; LG_OK: nobody is in the way.
+ */
 static lg_status
 active_other(wr *w, uint32_t k)
 {
@@ -183,8 +184,8 @@ plan_room(wr *w, uint32_t room, lg_xid *ret_wait)
     return LG_OK;
 }
 
-/* Latches everything for a change of the row. LG_OK, or LG_UPDATED with `lock`: latched, w->fits says
- * whether want_cap can be had. Otherwise nothing is latched. */
+/* Latches everything for a change of the row. LG_OK, or LG_UPDATED with `lock`: latched, w->fits
+ * says whether want_cap can be had. Otherwise nothing is latched. */
 static lg_status
 write_begin(wr *w, bool lock)
 {
@@ -355,8 +356,7 @@ insert_into(wr *w, bool is_new, const heap_content *c, lg_rowid *ret_rowid)
         LG_TRY(lg_txn_undo_reserve(w->t, payload));
         lg_mtr_begin(&w->m, lg_segment_cache(w->g));
         w->p.m = &w->m;
-        lg_status st =
-            lg_mtr_get(&w->m, w->addr, LG_LATCH_X, is_new ? LG_MTR_NEW : 0, &w->p.b);
+        lg_status st = lg_mtr_get(&w->m, w->addr, LG_LATCH_X, is_new ? LG_MTR_NEW : 0, &w->p.b);
         bool reuse = false;
         if (st == LG_OK && !is_new) {
             w->p.d = w->p.b->data;
@@ -611,7 +611,8 @@ update_piece(lg_txn *t, lg_segment *g, lg_rowid home, lg_rowid at, const heap_co
     return piece_delete(t, g, at);
 }
 
-/* Home is a stub and stays one: it is touched, so that others see a change, then its piece changes. */
+/* Home is a stub and stays one: it is touched, so that others see a change, then its piece changes.
+ */
 static lg_status
 update_forwarded(wr *w, lg_rowid id, lg_rowid at, const heap_content *c, bool keys_change)
 {

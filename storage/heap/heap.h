@@ -6,7 +6,8 @@
  *
  * ROW LOCKS are in the block: the ITL slot of the locker in the row's header (exclusive: one slot;
  * shared: a bitmap over slots), so they cost no message and any number of rows can be locked.
- * Modes and conflicts are PostgreSQL's. They end with the transaction or at rollback to a savepoint.
+ * Modes and conflicts are PostgreSQL's. They end with the transaction or at rollback to a
+ * savepoint.
  *
  * WRITES (insert, update, delete, lock) look at the present row. With a snapshot:
  *     LG_OK        done
@@ -19,10 +20,10 @@
  * snap NULL: whatever the last committed version is: LG_UPDATED is not returned.
  * An update whose new version moved does not change the row id.
  *
- * All calls block the fiber (I/O, peers) and must be made with no latch held. lg_row bytes returned are
- * copies in the arena, or, in scans, live until the next call.
- * Errors: LG_TOO_LARGE (above 1 GiB), LG_UNDO_FULL, LG_DISK_FULL, LG_SNAPSHOT_TOO_OLD, LG_DEADLOCK and
- * LG_LOCK_NOT_AVAILABLE (waiting for an ITL slot), LG_IO, LG_CORRUPT.
+ * All calls block the fiber (I/O, peers) and must be made with no latch held. lg_row bytes returned
+ * are copies in the arena, or, in scans, live until the next call. Errors: LG_TOO_LARGE (above 1
+ * GiB), LG_UNDO_FULL, LG_DISK_FULL, LG_SNAPSHOT_TOO_OLD, LG_DEADLOCK and LG_LOCK_NOT_AVAILABLE
+ * (waiting for an ITL slot), LG_IO, LG_CORRUPT.
  */
 #ifndef LG_HEAP_HEAP_H
 #define LG_HEAP_HEAP_H
@@ -31,7 +32,7 @@
 #include "undo_ops.h"
 
 typedef uint64_t lg_rowid; /* block << 16 | slot */
-#define LG_ROWID_NONE UINT64_MAX
+#define LG_ROWID_NONE   UINT64_MAX
 #define LG_HEAP_ROW_MAX (1u << 30)
 
 static inline lg_rowid
@@ -58,19 +59,18 @@ void lg_heap_register(lg_txn_sys *s);
 LG_MUST lg_status lg_heap_row_insert(lg_txn *t, lg_segment *g, const void *row, uint32_t len,
                                      lg_rowid *ret_rowid);
 /* keys_change: whether columns of a key may change (lock mode UPDATE instead of NO KEY UPDATE). */
-LG_MUST lg_status lg_heap_row_update(lg_txn *t, lg_segment *g, lg_rowid id,
-                                     const lg_snapshot *snap, const void *row, uint32_t len,
-                                     bool keys_change, lg_heap_out *ret_out);
-LG_MUST lg_status lg_heap_row_delete(lg_txn *t, lg_segment *g, lg_rowid id,
-                                     const lg_snapshot *snap, lg_heap_out *ret_out);
+LG_MUST lg_status lg_heap_row_update(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                                     const void *row, uint32_t len, bool keys_change,
+                                     lg_heap_out *ret_out);
+LG_MUST lg_status lg_heap_row_delete(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                                     lg_heap_out *ret_out);
 LG_MUST lg_status lg_heap_row_lock(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
                                    lg_heap_lock mode, lg_heap_out *ret_out);
 
 /* The version the snapshot sees, copied into the arena. LG_NOT_FOUND: none. snap NULL: the newest
  * version that is committed or own (in doubt ones are looked through). */
-LG_MUST lg_status lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id,
-                                    const lg_snapshot *snap, lg_arena *a, const uint8_t **ret_row,
-                                    uint32_t *ret_len);
+LG_MUST lg_status lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                                    lg_arena *a, const uint8_t **ret_row, uint32_t *ret_len);
 
 /* ---- sequential scan ---- */
 
@@ -82,8 +82,8 @@ typedef struct lg_heap_row {
     uint32_t len;
 } lg_heap_row;
 
-/* The snapshot is copied. Blocks [first, last) of the segment; last 0: to the high-water mark as of now.
- * Different fibers may scan disjoint ranges. */
+/* The snapshot is copied. Blocks [first, last) of the segment; last 0: to the high-water mark as of
+ * now. Different fibers may scan disjoint ranges. */
 LG_MUST lg_status lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap,
                                     uint32_t first, uint32_t last, lg_heap_scan **ret_scan);
 /* Up to max rows of one block at a time (never 0 with LG_OK); their bytes live until the next call.

@@ -1,20 +1,21 @@
 /* Inside of storage/heap: the slotted block.
  *
  * BLOCK    block header | heap_head | ITL (head.nitl entries) | slots (head.nslots) | gap | rows
- * Rows grow down from the end; data_low is the lowest. A slot: {off, len}; off 0: no row. len 1 with off 0
- * is a tombstone: the row was deleted, its room is used again, its number not before tomb_scn is
- * below the horizon.
+ * Rows grow down from the end; data_low is the lowest. A slot: {off, len}; off 0: no row. len 1
+ * with off 0 is a tombstone: the row was deleted, its room is used again, its number not before
+ * tomb_scn is below the horizon.
  *
- * ROW      row header | bytes. `cap` bytes are the row's: a version that shrank keeps its room until its
- * transaction has ended, so that rollback always finds it (invariant 1 below).
+ * ROW      row header | bytes. `cap` bytes are the row's: a version that shrank keeps its room
+ * until its transaction has ended, so that rollback always finds it (invariant 1 below).
  *
- * ITL      slot k (1..nitl; 0 none): who changed rows here last. scn 0: outcome not marked yet. A slot of
- * a finished transaction is used again; then no row names it any more and its scn is in
+ * ITL      slot k (1..nitl; 0 none): who changed rows here last. scn 0: outcome not marked yet. A
+ * slot of a finished transaction is used again; then no row names it any more and its scn is in
  * evicted_scn. Its former content is in the undo of its new user.
  *
  * INVARIANTS
  *  1. Room given up by a transaction that is not finished is not used by others.
- *  2. Undo records of a block are taken back in the exact reverse order of its versions (rec.version).
+ *  2. Undo records of a block are taken back in the exact reverse order of its versions
+ * (rec.version).
  *  3. row.itl == 0 or the slot of whoever made its present version.
  */
 #ifndef LG_HEAP_INTERNAL_H
@@ -69,11 +70,11 @@ _Static_assert(sizeof(heap_row) == 10, "row header");
 #define ROW_STRONG   64u /* share has SHARE lockers, not only KEY SHARE */
 #define ROW_CONTENT  (ROW_FORWARD | ROW_MIGRATED | ROW_LARGE | ROW_LZ4)
 
-#define HEAD_OFF   LG_BLOCK_HEADER_BYTES
-#define ITL_OFF    64u
-#define ITL_MAX    32u
-#define ITL_FIRST  2u
-#define ROW_HEAD   ((uint32_t)sizeof(heap_row))
+#define HEAD_OFF    LG_BLOCK_HEADER_BYTES
+#define ITL_OFF     64u
+#define ITL_MAX     32u
+#define ITL_FIRST   2u
+#define ROW_HEAD    ((uint32_t)sizeof(heap_row))
 #define ROW_CAP_MIN (ROW_HEAD + 8u)
 
 /* A block being looked at or changed: through a mini-transaction, or a private copy (m NULL). */
@@ -174,10 +175,10 @@ uint32_t lg_heap__place(hp *p, const heap_row *r, const void *bytes, uint32_t le
 bool lg_heap__slot_pick(const hp *p, lg_scn horizon, uint32_t *ret_slot); /* false: a new one */
 
 /* heap_undo.c */
-#define HU_INSERT 1u
-#define HU_DELETE 2u
-#define HU_UPDATE 3u
-#define HU_LOCK   4u
+#define HU_INSERT  1u
+#define HU_DELETE  2u
+#define HU_UPDATE  3u
+#define HU_LOCK    4u
 #define HU_HAS_ITL 1u /* flags: the record holds the ITL entry's former content */
 typedef struct __attribute__((packed)) hu_prior {
     heap_row row;

@@ -77,7 +77,8 @@ lg_heap__store(lg_segment *g, lg_arena *a, const void *row, uint32_t len, heap_c
     return st;
 }
 
-/* Calls for each block of the chain: copies its bytes (buf not NULL). LG_SNAPSHOT_TOO_OLD: reused. */
+/* Calls for each block of the chain: copies its bytes (buf not NULL). LG_SNAPSHOT_TOO_OLD: reused.
+ */
 static lg_status
 chain_step(lg_segment *g, const heap_large *l, uint32_t block, uint8_t *buf, uint32_t room,
            large_head *ret)

@@ -78,7 +78,8 @@ itl_forget(hp *p, uint32_t k)
     }
 }
 
-/* A deleted row of a slot about to be used again is gone for good: free it while we know the SCN. */
+/* A deleted row of a slot about to be used again is gone for good: free it while we know the SCN.
+ */
 static void
 reap_deleted(hp *p, uint32_t k, lg_scn scn)
 {
@@ -214,7 +215,8 @@ lg_heap__compact(hp *p, lg_txn_sys *s)
     uint32_t slots_off = hp_slot_off(&h, 0), slots_len = h.nslots * (uint32_t)sizeof(heap_slot);
     uint8_t *image = lg_alloc(p->bb);
     uint32_t low = p->bb;
-    heap_slot *slots = (heap_slot *)(void *)image; /* the new directory, then rows at their places */
+    heap_slot *slots =
+        (heap_slot *)(void *)image; /* the new directory, then rows at their places */
     memcpy(slots, p->d + slots_off, slots_len);
     uint8_t *rows = lg_alloc(p->bb);
     for (uint32_t i = 0; i < h.nslots; i++) {

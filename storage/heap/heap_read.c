@@ -1,7 +1,7 @@
 /* Reading rows: by id and in sequence, as of a snapshot.
  *
- * A row is read in place when the block is here and the row's newest change is visible. Otherwise the
- * block is copied (built by its holder when it is on another instance) and taken back. */
+ * A row is read in place when the block is here and the row's newest change is visible. Otherwise
+ * the block is copied (built by its holder when it is on another instance) and taken back. */
 #include "heap_internal.h"
 #include <lz4.h>
 
@@ -193,7 +193,7 @@ struct lg_heap_scan {
     uint32_t block, last; /* next to read, end */
     hp page;              /* the block being returned */
     uint32_t at, slot, nslots;
-    lg_arena *arena;      /* rows that are not in the copy itself */
+    lg_arena *arena; /* rows that are not in the copy itself */
 };
 
 lg_status

@@ -1,9 +1,9 @@
 /* Segment: header, space maps, chunks, insert targets. Model: segment.h.
  *
  * A chunk is taken in one mini-transaction on the header (and the space map block when one falls
- * into the chunk). The file is extended first, in its own mini-transactions: a crash in between only
- * leaves room at the end. One fiber at a time refills a segment; others wait on refillq and look
- * again. */
+ * into the chunk). The file is extended first, in its own mini-transactions: a crash in between
+ * only leaves room at the end. One fiber at a time refills a segment; others wait on refillq and
+ * look again. */
 #include "segment.h"
 #include "assert.h"
 #include "map.h"
@@ -56,7 +56,8 @@ struct lg_space {
     lg_map *segments;
     uint32_t block_bytes;
     uint32_t span;
-    lg_status (*forget)(void *arg, uint32_t file); /* on all other instances; NULL: there are none */
+    lg_status (*forget)(void *arg,
+                        uint32_t file); /* on all other instances; NULL: there are none */
     void *forget_arg;
 };
 

@@ -1,21 +1,22 @@
 /* Segment: a file of blocks that belongs to one table or index, and its free space.
  *
  * LAYOUT  Block 0 is the segment header: kind, high-water mark (hwm). Block 1, and every span of
- * blocks again, is a space map block: one byte for each block of its span. Everything else is the access method's.
+ * blocks again, is a space map block: one byte for each block of its span. Everything else is the
+ * access method's.
  *
- * FREE SPACE BELONGS TO INSTANCES  An instance that runs out of room takes a chunk [hwm, hwm + n) from
- * the header (n grows with the segment, 4 to 64) and uses its blocks alone: instances that insert
- * into one table do not meet in the same blocks. What it has taken it keeps in memory: the pool (new
- * blocks) and the insert targets (blocks with room). A block in which others freed room is offered in
- * the space map (byte > 0) and claimed by whoever sets the byte back to 0. What an instance held when
- * it died stays unused until rows in it are deleted; a clean stop offers it again
- * (lg_space_release).
+ * FREE SPACE BELONGS TO INSTANCES  An instance that runs out of room takes a chunk [hwm, hwm + n)
+ * from the header (n grows with the segment, 4 to 64) and uses its blocks alone: instances that
+ * insert into one table do not meet in the same blocks. What it has taken it keeps in memory: the
+ * pool (new blocks) and the insert targets (blocks with room). A block in which others freed room
+ * is offered in the space map (byte > 0) and claimed by whoever sets the byte back to 0. What an
+ * instance held when it died stays unused until rows in it are deleted; a clean stop offers it
+ * again (lg_space_release).
  *
- * SCANS  Every block ever formatted is below the hwm, which is read coherently. Blocks of a chunk not
- * used yet are of type LG_BLOCK_FREE (all zero): skip them.
+ * SCANS  Every block ever formatted is below the hwm, which is read coherently. Blocks of a chunk
+ * not used yet are of type LG_BLOCK_FREE (all zero): skip them.
  *
- * LIFE    lg_space (one per instance) -> lg_segment handles, cached by file, valid until the segment is
- *         dropped or the space destroyed. Not counted: table locks keep a handle in use alive.
+ * LIFE    lg_space (one per instance) -> lg_segment handles, cached by file, valid until the
+ * segment is dropped or the space destroyed. Not counted: table locks keep a handle in use alive.
  * BLOCKS  all but lg_segment_note/_unalloc may block the fiber; call them with no latch held.
  * ERRORS  LG_DISK_FULL, LG_IO, LG_CORRUPT, LG_NOT_FOUND (no such file).
  */
@@ -24,7 +25,8 @@
 
 #include "buf.h"
 
-/* The first block lg_segment_alloc gives out in a new segment: a B-tree's root, a sequence's block. */
+/* The first block lg_segment_alloc gives out in a new segment: a B-tree's root, a sequence's block.
+ */
 #define LG_SEGMENT_FIRST_BLOCK 2u
 
 typedef struct lg_space lg_space;
@@ -50,8 +52,8 @@ LG_MUST lg_status lg_segment_open(lg_space *s, uint32_t file, lg_segment **ret_s
 /* Gives the file's space back. Nobody uses the segment any more, on any instance; other instances
  * call lg_segment_forget. TRUNCATE = a new segment, and drop of the old one after commit. */
 LG_MUST lg_status lg_segment_drop(lg_space *s, uint32_t file);
-/* How lg_segment_drop has the other instances call lg_segment_forget before any block of the file can be
- * given to another: wired by core/instance. It may block. */
+/* How lg_segment_drop has the other instances call lg_segment_forget before any block of the file
+ * can be given to another: wired by core/instance. It may block. */
 void lg_space_set_forget(lg_space *s, lg_status (*forget)(void *arg, uint32_t file), void *arg);
 LG_MUST lg_status lg_segment_forget(lg_space *s, uint32_t file); /* drops buffers and handle */
 
@@ -79,8 +81,8 @@ LG_MUST lg_status lg_segment_free(lg_segment *g, uint32_t block);
  * caller tells the outcome with lg_segment_note in any case. */
 LG_MUST lg_status lg_segment_target(lg_segment *g, uint32_t need, uint32_t *ret_block,
                                     bool *ret_new);
-/* What is left in a block of ours. A block that is not a target becomes one when room >= a quarter of
- * a block (up to a bound; what is beyond is offered in the map by lg_segment_offer). */
+/* What is left in a block of ours. A block that is not a target becomes one when room >= a quarter
+ * of a block (up to a bound; what is beyond is offered in the map by lg_segment_offer). */
 void lg_segment_note(lg_segment *g, uint32_t block, uint32_t room);
 /* Writes offers that lg_segment_note collected into the map. Cheap when there is none. */
 LG_MUST lg_status lg_segment_offer(lg_segment *g);

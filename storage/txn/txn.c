@@ -44,7 +44,7 @@ lg_txn_sys_destroy(lg_txn_sys *s)
 {
     if (!s)
         return;
-    LG_LIST_FOREACH_SAFE(it, &s->txns)
+    LG_LIST_FOREACH_SAFE (it, &s->txns)
         lg_txn__free(LG_CONTAINER_OF(it, lg_txn, link));
     size_t pos = 0;
     uint64_t key;
@@ -199,7 +199,7 @@ lg_scn
 lg_txn_oldest_local_snapshot(lg_txn_sys *s)
 {
     lg_scn oldest = lg_scn_current(s->clock);
-    LG_LIST_FOREACH(it, &s->txns) {
+    LG_LIST_FOREACH (it, &s->txns) {
         const lg_txn *t = LG_CONTAINER_OF(it, lg_txn, link);
         if (t->oldest_snapshot < oldest)
             oldest = t->oldest_snapshot;
@@ -522,7 +522,7 @@ lg_txn_rollback(lg_txn *t)
 void
 lg_txn_visit(lg_txn_sys *s, lg_txn_info_fn fn, void *arg)
 {
-    LG_LIST_FOREACH(it, &s->txns) {
+    LG_LIST_FOREACH (it, &s->txns) {
         const lg_txn *t = LG_CONTAINER_OF(it, lg_txn, link);
         lg_txn_info info = {t->xid, t->state, t->oldest_snapshot, t->waiting_for, t->began_at};
         fn(arg, &info);

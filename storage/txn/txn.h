@@ -9,17 +9,18 @@
  * it in memory, and others ask the owner (hooks.resolve_remote). A slot used again (greater wrap)
  * leads to its former content through the first undo record of its new user.
  *
- * SNAPSHOT  {scn, own_seq}: sees what committed at or below scn, and own changes up to record own_seq:
- * a statement does not see what it does itself. A value: copy it freely.
+ * SNAPSHOT  {scn, own_seq}: sees what committed at or below scn, and own changes up to record
+ * own_seq: a statement does not see what it does itself. A value: copy it freely.
  *
- * COMMIT  SCN -> slot (mtr) -> redo flush and hooks.commit_send/_wait in parallel -> published, waiters
- * woken -> blocks touched last are marked in passing (the commit SCN into their ITL) if still ours.
+ * COMMIT  SCN -> slot (mtr) -> redo flush and hooks.commit_send/_wait in parallel -> published,
+ * waiters woken -> blocks touched last are marked in passing (the commit SCN into their ITL) if
+ * still ours.
  *
  * ROLLBACK  newest record first; each compensation moves the slot's `last` in the same mini-
  * transaction, so a crash in between repeats nothing. To a savepoint: the same, and goes on.
  *
- * WAITING  for a row = for its xid. lg_txn_wait finds local deadlocks at once; cycles over instances
- * are found from outside (lg_txn_visit_waits, lg_txn_kill_wait).
+ * WAITING  for a row = for its xid. lg_txn_wait finds local deadlocks at once; cycles over
+ * instances are found from outside (lg_txn_visit_waits, lg_txn_kill_wait).
  *
  * BLOCKS  says so at each function. One worker: no locks. An lg_txn is used by one fiber at a time.
  */
@@ -52,17 +53,18 @@ typedef struct lg_snapshot {
 /* Upward calls, wired by core/instance; each may be NULL on a lone instance. */
 typedef struct lg_txn_hooks {
     void *arg;
-    /* Status of an xid whose undo segment is not open here. The owner must call lg_txn_status_local,
-     * which observes the snapshot's SCN. LG_PEER_DOWN: nobody has it open; then the table is read
-     * from its block. Blocks the fiber. */
+    /* Status of an xid whose undo segment is not open here. The owner must call
+     * lg_txn_status_local, which observes the snapshot's SCN. LG_PEER_DOWN: nobody has it open;
+     * then the table is read from its block. Blocks the fiber. */
     lg_status (*resolve_remote)(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret);
-    /* Waits until the xid is finished (owner: lg_txn_wait_finished). waiter: for deadlock probes. May
-     * return LG_OK early (the caller looks again), LG_DEADLOCK, LG_TIMEOUT, a cancel. */
+    /* Waits until the xid is finished (owner: lg_txn_wait_finished). waiter: for deadlock probes.
+     * May return LG_OK early (the caller looks again), LG_DEADLOCK, LG_TIMEOUT, a cancel. */
     lg_status (*wait_remote)(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline);
     /* Tells every live instance the SCN of a commit; wait: until all have heard it. */
     void (*commit_send)(void *arg, lg_scn scn);
     lg_status (*commit_wait)(void *arg, lg_scn scn);
-    /* The oldest snapshot in use on any other instance (a recent value will do); LG_SCN_MAX none. */
+    /* The oldest snapshot in use on any other instance (a recent value will do); LG_SCN_MAX none.
+     */
     lg_scn (*oldest_snapshot)(void *arg);
     /* A local transaction begins / has ended to wait for an xid: arms deadlock probes. */
     void (*wait_changed)(void *arg, lg_xid waiter, lg_xid target, bool waiting);
@@ -87,8 +89,8 @@ lg_run *lg_txn_sys_run(lg_txn_sys *s);
 /* ---- one transaction ---- */
 
 lg_txn *lg_txn_begin(lg_txn_sys *s); /* cheap; never fails */
-/* Both free the transaction, whatever they return, except LG_FENCED and LG_IO from commit, where the
- * outcome is unknown: the instance must stop. Block the fiber; not cancelable. */
+/* Both free the transaction, whatever they return, except LG_FENCED and LG_IO from commit, where
+ * the outcome is unknown: the instance must stop. Block the fiber; not cancelable. */
 LG_MUST lg_status lg_txn_commit(lg_txn *t);
 LG_MUST lg_status lg_txn_rollback(lg_txn *t);
 

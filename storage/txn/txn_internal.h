@@ -26,7 +26,7 @@ typedef struct lg_txn_seg { /* an undo segment whose statuses are answered here 
     uint32_t nslots;
     uint32_t per_table;
     lg_txn_slot *slots;
-    lg_txn **txns;      /* running in the slot */
+    lg_txn **txns; /* running in the slot */
     uint32_t next_slot;
     uint32_t recovering;
     bool recover_running;
@@ -38,9 +38,9 @@ typedef struct lg_txn_cached {
     lg_scn as_of; /* ACTIVE: good for snapshots up to it */
 } lg_txn_cached;
 
-#define CACHE_SLOTS  8192u
-#define TXN_TOUCHED  16u
-#define BLOOM_WORDS  16u
+#define CACHE_SLOTS 8192u
+#define TXN_TOUCHED 16u
+#define BLOOM_WORDS 16u
 
 struct lg_txn_sys {
     lg_txn_config cfg;
@@ -62,13 +62,13 @@ struct lg_txn {
     lg_xid xid;
     lg_txn_state state;
     bool recovering;
-    bool force_table;    /* the next record must write the slot: `last` there is exact */
+    bool force_table; /* the next record must write the slot: `last` there is exact */
     uint32_t seq;
     lg_uptr last;
     uint32_t last_block;
-    lg_txn_slot before;  /* what the slot held */
+    lg_txn_slot before; /* what the slot held */
     lg_undo_hold hold;
-    lg_waitq finishq;    /* waiting for it to finish */
+    lg_waitq finishq; /* waiting for it to finish */
     lg_xid waiting_for;
     lg_fiber *wait_fiber;
     lg_status killed;

@@ -161,7 +161,8 @@ status_from_block(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret
 lg_status
 lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 {
-    lg_scn as_of = lg_scn_current(s->clock); /* of the question: an answer may be older than its arrival */
+    lg_scn as_of =
+        lg_scn_current(s->clock); /* of the question: an answer may be older than its arrival */
     if (snapshot < as_of)
         as_of = snapshot;
     if (lg_txn__seg_find(s, lg_xid_useg(xid))) {
@@ -295,7 +296,8 @@ lg_txn_wait(lg_txn *t, lg_xid xid)
     if (h->wait_changed)
         h->wait_changed(h->arg, t->xid, target, false);
     if (t->killed != LG_OK) {
-        (void)lg_fiber_canceled(t->wait_fiber); /* the cancel may still be pending: it was this wait's */
+        (void)lg_fiber_canceled(
+            t->wait_fiber); /* the cancel may still be pending: it was this wait's */
         return t->killed;
     }
     return st == LG_TIMEOUT ? LG_LOCK_NOT_AVAILABLE : st;
@@ -304,7 +306,7 @@ lg_txn_wait(lg_txn *t, lg_xid xid)
 void
 lg_txn_visit_waits(lg_txn_sys *s, lg_txn_wait_fn fn, void *arg)
 {
-    LG_LIST_FOREACH(it, &s->txns) {
+    LG_LIST_FOREACH (it, &s->txns) {
         lg_txn *t = LG_CONTAINER_OF(it, lg_txn, link);
         if (t->waiting_for != LG_XID_NONE)
             fn(arg, t->xid, t->waiting_for);

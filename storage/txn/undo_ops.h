@@ -1,6 +1,6 @@
 /* Undo operations: how an access method takes one undo record back, on a private block copy
- * (consistent read) or for real (rollback). Upward call 5 of the five, and what access methods use to
- * write undo.
+ * (consistent read) or for real (rollback). Upward call 5 of the five, and what access methods use
+ * to write undo.
  *
  *     again:
  *         LG_TRY(lg_txn_undo_reserve(t, len));                  // no latch held

@@ -2,7 +2,8 @@
  *
  * INVARIANTS
  *  1. cur_block and cur_used change only in lg_undo_append, under the X latch of that block.
- *  2. The sequence number of an extent is in the directory (block 0) before a record is written to it.
+ *  2. The sequence number of an extent is in the directory (block 0) before a record is written to
+ * it.
  *  3. An extent is given a new number only when every hold begins after its old one.
  *  4. Holds are linked in the order of first_seq: the head is the oldest.
  */
@@ -12,13 +13,13 @@
 #include "space_file.h"
 #include <string.h>
 
-#define CTL_MAGIC    0x4e55474cu /* "LGUN" */
-#define CTL_OFF      LG_BLOCK_HEADER_BYTES
-#define CTL_DIR_OFF  64u
-#define BLK_OFF      LG_BLOCK_HEADER_BYTES
-#define BLK_DATA     64u
-#define FIRST_BLOCK  (1u + LG_UNDO_TABLES)
-#define NO_EXTENT    UINT32_MAX
+#define CTL_MAGIC   0x4e55474cu /* "LGUN" */
+#define CTL_OFF     LG_BLOCK_HEADER_BYTES
+#define CTL_DIR_OFF 64u
+#define BLK_OFF     LG_BLOCK_HEADER_BYTES
+#define BLK_DATA    64u
+#define FIRST_BLOCK (1u + LG_UNDO_TABLES)
+#define NO_EXTENT   UINT32_MAX
 
 typedef struct undo_ctl {
     uint32_t magic;
@@ -54,7 +55,7 @@ struct lg_undo_seg {
     undo_extent *extents;
     uint32_t extent_count, extent_max;
     uint64_t next_seq;
-    uint32_t cur_extent;  /* NO_EXTENT: nothing appended yet */
+    uint32_t cur_extent; /* NO_EXTENT: nothing appended yet */
     uint32_t cur_block;
     uint32_t cur_used;
     uint32_t next_extent; /* prepared: has its number, not yet begun */
@@ -319,7 +320,8 @@ lg_status
 lg_undo_reserve(lg_undo_seg *s, uint32_t payload_len)
 {
     LG_ASSERT(payload_len <= LG_UNDO_MAX_PAYLOAD(s->undo->block_bytes));
-    while (!fits_current(s, payload_len + 2 * (uint32_t)sizeof(lg_undo_rec)) && next_block(s) == 0) {
+    while (!fits_current(s, payload_len + 2 * (uint32_t)sizeof(lg_undo_rec)) &&
+           next_block(s) == 0) {
         if (s->preparing) {
             LG_TRY(lg_waitq_wait(&s->prepareq, LG_WAIT_BUFFER_BUSY, LG_FOREVER, false));
             continue;
@@ -342,8 +344,10 @@ lg_undo_get(lg_undo_seg *s, lg_mtr *m, uint32_t total_len, lg_undo_place *ret_pl
     if (block != 0) {
         lg_buf *b;
         LG_TRY(lg_mtr_get(m, addr, LG_LATCH_X, fresh ? LG_MTR_NEW : 0, &b));
-        if (fresh == !fits_current(s, total_len) && block == (fresh ? next_block(s) : s->cur_block)) {
-            *ret_place = (lg_undo_place){b, (uint16_t)(fresh ? BLK_DATA : s->cur_used), fresh, block};
+        if (fresh == !fits_current(s, total_len) &&
+            block == (fresh ? next_block(s) : s->cur_block)) {
+            *ret_place =
+                (lg_undo_place){b, (uint16_t)(fresh ? BLK_DATA : s->cur_used), fresh, block};
             return LG_OK;
         }
     } else { /* others used up what was reserved: the caller reserves again */
@@ -378,8 +382,8 @@ block_begin(lg_undo_seg *s, lg_mtr *m, lg_undo_place *p)
 }
 
 lg_uptr
-lg_undo_append(lg_undo_seg *s, lg_mtr *m, lg_undo_place *p, lg_undo_hold *h,
-               const lg_undo_rec *rec, const void *payload)
+lg_undo_append(lg_undo_seg *s, lg_mtr *m, lg_undo_place *p, lg_undo_hold *h, const lg_undo_rec *rec,
+               const void *payload)
 {
     if (p->fresh)
         block_begin(s, m, p);

@@ -1,18 +1,18 @@
 /* Undo: the records that take changes back, kept in undo segments.
  *
- * An undo segment belongs to an instance slot; only its owner appends (after the owner's death, only
- * the adopter changes its transaction table). Its file:
- *     block 0            control: owner, extent directory (ring sequence number per extent)
- *     blocks 1..T        transaction tables (storage/txn keeps the slots)
- *     the rest           extents of 1 MiB, used as a ring in the order of their sequence numbers
- * All transactions of an instance append to one current block: small transactions share blocks.
+ * An undo segment belongs to an instance slot; only its owner appends (after the owner's death,
+ * only the adopter changes its transaction table). Its file: block 0            control: owner,
+ * extent directory (ring sequence number per extent) blocks 1..T        transaction tables
+ * (storage/txn keeps the slots) the rest           extents of 1 MiB, used as a ring in the order of
+ * their sequence numbers All transactions of an instance append to one current block: small
+ * transactions share blocks.
  *
- * POINTERS  lg_uptr = {undo segment 16, block 32, offset 16}; 0 = none. A record carries its xid and
- * number, so a reader that follows a pointer into reused space notices: LG_SNAPSHOT_TOO_OLD.
+ * POINTERS  lg_uptr = {undo segment 16, block 32, offset 16}; 0 = none. A record carries its xid
+ * and number, so a reader that follows a pointer into reused space notices: LG_SNAPSHOT_TOO_OLD.
  *
  * RETENTION An extent is reused when no active transaction has records in it and the last one that
- * had ended more than undo_retention ago; else the segment grows to max_bytes; at the limit finished
- * undo is reused early (old snapshots then get LG_SNAPSHOT_TOO_OLD); when even that is not
+ * had ended more than undo_retention ago; else the segment grows to max_bytes; at the limit
+ * finished undo is reused early (old snapshots then get LG_SNAPSHOT_TOO_OLD); when even that is not
  * possible: LG_UNDO_FULL. Undo of an active transaction is never overwritten.
  *
  * WRITING (inside a mini-transaction, own undo last):
@@ -74,9 +74,9 @@ lg_uptr_off(lg_uptr p)
 
 /* Who takes a record back: see txn/undo_ops.h. On disk: never renumber. */
 typedef enum lg_undo_kind {
-    LG_UNDO_TXN = 1,    /* first record of a transaction: what its slot held before */
-    LG_UNDO_HEAP = 2,   /* storage/heap */
-    LG_UNDO_BTREE = 3,  /* storage/btree */
+    LG_UNDO_TXN = 1,   /* first record of a transaction: what its slot held before */
+    LG_UNDO_HEAP = 2,  /* storage/heap */
+    LG_UNDO_BTREE = 3, /* storage/btree */
     LG_UNDO_KIND_COUNT
 } lg_undo_kind;
 
@@ -125,8 +125,8 @@ void lg_undo_segment_close(lg_undo_seg *s);
 #define LG_UNDO_TABLES 4 /* transaction table blocks 1..4 */
 lg_addr lg_undo_table_addr(lg_undo *u, uint16_t useg, uint32_t table); /* LG_ADDR_NONE: unknown */
 
-/* A transaction's hold on undo: from its first record on, nothing from there on is reused. Embedded in
- * lg_txn. */
+/* A transaction's hold on undo: from its first record on, nothing from there on is reused. Embedded
+ * in lg_txn. */
 typedef struct lg_undo_hold {
     lg_list link;
     uint64_t first_seq; /* ring sequence of the extent of its first record; 0 = none yet */
@@ -140,11 +140,12 @@ void lg_undo_hold_old(lg_undo_seg *s, lg_undo_hold *h);
 typedef struct lg_undo_place {
     lg_buf *buf;
     uint16_t off;
-    bool fresh;         /* the block is to be formatted */
+    bool fresh; /* the block is to be formatted */
     uint32_t block;
 } lg_undo_place;
 
-#define LG_UNDO_MAX_PAYLOAD(block_bytes) ((block_bytes) - 32u - 32u - (uint32_t)sizeof(lg_undo_rec) * 2u)
+#define LG_UNDO_MAX_PAYLOAD(block_bytes)                                                           \
+    ((block_bytes)-32u - 32u - (uint32_t)sizeof(lg_undo_rec) * 2u)
 
 LG_MUST lg_status lg_undo_reserve(lg_undo_seg *s, uint32_t payload_len);
 /* payload_len: of all records to be appended, each plus sizeof(lg_undo_rec). */
@@ -156,8 +157,7 @@ lg_uptr lg_undo_append(lg_undo_seg *s, lg_mtr *m, lg_undo_place *p, lg_undo_hold
 
 /* Copies a record (payload to buf of block size). xid: whose it must be. Blocks the fiber: no latch
  * held. LG_SNAPSHOT_TOO_OLD: it is gone. */
-LG_MUST lg_status lg_undo_read(lg_undo *u, lg_uptr p, lg_xid xid, lg_undo_rec *ret_rec,
-                               void *buf);
+LG_MUST lg_status lg_undo_read(lg_undo *u, lg_uptr p, lg_xid xid, lg_undo_rec *ret_rec, void *buf);
 /* The newest record of xid in the block of p, at or after p (crash: the table names the first one
  * of the last block). LG_SNAPSHOT_TOO_OLD when p itself is not of xid. */
 LG_MUST lg_status lg_undo_last_in_block(lg_undo *u, lg_uptr p, lg_xid xid, lg_uptr *ret_last);

@@ -1,6 +1,6 @@
-/* The B-tree against a model: random inserts, marks and rollbacks of interleaved fibers, scans both ways,
- * unique races, long keys, bulk build. One simulated instance; every mini-transaction is proved by replay in
- * the debug build. */
+/* The B-tree against a model: random inserts, marks and rollbacks of interleaved fibers, scans both
+ * ways, unique races, long keys, bulk build. One simulated instance; every mini-transaction is
+ * proved by replay in the debug build. */
 #include "assert.h"
 #include "btree.h"
 #include "dwb.h"
@@ -51,18 +51,27 @@ open_storage(struct world *w)
 {
     lg_run *run = w->rig.nodes[0].run;
     RIG_OK(lg_io_create(run, LG_IO_AUTO, &w->io));
-    lg_volume_create_config vc = {.io = w->io, .paths = rig_disk_names, .disk_count = 1, .instances = 1,
+    lg_volume_create_config vc = {.io = w->io,
+                                  .paths = rig_disk_names,
+                                  .disk_count = 1,
+                                  .instances = 1,
                                   .log_file_bytes = 64u << 20};
     RIG_OK(lg_volume_create(&vc, true));
     RIG_OK(lg_volume_open(w->io, rig_disk_names, 1, NULL, 0, &w->volume));
     RIG_OK(lg_dwb_create(run, w->volume, 0, &w->dwb));
     lg_redo_config rc = {.run = run, .volume = w->volume, .clock = &w->clock};
     RIG_OK(lg_redo_open(&rc, &w->redo));
-    lg_buf_config bc = {.run = run, .volume = w->volume, .redo = w->redo, .clock = &w->clock,
-                        .coherence = {&lg_coherence_local, NULL}, .cache_bytes = 4u << 20, .dwb = w->dwb};
+    lg_buf_config bc = {.run = run,
+                        .volume = w->volume,
+                        .redo = w->redo,
+                        .clock = &w->clock,
+                        .coherence = {&lg_coherence_local, NULL},
+                        .cache_bytes = 4u << 20,
+                        .dwb = w->dwb};
     RIG_OK(lg_buf_cache_create(&bc, &w->cache));
     RIG_OK(lg_space_create(w->cache, &w->space));
-    lg_undo_config uc = {.space = w->space, .retention_ms = 1000, .file_of = undo_file_of, .arg = w};
+    lg_undo_config uc = {
+        .space = w->space, .retention_ms = 1000, .file_of = undo_file_of, .arg = w};
     RIG_OK(lg_undo_create(&uc, &w->undo));
     RIG_OK(lg_undo_segment_create(w->undo, 1, &w->undo_file));
     lg_txn_config tc = {.undo = w->undo, .space = w->space, .useg = 1};
@@ -152,8 +161,8 @@ check_scan(struct world *w, uint32_t lo, uint32_t hi, bool backward)
     uint8_t seen[4096] = {0};
     int64_t last = backward ? INT64_MAX : -1;
     lg_txn *t = lg_txn_begin(w->txns);
-    RIG_OK(lg_btree_scan_open(t, w->tree, NULL, lo_key, key_of(lo, lo_key), hi_key, key_of(hi, hi_key), backward,
-                              &sc));
+    RIG_OK(lg_btree_scan_open(t, w->tree, NULL, lo_key, key_of(lo, lo_key), hi_key,
+                              key_of(hi, hi_key), backward, &sc));
     while ((st = lg_btree_scan_next(sc, &e)) == LG_OK) {
         uint32_t n = number_of(e.key);
         LG_ASSERT(n >= lo && n < hi && e.rowid == n);
@@ -335,7 +344,8 @@ race_body(struct world *w)
         RIG_OK(insert(w, t, 77, true));
         w->running = 1;
         RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "second", 0, second_inserter, &r, NULL));
-        RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + 20 * LG_MS, LG_WAIT_SLEEP));
+        RIG_OK(
+            lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + 20 * LG_MS, LG_WAIT_SLEEP));
         CU_ASSERT_EQUAL(w->running, 1); /* it waits */
         if (commit)
             RIG_OK(lg_txn_commit(t));
@@ -369,7 +379,8 @@ build_body(struct world *w)
     check_all(w, KEYS);
     memset(key, 'x', sizeof key);
     lg_txn *t = lg_txn_begin(w->txns);
-    CU_ASSERT_EQUAL(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX + 1, 1, false, &out), LG_TOO_LARGE);
+    CU_ASSERT_EQUAL(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX + 1, 1, false, &out),
+                    LG_TOO_LARGE);
     RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 1, false, &out));
     RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 2, false, &out));
     RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 3, false, &out));

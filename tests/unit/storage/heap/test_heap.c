@@ -1,7 +1,8 @@
-/* The heap against a model: transactions of interleaved fibers insert, update, delete, lock, go back to
- * savepoints, commit and roll back; readers hold snapshots for a while and scan. Every row's history is
- * kept by commit SCN, and at the end each scan is compared with what its snapshot must have seen. Then
- * the transaction system is thrown away with transactions running, and recovered. */
+/* The heap against a model: transactions of interleaved fibers insert, update, delete, lock, go
+ * back to savepoints, commit and roll back; readers hold snapshots for a while and scan. Every
+ * row's history is kept by commit SCN, and at the end each scan is compared with what its snapshot
+ * must have seen. Then the transaction system is thrown away with transactions running, and
+ * recovered. */
 #include "arena.h"
 #include "assert.h"
 #include "dwb.h"
@@ -80,20 +81,27 @@ open_storage(struct world *w)
 {
     lg_run *run = w->rig.nodes[0].run;
     RIG_OK(lg_io_create(run, LG_IO_AUTO, &w->io));
-    lg_volume_create_config vc = {.io = w->io, .paths = rig_disk_names, .disk_count = 1,
-                                  .instances = 1, .log_file_bytes = 64u << 20};
+    lg_volume_create_config vc = {.io = w->io,
+                                  .paths = rig_disk_names,
+                                  .disk_count = 1,
+                                  .instances = 1,
+                                  .log_file_bytes = 64u << 20};
     RIG_OK(lg_volume_create(&vc, true));
     RIG_OK(lg_volume_open(w->io, rig_disk_names, 1, NULL, 0, &w->volume));
     RIG_OK(lg_dwb_create(run, w->volume, 0, &w->dwb));
     lg_redo_config rc = {.run = run, .volume = w->volume, .clock = &w->clock};
     RIG_OK(lg_redo_open(&rc, &w->redo));
-    lg_buf_config bc = {.run = run, .volume = w->volume, .redo = w->redo, .clock = &w->clock,
-                        .coherence = {&lg_coherence_local, NULL}, .cache_bytes = 2u << 20,
+    lg_buf_config bc = {.run = run,
+                        .volume = w->volume,
+                        .redo = w->redo,
+                        .clock = &w->clock,
+                        .coherence = {&lg_coherence_local, NULL},
+                        .cache_bytes = 2u << 20,
                         .dwb = w->dwb};
     RIG_OK(lg_buf_cache_create(&bc, &w->cache));
     RIG_OK(lg_space_create(w->cache, &w->space));
-    lg_undo_config uc = {.space = w->space, .retention_ms = 600000, .file_of = undo_file_of,
-                         .arg = w};
+    lg_undo_config uc = {
+        .space = w->space, .retention_ms = 600000, .file_of = undo_file_of, .arg = w};
     RIG_OK(lg_undo_create(&uc, &w->undo));
     RIG_OK(lg_undo_segment_create(w->undo, 1, &w->undo_file));
     open_txns(w);
@@ -422,11 +430,10 @@ work(struct world *w, uint32_t writers, uint32_t readers)
 {
     w->running = writers + readers;
     for (uint32_t i = 0; i < writers + readers; i++)
-        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "test", 0, i < writers ? writer_fiber : reader_fiber,
-                            w, NULL));
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "test", 0,
+                            i < writers ? writer_fiber : reader_fiber, w, NULL));
     while (w->running > 0)
-        (void)!lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + 5 * LG_MS,
-                                    LG_WAIT_SLEEP);
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + 5 * LG_MS, LG_WAIT_SLEEP);
 }
 
 static void
@@ -475,10 +482,9 @@ abandoned(struct world *w)
             if (w->id[row] == LG_ROWID_NONE)
                 continue;
             uint32_t len = row_make(w, row, ++w->next_ver, x[i].buf);
-            lg_status st = k % 4 == 1
-                               ? lg_heap_row_delete(x[i].t, w->g, w->id[row], NULL, &out)
-                               : lg_heap_row_update(x[i].t, w->g, w->id[row], NULL, x[i].buf, len,
-                                                    false, &out);
+            lg_status st = k % 4 == 1 ? lg_heap_row_delete(x[i].t, w->g, w->id[row], NULL, &out)
+                                      : lg_heap_row_update(x[i].t, w->g, w->id[row], NULL, x[i].buf,
+                                                           len, false, &out);
             CU_ASSERT(st == LG_OK || st == LG_IN_DOUBT || st == LG_DELETED);
             if (k == 5 && i % 2)
                 RIG_OK(lg_txn_rollback_to(x[i].t, sp));
@@ -546,9 +552,10 @@ fetch_ver(struct world *w, lg_txn *t, lg_rowid id, const lg_snapshot *snap, uint
 static void
 lock_modes(struct world *w)
 {
-    static const bool conflict[4][4] = {
-        {false, false, false, true}, {false, false, true, true}, {false, true, true, true},
-        {true, true, true, true}};
+    static const bool conflict[4][4] = {{false, false, false, true},
+                                        {false, false, true, true},
+                                        {false, true, true, true},
+                                        {true, true, true, true}};
     lg_txn *t = lg_txn_begin(w->txns);
     lg_rowid id = insert_small(w, t, 0, 1);
     RIG_OK(lg_txn_commit(t));
