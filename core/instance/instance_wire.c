@@ -38,6 +38,25 @@ resolve_remote(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 
 static lg_ges_owner *find_owner(void *arg, uint64_t xid);
 
+/* Every wait for a transaction, of this instance's or another's, is an edge that deadlock probes follow. */
+static void
+wait_changed(void *arg, lg_xid waiter, lg_xid target, bool waiting)
+{
+    lg_instance *in = arg;
+    lg_ges_owner *o = find_owner(in, waiter);
+    if (!o)
+        return; /* it has no transaction yet, so nobody waits for it */
+    if (!waiting) {
+        lg_ges_txn_wait_end(o);
+        return;
+    }
+    uint32_t node = lg_xid_useg(target);
+    if (node <= LG_INSTANCE_MAX && !lg_node_in(lg_reconf_members(in->reconf), node))
+        node = in->adopter[node] ? in->adopter[node] : in->cfg.node;
+    if (lg_ges_txn_wait_begin(o, target, node) == LG_DEADLOCK)
+        lg_txn_kill_wait(in->txns, waiter, LG_DEADLOCK);
+}
+
 static lg_status
 wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
 {
@@ -46,14 +65,10 @@ wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
     uint32_t node = lg_node_in(lg_reconf_members(in->reconf), owner) || owner > LG_INSTANCE_MAX
                         ? owner
                         : in->adopter[owner];
-    lg_ges_owner *o = find_owner(in, waiter);
+    (void)waiter; /* its edge was told by wait_changed */
     if (node == in->cfg.node || node == 0) /* a view is on its way: look again soon */
         return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
-    if (o)
-        LG_TRY(lg_ges_txn_wait_begin(o, xid, node));
     lg_status st = lg_cf_txn_wait(in->cf, node, xid, deadline);
-    if (o)
-        lg_ges_txn_wait_end(o); /* the waiting session is this fiber's: it is still there */
     if (st == LG_PEER_DOWN || st == LG_STALE_EPOCH || st == LG_NOT_FOUND)
         return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
     return st;
@@ -75,7 +90,8 @@ void
 lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret)
 {
     *ret = (lg_txn_hooks){.arg = in, .resolve_remote = resolve_remote, .wait_remote = wait_remote,
-                          .commit_send = commit_send, .commit_wait = commit_wait};
+                          .commit_send = commit_send, .commit_wait = commit_wait,
+                          .wait_changed = wait_changed};
 }
 
 /* ---- how this instance answers ---- */
