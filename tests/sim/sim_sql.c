@@ -94,6 +94,8 @@ writer_fiber(void *arg)
     }
 }
 
+static void lease(sim_node *n);
+
 static void
 hear(struct agent *a, char *text)
 {
@@ -107,6 +109,11 @@ hear(struct agent *a, char *text)
         char buf[LG_AGENT_LINE_MAX];
         lg_agent_writer w;
         a->incarnation = n->incarnation;
+        if (!n->cut) { /* with the first lease: a cold start writes at once */
+            n->last_beat = lg_sim_now(n->w->sim);
+            n->lease_until = lg_run_now_exact_ns(a->run) + SIM_LEASE;
+            lease(n);
+        }
         lg_agent_begin(&w, buf, "WELCOME");
         lg_agent_add_u64(&w, "incarnation", n->incarnation);
         lg_agent_add_u64(&w, "cold", n->cold);
