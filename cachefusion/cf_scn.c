@@ -5,6 +5,8 @@
  * and round trip. scn_heard[n] is what member n is known to have heard. */
 #include "cachefusion_internal.h"
 
+#define REPEAT_AFTER (100 * LG_MS)
+
 static bool
 others(const lg_cf *cf, uint32_t node)
 {
@@ -92,6 +94,18 @@ heard_by_all(const lg_cf *cf, lg_scn scn)
     return true;
 }
 
+/* A connection that broke took the message or its answer along, and no new view says so: it is sent
+ * again, which does no harm. */
+static void
+repeat(lg_cf *cf)
+{
+    for (uint32_t n = 1; n < LG_NODES_MAX; n++)
+        if (others(cf, n) && cf->scn_heard[n] < cf->scn_wanted) {
+            cf->scn_flying[n] = false;
+            send_next(cf, n);
+        }
+}
+
 lg_status
 lg_cf_scn_broadcast(lg_cf *cf, lg_scn scn)
 {
@@ -100,7 +114,12 @@ lg_cf_scn_broadcast(lg_cf *cf, lg_scn scn)
     while (!heard_by_all(cf, scn)) {
         if (cf->stopping)
             return LG_SHUTDOWN;
-        LG_TRY(lg_waitq_wait(&cf->scnq, LG_WAIT_SCN_BROADCAST, LG_FOREVER, false));
+        lg_time again = lg_run_now_ns(cf->run) + REPEAT_AFTER;
+        lg_status st = lg_waitq_wait(&cf->scnq, LG_WAIT_SCN_BROADCAST, again, false);
+        if (st == LG_TIMEOUT)
+            repeat(cf);
+        else
+            LG_TRY(st);
     }
     return LG_OK;
 }
