@@ -93,6 +93,7 @@ struct lg_instance {
     size_t agent_in_len;
 
     lg_recoverer *recoverer;
+    lg_timer broken_timer; /* a connection broke: looks whether a view has settled it */
 
     /* undo of others (instance_undo.c) */
     uint8_t adopter[LG_INSTANCE_MAX + 1]; /* node whose undo was adopted -> by which node; 0: none */
