@@ -3,8 +3,8 @@
  * A table is a segment of rows with stable row ids; an index a segment of (key, row id) entries in
  * memcmp order, without versions: the row decides what a snapshot sees. The implementation over
  * storage/heap and storage/btree is access_storage.h (wired by core/instance); unit tests have one
- * in memory. `arg` is the implementation's; `txn` and `snap` pass through opaquely. A snapshot always
- * sees the transaction's own changes.
+ * in memory. `arg` is the implementation's; `txn` and `snap` pass through opaquely. A snapshot
+ * always sees the transaction's own changes.
  *
  * All calls may block the fiber (I/O, another instance, a row lock). Row bytes are lg_row_encode's;
  * those returned live in the arena given. */
@@ -22,10 +22,10 @@ typedef uint64_t lg_tid; /* block << 16 | slot: the tid datum */
 typedef enum lg_seg_kind { LG_SEG_HEAP = 1, LG_SEG_BTREE = 2, LG_SEG_SEQUENCE = 3 } lg_seg_kind;
 
 typedef enum lg_row_lockmode { /* PostgreSQL's, weakest first */
-    LG_ROW_KEY_SHARE = 0,
-    LG_ROW_SHARE = 1,
-    LG_ROW_NO_KEY_UPDATE = 2,
-    LG_ROW_UPDATE = 3,
+                               LG_ROW_KEY_SHARE = 0,
+                               LG_ROW_SHARE = 1,
+                               LG_ROW_NO_KEY_UPDATE = 2,
+                               LG_ROW_UPDATE = 3,
 } lg_row_lockmode;
 
 typedef enum lg_row_wait { LG_WAIT_BLOCK, LG_WAIT_SKIP, LG_WAIT_ERROR } lg_row_wait;
@@ -82,8 +82,8 @@ typedef struct lg_access_ops {
     /* Entries with lo <= key < hi in memcmp order (a proper prefix is less). hi_len 0: to the end.
      * Entries of rows that the snapshot does not see may come too. */
     lg_status (*index_open)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
-                            const lg_rel_storage *st, const void *lo, size_t lo_len,
-                            const void *hi, size_t hi_len, bool backward, void **ret_scan);
+                            const lg_rel_storage *st, const void *lo, size_t lo_len, const void *hi,
+                            size_t hi_len, bool backward, void **ret_scan);
     /* ret_key lives until the next call. recheck: the row that the snapshot sees may have another
      * key: compute it again and compare. */
     lg_status (*index_next)(void *scan, const uint8_t **ret_key, size_t *ret_key_len,

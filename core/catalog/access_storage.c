@@ -132,8 +132,8 @@ row_lock(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg
 /* A row that this transaction changed after the snapshot (by the same statement, or a function it
  * called) counts as it is for PostgreSQL's UPDATE and DELETE: left alone. */
 static lg_status
-row_update(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
-           const lg_rel_storage *st, lg_tid tid, const void *row, size_t len, bool keys_change)
+row_update(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+           lg_tid tid, const void *row, size_t len, bool keys_change)
 {
     lg_segment *g;
     LG_TRY(seg(arg, st, &g));
@@ -147,8 +147,8 @@ row_update(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
 }
 
 static lg_status
-row_delete(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
-           const lg_rel_storage *st, lg_tid tid)
+row_delete(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+           lg_tid tid)
 {
     lg_segment *g;
     LG_TRY(seg(arg, st, &g));
@@ -263,9 +263,8 @@ entry_delete(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void
 }
 
 static lg_status
-index_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
-           const lg_rel_storage *st, const void *lo, size_t lo_len, const void *hi, size_t hi_len,
-           bool backward, void **ret)
+index_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+           const void *lo, size_t lo_len, const void *hi, size_t hi_len, bool backward, void **ret)
 {
     lg_segment *g;
     lg_btree_scan *sc;
@@ -277,8 +276,7 @@ index_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
 }
 
 static lg_status
-index_next(void *scan, const uint8_t **ret_key, size_t *ret_len, lg_tid *ret_tid,
-           bool *ret_recheck)
+index_next(void *scan, const uint8_t **ret_key, size_t *ret_len, lg_tid *ret_tid, bool *ret_recheck)
 {
     lg_btree_entry e;
     LG_TRY(lg_btree_scan_next(scan, &e));
@@ -346,13 +344,25 @@ lg_access
 lg_access_storage(lg_txn_sys *sys)
 {
     static const lg_access_ops ops = {
-        .segment_create = segment_create, .segment_drop = segment_drop,
-        .segment_blocks = segment_blocks, .row_insert = row_insert, .row_fetch = row_fetch,
-        .row_lock = row_lock, .row_update = row_update, .row_delete = row_delete,
-        .scan_open = scan_open, .scan_next = scan_next, .scan_close = scan_close,
-        .entry_insert = entry_insert, .entry_probe = entry_probe, .entry_delete = entry_delete,
-        .index_open = index_open, .index_next = index_next, .index_close = index_close,
-        .snapshot_latest = snapshot_latest, .seq_modify = seq_modify,
+        .segment_create = segment_create,
+        .segment_drop = segment_drop,
+        .segment_blocks = segment_blocks,
+        .row_insert = row_insert,
+        .row_fetch = row_fetch,
+        .row_lock = row_lock,
+        .row_update = row_update,
+        .row_delete = row_delete,
+        .scan_open = scan_open,
+        .scan_next = scan_next,
+        .scan_close = scan_close,
+        .entry_insert = entry_insert,
+        .entry_probe = entry_probe,
+        .entry_delete = entry_delete,
+        .index_open = index_open,
+        .index_next = index_next,
+        .index_close = index_close,
+        .snapshot_latest = snapshot_latest,
+        .seq_modify = seq_modify,
     };
     return (lg_access){&ops, sys};
 }

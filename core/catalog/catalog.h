@@ -37,12 +37,12 @@ typedef struct lg_catalog lg_catalog; /* of an instance */
 typedef struct lg_cat lg_cat;         /* of a session */
 
 /* Fixed OIDs. */
-#define LG_NSP_CATALOG   11u
-#define LG_NSP_TOAST     99u
-#define LG_NSP_PUBLIC    2200u
+#define LG_NSP_CATALOG     11u
+#define LG_NSP_TOAST       99u
+#define LG_NSP_PUBLIC      2200u
 #define LG_NSP_INFORMATION 13000u
-#define LG_ROLE_BOOTSTRAP 10u
-#define LG_DB_OID        16000u /* the one database of this volume */
+#define LG_ROLE_BOOTSTRAP  10u
+#define LG_DB_OID          16000u /* the one database of this volume */
 
 /* relkind */
 #define LG_REL_TABLE    'r'
@@ -82,20 +82,20 @@ typedef struct lg_index {
     lg_oid oid;
     const char *name;
     lg_oid table;
-    lg_oid constraint; /* of the PRIMARY KEY or UNIQUE constraint; 0: plain index */
-    uint16_t nkeys;    /* key columns */
-    uint16_t natts;    /* with INCLUDE columns */
+    lg_oid constraint;                 /* of the PRIMARY KEY or UNIQUE constraint; 0: plain index */
+    uint16_t nkeys;                    /* key columns */
+    uint16_t natts;                    /* with INCLUDE columns */
     int16_t attnum[LG_INDEX_MAX_KEYS]; /* 0: an expression, in order in exprs */
     lg_oid opclass[LG_INDEX_MAX_KEYS];
-    lg_keycol key[LG_INDEX_MAX_KEYS];  /* type, desc, nulls_first: ready for lg_key_encode */
+    lg_keycol key[LG_INDEX_MAX_KEYS]; /* type, desc, nulls_first: ready for lg_key_encode */
     bool unique;
     bool primary;
     bool nulls_not_distinct;
     bool immediate;
     bool valid;
-    const char *const *exprs;   /* expression texts */
+    const char *const *exprs; /* expression texts */
     uint16_t nexprs;
-    const char *predicate_sql;  /* partial index; NULL: none */
+    const char *predicate_sql; /* partial index; NULL: none */
     lg_rel_storage storage;
     float tuples;
     uint32_t pages;
@@ -109,10 +109,10 @@ typedef struct lg_constraint {
     bool deferred;
     bool validated;
     uint16_t nkeys;
-    const int16_t *keys;      /* attnums of this table */
-    const char *check_sql;    /* 'c' */
-    lg_oid index;             /* 'p', 'u'; for 'f' the referenced index */
-    lg_oid ref_table;         /* 'f' */
+    const int16_t *keys;   /* attnums of this table */
+    const char *check_sql; /* 'c' */
+    lg_oid index;          /* 'p', 'u'; for 'f' the referenced index */
+    lg_oid ref_table;      /* 'f' */
     const int16_t *ref_keys;
     char on_update, on_delete, match; /* 'f', as pg_constraint: a r c n d; s f p */
 } lg_constraint;
@@ -145,12 +145,12 @@ typedef struct lg_relation {
     lg_oid namespace_oid;
     const char *schema;
     const char *name;
-    char kind;          /* LG_REL_* */
-    char persistence;   /* 'p', 't' temporary, 'u' */
-    bool is_system;     /* built-in catalog table */
-    bool stale;         /* changed since: look it up again */
+    char kind;        /* LG_REL_* */
+    char persistence; /* 'p', 't' temporary, 'u' */
+    bool is_system;   /* built-in catalog table */
+    bool stale;       /* changed since: look it up again */
     lg_oid owner;
-    uint16_t ncols;     /* dropped ones included: cols[attnum - 1] */
+    uint16_t ncols; /* dropped ones included: cols[attnum - 1] */
     const lg_column *cols;
     const lg_rowcol *rowcols; /* ncols of them, for lg_row_encode / decode */
     uint16_t nindexes;
@@ -160,10 +160,10 @@ typedef struct lg_relation {
     const lg_constraint *constraints;
     uint16_t nfk_refs;
     const lg_fk_ref *fk_refs;
-    const char *view_sql; /* 'v': the SELECT's text */
+    const char *view_sql;                     /* 'v': the SELECT's text */
     const struct lg_virtual_rel *virtual_rel; /* rows from a callback; NULL: stored */
     lg_rel_storage storage;
-    float tuples;         /* reltuples; -1 never analyzed */
+    float tuples; /* reltuples; -1 never analyzed */
     uint32_t pages;
     uint16_t nstats;
     const lg_colstats *stats;

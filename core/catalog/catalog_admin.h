@@ -4,10 +4,10 @@
  * LIFE  lg_catalog_create; then once in a volume's life lg_catalog_bootstrap, which gives the root
  * to be kept by the caller; at every other start lg_catalog_open with that root.
  *
- * TRANSACTIONS  the session calls lg_cat_begin after storage began one (also for each implicit one),
- * lg_cat_pre_commit before the commit record (it may wait for the DICT enqueue), lg_cat_end after
- * either outcome. Savepoints: lg_cat_savepoint gives a mark, lg_cat_rollback_to takes back what was
- * noted since (called after storage rolled back).
+ * TRANSACTIONS  the session calls lg_cat_begin after storage began one (also for each implicit
+ * one), lg_cat_pre_commit before the commit record (it may wait for the DICT enqueue), lg_cat_end
+ * after either outcome. Savepoints: lg_cat_savepoint gives a mark, lg_cat_rollback_to takes back
+ * what was noted since (called after storage rolled back).
  *
  * CHANGES  rows of the catalog tables are made, changed and deleted here one by one, with their
  * index entries; lg_cat_touch says which object changed, so that descriptors are renewed. */
@@ -25,7 +25,7 @@ typedef struct lg_ges_owner lg_ges_owner;
 typedef struct lg_catalog_config {
     lg_run *run;
     lg_access access;
-    lg_ges *ges; /* TM and DICT enqueues */
+    lg_ges *ges;             /* TM and DICT enqueues */
     uint32_t sequence_batch; /* sequence numbers an instance takes at a time; 0 = 32 */
 } lg_catalog_config;
 
@@ -67,7 +67,7 @@ void lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms); /* 0 none */
 /* ---- catalog rows ---- */
 
 enum { /* LG_AT_pg_class_relname: attribute numbers */
-#define LG_CAT_TABLE(o, name, rowtype, shared) LG_AT_##name = 0,
+#define LG_CAT_TABLE(o, name, rowtype, shared)       LG_AT_##name = 0,
 #define LG_CAT_COLUMN(tab, col, type, notnull, coll) LG_AT_##tab##_##col,
 #define LG_CAT_INDEX(tab, o, name, uniq, prim, n, keys)
 #include "catalog.def"
@@ -95,8 +95,8 @@ typedef struct lg_cat_row {
     uint8_t null[LG_CAT_MAX_ATTS];
 } lg_cat_row;
 
-#define LG_ROW_GET(row, att)   ((row)->v[(att)-1])
-#define LG_ROW_NULL(row, att)  ((row)->null[(att)-1] != 0)
+#define LG_ROW_GET(row, att)    ((row)->v[(att)-1])
+#define LG_ROW_NULL(row, att)   ((row)->null[(att)-1] != 0)
 #define LG_ROW_SET(row, att, d) ((row)->v[(att)-1] = (d), (row)->null[(att)-1] = 0)
 
 /* All columns null, or zero / empty / 'f' where the column is NOT NULL. */
@@ -169,8 +169,8 @@ LG_MUST lg_status lg_cat_sequence_lastval(lg_cat *c, int64_t *ret_value);
 void lg_cat_sequences_discard(lg_cat *c);
 
 /* Short hands for column values; arrays are core/types' array.h. */
-lg_datum lg_cat_name(lg_arena *a, const char *s);                       /* name */
-uint32_t lg_cat_int2s(lg_datum d, int16_t *ret, uint32_t cap);          /* int2vector, int2[] */
-uint32_t lg_cat_oids(lg_datum d, lg_oid *ret, uint32_t cap);            /* oidvector, oid[] */
+lg_datum lg_cat_name(lg_arena *a, const char *s);              /* name */
+uint32_t lg_cat_int2s(lg_datum d, int16_t *ret, uint32_t cap); /* int2vector, int2[] */
+uint32_t lg_cat_oids(lg_datum d, lg_oid *ret, uint32_t cap);   /* oidvector, oid[] */
 
 #endif

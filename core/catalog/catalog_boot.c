@@ -1,5 +1,5 @@
-/* Bootstrap: makes the stored catalog tables and the rows of what is built in; and open, which finds
- * their segments again. Order: all segments first, then rows through the ordinary paths (the
+/* Bootstrap: makes the stored catalog tables and the rows of what is built in; and open, which
+ * finds their segments again. Order: all segments first, then rows through the ordinary paths (the
  * descriptors of the catalog tables are constant, so nothing is needed to insert into pg_class). */
 #include "array.h"
 #include "catalog_internal.h"
@@ -179,9 +179,8 @@ create_segments(lg_catalog *cat, struct lg_txn *txn)
             continue;
         LG_TRY(acc->ops->segment_create(acc->arg, txn, LG_SEG_HEAP, &r->storage));
         for (uint16_t i = 0; i < r->nindexes; i++)
-            LG_TRY(acc->ops->segment_create(
-                acc->arg, txn, LG_SEG_BTREE,
-                &((lg_index *)(uintptr_t)r->indexes[i])->storage));
+            LG_TRY(acc->ops->segment_create(acc->arg, txn, LG_SEG_BTREE,
+                                            &((lg_index *)(uintptr_t)r->indexes[i])->storage));
     }
     return acc->ops->segment_create(acc->arg, txn, LG_SEG_SEQUENCE, &cat->oid_counter);
 }
@@ -197,17 +196,16 @@ static const struct {
     lg_oid oid;
     const char *name;
 } roles[] = {
-    {6171, "pg_database_owner"},   {6181, "pg_read_all_data"},
-    {6182, "pg_write_all_data"},   {3373, "pg_monitor"},
-    {3374, "pg_read_all_settings"}, {3375, "pg_read_all_stats"},
-    {3377, "pg_stat_scan_tables"}, {4569, "pg_read_server_files"},
+    {6171, "pg_database_owner"},     {6181, "pg_read_all_data"},
+    {6182, "pg_write_all_data"},     {3373, "pg_monitor"},
+    {3374, "pg_read_all_settings"},  {3375, "pg_read_all_stats"},
+    {3377, "pg_stat_scan_tables"},   {4569, "pg_read_server_files"},
     {4570, "pg_write_server_files"}, {4571, "pg_execute_server_program"},
-    {4200, "pg_signal_backend"},   {4544, "pg_checkpoint"},
+    {4200, "pg_signal_backend"},     {4544, "pg_checkpoint"},
 };
 
 static lg_status
-bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role,
-               const char *verifier)
+bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, const char *verifier)
 {
     lg_catalog *cat = c->cat;
     size_t pos = 0;
@@ -257,13 +255,11 @@ out:
 lg_status
 lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root)
 {
-    const lg_access *acc = &cat->access;
     lg_arena *a = lg_arena_create("catalog open", 0);
     lg_cat *c = NULL;
     lg_cat_scan s = {0};
     lg_cat_row row;
     lg_status st = LG_OK;
-    (void)acc;
     lg_cat__system_set_storage(cat, LG_REL_pg_class, &root->pg_class);
     LG_CHECK(lg_cat_create(cat, LG_ROLE_BOOTSTRAP, "", &c));
     c->txn = txn;

@@ -166,8 +166,8 @@ rows_am(void *arg, lg_virtual_ctx *ctx)
         lg_oid oid, handler;
         const char *name;
         char type;
-    } ams[] = {{2, 3, "heap", 't'}, {403, 330, "btree", 'i'}, {405, 331, "hash", 'i'},
-               {783, 332, "gist", 'i'}, {2742, 333, "gin", 'i'}, {4000, 334, "spgist", 'i'},
+    } ams[] = {{2, 3, "heap", 't'},     {403, 330, "btree", 'i'}, {405, 331, "hash", 'i'},
+               {783, 332, "gist", 'i'}, {2742, 333, "gin", 'i'},  {4000, 334, "spgist", 'i'},
                {3580, 335, "brin", 'i'}};
     (void)arg;
     for (size_t i = 0; i < sizeof ams / sizeof *ams; i++) {
@@ -277,7 +277,9 @@ rows_collation(void *arg, lg_virtual_ctx *ctx)
         lg_oid oid;
         const char *name, *locale;
         char provider;
-    } colls[] = {{100, "default", NULL, 'd'}, {950, "C", "C", 'c'}, {951, "POSIX", "POSIX", 'c'},
+    } colls[] = {{100, "default", NULL, 'd'},
+                 {950, "C", "C", 'c'},
+                 {951, "POSIX", "POSIX", 'c'},
                  {12341, "ucs_basic", "C", 'c'}};
     (void)arg;
     for (size_t i = 0; i < sizeof colls / sizeof *colls; i++) {

@@ -47,8 +47,7 @@ read_columns(struct desc *d, uint16_t natts)
         col->dropped = lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_attisdropped));
         col->identity = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attidentity));
         col->generated = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attgenerated));
-        /* A dropped column keeps the storage of its type, kept in attcompression's neighbour
-         * attmissingval is text: the missing value's output form, typed by the column. */
+        /* A dropped column keeps its type, and so the layout of the rows stored before. */
         lg_rowcol_init(&rc[n - 1], col->type ? col->type : LG_T_INT4);
         if (lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_atthasmissing)) &&
             !LG_ROW_NULL(&row, LG_AT_pg_attribute_attmissingval)) {
@@ -73,8 +72,8 @@ read_defaults(struct desc *d)
     lg_datum key = lg_datum_oid(d->r->oid);
     lg_cat_row row;
     lg_status st;
-    LG_TRY(lg_cat_scan_open(d->c, LG_REL_pg_attrdef, LG_IX_pg_attrdef_adrelid_adnum_index, 1,
-                            &key, d->tmp, &s));
+    LG_TRY(lg_cat_scan_open(d->c, LG_REL_pg_attrdef, LG_IX_pg_attrdef_adrelid_adnum_index, 1, &key,
+                            d->tmp, &s));
     while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         int16_t n = lg_int2(LG_ROW_GET(&row, LG_AT_pg_attrdef_adnum));
         if (n < 1 || n > (int16_t)d->r->ncols)
@@ -284,8 +283,8 @@ read_fk_refs(struct desc *d)
         if (lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_depend_classid)) != LG_REL_pg_constraint)
             continue;
         lg_datum oid = LG_ROW_GET(&row, LG_AT_pg_depend_objid);
-        st = lg_cat_find(d->c, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &oid,
-                         d->tmp, &con);
+        st = lg_cat_find(d->c, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &oid, d->tmp,
+                         &con);
         if (st == LG_NOT_FOUND)
             continue;
         if (st != LG_OK)

@@ -10,31 +10,30 @@
 
 /* One cache of descriptors: the instance's (committed state) or a transaction's own. */
 typedef struct lg_cat_cache {
-    lg_map *by_oid;       /* lg_relation; the cache holds one reference */
-    lg_strmap *by_name;   /* "nspoid\0name" -> (void *)oid; absent names as ABSENT */
-    lg_strmap *nsp_name;  /* name -> (void *)oid, ABSENT */
-    lg_map *nsp_oid;      /* oid -> name (lg_strdup) */
+    lg_map *by_oid;      /* lg_relation; the cache holds one reference */
+    lg_strmap *by_name;  /* "nspoid\0name" -> (void *)oid; absent names as ABSENT */
+    lg_strmap *nsp_name; /* name -> (void *)oid, ABSENT */
+    lg_map *nsp_oid;     /* oid -> name (lg_strdup) */
 } lg_cat_cache;
 
 #define LG_CAT_ABSENT ((void *)(uintptr_t)1)
-
 
 struct lg_catalog {
     lg_run *run;
     lg_access access;
     lg_ges *ges;
-    lg_ges_owner owner;   /* of DICT in S, for a moment */
+    lg_ges_owner owner; /* of DICT in S, for a moment */
     uint32_t sequence_batch;
     lg_arena *arena;
-    lg_map *system;       /* oid -> lg_relation of catalog tables and virtual relations */
-    lg_strmap *sysname;   /* "nspoid\0name" -> lg_relation */
-    lg_map *sysindex;     /* index oid -> lg_relation (table) */
+    lg_map *system;     /* oid -> lg_relation of catalog tables and virtual relations */
+    lg_strmap *sysname; /* "nspoid\0name" -> lg_relation */
+    lg_map *sysindex;   /* index oid -> lg_relation (table) */
     lg_cat_cache cache;
     uint64_t generation;
-    bool dict_held;       /* the instance's sticky mode on DICT covers S */
-    uint32_t dict_x;      /* sessions between taking DICT X and giving it back */
+    bool dict_held;  /* the instance's sticky mode on DICT covers S */
+    uint32_t dict_x; /* sessions between taking DICT X and giving it back */
     lg_waitq dict_waitq;
-    lg_map *seqs;         /* oid -> what this instance has reserved (catalog_seq.c) */
+    lg_map *seqs; /* oid -> what this instance has reserved (catalog_seq.c) */
     lg_oid next_virtual_oid;
     lg_rel_storage oid_counter;
     lg_oid oid_next, oid_end; /* reserved by this instance */
@@ -51,24 +50,24 @@ struct lg_cat {
     lg_oid user;
     char *user_name;
     char *database;
-    char *path;           /* as set */
-    lg_oid *path_oids;    /* resolved; npath of them */
+    char *path;        /* as set */
+    lg_oid *path_oids; /* resolved; npath of them */
     uint32_t npath;
     uint64_t path_generation;
     uint64_t path_changes;
     bool path_resolved;
     lg_ges_owner *owner;
     struct lg_txn *txn;
-    bool ddl;             /* this transaction changed the catalog: `own` is in use */
+    bool ddl; /* this transaction changed the catalog: `own` is in use */
     bool dict_x;
     lg_cat_cache own;
-    lg_map *touched;      /* relation oids changed by this transaction */
+    lg_map *touched; /* relation oids changed by this transaction */
     bool touched_other;
     lg_cat_segop *segops;
     uint32_t nsegops, capsegops;
-    lg_map *locks;        /* rel oid -> bit mask of modes asked for in this transaction */
+    lg_map *locks; /* rel oid -> bit mask of modes asked for in this transaction */
     uint32_t lock_timeout_ms;
-    lg_map *currvals;     /* seq oid -> int64 * */
+    lg_map *currvals; /* seq oid -> int64 * */
     lg_oid lastval_seq;
     uint64_t own_generation;
 };

@@ -1,5 +1,5 @@
-/* Enqueues as the catalog uses them: table locks (TM) of a session's transaction, and the dictionary
- * enqueue (DICT), under whose sticky SHARE mode an instance keeps its cache. */
+/* Enqueues as the catalog uses them: table locks (TM) of a session's transaction, and the
+ * dictionary enqueue (DICT), under whose sticky SHARE mode an instance keeps its cache. */
 #include "catalog_internal.h"
 
 /* ---- DICT ---- */

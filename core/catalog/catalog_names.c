@@ -74,8 +74,8 @@ lg_cat_namespace_by_name(lg_cat *c, const char *name, lg_oid *ret_oid)
     lg_arena *a = lg_arena_create("namespace", 1024);
     lg_datum key = lg_cat_name(a, name);
     lg_cat_row row;
-    lg_status st = lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1, &key,
-                               a, &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1, &key, a, &row);
     if (st == LG_OK)
         *ret_oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_namespace_oid));
     if ((st == LG_OK || st == LG_NOT_FOUND) && fill_valid(c, &f))
@@ -103,8 +103,8 @@ lg_cat_namespace_name(lg_cat *c, lg_oid oid, lg_arena *a, const char **ret_name)
     lg_arena *tmp = lg_arena_create("namespace", 1024);
     lg_datum key = lg_datum_oid(oid);
     lg_cat_row row;
-    lg_status st = lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_oid_index, 1, &key, tmp,
-                               &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_oid_index, 1, &key, tmp, &row);
     if (st == LG_OK) {
         *ret_name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_namespace_nspname));
         if (fill_valid(c, &f) && !lg_map_get(f.cc->nsp_oid, oid))
@@ -173,8 +173,8 @@ oid_in_schema(lg_cat *c, lg_oid nsp, const char *name, lg_oid *ret_oid)
     lg_arena *a = lg_arena_create("relation name", 1024);
     lg_datum keys[2] = {lg_cat_name(a, name), lg_datum_oid(nsp)};
     lg_cat_row row;
-    lg_status st = lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys, a,
-                               &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys, a, &row);
     if (st == LG_OK)
         *ret_oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid));
     if ((st == LG_OK || st == LG_NOT_FOUND) && fill_valid(c, &f))
@@ -235,8 +235,8 @@ lg_cat_index_table(lg_cat *c, lg_oid index_oid, lg_oid *ret_table)
     lg_arena *a = lg_arena_create("index", 1024);
     lg_datum key = lg_datum_oid(index_oid);
     lg_cat_row row;
-    lg_status st = lg_cat_find(c, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, a,
-                               &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, a, &row);
     if (st == LG_OK)
         *ret_table = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_index_indrelid));
     lg_arena_destroy(a);

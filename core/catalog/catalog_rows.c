@@ -153,8 +153,8 @@ entries_insert(lg_cat *c, const lg_relation *r, const lg_cat_row *row, const lg_
             row_key(ix, old, a, &old_key, &old_len, NULL);
             if (len == old_len && memcmp(key, old_key, len) == 0)
                 continue;
-            LG_TRY(acc->ops->entry_delete(acc->arg, c->txn, &ix->storage, old_key, old_len,
-                                          old->tid));
+            LG_TRY(
+                acc->ops->entry_delete(acc->arg, c->txn, &ix->storage, old_key, old_len, old->tid));
         }
         lg_tid other;
         LG_TRY(acc->ops->entry_insert(acc->arg, c->txn, &ix->storage, key, len, row->tid,
@@ -212,14 +212,12 @@ lg_cat_delete(lg_cat *c, lg_oid table, const lg_cat_row *row)
     const lg_access *acc = &c->cat->access;
     lg_arena *a = lg_arena_create("catalog row", 0);
     const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, c->txn, a);
-    lg_status st =
-        conflict(acc->ops->row_delete(acc->arg, c->txn, snap, &r->storage, row->tid));
+    lg_status st = conflict(acc->ops->row_delete(acc->arg, c->txn, snap, &r->storage, row->tid));
     for (uint16_t i = 0; st == LG_OK && i < r->nindexes; i++) {
         const uint8_t *key;
         size_t len;
         row_key(r->indexes[i], row, a, &key, &len, NULL);
-        st = acc->ops->entry_delete(acc->arg, c->txn, &r->indexes[i]->storage, key, len,
-                                    row->tid);
+        st = acc->ops->entry_delete(acc->arg, c->txn, &r->indexes[i]->storage, key, len, row->tid);
     }
     lg_arena_destroy(a);
     return st;

@@ -1,7 +1,7 @@
 /* Sequences and the OID counter: a number is reserved in the sequence's block (held exclusively by
  * this instance for that moment), sequence_batch at a time, and given out from memory. Not
- * transactional. A number is given once only: reservations are logged before they are used, and what
- * an instance had reserved when it died is lost. */
+ * transactional. A number is given once only: reservations are logged before they are used, and
+ * what an instance had reserved when it died is lost. */
 #include "catalog_internal.h"
 #include <string.h>
 
@@ -37,8 +37,7 @@ reserve_fn(void *arg, lg_seq_state *state)
     r->got = 1;
     while (r->got < r->want) {
         int64_t n;
-        if (__builtin_add_overflow(v, r->seq->increment, &n) || n > r->seq->max ||
-            n < r->seq->min)
+        if (__builtin_add_overflow(v, r->seq->increment, &n) || n > r->seq->max || n < r->seq->min)
             break;
         v = n;
         r->got++;
@@ -61,8 +60,8 @@ lg_cat_sequence(lg_cat *c, lg_oid oid, lg_sequence *ret_seq)
     lg_arena *a = lg_arena_create("sequence", 1024);
     lg_datum key = lg_datum_oid(oid);
     lg_cat_row row;
-    lg_status st = lg_cat_find(c, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, 1, &key,
-                               a, &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, 1, &key, a, &row);
     if (st == LG_OK) {
         ret_seq->oid = oid;
         ret_seq->type = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_sequence_seqtypid));
@@ -207,9 +206,10 @@ lg_cat_new_oid(lg_cat *c, lg_oid *ret_oid)
 {
     lg_catalog *cat = c->cat;
     while (cat->oid_next == cat->oid_end) {
-        static const lg_sequence counter = {
-            .start = LG_OID_FIRST_NORMAL, .increment = 1, .min = LG_OID_FIRST_NORMAL,
-            .max = UINT32_MAX - 1};
+        static const lg_sequence counter = {.start = LG_OID_FIRST_NORMAL,
+                                            .increment = 1,
+                                            .min = LG_OID_FIRST_NORMAL,
+                                            .max = UINT32_MAX - 1};
         struct reserve r = {.seq = &counter, .want = 64};
         LG_TRY(cat->access.ops->seq_modify(cat->access.arg, &cat->oid_counter, reserve_fn, &r));
         if (!r.got)

@@ -1,7 +1,7 @@
 /* The descriptors of the catalog tables themselves: constant, made from catalog.def, never read
  * from the tables they describe. Tables that only ever hold built-in objects (pg_type, pg_proc,
- * pg_operator ...) and those of features not there yet are virtual: their rows come from core/types'
- * registries (catalog_builtin.c); the others are stored. */
+ * pg_operator ...) and those of features not there yet are virtual: their rows come from
+ * core/types' registries (catalog_builtin.c); the others are stored. */
 #include "array.h"
 #include "catalog_internal.h"
 #include "func.h"
@@ -62,9 +62,9 @@ static const struct index_fact indexes[] = {
 #define N(x) (sizeof(x) / sizeof((x)[0]))
 
 static const lg_oid stored[] = {
-    LG_REL_pg_class, LG_REL_pg_attribute, LG_REL_pg_attrdef, LG_REL_pg_index,
-    LG_REL_pg_constraint, LG_REL_pg_namespace, LG_REL_pg_authid, LG_REL_pg_auth_members,
-    LG_REL_pg_database, LG_REL_pg_sequence, LG_REL_pg_rewrite, LG_REL_pg_depend,
+    LG_REL_pg_class,       LG_REL_pg_attribute, LG_REL_pg_attrdef, LG_REL_pg_index,
+    LG_REL_pg_constraint,  LG_REL_pg_namespace, LG_REL_pg_authid,  LG_REL_pg_auth_members,
+    LG_REL_pg_database,    LG_REL_pg_sequence,  LG_REL_pg_rewrite, LG_REL_pg_depend,
     LG_REL_pg_description, LG_REL_pg_statistic,
 };
 

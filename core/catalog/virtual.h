@@ -25,7 +25,7 @@ struct lg_virtual_ctx {
 };
 
 typedef struct lg_virtual_rel {
-    lg_oid oid; /* 0: one is given (below LG_OID_FIRST_NORMAL, stable for a given order) */
+    lg_oid oid;         /* 0: one is given (below LG_OID_FIRST_NORMAL, stable for a given order) */
     const char *schema; /* NULL: pg_catalog */
     const char *name;
     const lg_virtual_column *columns;

@@ -13,7 +13,7 @@ struct copy {
     bool header;
     lg_relation *rel;
     uint32_t ncols;
-    int16_t *atts;      /* columns in order */
+    int16_t *atts; /* columns in order */
     lg_oid *types;
     int32_t *typmods;
     const lg_ast *quoted;
@@ -190,8 +190,7 @@ static void
 put_csv(struct copy *c, const char *s, size_t len, bool force)
 {
     lg_strbuf *o = &c->out;
-    bool need = force || strcmp(s, c->null_text) == 0 ||
-                (c->ncols == 1 && strcmp(s, "\\.") == 0);
+    bool need = force || strcmp(s, c->null_text) == 0 || (c->ncols == 1 && strcmp(s, "\\.") == 0);
     for (size_t i = 0; i < len && !need; i++)
         need = s[i] == c->delim || s[i] == c->quote || s[i] == '\n' || s[i] == '\r';
     if (!need) {
@@ -418,8 +417,8 @@ read_line(struct copy *c, char **ret, size_t *ret_len)
             quoted = !quoted;
         escaped = c->format != 'c' ? ch == '\\' && !escaped
                                    : quoted && ch == c->escape && c->escape != c->quote && !escaped;
-        if (ch == '\n' && !quoted && !(c->format != 'c' && n && p[n - 1] == '\\' &&
-                                       ((n > 1 && p[n - 2] != '\\') || n == 1)))
+        if (ch == '\n' && !quoted &&
+            !(c->format != 'c' && n && p[n - 1] == '\\' && ((n > 1 && p[n - 2] != '\\') || n == 1)))
             break;
         if (n + 1 >= cap) {
             char *q = lg_arena_alloc(c->row, cap * 2);
@@ -447,12 +446,18 @@ unescape(const char **p, const char *end)
 {
     char ch = *(*p)++;
     switch (ch) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    case 'v': return '\v';
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'v':
+        return '\v';
     case 'x': {
         int v = 0, k = 0;
         while (k < 2 && *p < end && isxdigit((unsigned char)**p)) {
@@ -491,8 +496,8 @@ split_text(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap
         }
         out[k] = '\0';
         if (n < cap) {
-            f[n].null = (size_t)(p - start) == null_len &&
-                        memcmp(start, c->null_text, null_len) == 0;
+            f[n].null =
+                (size_t)(p - start) == null_len && memcmp(start, c->null_text, null_len) == 0;
             f[n].s = out;
             f[n].len = k;
         }
@@ -584,7 +589,7 @@ struct load {
     lg_exec *x;
     lg_xtarget t;
     lg_plan_target pt;
-    lg_expr **defaults;  /* per column of the table; NULL: none, or given */
+    lg_expr **defaults; /* per column of the table; NULL: none, or given */
     lg_expr *where;
     lg_datum *v;
     uint8_t *nulls;
@@ -666,8 +671,8 @@ binary_row(struct load *l)
             return bad(c, "22P04", "invalid field size");
         char *data = lg_arena_alloc(c->row, len + 1);
         LG_TRY(read_bytes(c, data, len));
-        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], c->row,
-                            c->u->err, &l->v[k]));
+        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], c->row, c->u->err,
+                            &l->v[k]));
     }
     return LG_OK;
 }
@@ -786,8 +791,9 @@ lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s)
     struct copy c = {.u = u};
     lg_status st = LG_OK;
     if (s->filename || s->is_program) {
-        lg_error_set(u->err, "42501", "must be superuser or have privileges of the "
-                                      "pg_read_server_files role to COPY from a file");
+        lg_error_set(u->err, "42501",
+                     "must be superuser or have privileges of the "
+                     "pg_read_server_files role to COPY from a file");
         lg_error_hint(u->err, "Anyone can COPY to stdout or from stdin. psql's \\copy command "
                               "also works for anyone.");
         return LG_SQL;

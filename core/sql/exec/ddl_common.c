@@ -124,8 +124,8 @@ name_taken(lg_util *u, lg_oid nsp, const char *name, bool *ret)
 {
     lg_cat_row row;
     lg_datum keys[2] = {lg_cat_name(u->a, name), lg_datum_oid(nsp)};
-    lg_status st = lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys,
-                               u->a, &row);
+    lg_status st =
+        lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys, u->a, &row);
     *ret = st == LG_OK;
     return st == LG_NOT_FOUND ? LG_OK : st;
 }
@@ -146,8 +146,8 @@ lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_not_exists, 
 }
 
 lg_status
-lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
-                   const char *label, const char **ret_name)
+lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2, const char *label,
+                   const char **ret_name)
 {
     for (int i = 0;; i++) {
         char mod[80];
@@ -163,9 +163,9 @@ lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
             else
                 n2--;
         }
-        const char *name = name2 ? lg_arena_printf(u->a, "%.*s_%.*s_%s", (int)n1, name1, (int)n2,
-                                                   name2, mod)
-                                 : lg_arena_printf(u->a, "%.*s_%s", (int)n1, name1, mod);
+        const char *name =
+            name2 ? lg_arena_printf(u->a, "%.*s_%.*s_%s", (int)n1, name1, (int)n2, name2, mod)
+                  : lg_arena_printf(u->a, "%.*s_%s", (int)n1, name1, mod);
         bool taken;
         LG_TRY(name_taken(u, nsp, name, &taken));
         if (!taken) {
@@ -361,9 +361,8 @@ lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint
         SETC(&row, pg_constraint, conbin, lg_datum_cstring_text(u->a, k->check_sql));
     lg_status st = lg_cat_insert(u->cat, LG_REL_pg_constraint, &row);
     if (st == LG_EXISTS)
-        return lg_error_set(u->err, "42710",
-                            "constraint \"%s\" for relation \"%s\" already exists", k->name,
-                            rel->name);
+        return lg_error_set(u->err, "42710", "constraint \"%s\" for relation \"%s\" already exists",
+                            k->name, rel->name);
     LG_TRY(st);
     int one = 1;
     if (k->type == 'c')
@@ -392,8 +391,8 @@ lg_ddl_attribute_update(lg_util *u, lg_oid rel, int16_t attnum, void (*fn)(lg_ca
 {
     lg_cat_row old, row;
     lg_datum keys[2] = {lg_datum_oid(rel), lg_datum_int2(attnum)};
-    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, 2,
-                       keys, u->a, &old));
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, 2, keys,
+                       u->a, &old));
     row = old;
     fn(&row, arg);
     return lg_cat_update(u->cat, LG_REL_pg_attribute, &old, &row);
@@ -625,8 +624,8 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
         if (r->constraints[i].type == 'f')
             LG_CHECK(lg_cat_touch(u->cat, r->constraints[i].ref_table));
     }
-    LG_CHECK(delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_conrelid_contypid_conname_index,
-                     oid));
+    LG_CHECK(
+        delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_conrelid_contypid_conname_index, oid));
     for (uint16_t i = 0; i < r->nindexes; i++)
         LG_CHECK(lg_ddl_drop_index(u, r->indexes[i]->oid));
     LG_CHECK(delete1(u, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, oid));
@@ -698,13 +697,18 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
             st = lg_error_set(u->err, "2BP01",
                               "cannot drop schema %s because other objects depend on it", name);
             lg_error_detail(u->err, "%s %s.%s depends on schema %s",
-                            vkind == 'v' ? "view" : vkind == 'S' ? "sequence" : "table", name,
-                            vname, name);
+                            vkind == 'v'   ? "view"
+                            : vkind == 'S' ? "sequence"
+                                           : "table",
+                            name, vname, name);
             lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
             return st;
         }
         lg_ddl_notice(u, "00000", "drop cascades to %s %s.%s",
-                      vkind == 'v' ? "view" : vkind == 'S' ? "sequence" : "table", name, vname);
+                      vkind == 'v'   ? "view"
+                      : vkind == 'S' ? "sequence"
+                                     : "table",
+                      name, vname);
         LG_TRY(lg_ddl_drop_relation(u, victim, true));
     }
     LG_TRY(delete_common(u, LG_REL_pg_namespace, nsp));
@@ -727,9 +731,9 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
     lg_relation *r;
     lg_status st = lg_ddl_open(u, rv, LG_LOCK_ACCESS_EXCLUSIVE, true, &r);
     if (st == LG_NOT_FOUND) {
-        const char *full = rv->schemaname ? lg_arena_printf(u->a, "%s.%s", rv->schemaname,
-                                                            rv->relname)
-                                          : rv->relname;
+        const char *full = rv->schemaname
+                               ? lg_arena_printf(u->a, "%s.%s", rv->schemaname, rv->relname)
+                               : rv->relname;
         if (s->missing_ok) {
             lg_ddl_notice(u, "00000", "%s \"%s\" does not exist, skipping", word, full);
             return LG_OK;
@@ -769,9 +773,9 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
         const char *text;
         LG_CHECK(lg_ddl_describe_dependents(u, r->oid, &n, &text));
         if (n) {
-            st = lg_error_set(u->err, "2BP01",
-                              "cannot drop %s %s because other objects depend on it", word,
-                              r->name);
+            st =
+                lg_error_set(u->err, "2BP01",
+                             "cannot drop %s %s because other objects depend on it", word, r->name);
             lg_error_detail(u->err, "%s", text);
             lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
             goto out;
@@ -781,8 +785,8 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
         lg_cat_row dep;
         lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(r->oid)};
         lg_cat_scan sc;
-        LG_CHECK(lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 2,
-                                  keys, u->a, &sc));
+        LG_CHECK(lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 2, keys,
+                                  u->a, &sc));
         lg_oid table = 0;
         int32_t col = 0;
         while ((st = lg_cat_scan_next(&sc, &dep)) == LG_OK)
@@ -825,8 +829,10 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
     static const struct {
         int32_t type;
         const char *tag;
-    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},       {LG_A_OBJECT_VIEW, "DROP VIEW"},
-                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"}, {LG_A_OBJECT_INDEX, "DROP INDEX"},
+    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},
+                {LG_A_OBJECT_VIEW, "DROP VIEW"},
+                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"},
+                {LG_A_OBJECT_INDEX, "DROP INDEX"},
                 {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"}};
     const char *tag = NULL;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)

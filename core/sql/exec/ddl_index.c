@@ -43,8 +43,8 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
         if (!col)
             exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
                           : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
-        lg_ddl_column c = {.name = col ? col->name : "expr", .type = type,
-                           .typmod = col ? col->typmod : -1};
+        lg_ddl_column c = {
+            .name = col ? col->name : "expr", .type = type, .typmod = col ? col->typmod : -1};
         if (!col && i)
             c.name = lg_arena_printf(u->a, "expr%u", i);
         LG_TRY(lg_ddl_attribute_insert(u, ix->oid, (int16_t)(i + 1), &c));
@@ -241,10 +241,12 @@ static lg_status
 add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
 {
     bool primary = c->contype == LG_A_CONSTR_PRIMARY;
-    lg_ddl_index ix = {.unique = true, .primary = primary,
-                       .nulls_not_distinct = c->nulls_not_distinct};
-    lg_constraint k = {.type = primary ? 'p' : 'u', .deferrable = c->deferrable,
-                       .deferred = c->initdeferred, .validated = true};
+    lg_ddl_index ix = {
+        .unique = true, .primary = primary, .nulls_not_distinct = c->nulls_not_distinct};
+    lg_constraint k = {.type = primary ? 'p' : 'u',
+                       .deferrable = c->deferrable,
+                       .deferred = c->initdeferred,
+                       .validated = true};
     if (primary && rel->primary)
         return lg_error_set(u->err, "42P16",
                             "multiple primary keys for table \"%s\" are not allowed", rel->name);
@@ -471,8 +473,11 @@ out:
 static lg_status
 add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
 {
-    lg_constraint k = {.type = 'f', .name = c->conname, .deferrable = c->deferrable,
-                       .deferred = c->initdeferred, .validated = !c->skip_validation};
+    lg_constraint k = {.type = 'f',
+                       .name = c->conname,
+                       .deferrable = c->deferrable,
+                       .deferred = c->initdeferred,
+                       .validated = !c->skip_validation};
     int16_t keys[LG_INDEX_MAX_KEYS], ref_keys[LG_INDEX_MAX_KEYS];
     uint16_t nref = 0;
     lg_relation *ref;
@@ -502,8 +507,9 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
         goto out;
     }
     if (nref != k.nkeys) {
-        st = lg_error_set(u->err, "42830", "number of referencing and referenced columns for "
-                                           "foreign key disagree");
+        st = lg_error_set(u->err, "42830",
+                          "number of referencing and referenced columns for "
+                          "foreign key disagree");
         goto out;
     }
     if (!ix) {
@@ -520,8 +526,8 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
             if (cast && (cast->method == 'b' || cast->context == 'i'))
                 continue;
             if (!c->conname)
-                LG_CHECK(choose_constraint_name(u, rel, rel->cols[keys[0] - 1].name, "fkey",
-                                                &k.name));
+                LG_CHECK(
+                    choose_constraint_name(u, rel, rel->cols[keys[0] - 1].name, "fkey", &k.name));
             st = lg_error_set(u->err, "42804",
                               "foreign key constraint \"%s\" cannot be implemented", k.name);
             lg_error_detail(u->err,
@@ -534,8 +540,8 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
     if (!k.name) {
         const char *names = "";
         for (uint16_t i = 0; i < k.nkeys; i++)
-            names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "",
-                                    rel->cols[keys[i] - 1].name);
+            names =
+                lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "", rel->cols[keys[i] - 1].name);
         LG_CHECK(choose_constraint_name(u, rel, names, "fkey", &k.name));
     }
     k.keys = keys;
@@ -568,9 +574,8 @@ lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, cons
     if (c->conname)
         st = constraint_name_taken(u, rel, c->conname, &taken);
     if (taken)
-        st = lg_error_set(u->err, "42710",
-                          "constraint \"%s\" for relation \"%s\" already exists", c->conname,
-                          rel->name);
+        st = lg_error_set(u->err, "42710", "constraint \"%s\" for relation \"%s\" already exists",
+                          c->conname, rel->name);
     if (st == LG_OK)
         switch (c->contype) {
         case LG_A_CONSTR_PRIMARY:
@@ -653,8 +658,8 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
 {
     lg_relation *rel;
     lg_bind b;
-    lg_ddl_index ix = {.unique = s->unique, .nulls_not_distinct = s->nulls_not_distinct,
-                       .immediate = true};
+    lg_ddl_index ix = {
+        .unique = s->unique, .nulls_not_distinct = s->nulls_not_distinct, .immediate = true};
     snprintf(u->tag, LG_TAG_MAX, "CREATE INDEX");
     LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_SHARE, false, &rel));
     lg_status st = LG_OK;
@@ -678,12 +683,12 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
         LG_CHECK(index_key(u, &b, rel, lg_ast_as(s->index_params.at[i], index_elem), &ix));
     ix.nkeys = ix.natts;
     for (uint32_t i = 0; i < s->index_including_params.n; i++)
-        LG_CHECK(index_key(u, &b, rel, lg_ast_as(s->index_including_params.at[i], index_elem),
-                           &ix));
+        LG_CHECK(
+            index_key(u, &b, rel, lg_ast_as(s->index_including_params.at[i], index_elem), &ix));
     if (s->where_clause) {
         lg_expr *e;
-        LG_CHECK(lg_bind_expr(&b, s->where_clause, LG_PLACE_PREDICATE, rel, LG_T_BOOL, -1, NULL,
-                              &e));
+        LG_CHECK(
+            lg_bind_expr(&b, s->where_clause, LG_PLACE_PREDICATE, rel, LG_T_BOOL, -1, NULL, &e));
         LG_CHECK(lg_ddl_expr_text(u, &b, e, rel, &ix.predicate_sql));
     }
     if (s->idxname) {

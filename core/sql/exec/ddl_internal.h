@@ -14,7 +14,7 @@ typedef struct lg_ddl_column {
     lg_oid type;
     int32_t typmod;
     bool not_null;
-    char identity;        /* 'a', 'd', 0 */
+    char identity; /* 'a', 'd', 0 */
     char generated;
     const char *default_sql;
     bool has_missing;
@@ -23,7 +23,7 @@ typedef struct lg_ddl_column {
 
 typedef struct lg_ddl_index {
     const char *name;
-    lg_oid oid;           /* set by lg_ddl_index_create */
+    lg_oid oid; /* set by lg_ddl_index_create */
     uint16_t nkeys, natts;
     int16_t attnum[LG_INDEX_MAX_KEYS];
     lg_oid type[LG_INDEX_MAX_KEYS];
@@ -60,8 +60,7 @@ void lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
 /* ---- rows ---- */
 lg_status lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char kind,
                               const lg_rel_storage *st, uint16_t natts, char persistence);
-lg_status lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum,
-                                  const lg_ddl_column *col);
+lg_status lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_column *col);
 lg_status lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text);
 lg_status lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls,
                         lg_oid refobj, int32_t refsub, char type);
@@ -85,7 +84,8 @@ lg_status lg_ddl_index_from_columns(lg_util *u, const lg_relation *rel, const lg
                                     lg_ddl_index *ix);
 lg_status lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type,
                                const lg_ast_list *options, lg_oid *ret_oid);
-/* Columns by definition: types, serial, identity. Constraints of columns are appended to `later`. */
+/* Columns by definition: types, serial, identity. Constraints of columns are appended to `later`.
+ */
 lg_status lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c,
                                 const char *column);
 lg_status lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persistence,

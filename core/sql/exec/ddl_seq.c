@@ -51,8 +51,8 @@ read_options(lg_util *u, const lg_ast_list *list, struct options *o)
             lg_bind b;
             int32_t typmod;
             lg_ddl_bind_init(u, &b);
-            lg_status st = lg_bind_type_name(&b, lg_ast_as(e->arg, type_name), &o->type, &typmod,
-                                             NULL);
+            lg_status st =
+                lg_bind_type_name(&b, lg_ast_as(e->arg, type_name), &o->type, &typmod, NULL);
             lg_bind_fini(&b);
             LG_TRY(st);
         }
@@ -65,18 +65,17 @@ fill(lg_util *u, const struct options *o, lg_cat_row *row, bool create)
 {
     lg_oid type = o->type ? o->type : lg_oid_of(GETC(row, pg_sequence, seqtypid));
     if (type != LG_T_INT2 && type != LG_T_INT4 && type != LG_T_INT8)
-        return lg_error_set(u->err, "22023",
-                            "sequence type must be smallint, integer, or bigint");
+        return lg_error_set(u->err, "22023", "sequence type must be smallint, integer, or bigint");
     int64_t inc = o->has_inc ? o->inc : create ? 1 : lg_int8(GETC(row, pg_sequence, seqincrement));
     if (!inc)
         return lg_error_set(u->err, "22023", "INCREMENT must not be zero");
     int64_t tmax = type == LG_T_INT2 ? INT16_MAX : type == LG_T_INT4 ? INT32_MAX : INT64_MAX;
     int64_t tmin = type == LG_T_INT2 ? INT16_MIN : type == LG_T_INT4 ? INT32_MIN : INT64_MIN;
     bool fresh = create || o->type;
-    int64_t max = o->has_max ? o->max
+    int64_t max = o->has_max           ? o->max
                   : fresh || o->no_max ? (inc > 0 ? tmax : -1)
                                        : lg_int8(GETC(row, pg_sequence, seqmax));
-    int64_t min = o->has_min ? o->min
+    int64_t min = o->has_min           ? o->min
                   : fresh || o->no_min ? (inc > 0 ? 1 : tmin)
                                        : lg_int8(GETC(row, pg_sequence, seqmin));
     int64_t start = o->has_start ? o->start
@@ -112,15 +111,13 @@ start_state(void *arg, lg_seq_state *state)
 }
 
 lg_status
-lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type,
-                     const lg_ast_list *list, lg_oid *ret_oid)
+lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type, const lg_ast_list *list,
+                     lg_oid *ret_oid)
 {
-    static const lg_ddl_column cols[] = {{.name = "last_value", .type = LG_T_INT8, .typmod = -1,
-                                          .not_null = true},
-                                         {.name = "log_cnt", .type = LG_T_INT8, .typmod = -1,
-                                          .not_null = true},
-                                         {.name = "is_called", .type = LG_T_BOOL, .typmod = -1,
-                                          .not_null = true}};
+    static const lg_ddl_column cols[] = {
+        {.name = "last_value", .type = LG_T_INT8, .typmod = -1, .not_null = true},
+        {.name = "log_cnt", .type = LG_T_INT8, .typmod = -1, .not_null = true},
+        {.name = "is_called", .type = LG_T_BOOL, .typmod = -1, .not_null = true}};
     struct options o = {.type = type};
     lg_cat_row row;
     lg_rel_storage st;
@@ -158,11 +155,10 @@ own(lg_util *u, lg_oid seq, const lg_ast *owner)
     LG_TRY(lg_ddl_open(u, &rv, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
     const char *cname = lg_ast_list_str(l, l->n - 1);
     const lg_column *col = lg_relation_column_by_name(r, cname);
-    lg_status st = col ? lg_ddl_depend(u, LG_REL_pg_class, seq, 0, LG_REL_pg_class, r->oid,
-                                       col->attnum, 'a')
-                       : lg_error_set(u->err, "42703",
-                                      "column \"%s\" of relation \"%s\" does not exist", cname,
-                                      r->name);
+    lg_status st =
+        col ? lg_ddl_depend(u, LG_REL_pg_class, seq, 0, LG_REL_pg_class, r->oid, col->attnum, 'a')
+            : lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist",
+                           cname, r->name);
     lg_relation_unref(r);
     return st;
 }
@@ -192,8 +188,7 @@ lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "ALTER SEQUENCE");
     lg_status st = lg_ddl_open(u, s->sequence, LG_LOCK_SHARE_ROW_EXCLUSIVE, s->missing_ok, &r);
     if (st == LG_NOT_FOUND) {
-        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping",
-                      s->sequence->relname);
+        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping", s->sequence->relname);
         return LG_OK;
     }
     LG_TRY(st);
@@ -212,10 +207,9 @@ lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s)
     LG_CHECK(lg_cat_sequence_read(u->cat, r->oid, &state));
     LG_CHECK(lg_cat_update(u->cat, LG_REL_pg_sequence, &old, &row));
     if (o.restart)
-        LG_CHECK(lg_cat_sequence_set(u->cat, r->oid,
-                                     o.has_restart ? o.restart_at
-                                                   : lg_int8(GETC(&row, pg_sequence, seqstart)),
-                                     false));
+        LG_CHECK(lg_cat_sequence_set(
+            u->cat, r->oid,
+            o.has_restart ? o.restart_at : lg_int8(GETC(&row, pg_sequence, seqstart)), false));
     else /* also lets go of what this instance had reserved by the old rule */
         LG_CHECK(lg_cat_sequence_set(u->cat, r->oid, state.last_value, state.is_called));
     if (o.has_owner)

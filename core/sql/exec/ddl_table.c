@@ -179,8 +179,8 @@ add_defaults(lg_util *u, lg_oid oid, const struct making *m)
         if (!text && m->defs[i]) {
             lg_relation *rel;
             LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &rel));
-            lg_status st = lg_ddl_column_default(u, m->defs[i], rel, &m->cols[i], &text,
-                                                 &generated);
+            lg_status st =
+                lg_ddl_column_default(u, m->defs[i], rel, &m->cols[i], &text, &generated);
             lg_relation_unref(rel);
             LG_TRY(st);
         }
@@ -217,8 +217,8 @@ add_constraints(lg_util *u, const lg_ast_create_stmt *s, lg_oid oid, const struc
                     LG_TRY(lg_ddl_constraint_add(u, oid, c, m->cols[i].name));
             }
         for (uint32_t i = 0; i < s->table_elts.n + s->constraints.n; i++) {
-            const lg_ast *e = i < s->table_elts.n ? s->table_elts.at[i]
-                                                  : s->constraints.at[i - s->table_elts.n];
+            const lg_ast *e =
+                i < s->table_elts.n ? s->table_elts.at[i] : s->constraints.at[i - s->table_elts.n];
             if (e->tag != LG_AST_CONSTRAINT)
                 continue;
             const lg_ast_constraint *c = lg_ast_as(e, constraint);
@@ -242,8 +242,9 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
                            : 'p';
     snprintf(u->tag, LG_TAG_MAX, "CREATE TABLE");
     if (s->partspec || s->partbound || s->inh_relations.n || s->of_typename)
-        return lg_error_set(u->err, "0A000", "partitions, inheritance and typed tables are not "
-                                             "supported");
+        return lg_error_set(u->err, "0A000",
+                            "partitions, inheritance and typed tables are not "
+                            "supported");
     if (persistence == 't')
         return lg_error_set(u->err, "0A000", "temporary tables are not supported");
     LG_TRY(lg_ddl_namespace_for(u, s->relation, &nsp));
@@ -444,8 +445,9 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
                 st = lg_error_set(u->err, "0A000",
                                   "cannot truncate a table referenced in a foreign key constraint");
                 lg_error_detail(u->err, "Table \"%s\" references \"%s\".", other->name, r->name);
-                lg_error_hint(u->err, "Truncate table \"%s\" at the same time, or use TRUNCATE "
-                                      "... CASCADE.",
+                lg_error_hint(u->err,
+                              "Truncate table \"%s\" at the same time, or use TRUNCATE "
+                              "... CASCADE.",
                               other->name);
             }
             lg_relation_unref(other);

@@ -10,8 +10,8 @@
  *
  * lg_exec_open locks the plan's relations again (cheap when held) and looks whether they are still
  * what was planned: LG_RETRY = plan again. It evaluates nothing yet. fetch gives batches of at most
- * LG_BATCH rows to a sink; what a sink is given lives until it returns. A plan may be run by several
- * executions at once; each has its own arena, freed by close.
+ * LG_BATCH rows to a sink; what a sink is given lives until it returns. A plan may be run by
+ * several executions at once; each has its own arena, freed by close.
  *
  * MEMORY  per execution arena + a per-batch scratch that is reset between batches. Hash tables and
  * sorts stay in memory (no spilling yet).
@@ -102,7 +102,8 @@ LG_MUST lg_status lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg
 
 /* ---- functions that need the catalog ---- */
 
-/* Puts the implementations of nextval, pg_get_indexdef, regclassin, ... into the instance's table. */
+/* Puts the implementations of nextval, pg_get_indexdef, regclassin, ... into the instance's table.
+ */
 void lg_exec_functions_register(lg_fntable *t);
 
 /* The built-in views that are virtual relations (pg_tables, pg_indexes, pg_roles, pg_settings'

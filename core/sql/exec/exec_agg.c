@@ -1,5 +1,5 @@
-/* Aggregation: groups in a hash table (or one group), aggregates' states beside them. Sorted input is
- * aggregated group after group, so that its order is kept. GROUPING SETS keep one table each. */
+/* Aggregation: groups in a hash table (or one group), aggregates' states beside them. Sorted input
+ * is aggregated group after group, so that its order is kept. GROUPING SETS keep one table each. */
 #include "exec_internal.h"
 #include "type.h"
 #include <stdlib.h>
@@ -11,14 +11,14 @@ struct aggcall {
     lg_call call;
     lg_datum *args;
     uint8_t *nulls;
-    size_t state_at;   /* offset in the group's block */
+    size_t state_at; /* offset in the group's block */
     uint32_t nargs;
 };
 
 struct group {
-    lg_datum *keys;    /* ngroup datums and nulls */
+    lg_datum *keys; /* ngroup datums and nulls */
     char *states;
-    void **extra;      /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
+    void **extra; /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
     uint32_t set;
     bool is_empty_set;
 };
@@ -96,7 +96,9 @@ agg_open(lg_xnode *s)
     for (uint32_t i = 0; i < p->agg.naggs; i++)
         types[p->agg.ngroup + i] = p->agg.aggs[i]->type;
     lg_xbatch_init(&s->in, s->x->arena, p->agg.ngroup + p->agg.naggs, types,
-                   p->agg.ngroup ? LG_BATCH : p->agg.nsets ? p->agg.nsets : 1);
+                   p->agg.ngroup  ? LG_BATCH
+                   : p->agg.nsets ? p->agg.nsets
+                                  : 1);
     return LG_OK;
 }
 
@@ -171,9 +173,8 @@ find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
         const lg_vector *v = b->b.cols[p->agg.group[i].slot];
         bool null = !in_set(p, set, i) || lg_vector_is_null(v, row);
         lg_xrow_nulls(gr->keys, p->agg.ngroup)[i] = null;
-        gr->keys[i] = null ? 0
-                           : lg_datum_copy(p->agg.group[i].type, lg_vector_value(v, row),
-                                           g->arena);
+        gr->keys[i] =
+            null ? 0 : lg_datum_copy(p->agg.group[i].type, lg_vector_value(v, row), g->arena);
     }
     lg_xhash_add(&g->hash[set], hash, gr->keys)->extra = gr;
     return gr;
@@ -255,8 +256,8 @@ step_batch_one(lg_xnode *s, struct group *gr, lg_ectx *c, const lg_xbatch *b)
         }
         a->call.perm = g->arena;
         a->call.arena = s->scratch;
-        lg_status st = lg_agg_step_vector(&a->call, a->agg, gr->states + a->state_at, args,
-                                          a->nargs, sel, n);
+        lg_status st =
+            lg_agg_step_vector(&a->call, a->agg, gr->states + a->state_at, args, a->nargs, sel, n);
         a->call.args = a->args;
         a->call.nulls = a->nulls;
         a->call.nargs = a->nargs;
@@ -278,8 +279,8 @@ agg_build(lg_xnode *s)
     bool single = !p->agg.ngroup && !p->agg.nsets;
     struct group *one = single ? new_group(s, 0) : NULL;
     while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
-        lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap,
-                     .arena = s->scratch};
+        lg_ectx c = {
+            .x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = s->scratch};
         if (single) {
             LG_TRY(step_batch_one(s, one, &c, b));
         } else {
@@ -361,8 +362,7 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
     struct aggstate *g = s->state;
     const lg_node *p = s->plan;
     for (uint32_t i = 0; i < p->agg.ngroup; i++)
-        lg_vector_set(s->in.b.cols[i], at, gr->keys[i],
-                      lg_xrow_nulls(gr->keys, p->agg.ngroup)[i]);
+        lg_vector_set(s->in.b.cols[i], at, gr->keys[i], lg_xrow_nulls(gr->keys, p->agg.ngroup)[i]);
     for (uint32_t i = 0; i < p->agg.naggs; i++) {
         struct aggcall *a = &g->aggs[i];
         if (keeps_rows(a->e)) {

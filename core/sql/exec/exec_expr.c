@@ -1,5 +1,5 @@
-/* Expressions. lg_xexpr_eval is the row-by-row tree walk that knows every kind; lg_xexpr_vector does
- * the common kinds a vector at a time and falls back to the walk for the others. */
+/* Expressions. lg_xexpr_eval is the row-by-row tree walk that knows every kind; lg_xexpr_vector
+ * does the common kinds a vector at a time and falls back to the walk for the others. */
 #include "exec_internal.h"
 #include "keycodec.h"
 #include <string.h>
@@ -208,13 +208,26 @@ eval_booltest(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     LG_TRY(lg_xexpr_eval(c, e->args[0], &v, &null));
     bool b = !null && lg_bool(v);
     switch (e->booltest) {
-    case LG_A_IS_TRUE: r = b; break;
-    case LG_A_IS_NOT_TRUE: r = !b; break;
-    case LG_A_IS_FALSE: r = !null && !b; break;
-    case LG_A_IS_NOT_FALSE: r = null || b; break;
-    case LG_A_IS_UNKNOWN: r = null; break;
-    case LG_A_IS_NOT_UNKNOWN: r = !null; break;
-    default: return LG_INTERNAL;
+    case LG_A_IS_TRUE:
+        r = b;
+        break;
+    case LG_A_IS_NOT_TRUE:
+        r = !b;
+        break;
+    case LG_A_IS_FALSE:
+        r = !null && !b;
+        break;
+    case LG_A_IS_NOT_FALSE:
+        r = null || b;
+        break;
+    case LG_A_IS_UNKNOWN:
+        r = null;
+        break;
+    case LG_A_IS_NOT_UNKNOWN:
+        r = !null;
+        break;
+    default:
+        return LG_INTERNAL;
     }
     *ret = lg_datum_bool(r);
     *ret_null = false;

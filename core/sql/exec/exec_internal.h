@@ -24,8 +24,8 @@ typedef struct lg_xnode lg_xnode;
 
 typedef struct lg_xbatch {
     lg_batch b;
-    uint32_t cap;                /* rows the vectors have room for: beyond every row number */
-    lg_vector *sys[LG_SYSCOLS];  /* system columns of a relation scan; NULL: none */
+    uint32_t cap;               /* rows the vectors have room for: beyond every row number */
+    lg_vector *sys[LG_SYSCOLS]; /* system columns of a relation scan; NULL: none */
 } lg_xbatch;
 
 /* Where an expression is evaluated. */
@@ -54,24 +54,24 @@ struct lg_xnode {
     const lg_xnode_ops *ops;
     lg_exec *x;
     lg_xnode *left, *right;
-    lg_arena *scratch;  /* reset at each lg_xnode_next */
-    lg_xbatch in;       /* what fetch gives, for kinds that build batches */
-    lg_xbatch out;      /* after targets */
-    uint16_t *sel;      /* after quals */
+    lg_arena *scratch; /* reset at each lg_xnode_next */
+    lg_xbatch in;      /* what fetch gives, for kinds that build batches */
+    lg_xbatch out;     /* after targets */
+    uint16_t *sel;     /* after quals */
     bool opened;
     /* EXPLAIN ANALYZE */
     uint64_t rows, loops, filtered;
     lg_time time_ns, first_ns;
-    void *state;        /* of the kind */
+    void *state; /* of the kind */
 };
 
 typedef struct lg_xsubplan {
     lg_xnode *root;
-    bool done;          /* init plans and hashed ones: the result is kept */
+    bool done; /* init plans and hashed ones: the result is kept */
     bool isnull;
     lg_datum value;
     lg_arena *keep;
-    uint32_t nrows;     /* ANY and ALL: rows kept */
+    uint32_t nrows; /* ANY and ALL: rows kept */
     lg_datum **rows;
     struct lg_xhash *hash;
     bool has_null;
@@ -91,13 +91,13 @@ struct lg_exec {
     const uint8_t *param_nulls;
     lg_datum *exec_values;
     uint8_t *exec_nulls;
-    uint64_t *exec_version;   /* moves at each set: who depends on it starts again */
-    void **sites;             /* by expression id */
+    uint64_t *exec_version; /* moves at each set: who depends on it starts again */
+    void **sites;           /* by expression id */
     lg_xnode *root;
-    lg_xnode **nodes;         /* by node id */
+    lg_xnode **nodes; /* by node id */
     lg_xsubplan *subplans;
     lg_xcte *ctes;
-    void **worktables;        /* by node id of the recursive union */
+    void **worktables; /* by node id of the recursive union */
     uint64_t rows;
     bool ended;
     bool instrument;
@@ -197,8 +197,7 @@ lg_status lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uin
 lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
                           uint16_t *out, uint32_t *ret_n);
 /* No input row: parameters and constants only. */
-lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret,
-                          bool *ret_null);
+lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null);
 void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
 lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
 lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
@@ -214,10 +213,9 @@ typedef struct lg_xsort_key {
     bool desc, nulls_first;
 } lg_xsort_key;
 
-int lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a,
-                     const lg_datum *b, uint32_t ncols);
-lg_status lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n,
-                        lg_xsort_key **ret);
+int lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, const lg_datum *b,
+                     uint32_t ncols);
+lg_status lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n, lg_xsort_key **ret);
 
 /* ---- stored rows (exec_table.c), used by MODIFY, COPY, DDL ---- */
 
@@ -226,7 +224,7 @@ typedef struct lg_xtarget {
     const lg_plan_target *t;
     lg_relation *rel;
     const lg_access *acc;
-    lg_vector *vecs;       /* one row as vectors, for expressions */
+    lg_vector *vecs; /* one row as vectors, for expressions */
     lg_vector **cols;
     uint32_t nvecs;
     struct lg_xfk *fks;
@@ -242,11 +240,11 @@ lg_status lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values,
                             const uint8_t *nulls, bool on_conflict, uint32_t narbiters,
                             const lg_oid *arbiters, lg_tid *ret_tid, lg_tid *ret_conflict);
 /* LG_UPDATED / LG_DELETED from below. snap NULL: over the newest version, which is `old`. */
-lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap,
-                            lg_tid tid, const lg_datum *old, const uint8_t *old_nulls,
-                            const lg_datum *values, const uint8_t *nulls);
-lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap,
-                            lg_tid tid, const lg_datum *old, const uint8_t *old_nulls);
+lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
+                            const lg_datum *old, const uint8_t *old_nulls, const lg_datum *values,
+                            const uint8_t *nulls);
+lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
+                            const lg_datum *old, const uint8_t *old_nulls);
 /* The foreign keys of a row point at something (ALTER TABLE ADD FOREIGN KEY). */
 lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *values,
                                 const uint8_t *nulls);

@@ -1,8 +1,8 @@
 /* Joins: nested loop, hash, merge.
  *
  * The joined row is left's columns then right's. A pair that meets the keys and join_quals is a
- * match; LEFT and FULL give left rows without a match once with nulls, RIGHT and FULL right rows; SEMI
- * gives a left row at its first match, ANTI when there is none. */
+ * match; LEFT and FULL give left rows without a match once with nulls, RIGHT and FULL right rows;
+ * SEMI gives a left row at its first match, ANTI when there is none. */
 #include "exec_internal.h"
 #include "type.h"
 #include <string.h>
@@ -36,8 +36,8 @@ joined_types(lg_xnode *s, uint32_t *ret_n)
 
 struct nest {
     lg_xbatch *left;
-    uint32_t li;       /* current left row, index into left's selection */
-    bool in_row;       /* right is open for it */
+    uint32_t li; /* current left row, index into left's selection */
+    bool in_row; /* right is open for it */
     bool matched;
     bool right_open;   /* right was started once */
     lg_vector *lconst; /* left's columns as constants */
@@ -50,7 +50,7 @@ struct nest {
     uint8_t *met;
     uint64_t rpos;
     bool left_done;
-    lg_xbatch rb;      /* batches of the kept rows */
+    lg_xbatch rb; /* batches of the kept rows */
 };
 
 static lg_status
@@ -87,8 +87,12 @@ nest_start_row(lg_xnode *s)
         j->lconst[i].v[0] = lg_vector_value(v, row);
         j->lconst[i].null[0] = lg_vector_is_null(v, row);
     }
-    lg_ectx c = {.x = s->x, .cols = j->left->b.cols, .sys = j->left->sys, .row = row,
-                 .cap = j->left->cap, .arena = s->scratch};
+    lg_ectx c = {.x = s->x,
+                 .cols = j->left->b.cols,
+                 .sys = j->left->sys,
+                 .row = row,
+                 .cap = j->left->cap,
+                 .arena = s->scratch};
     for (uint32_t i = 0; i < p->join.nset; i++) {
         lg_datum v;
         bool null;
@@ -129,8 +133,7 @@ nest_right(lg_xnode *s, lg_xbatch **ret)
 }
 
 static lg_status
-give(lg_xnode *s, lg_vector **right, uint32_t cap, const uint16_t *sel, uint32_t n,
-     lg_xbatch **ret)
+give(lg_xnode *s, lg_vector **right, uint32_t cap, const uint16_t *sel, uint32_t n, lg_xbatch **ret)
 {
     struct nest *j = s->state;
     uint32_t nl = s->plan->left->ncols, nr = s->plan->right->ncols;
@@ -229,8 +232,8 @@ nest_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct nest *j = s->state;
     const lg_node *p = s->plan;
-    if (!j->stored && (keeps_right(p->join.type) ||
-                       (!p->right->nparams && p->right->kind != LG_NODE_INDEX_SCAN)))
+    if (!j->stored &&
+        (keeps_right(p->join.type) || (!p->right->nparams && p->right->kind != LG_NODE_INDEX_SCAN)))
         LG_TRY(nest_store_right(s));
     while (!j->left_done) {
         if (!j->left) {
@@ -288,8 +291,8 @@ const lg_xnode_ops lg_xops_nested_loop = {nest_open, nest_fetch, nest_rescan, ne
  * the order matters above, which only the planner knows: see merge below ---- */
 
 struct hentry {
-    lg_datum *row;     /* right's row */
-    lg_datum *keys;    /* nkeys datums, as hash_type */
+    lg_datum *row;  /* right's row */
+    lg_datum *keys; /* nkeys datums, as hash_type */
     bool met;
 };
 
@@ -297,7 +300,7 @@ struct hjoin {
     lg_xstore store;
     lg_xhash hash;
     bool built;
-    bool right_null;   /* a key was NULL on the right (null-aware anti join) */
+    bool right_null; /* a key was NULL on the right (null-aware anti join) */
     lg_xbatch *left;
     uint32_t li;
     lg_xhash_entry *chain;
@@ -377,8 +380,8 @@ hash_build(lg_xnode *s)
     lg_xstore_init(&h->store, nr);
     lg_xhash_init(&h->hash, h->store.arena);
     while ((st = lg_xnode_next(s->right, &b)) == LG_OK) {
-        lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap,
-                     .arena = h->store.arena};
+        lg_ectx c = {
+            .x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = h->store.arena};
         for (uint32_t i = 0; i < b->b.n; i++) {
             c.row = lg_xbatch_row(b, i);
             struct hentry *e = LG_NEW(h->store.arena, struct hentry);
@@ -441,8 +444,8 @@ next_match(lg_xnode *s, uint32_t at, uint32_t lrow, struct hentry **ret)
         set_left(s, at, lrow);
         set_right(s, at, e->row);
         if (p->join.join_quals) {
-            lg_ectx c = {.x = s->x, .cols = s->in.b.cols, .row = at, .cap = s->in.cap,
-                         .arena = s->scratch};
+            lg_ectx c = {
+                .x = s->x, .cols = s->in.b.cols, .row = at, .cap = s->in.cap, .arena = s->scratch};
             lg_datum v;
             bool null;
             LG_TRY(lg_xexpr_eval(&c, p->join.join_quals, &v, &null));
@@ -465,8 +468,12 @@ hash_left_row(lg_xnode *s, uint32_t *n)
     uint32_t lrow = lg_xbatch_row(h->left, h->li);
     bool null = false;
     if (!h->in_row) {
-        lg_ectx c = {.x = s->x, .cols = h->left->b.cols, .sys = h->left->sys, .row = lrow,
-                     .cap = h->left->cap, .arena = s->scratch};
+        lg_ectx c = {.x = s->x,
+                     .cols = h->left->b.cols,
+                     .sys = h->left->sys,
+                     .row = lrow,
+                     .cap = h->left->cap,
+                     .arena = s->scratch};
         LG_TRY(key_values(s, &c, true, h->keys, &h->hash_value, &null));
         h->chain = null ? NULL : lg_xhash_first(&h->hash, h->hash_value);
         h->in_row = true;

@@ -185,11 +185,11 @@ const lg_xnode_ops lg_xops_function_scan = {function_open, function_fetch, funct
 /* ---- PROJECT_SET: calls at the top of targets; several run side by side, padded with NULL ---- */
 
 struct pset {
-    struct srf *fs;    /* one per target */
+    struct srf *fs; /* one per target */
     lg_xbatch *input;
     uint32_t at;
     bool in_row;
-    lg_xbatch one;     /* without a child: one row of no columns */
+    lg_xbatch one; /* without a child: one row of no columns */
 };
 
 static bool
@@ -253,8 +253,11 @@ pset_fetch(lg_xnode *s, lg_xbatch **ret)
         }
         uint32_t n = 0;
         while (t->at < t->input->b.n && n < LG_BATCH) {
-            lg_ectx c = {.x = s->x, .cols = t->input->b.cols, .sys = t->input->sys,
-                         .cap = t->input->cap, .arena = s->scratch,
+            lg_ectx c = {.x = s->x,
+                         .cols = t->input->b.cols,
+                         .sys = t->input->sys,
+                         .cap = t->input->cap,
+                         .arena = s->scratch,
                          .row = lg_xbatch_row(t->input, t->at)};
             if (!t->in_row) {
                 if (n)
@@ -545,8 +548,7 @@ subplan_value(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_arena *a, lg_dat
                 }
                 uint32_t row = lg_xbatch_row(b, i);
                 nulls[n] = lg_vector_is_null(b->b.cols[0], row);
-                v[n] = nulls[n] ? 0
-                                : lg_datum_copy(type, lg_vector_value(b->b.cols[0], row), a);
+                v[n] = nulls[n] ? 0 : lg_datum_copy(type, lg_vector_value(b->b.cols[0], row), a);
                 n++;
             }
         if (st != LG_END)

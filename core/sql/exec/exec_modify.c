@@ -14,11 +14,11 @@
 
 struct modify {
     lg_xtarget target;
-    lg_arena *row;         /* of the row being done */
-    lg_xstore returning;   /* results, over all rows */
-    lg_vector *vecs;       /* the input row, changeable, as vectors of one row */
+    lg_arena *row;       /* of the row being done */
+    lg_xstore returning; /* results, over all rows */
+    lg_vector *vecs;     /* the input row, changeable, as vectors of one row */
     lg_vector **cols;
-    uint32_t ncols;        /* of vecs */
+    uint32_t ncols; /* of vecs */
     lg_vector **ret_cols;
     bool done;
     uint64_t pos;
@@ -200,8 +200,7 @@ change_row(lg_xnode *s, lg_tid tid, bool *ret_restart)
         }
         if (st == LG_OK) {
             s->x->rows++;
-            return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls,
-                             tid);
+            return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls, tid);
         }
         if (st == LG_NOT_FOUND)
             st = LG_DELETED;
@@ -277,8 +276,8 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
         return LG_OK;
     LG_TRY(assign(s, p->modify.nconflict_assigns, p->modify.conflict_assigns));
     LG_TRY(lg_xtarget_check(&m->target, m->row, m->values, m->nulls));
-    st = lg_xtarget_update(&m->target, m->row, NULL, tid, m->old, m->old_nulls, m->values,
-                           m->nulls);
+    st =
+        lg_xtarget_update(&m->target, m->row, NULL, tid, m->old, m->old_nulls, m->values, m->nulls);
     if (st == LG_DELETED || st == LG_UPDATED)
         return lg_error_set(s->x->es->err, "21000",
                             "ON CONFLICT DO UPDATE command cannot affect row a second time");
@@ -340,9 +339,9 @@ lock_all(lg_xnode *s, lg_xstore *rows, bool *ret_restart)
     uint32_t n = m->target.rel->ncols;
     for (uint64_t i = 0; i < rows->n; i++) {
         lg_tid tid = rows->rows[i][n];
-        lg_status st = acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
-                                          &m->target.rel->storage, tid, LG_ROW_UPDATE,
-                                          LG_WAIT_BLOCK);
+        lg_status st =
+            acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
+                               &m->target.rel->storage, tid, LG_ROW_UPDATE, LG_WAIT_BLOCK);
         if (st == LG_OK || st == LG_EXISTS)
             continue;
         if (st != LG_UPDATED && st != LG_DELETED)
@@ -454,7 +453,7 @@ struct lockrows {
     uint16_t *sel;
     bool changed;
     lg_xbatch *child;
-    lg_xstore kept;  /* rows that were changed: their newest versions */
+    lg_xstore kept; /* rows that were changed: their newest versions */
     uint32_t at;
     lg_xbatch one;
 };
@@ -484,8 +483,8 @@ newest_version(lg_xnode *s, const lg_plan_mark *mk, lg_tid tid)
     const lg_access *acc = lg_catalog_access(lg_cat_catalog(s->x->es->cat));
     const uint8_t *row;
     size_t len;
-    lg_status st = acc->ops->row_fetch(acc->arg, lg_cat_txn(s->x->es->cat), NULL,
-                                       &mk->rel->storage, tid, s->scratch, &row, &len);
+    lg_status st = acc->ops->row_fetch(acc->arg, lg_cat_txn(s->x->es->cat), NULL, &mk->rel->storage,
+                                       tid, s->scratch, &row, &len);
     if (st == LG_NOT_FOUND)
         return LG_DELETED;
     LG_TRY(st);

@@ -1,4 +1,5 @@
-/* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables. */
+/* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables.
+ */
 #include "exec_internal.h"
 #include <string.h>
 
@@ -143,28 +144,50 @@ static const lg_xnode_ops *
 ops_of(lg_node_kind kind)
 {
     switch (kind) {
-    case LG_NODE_RESULT: return &lg_xops_result;
-    case LG_NODE_VALUES: return &lg_xops_values;
-    case LG_NODE_SEQ_SCAN: return &lg_xops_seq_scan;
-    case LG_NODE_INDEX_SCAN: return &lg_xops_index_scan;
-    case LG_NODE_TID_SCAN: return &lg_xops_tid_scan;
-    case LG_NODE_FUNCTION_SCAN: return &lg_xops_function_scan;
-    case LG_NODE_SUBQUERY_SCAN: return &lg_xops_subquery_scan;
-    case LG_NODE_CTE_SCAN: return &lg_xops_cte_scan;
-    case LG_NODE_WORKTABLE_SCAN: return &lg_xops_worktable_scan;
-    case LG_NODE_RECURSIVE_UNION: return &lg_xops_recursive_union;
-    case LG_NODE_NESTED_LOOP: return &lg_xops_nested_loop;
-    case LG_NODE_HASH_JOIN: return &lg_xops_hash_join;
-    case LG_NODE_MERGE_JOIN: return &lg_xops_merge_join;
-    case LG_NODE_SORT: return &lg_xops_sort;
-    case LG_NODE_LIMIT: return &lg_xops_limit;
-    case LG_NODE_AGG: return &lg_xops_agg;
-    case LG_NODE_UNIQUE: return &lg_xops_unique;
-    case LG_NODE_SETOP: return &lg_xops_setop;
-    case LG_NODE_APPEND: return &lg_xops_append;
-    case LG_NODE_PROJECT_SET: return &lg_xops_project_set;
-    case LG_NODE_LOCK_ROWS: return &lg_xops_lock_rows;
-    case LG_NODE_MODIFY: return &lg_xops_modify;
+    case LG_NODE_RESULT:
+        return &lg_xops_result;
+    case LG_NODE_VALUES:
+        return &lg_xops_values;
+    case LG_NODE_SEQ_SCAN:
+        return &lg_xops_seq_scan;
+    case LG_NODE_INDEX_SCAN:
+        return &lg_xops_index_scan;
+    case LG_NODE_TID_SCAN:
+        return &lg_xops_tid_scan;
+    case LG_NODE_FUNCTION_SCAN:
+        return &lg_xops_function_scan;
+    case LG_NODE_SUBQUERY_SCAN:
+        return &lg_xops_subquery_scan;
+    case LG_NODE_CTE_SCAN:
+        return &lg_xops_cte_scan;
+    case LG_NODE_WORKTABLE_SCAN:
+        return &lg_xops_worktable_scan;
+    case LG_NODE_RECURSIVE_UNION:
+        return &lg_xops_recursive_union;
+    case LG_NODE_NESTED_LOOP:
+        return &lg_xops_nested_loop;
+    case LG_NODE_HASH_JOIN:
+        return &lg_xops_hash_join;
+    case LG_NODE_MERGE_JOIN:
+        return &lg_xops_merge_join;
+    case LG_NODE_SORT:
+        return &lg_xops_sort;
+    case LG_NODE_LIMIT:
+        return &lg_xops_limit;
+    case LG_NODE_AGG:
+        return &lg_xops_agg;
+    case LG_NODE_UNIQUE:
+        return &lg_xops_unique;
+    case LG_NODE_SETOP:
+        return &lg_xops_setop;
+    case LG_NODE_APPEND:
+        return &lg_xops_append;
+    case LG_NODE_PROJECT_SET:
+        return &lg_xops_project_set;
+    case LG_NODE_LOCK_ROWS:
+        return &lg_xops_lock_rows;
+    case LG_NODE_MODIFY:
+        return &lg_xops_modify;
     }
     return NULL;
 }
@@ -209,8 +232,8 @@ static lg_status
 project(lg_xnode *s, lg_xbatch *in, lg_xbatch **ret)
 {
     const lg_node *p = s->plan;
-    lg_ectx c = {.x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap,
-                 .arena = s->scratch};
+    lg_ectx c = {
+        .x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap, .arena = s->scratch};
     if (!s->out.b.cols)
         s->out.b.cols = LG_NEWN(s->x->arena, lg_vector *, p->ncols + 1);
     for (uint32_t i = 0; i < p->ncols; i++)
@@ -246,8 +269,8 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
                 LG_TRY(s->x->es->check_cancel(s->x->es->arg));
         }
         if (p->quals && !own_projection(p)) {
-            lg_ectx c = {.x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap,
-                         .arena = s->scratch};
+            lg_ectx c = {
+                .x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap, .arena = s->scratch};
             uint32_t n;
             if (!s->sel)
                 s->sel = LG_NEWN(s->x->arena, uint16_t, in->cap > 1 ? LG_BATCH : 1);

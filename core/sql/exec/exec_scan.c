@@ -14,21 +14,21 @@ struct range {
 struct scan {
     lg_relation *rel;
     const lg_access *acc;
-    void *scan;            /* of the access method */
+    void *scan; /* of the access method */
     bool open, done;
-    uint16_t upto;         /* columns to decode */
-    lg_vector **vecs;      /* wanted ones */
+    uint16_t upto;    /* columns to decode */
+    lg_vector **vecs; /* wanted ones */
     const lg_index *index;
     struct range *ranges;
     uint32_t nranges, range;
-    lg_index_cond *tests;  /* conditions not part of the range, values converted */
+    lg_index_cond *tests; /* conditions not part of the range, values converted */
     lg_datum *test_values;
     uint32_t ntests;
     bool nothing;
-    lg_map *seen;          /* expression indexes: tids given already */
+    lg_map *seen; /* expression indexes: tids given already */
     lg_xstore virtual_rows;
     uint64_t pos;
-    const lg_datum *tids;  /* TID_SCAN */
+    const lg_datum *tids; /* TID_SCAN */
     uint32_t ntids, tid_at;
     lg_arena *range_arena;
 };
@@ -158,8 +158,10 @@ virtual_fetch(lg_xnode *s, lg_xbatch **ret)
     struct scan *sc = s->state;
     if (!sc->open) {
         lg_xstore_init(&sc->virtual_rows, sc->rel->ncols);
-        struct emit_ctx e = {.v = {.cat = s->x->es->cat, .arena = sc->virtual_rows.arena,
-                                   .err = s->x->es->err, .session = s->x->es->env->session,
+        struct emit_ctx e = {.v = {.cat = s->x->es->cat,
+                                   .arena = sc->virtual_rows.arena,
+                                   .err = s->x->es->err,
+                                   .session = s->x->es->env->session,
                                    .emit = emit_row},
                              .store = &sc->virtual_rows};
         sc->open = true;
@@ -326,8 +328,7 @@ with_byte(struct build *b, const uint8_t *p, size_t len, uint8_t byte)
 }
 
 static lg_status
-cond_value(struct build *b, const lg_index_cond *c, uint8_t *op, lg_datum *v, bool *none,
-           bool *all)
+cond_value(struct build *b, const lg_index_cond *c, uint8_t *op, lg_datum *v, bool *none, bool *all)
 {
     bool null;
     *none = *all = false;
@@ -516,18 +517,22 @@ test_one(const lg_index *ix, const lg_index_cond *c, lg_datum want, lg_datum v, 
     }
     int d = cmp(v, want);
     switch (c->op) {
-    case LG_COND_LT: return d < 0;
-    case LG_COND_LE: return d <= 0;
-    case LG_COND_EQ: return d == 0;
-    case LG_COND_GE: return d >= 0;
-    default: return d > 0;
+    case LG_COND_LT:
+        return d < 0;
+    case LG_COND_LE:
+        return d <= 0;
+    case LG_COND_EQ:
+        return d == 0;
+    case LG_COND_GE:
+        return d >= 0;
+    default:
+        return d > 0;
     }
 }
 
 /* Is the entry of this version of the row (see access.h), and do the other conditions hold? */
 static bool
-entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid tid,
-            bool recheck)
+entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid tid, bool recheck)
 {
     struct scan *sc = s->state;
     const lg_index *ix = sc->index;
@@ -535,7 +540,8 @@ entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid
     uint8_t nulls[LG_INDEX_MAX_KEYS];
     if (!recheck && !sc->ntests)
         return true;
-    if (ix->nexprs) { /* keys that are expressions are not computed again: conditions are quals too */
+    if (ix->nexprs) { /* keys that are expressions are not computed again: conditions are quals too
+                       */
         if (lg_map_get(sc->seen, tid + 1))
             return false;
         lg_map_put(sc->seen, tid + 1, s);
@@ -578,9 +584,9 @@ index_next_row(lg_xnode *s, uint32_t at)
                 return LG_END;
             uint32_t i = s->plan->scan.backward ? sc->nranges - 1 - sc->range : sc->range;
             const struct range *r = &sc->ranges[i];
-            LG_TRY(sc->acc->ops->index_open(sc->acc->arg, txn, x->es->snapshot,
-                                            &sc->index->storage, r->lo, r->lo_len, r->hi,
-                                            r->hi_len, s->plan->scan.backward, &sc->scan));
+            LG_TRY(sc->acc->ops->index_open(sc->acc->arg, txn, x->es->snapshot, &sc->index->storage,
+                                            r->lo, r->lo_len, r->hi, r->hi_len,
+                                            s->plan->scan.backward, &sc->scan));
         }
         const uint8_t *key, *row;
         size_t key_len, len;
@@ -691,9 +697,9 @@ tid_fetch(lg_xnode *s, lg_xbatch **ret)
         const uint8_t *row;
         size_t len;
         lg_tid tid = sc->tids[sc->tid_at++];
-        lg_status st = sc->acc->ops->row_fetch(sc->acc->arg, lg_cat_txn(s->x->es->cat),
-                                               s->x->es->snapshot, &sc->rel->storage, tid,
-                                               s->scratch, &row, &len);
+        lg_status st =
+            sc->acc->ops->row_fetch(sc->acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
+                                    &sc->rel->storage, tid, s->scratch, &row, &len);
         if (st == LG_NOT_FOUND)
             continue;
         LG_TRY(st);

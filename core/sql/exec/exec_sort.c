@@ -126,9 +126,9 @@ sort_fill(lg_xnode *s)
                 const uint8_t *nulls = lg_xrow_nulls(row, fresh.ncols);
                 lg_datum *r = lg_xrow_new(fresh.arena, fresh.ncols);
                 for (uint32_t k = 0; k < fresh.ncols; k++)
-                    r[k] = nulls[k] ? 0
-                                    : lg_datum_copy(s->plan->left->cols[k].type, row[k],
-                                                    fresh.arena);
+                    r[k] = nulls[k]
+                               ? 0
+                               : lg_datum_copy(s->plan->left->cols[k].type, row[k], fresh.arena);
                 memcpy(lg_xrow_nulls(r, fresh.ncols), nulls, fresh.ncols);
                 lg_xstore_add(&fresh, r);
             }
@@ -346,9 +346,9 @@ unique_fetch(lg_xnode *s, lg_xbatch **ret)
             uint32_t slot = p->unique.keys[k].slot;
             bool an = lg_xrow_nulls(u->last.rows[0], u->last.ncols)[slot];
             bool bn = lg_vector_is_null(b->b.cols[slot], row);
-            same = an || bn ? an && bn
-                            : u->eq[k](u->last.rows[0][slot],
-                                       lg_vector_value(b->b.cols[slot], row));
+            same = an || bn
+                       ? an && bn
+                       : u->eq[k](u->last.rows[0][slot], lg_vector_value(b->b.cols[slot], row));
         }
         if (same)
             continue;

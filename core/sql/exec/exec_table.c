@@ -133,12 +133,10 @@ lg_xtarget_check(lg_xtarget *t, lg_arena *a, lg_datum *values, uint8_t *nulls)
         LG_TRY(lg_xexpr_eval(&c, p->checks[i].expr, &v, &null));
         if (null || lg_bool(v))
             continue;
-        lg_status st = lg_error_set(
-            t->x->es->err, "23514",
-            "new row for relation \"%s\" violates check constraint \"%s\"", t->rel->name,
-            p->checks[i].name);
-        lg_error_detail(t->x->es->err, "Failing row contains (%s).",
-                        row_text(t, a, values, nulls));
+        lg_status st = lg_error_set(t->x->es->err, "23514",
+                                    "new row for relation \"%s\" violates check constraint \"%s\"",
+                                    t->rel->name, p->checks[i].name);
+        lg_error_detail(t->x->es->err, "Failing row contains (%s).", row_text(t, a, values, nulls));
         name_constraint(t, p->checks[i].name);
         return st;
     }
@@ -257,8 +255,8 @@ fk_key(const lg_relation *from, const int16_t *from_keys, uint16_t n, const lg_r
         bool none = false, all = false;
         uint8_t op = LG_COND_EQ;
         if (!ret_nulls[at])
-            lg_index_cond_convert(to->cols[to_keys[k] - 1].type, col->type, &op, &ret_v[at],
-                                  &none, &all);
+            lg_index_cond_convert(to->cols[to_keys[k] - 1].type, col->type, &op, &ret_v[at], &none,
+                                  &all);
     }
     return LG_OK;
 }
@@ -346,8 +344,7 @@ check_references(lg_xtarget *t, lg_arena *a, const lg_datum *old, const uint8_t 
         for (uint16_t j = 0; old && j < k->nkeys && !changed; j++) {
             int16_t c = (int16_t)(k->keys[j] - 1);
             lg_equal_fn eq = lg_type_equal_fn(rel->cols[c].type);
-            changed = old_nulls[c] != nulls[c] ||
-                      (!nulls[c] && (!eq || !eq(old[c], values[c])));
+            changed = old_nulls[c] != nulls[c] || (!nulls[c] && (!eq || !eq(old[c], values[c])));
         }
         if (!changed)
             continue;
@@ -403,9 +400,9 @@ referrer_error(lg_xtarget *t, lg_arena *a, const lg_relation *other, const lg_co
     for (uint16_t j = 0; j < k->nkeys; j++) {
         const lg_column *col = &t->rel->cols[k->ref_keys[j] - 1];
         names = lg_arena_printf(a, "%s%s%s", names, j ? ", " : "", col->name);
-        vals = lg_arena_printf(a, "%s%s%s", vals, j ? ", " : "",
-                               value_text(t->x, a, col->type, old[col->attnum - 1],
-                                          old_nulls[col->attnum - 1]));
+        vals = lg_arena_printf(
+            a, "%s%s%s", vals, j ? ", " : "",
+            value_text(t->x, a, col->type, old[col->attnum - 1], old_nulls[col->attnum - 1]));
     }
     lg_status st = lg_error_set(t->x->es->err, "23503",
                                 "update or delete on table \"%s\" violates foreign key constraint "
@@ -627,9 +624,9 @@ lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, const 
     if (!k.wanted)
         return LG_OK;
     lg_tid other;
-    lg_status st = t->acc->ops->entry_insert(t->acc->arg, lg_cat_txn(t->x->es->cat),
-                                             &pi->index->storage, k.bytes, k.len, tid,
-                                             key_unique(pi->index, &k), &other);
+    lg_status st =
+        t->acc->ops->entry_insert(t->acc->arg, lg_cat_txn(t->x->es->cat), &pi->index->storage,
+                                  k.bytes, k.len, tid, key_unique(pi->index, &k), &other);
     if (st == LG_TOO_LARGE)
         return size_error(t, pi->index, k.len);
     if (st != LG_EXISTS)
@@ -663,21 +660,20 @@ lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
     const uint8_t *row;
     size_t len;
     lg_row_encode_arena(t->rel->rowcols, t->rel->ncols, values, nulls, a, &row, &len);
-    LG_TRY(acc->ops->row_update(acc->arg, txn, snap, &t->rel->storage, tid, row, len,
-                                keys_change));
+    LG_TRY(acc->ops->row_update(acc->arg, txn, snap, &t->rel->storage, tid, row, len, keys_change));
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         if (was[i].wanted && now[i].wanted && was[i].len == now[i].len &&
             memcmp(was[i].bytes, now[i].bytes, now[i].len) == 0)
             continue;
         if (was[i].wanted)
-            LG_TRY(acc->ops->entry_delete(acc->arg, txn, &ix->storage, was[i].bytes, was[i].len,
-                                          tid));
+            LG_TRY(
+                acc->ops->entry_delete(acc->arg, txn, &ix->storage, was[i].bytes, was[i].len, tid));
         if (!now[i].wanted)
             continue;
         lg_tid other;
-        lg_status st = acc->ops->entry_insert(acc->arg, txn, &ix->storage, now[i].bytes,
-                                              now[i].len, tid, key_unique(ix, &now[i]), &other);
+        lg_status st = acc->ops->entry_insert(acc->arg, txn, &ix->storage, now[i].bytes, now[i].len,
+                                              tid, key_unique(ix, &now[i]), &other);
         if (st == LG_EXISTS)
             return duplicate_error(t, a, ix, &now[i]);
         if (st == LG_TOO_LARGE)

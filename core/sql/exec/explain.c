@@ -137,8 +137,8 @@ text_numbers(struct explain *e, const lg_node *n)
     double loops = (double)s->loops;
     if (e->timing)
         lg_strbuf_printf(o, " (actual time=%.3f..%.3f rows=%.0f loops=%.0f)",
-                         ms(s->first_ns) / loops, ms(s->time_ns) / loops,
-                         (double)s->rows / loops, loops);
+                         ms(s->first_ns) / loops, ms(s->time_ns) / loops, (double)s->rows / loops,
+                         loops);
     else
         lg_strbuf_printf(o, " (actual rows=%.0f loops=%.0f)", (double)s->rows / loops, loops);
 }
@@ -371,7 +371,7 @@ send_text(struct explain *e, const char *text)
 static lg_status
 send_lines(struct explain *e)
 {
-    char *p = e->out.data ? e->out.data : (char *)(uintptr_t)"";
+    char *p = e->out.data ? e->out.data : (char *)(uintptr_t) "";
     while (*p) {
         char *end = strchrnul(p, '\n');
         LG_TRY(send_text(e, lg_arena_strndup(e->u->a, p, (size_t)(end - p))));

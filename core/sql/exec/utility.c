@@ -15,8 +15,7 @@ lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
         LG_TRY(lg_ddl_open(u, rv, LG_LOCK_NONE, false, &r));
         lg_status st = lg_cat_lock(u->cat, r->oid, (lg_lockmode)s->mode, s->nowait);
         if (st == LG_LOCK_NOT_AVAILABLE && s->nowait)
-            st = lg_error_set(u->err, "55P03", "could not obtain lock on relation \"%s\"",
-                              r->name);
+            st = lg_error_set(u->err, "55P03", "could not obtain lock on relation \"%s\"", r->name);
         lg_relation_unref(r);
         LG_TRY(st);
     }
@@ -173,8 +172,8 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
     } else if (s->objtype == LG_A_OBJECT_TABLE || s->objtype == LG_A_OBJECT_VIEW ||
                s->objtype == LG_A_OBJECT_INDEX || s->objtype == LG_A_OBJECT_SEQUENCE) {
         lg_relation *r;
-        LG_TRY(lg_ddl_open(u, lg_ddl_range_var(u, s->object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE,
-                           false, &r));
+        LG_TRY(lg_ddl_open(u, lg_ddl_range_var(u, s->object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false,
+                           &r));
         obj = r->oid;
         lg_relation_unref(r);
     } else {
@@ -272,8 +271,8 @@ static lg_status
 role_row(lg_util *u, const char *name, lg_cat_row *row)
 {
     lg_datum key = lg_cat_name(u->a, name);
-    lg_status st = lg_cat_find(u->cat, LG_REL_pg_authid, LG_IX_pg_authid_rolname_index, 1, &key,
-                               u->a, row);
+    lg_status st =
+        lg_cat_find(u->cat, LG_REL_pg_authid, LG_IX_pg_authid_rolname_index, 1, &key, u->a, row);
     return st == LG_NOT_FOUND ? lg_error_set(u->err, "42704", "role \"%s\" does not exist", name)
                               : st;
 }
@@ -345,8 +344,8 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
     if (s->object_type == LG_A_OBJECT_SCHEMA) {
         lg_cat_row old, row;
         lg_datum key = lg_cat_name(u->a, lg_ast_str(s->object));
-        lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index,
-                                   1, &key, u->a, &old);
+        lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1,
+                                   &key, u->a, &old);
         if (st == LG_NOT_FOUND)
             return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist",
                                 lg_ast_str(s->object));
@@ -408,31 +407,50 @@ static lg_status
 dispatch(lg_util *u, const lg_ast *stmt)
 {
     switch (stmt->tag) {
-    case LG_AST_CREATE_STMT: return lg_ddl_create_table(u, lg_ast_as(stmt, create_stmt));
-    case LG_AST_INDEX_STMT: return lg_ddl_create_index(u, lg_ast_as(stmt, index_stmt));
-    case LG_AST_DROP_STMT: return lg_ddl_drop(u, lg_ast_as(stmt, drop_stmt));
-    case LG_AST_TRUNCATE_STMT: return lg_ddl_truncate(u, lg_ast_as(stmt, truncate_stmt));
-    case LG_AST_REINDEX_STMT: return lg_ddl_reindex(u, lg_ast_as(stmt, reindex_stmt));
+    case LG_AST_CREATE_STMT:
+        return lg_ddl_create_table(u, lg_ast_as(stmt, create_stmt));
+    case LG_AST_INDEX_STMT:
+        return lg_ddl_create_index(u, lg_ast_as(stmt, index_stmt));
+    case LG_AST_DROP_STMT:
+        return lg_ddl_drop(u, lg_ast_as(stmt, drop_stmt));
+    case LG_AST_TRUNCATE_STMT:
+        return lg_ddl_truncate(u, lg_ast_as(stmt, truncate_stmt));
+    case LG_AST_REINDEX_STMT:
+        return lg_ddl_reindex(u, lg_ast_as(stmt, reindex_stmt));
     case LG_AST_CREATE_SEQ_STMT:
         return lg_ddl_create_sequence(u, lg_ast_as(stmt, create_seq_stmt));
-    case LG_AST_ALTER_SEQ_STMT: return lg_ddl_alter_sequence(u, lg_ast_as(stmt, alter_seq_stmt));
+    case LG_AST_ALTER_SEQ_STMT:
+        return lg_ddl_alter_sequence(u, lg_ast_as(stmt, alter_seq_stmt));
     case LG_AST_CREATE_SCHEMA_STMT:
         return lg_ddl_create_schema(u, lg_ast_as(stmt, create_schema_stmt));
-    case LG_AST_VIEW_STMT: return lg_ddl_create_view(u, lg_ast_as(stmt, view_stmt));
+    case LG_AST_VIEW_STMT:
+        return lg_ddl_create_view(u, lg_ast_as(stmt, view_stmt));
     case LG_AST_CREATE_TABLE_AS_STMT:
         return lg_ddl_create_table_as(u, lg_ast_as(stmt, create_table_as_stmt));
-    case LG_AST_COMMENT_STMT: return lg_ddl_comment(u, lg_ast_as(stmt, comment_stmt));
-    case LG_AST_CREATE_ROLE_STMT: return lg_ddl_create_role(u, lg_ast_as(stmt, create_role_stmt));
-    case LG_AST_ALTER_ROLE_STMT: return lg_ddl_alter_role(u, lg_ast_as(stmt, alter_role_stmt));
-    case LG_AST_DROP_ROLE_STMT: return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
-    case LG_AST_ALTER_OWNER_STMT: return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
-    case LG_AST_COPY_STMT: return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
-    case LG_AST_ALTER_TABLE_STMT: return lg_ddl_alter_table(u, lg_ast_as(stmt, alter_table_stmt));
-    case LG_AST_RENAME_STMT: return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
-    case LG_AST_EXPLAIN_STMT: return lg_util_explain(u, lg_ast_as(stmt, explain_stmt));
-    case LG_AST_LOCK_STMT: return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
-    case LG_AST_VACUUM_STMT: return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
-    default: return LG_UNSUPPORTED;
+    case LG_AST_COMMENT_STMT:
+        return lg_ddl_comment(u, lg_ast_as(stmt, comment_stmt));
+    case LG_AST_CREATE_ROLE_STMT:
+        return lg_ddl_create_role(u, lg_ast_as(stmt, create_role_stmt));
+    case LG_AST_ALTER_ROLE_STMT:
+        return lg_ddl_alter_role(u, lg_ast_as(stmt, alter_role_stmt));
+    case LG_AST_DROP_ROLE_STMT:
+        return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
+    case LG_AST_ALTER_OWNER_STMT:
+        return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
+    case LG_AST_COPY_STMT:
+        return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
+    case LG_AST_ALTER_TABLE_STMT:
+        return lg_ddl_alter_table(u, lg_ast_as(stmt, alter_table_stmt));
+    case LG_AST_RENAME_STMT:
+        return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
+    case LG_AST_EXPLAIN_STMT:
+        return lg_util_explain(u, lg_ast_as(stmt, explain_stmt));
+    case LG_AST_LOCK_STMT:
+        return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
+    case LG_AST_VACUUM_STMT:
+        return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
+    default:
+        return LG_UNSUPPORTED;
     }
 }
 
@@ -440,8 +458,14 @@ lg_status
 lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const lg_bind *params,
                 lg_exec_sink sink, void *sink_arg, char tag[LG_TAG_MAX])
 {
-    lg_util u = {.es = es, .cat = es->cat, .err = es->err, .a = arena, .params = params,
-                 .sink = sink, .sink_arg = sink_arg, .tag = tag};
+    lg_util u = {.es = es,
+                 .cat = es->cat,
+                 .err = es->err,
+                 .a = arena,
+                 .params = params,
+                 .sink = sink,
+                 .sink_arg = sink_arg,
+                 .tag = tag};
     if (es->read_only && lg_exec_utility_writes(stmt) && stmt->tag != LG_AST_VACUUM_STMT)
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
                             lg_ast_tag_name(stmt->tag));

@@ -94,10 +94,10 @@ no_rows(void *arg, lg_virtual_ctx *ctx)
 LG_TEST(test_catalog__virtual_relations_are_found_by_name_and_guard_stored_tables)
 {
     static const lg_virtual_column cols[] = {{"inst_id", LG_T_INT4}, {"name", LG_T_TEXT}};
-    static const lg_virtual_rel gv = {.name = "gv$test", .columns = cols, .ncolumns = 2,
-                                      .rows = no_rows};
-    static const lg_virtual_rel bad = {.name = "pg_class", .columns = cols, .ncolumns = 2,
-                                       .rows = no_rows};
+    static const lg_virtual_rel gv = {
+        .name = "gv$test", .columns = cols, .ncolumns = 2, .rows = no_rows};
+    static const lg_virtual_rel bad = {
+        .name = "pg_class", .columns = cols, .ncolumns = 2, .rows = no_rows};
     struct fixture f;
     lg_relation *r;
     setup(&f);

@@ -29,8 +29,9 @@ tables(sqlm *m)
            "constraint\n");
     expect(m, "update t set b = b + 1 where id = 1 returning b", "6\nUPDATE 1\n");
     expect(m, "select * from t where id = 1", "1|one|6\n");
-    expect(m, "insert into t values (2, 'z') on conflict (id) do update set a = excluded.a "
-              "returning a",
+    expect(m,
+           "insert into t values (2, 'z') on conflict (id) do update set a = excluded.a "
+           "returning a",
            "z\nINSERT 0 1\n");
     expect(m, "delete from t where id > 1", "DELETE 2\n");
     expect(m, "select count(*) from t", "1\n");
@@ -76,11 +77,13 @@ queries(sqlm *m)
     expect(m, "select count(*) from p a join p b on a.id = b.id + 1 where b.v = 0", "666\n");
     expect(m, "select id from p where id in (5, 1999, 5, 3) order by id desc", "1999\n5\n3\n");
     expect(m, "select id from p where id between 10 and 12 order by id", "10\n11\n12\n");
-    expect(m, "select a.x, b.x from (values (1),(2)) a(x) full join (values (2),(3)) b(x) "
-              "on a.x = b.x order by 1, 2",
+    expect(m,
+           "select a.x, b.x from (values (1),(2)) a(x) full join (values (2),(3)) b(x) "
+           "on a.x = b.x order by 1, 2",
            "1|\n2|2\n|3\n");
-    expect(m, "with recursive r(n) as (select 1 union all select n + 1 from r where n < 100) "
-              "select sum(n) from r",
+    expect(m,
+           "with recursive r(n) as (select 1 union all select n + 1 from r where n < 100) "
+           "select sum(n) from r",
            "5050\n");
     expect(m, "select id from p where not exists (select 1 from p q where q.id = p.id + 1)",
            "2000\n");
