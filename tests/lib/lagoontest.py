@@ -36,13 +36,25 @@ def free_ports(count):
 
 
 class Result:
-    """Counts checks; main() prints the closing line and gives the exit code."""
+    """Counts checks; close() prints the closing line and gives the exit code.
 
-    def __init__(self):
+    Checks named in the suite's pending.txt (one a line, # comments) are known to fail: what they say is
+    printed and listed in docs/STATUS.md, but they do not fail the run. The list may only shrink."""
+
+    def __init__(self, suite=None):
         self.passed = 0
         self.failed = 0
+        path = f'{ROOT}/tests/{suite}/pending.txt' if suite else ''
+        self.pending = set()
+        if os.path.exists(path):
+            self.pending = {line.strip() for line in open(path) if line.strip() and not line.startswith('#')}
 
     def check(self, name, ok, detail=''):
+        if name in self.pending:
+            print(f'{"pending, but it passes: take it off the list" if ok else "pending"}: {name}')
+            if not ok and detail:
+                print('     ' + str(detail).replace('\n', '\n     '))
+            return ok
         if ok:
             self.passed += 1
             print(f'ok   {name}')
