@@ -415,6 +415,27 @@ keywords_next(lg_call *c, void *state, lg_datum *ret, uint8_t *nulls)
 
 static const lg_srf keywords_srf = {keywords_open, keywords_next};
 
+/* Nothing is partitioned: a table has no ancestors, a tree of partitions no rows. */
+static lg_status
+empty_open(lg_call *c, void **ret_state)
+{
+    (void)c;
+    *ret_state = NULL;
+    return LG_OK;
+}
+
+static lg_status
+empty_next(lg_call *c, void *state, lg_datum *values, uint8_t *nulls)
+{
+    (void)c;
+    (void)state;
+    (void)values;
+    (void)nulls;
+    return LG_END;
+}
+
+static const lg_srf empty_srf = {empty_open, empty_next};
+
 static const lg_fx_entry list[] = {
     {"pg_get_expr", fn_pg_get_expr},
     {"pg_get_indexdef", fn_pg_get_indexdef},
@@ -434,4 +455,8 @@ lg_fx_register_defs(lg_fntable *t)
     lg_fx_register(t, list, sizeof list / sizeof *list);
     if (f)
         lg_fntable_set_srf(t, f->oid, &keywords_srf);
+    static const char *const empty[] = {"pg_partition_ancestors", "pg_partition_tree"};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        if ((f = lg_func_by_name(empty[i], &n)))
+            lg_fntable_set_srf(t, f->oid, &empty_srf);
 }

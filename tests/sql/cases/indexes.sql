@@ -29,6 +29,7 @@ select count(*) from big where k = 5;
 vacuum big;
 vacuum analyze big;
 reindex table big;
+delete from big where s <> 'str37';
 create unique index big_u on big (s);
 drop table big;
 create table un (a int unique, b int);
