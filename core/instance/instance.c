@@ -24,7 +24,8 @@ static void
 on_reconf_failed(void *arg, uint64_t epoch, const char *step, lg_status st)
 {
     char what[96];
-    snprintf(what, sizeof what, "reconfiguration %llu failed in step %s", (unsigned long long)epoch, step);
+    snprintf(what, sizeof what, "reconfiguration %llu failed in step %s", (unsigned long long)epoch,
+             step);
     lg_instance__die(arg, st, what);
 }
 
@@ -45,7 +46,8 @@ open_volume(lg_instance *in)
         paths[i] = in->cfg.disks[i];
     LG_TRY(lg_io_create(in->env.run, LG_IO_AUTO, &in->io));
     lg_io_set_write_gate(in->io, lg_instance__lease_gate, in);
-    lg_status st = lg_volume_open(in->io, paths, in->cfg.disk_count, missing, sizeof missing, &in->volume);
+    lg_status st =
+        lg_volume_open(in->io, paths, in->cfg.disk_count, missing, sizeof missing, &in->volume);
     if (st != LG_OK) {
         lg_log_error(in->env.log, "instance", "volume: %s %s", lg_status_text(st), missing);
         return st;
@@ -53,7 +55,8 @@ open_volume(lg_instance *in)
     for (uint32_t i = 0; i < lg_volume_disk_count(in->volume); i++) {
         st = lg_disk_lock(lg_volume_disk(in->volume, i), in->cfg.node);
         if (st == LG_EXISTS) {
-            lg_log_error(in->env.log, "instance", "another process runs as instance %u", in->cfg.node);
+            lg_log_error(in->env.log, "instance", "another process runs as instance %u",
+                         in->cfg.node);
             return LG_CONFIG;
         }
         LG_TRY(st);
@@ -94,9 +97,9 @@ read_key(const char *path, char *key, size_t size, size_t *ret_len)
 
 /* ---- a connection that breaks between two living members ----
  *
- * What was under way is lost, so nothing may follow in this epoch (rpc.h). A death brings a new view
- * by itself; when none has come after a while, both live, and the one with the higher number ends: its
- * restart brings the new epoch. */
+ * What was under way is lost, so nothing may follow in this epoch (rpc.h). A death brings a new
+ * view by itself; when none has come after a while, both live, and the one with the higher number
+ * ends: its restart brings the new epoch. */
 
 #define BROKEN_LIMIT (10 * LG_SEC)
 
@@ -156,22 +159,35 @@ create_cluster(lg_instance *in)
 {
     lg_participant p;
     LG_TRY(create_rpc(in));
-    lg_cf_config cc = {.run = in->env.run, .rpc = in->rpc, .clock = &in->clock, .volume = in->volume,
-                       .node = in->cfg.node, .block_bytes = lg_volume_block_bytes(in->volume)};
+    lg_cf_config cc = {.run = in->env.run,
+                       .rpc = in->rpc,
+                       .clock = &in->clock,
+                       .volume = in->volume,
+                       .node = in->cfg.node,
+                       .block_bytes = lg_volume_block_bytes(in->volume)};
     LG_TRY(lg_cf_create(&cc, &in->cf));
     LG_TRY(create_buffers(in, lg_cf_coherence(in->cf)));
     LG_TRY(lg_cf_attach(in->cf, in->buf));
     lg_ges_config gc = {.run = in->env.run, .rpc = in->rpc, .node = in->cfg.node};
     LG_TRY(lg_ges_create(&gc, &in->ges));
-    lg_reconf_config rc = {.run = in->env.run, .rpc = in->rpc, .node = in->cfg.node,
-                           .incarnation = in->incarnation, .arg = in, .on_failed = on_reconf_failed};
+    lg_reconf_config rc = {.run = in->env.run,
+                           .rpc = in->rpc,
+                           .node = in->cfg.node,
+                           .incarnation = in->incarnation,
+                           .arg = in,
+                           .on_failed = on_reconf_failed};
     LG_TRY(lg_reconf_create(&rc, &in->reconf));
     lg_cf_participant(in->cf, &p);
     lg_reconf_add(in->reconf, &p);
     lg_ges_participant(in->ges, &p);
     lg_reconf_add(in->reconf, &p);
-    lg_recoverer_config vc = {.run = in->env.run, .volume = in->volume, .dwb = in->dwb, .cache = in->buf,
-                              .cf = in->cf, .clock = &in->clock, .reconf = in->reconf,
+    lg_recoverer_config vc = {.run = in->env.run,
+                              .volume = in->volume,
+                              .dwb = in->dwb,
+                              .cache = in->buf,
+                              .cf = in->cf,
+                              .clock = &in->clock,
+                              .reconf = in->reconf,
                               .archive_dir = archive_dir(in)};
     LG_TRY(lg_recoverer_create(&vc, &in->recoverer));
     lg_recoverer_participant(in->recoverer, &p);
@@ -219,11 +235,12 @@ static lg_status
 recover_cold(lg_instance *in)
 {
     lg_recovery_stats rs;
-    LG_TRY(lg_recovery_cold(in->env.run, in->volume, in->cfg.node - 1, &in->clock,
-                            archive_dir(in), &rs));
+    LG_TRY(lg_recovery_cold(in->env.run, in->volume, in->cfg.node - 1, &in->clock, archive_dir(in),
+                            &rs));
     if (rs.threads)
-        lg_log_info(in->env.log, "recovery", "%u threads, %llu records, %llu blocks written", rs.threads,
-                    (unsigned long long)rs.records, (unsigned long long)rs.blocks_written);
+        lg_log_info(in->env.log, "recovery", "%u threads, %llu records, %llu blocks written",
+                    rs.threads, (unsigned long long)rs.records,
+                    (unsigned long long)rs.blocks_written);
     return LG_OK;
 }
 
@@ -267,13 +284,16 @@ open_transactions(lg_instance *in)
         lg_space_set_forget(in->space, lg_instance__forget_everywhere, in);
     LG_TRY(lg_instance__control_read(in->buf, &in->control));
     if (!in->control.undo_file[in->cfg.node]) {
-        lg_log_error(in->env.log, "instance", "the database has no undo segment for instance %u", in->cfg.node);
+        lg_log_error(in->env.log, "instance", "the database has no undo segment for instance %u",
+                     in->cfg.node);
         return LG_CONFIG;
     }
     if (!in->alone)
         LG_TRY(lg_instance__undo_claim(in));
-    lg_undo_config uc = {.space = in->space, .retention_ms = in->cfg.undo_retention_ms,
-                         .file_of = lg_instance__undo_file_of, .arg = in};
+    lg_undo_config uc = {.space = in->space,
+                         .retention_ms = in->cfg.undo_retention_ms,
+                         .file_of = lg_instance__undo_file_of,
+                         .arg = in};
     LG_TRY(lg_undo_create(&uc, &in->undo));
     lg_txn_config tc = {.undo = in->undo, .space = in->space, .useg = (uint16_t)in->cfg.node};
     if (!in->alone)
@@ -294,9 +314,14 @@ tell_instance(void *arg, lg_view_instance *ret)
 {
     lg_instance *in = arg;
     static const char host[] = "localhost";
-    *ret = (lg_view_instance){.name = in->cfg.name, .host = host, .version = VERSION, .state = in->state,
-                              .startup_us = in->startup_us, .incarnation = in->incarnation,
-                              .epoch = in->view.epoch, .scn = lg_scn_current(&in->clock)};
+    *ret = (lg_view_instance){.name = in->cfg.name,
+                              .host = host,
+                              .version = VERSION,
+                              .state = in->state,
+                              .startup_us = in->startup_us,
+                              .incarnation = in->incarnation,
+                              .epoch = in->view.epoch,
+                              .scn = lg_scn_current(&in->clock)};
 }
 
 static void
@@ -311,9 +336,8 @@ lg_instance__catalog_create(lg_instance *in)
     in->tzs = lg_tz_cache_create();
     in->functions = lg_fntable_create();
     lg_exec_functions_register(in->functions);
-    lg_catalog_config cc = {.run = in->env.run,
-                            .access = lg_access_storage(in->txns),
-                            .ges = in->ges};
+    lg_catalog_config cc = {
+        .run = in->env.run, .access = lg_access_storage(in->txns), .ges = in->ges};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
     LG_TRY(lg_exec_views_register(in->catalog));
     return lg_session_views_register(in->catalog);
@@ -323,9 +347,16 @@ static lg_status
 open_catalog(lg_instance *in)
 {
     LG_TRY(lg_instance__catalog_create(in));
-    lg_views_config vc = {.run = in->env.run, .rpc = in->rpc, .catalog = in->catalog, .node = in->cfg.node,
-                          .ges = in->ges, .cf = in->cf, .reconf = in->reconf, .arg = in,
-                          .instance = tell_instance, .membership = tell_membership};
+    lg_views_config vc = {.run = in->env.run,
+                          .rpc = in->rpc,
+                          .catalog = in->catalog,
+                          .node = in->cfg.node,
+                          .ges = in->ges,
+                          .cf = in->cf,
+                          .reconf = in->reconf,
+                          .arg = in,
+                          .instance = tell_instance,
+                          .membership = tell_membership};
     LG_TRY(lg_views_create(&vc, &in->views));
     lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
     lg_txn *t = lg_txn_begin(in->txns);
@@ -352,7 +383,8 @@ open_sessions(lg_instance *in)
     };
     lg_status st = lg_session_server_start(&sc, &in->sessions);
     if (st != LG_OK) {
-        lg_log_error(in->env.log, "instance", "cannot listen on %s: %s", in->cfg.listen, lg_status_text(st));
+        lg_log_error(in->env.log, "instance", "cannot listen on %s: %s", in->cfg.listen,
+                     lg_status_text(st));
         return st;
     }
     lg_views_set_sessions(in->views, in->sessions);
@@ -378,6 +410,12 @@ start(lg_instance *in)
         LG_TRY(join(in));
     }
     LG_TRY(open_transactions(in));
+    if (!in->alone) {
+        in->horizon_runs = true;
+        lg_status st = lg_run_spawn(in->env.run, "horizon", 0, lg_instance__horizon_main, in, NULL);
+        in->horizon_runs = st == LG_OK;
+        LG_TRY(st);
+    }
     LG_TRY(open_catalog(in));
     return open_sessions(in);
 }
@@ -400,6 +438,11 @@ stop(lg_instance *in)
 void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
+    in->stopping = true;
+    while (in->horizon_runs) {
+        lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+        (void)waited; /* looked at again */
+    }
     lg_session_server_stop(in->sessions);
     lg_views_destroy(in->views);
     lg_catalog_destroy(in->catalog);
@@ -413,7 +456,8 @@ lg_instance__teardown(lg_instance *in, bool clean)
     if (in->redo) {
         lg_status st = lg_redo_close(in->redo, clean);
         if (st != LG_OK)
-            lg_log_error(in->env.log, "instance", "closing the redo thread: %s", lg_status_text(st));
+            lg_log_error(in->env.log, "instance", "closing the redo thread: %s",
+                         lg_status_text(st));
     }
     if (in->cf)
         lg_cf_stop(in->cf);
@@ -436,7 +480,8 @@ lg_instance__teardown(lg_instance *in, bool clean)
 }
 
 lg_status
-lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg, lg_instance **ret_instance)
+lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg,
+                lg_instance **ret_instance)
 {
     lg_instance *in = lg_zalloc(sizeof *in);
     in->env = *env;
@@ -452,7 +497,8 @@ lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg, lg_in
         lg_log_info(env->log, "instance", "%s is open on %s", cfg->name, cfg->listen);
         lg_instance__agent_state(in, LG_INSTANCE_OPEN);
         while (!in->stopping) {
-            lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+            lg_status waited =
+                lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
             (void)waited; /* looked at again */
         }
         st = stop(in);

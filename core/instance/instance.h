@@ -1,15 +1,17 @@
-/* Instance: the composition root. Makes every module's object of one instance, wires the five upward calls,
- * starts and stops them in order. N instances fit in one process (the simulator).
+/* Instance: the composition root. Makes every module's object of one instance, wires the five
+ * upward calls, starts and stops them in order. N instances fit in one process (the simulator).
  *
  * START (instance.c: lg_instance_run reads top to bottom)
- *   volume -> agent: HELLO, WELCOME (incarnation) -> interconnect, directory, enqueues, buffer cache
+ *   volume -> agent: HELLO, WELCOME (incarnation) -> interconnect, directory, enqueues, buffer
+ * cache
  *   -> READY -> a view with us in it -> reconfiguration (in a cold start it recovers all threads)
  *   -> own redo thread -> undo and transactions (own unfinished ones rolled back in the background)
  *   -> catalog, views -> sessions: OPEN
  * An instance without an agent takes the same way with a view of its own making: {itself}.
  *
- * STOP     drain sessions -> checkpoint -> thread CLEAN -> LEAVE -> down. Anything that forbids going on
- * (fenced, redo thread broken, agent lost past the lease) ends the process at once: the others recover.
+ * STOP     drain sessions -> checkpoint -> thread CLEAN -> LEAVE -> down. Anything that forbids
+ * going on (fenced, redo thread broken, agent lost past the lease) ends the process at once: the
+ * others recover.
  *
  * FENCING  the write gate asks the lease: LG_FENCED from the moment it has run out (invariant 6).
  */
@@ -56,8 +58,9 @@ typedef struct lg_instance_env {
     void *arg;
 } lg_instance_env;
 
-/* Starts and runs until stopped. Blocks the calling fiber. LG_OK after a clean stop; an error when it
- * could not start (logged). *ret_instance is set while it runs, for lg_instance_stop; NULL afterwards. */
+/* Starts and runs until stopped. Blocks the calling fiber. LG_OK after a clean stop; an error when
+ * it could not start (logged). *ret_instance is set while it runs, for lg_instance_stop; NULL
+ * afterwards. */
 LG_MUST lg_status lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg,
                                   lg_instance **ret_instance);
 /* Asks a running instance to stop: drains for so long. From its own worker. */

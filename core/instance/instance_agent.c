@@ -1,7 +1,9 @@
-/* The instance's side of the agent's protocol (agent_proto.h): one connection, a reader fiber, the lease.
+/* The instance's side of the agent's protocol (agent_proto.h): one connection, a reader fiber, the
+ * lease.
  *
- * The reader takes WELCOME, VIEW, LEASE, STOP, FENCED as they come. When the connection breaks no lease is
- * renewed any more: the instance goes on until its lease ends, then the write gate closes and it dies. */
+ * The reader takes WELCOME, VIEW, LEASE, STOP, FENCED as they come. When the connection breaks no
+ * lease is renewed any more: the instance goes on until its lease ends, then the write gate closes
+ * and it dies. */
 #include "instance_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -103,7 +105,8 @@ read_agent(lg_instance *in)
             break;
         in->agent_in_len += n;
         char *start = in->agent_in;
-        for (char *nl; (nl = memchr(start, '\n', in->agent_in_len - (size_t)(start - in->agent_in)));) {
+        for (char *nl;
+             (nl = memchr(start, '\n', in->agent_in_len - (size_t)(start - in->agent_in)));) {
             *nl = 0;
             on_line(in, start);
             start = nl + 1;
@@ -139,7 +142,8 @@ state_main(void *arg)
     lg_instance *in = arg;
     while (!in->agent_lost && !in->stopping) {
         lg_instance__agent_state(in, in->state);
-        if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + STATE_EVERY, LG_WAIT_BACKGROUND_IDLE) != LG_OK)
+        if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + STATE_EVERY,
+                                 LG_WAIT_BACKGROUND_IDLE) != LG_OK)
             break;
     }
     in->agent_teller = NULL;
@@ -155,7 +159,8 @@ lg_instance__agent_close(lg_instance *in)
     if (in->agent)
         lg_sock_close(in->agent);
     while (in->agent_fibers > 0) {
-        lg_status slept = lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + LG_MS, LG_WAIT_MEMBERSHIP);
+        lg_status slept =
+            lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + LG_MS, LG_WAIT_MEMBERSHIP);
         (void)slept; /* looked at again */
     }
 }

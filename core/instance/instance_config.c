@@ -27,7 +27,8 @@ read_disks(const lg_config *c, lg_instance_config *ret, char *message, size_t si
     for (size_t i = 0; i < n; i++) {
         char path[32];
         snprintf(path, sizeof path, "volume[%zu]", i);
-        if (!lg_config_string(c, path) || !copy(ret->disks[i], sizeof ret->disks[i], lg_config_string(c, path)))
+        if (!lg_config_string(c, path) ||
+            !copy(ret->disks[i], sizeof ret->disks[i], lg_config_string(c, path)))
             return wrong(message, size, path, "a path of less than 256 bytes is needed");
     }
     ret->disk_count = (uint32_t)n;
@@ -37,8 +38,9 @@ read_disks(const lg_config *c, lg_instance_config *ret, char *message, size_t si
 lg_status
 lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *message, size_t size)
 {
-    static const char *const strings[] = {"name", "listen", "interconnect.transport",
-                                          "interconnect.address", "agent", "cluster_key", "archive"};
+    static const char *const strings[] = {
+        "name",        "listen", "interconnect.transport", "interconnect.address", "agent",
+        "cluster_key", "archive"};
     int64_t node = 0;
     int64_t sessions = 10000;
     memset(ret, 0, sizeof *ret);
@@ -64,11 +66,13 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
         if (!copy(targets[i].to, targets[i].size, lg_config_string(c, strings[i])))
             return wrong(message, size, strings[i], "is too long");
     LG_TRY(read_disks(c, ret, message, size));
-    if (lg_failed(lg_config_bytes(c, "cache", &ret->cache_bytes)) || ret->cache_bytes < (8ull << 20))
+    if (lg_failed(lg_config_bytes(c, "cache", &ret->cache_bytes)) ||
+        ret->cache_bytes < (8ull << 20))
         return wrong(message, size, "cache", "a size of at least 8MiB is needed");
     if (lg_failed(lg_config_duration_ms(c, "undo_retention", &ret->undo_retention_ms)))
         return wrong(message, size, "undo_retention", "a duration is needed");
-    if (lg_failed(lg_config_int(c, "max_sessions", &sessions)) || sessions < 1 || sessions > 1000000)
+    if (lg_failed(lg_config_int(c, "max_sessions", &sessions)) || sessions < 1 ||
+        sessions > 1000000)
         return wrong(message, size, "max_sessions", "a number from 1 to 1000000 is needed");
     ret->max_sessions = (uint32_t)sessions;
     if (lg_failed(lg_config_bool(c, "trust_unix", &ret->trust_unix)))

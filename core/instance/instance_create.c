@@ -1,5 +1,5 @@
-/* Creation of a database: volume, control block, undo segments, catalog. One process, nobody else uses the
- * disks; a creation that was cut short is done again from the start (--force). */
+/* Creation of a database: volume, control block, undo segments, catalog. One process, nobody else
+ * uses the disks; a creation that was cut short is done again from the start (--force). */
 #include "instance_internal.h"
 #include "scram.h"
 #include <string.h>
@@ -26,11 +26,16 @@ static lg_status
 open_storage(lg_instance *in)
 {
     LG_TRY(lg_dwb_create(in->env.run, in->volume, in->cfg.node - 1, &in->dwb));
-    lg_redo_config rc = {.run = in->env.run, .volume = in->volume, .thread = in->cfg.node - 1,
-                         .clock = &in->clock};
+    lg_redo_config rc = {
+        .run = in->env.run, .volume = in->volume, .thread = in->cfg.node - 1, .clock = &in->clock};
     LG_TRY(lg_redo_open(&rc, &in->redo));
-    lg_buf_config bc = {.run = in->env.run, .volume = in->volume, .redo = in->redo, .clock = &in->clock,
-                        .coherence = {&lg_coherence_local, NULL}, .cache_bytes = 64u << 20, .dwb = in->dwb};
+    lg_buf_config bc = {.run = in->env.run,
+                        .volume = in->volume,
+                        .redo = in->redo,
+                        .clock = &in->clock,
+                        .coherence = {&lg_coherence_local, NULL},
+                        .cache_bytes = 64u << 20,
+                        .dwb = in->dwb};
     LG_TRY(lg_buf_cache_create(&bc, &in->buf));
     lg_ckpt_config kc = {.run = in->env.run, .cache = in->buf, .redo = in->redo};
     LG_TRY(lg_ckpt_create(&kc, &in->ckpt));
@@ -47,8 +52,10 @@ create_control(lg_instance *in, const lg_instance_create_config *cfg)
     LG_ASSERT(file == LG_CONTROL_FILE);
     lg_run_random_bytes(in->env.run, in->control.secret, sizeof in->control.secret);
     strncpy(in->control.database, cfg->database, sizeof in->control.database - 1);
-    lg_undo_config uc = {.space = in->space, .retention_ms = in->cfg.undo_retention_ms,
-                         .file_of = lg_instance__undo_file_of, .arg = in};
+    lg_undo_config uc = {.space = in->space,
+                         .retention_ms = in->cfg.undo_retention_ms,
+                         .file_of = lg_instance__undo_file_of,
+                         .arg = in};
     LG_TRY(lg_undo_create(&uc, &in->undo));
     for (uint32_t node = 1; node <= cfg->instances; node++)
         LG_TRY(lg_undo_segment_create(in->undo, (uint16_t)node, &in->control.undo_file[node]));

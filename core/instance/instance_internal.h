@@ -41,14 +41,15 @@ typedef struct lg_control {
     uint32_t catalog_file;
     uint32_t catalog_head;
     uint32_t undo_file[LG_INSTANCE_MAX + 1]; /* by undo segment = node; 0: none */
-    uint8_t secret[32]; /* of the cluster, for mock SCRAM verifiers */
+    uint8_t secret[32];                      /* of the cluster, for mock SCRAM verifiers */
     char database[64];
 } lg_control;
 
 #define LG_CONTROL_FILE 1u /* the first file that is made in a volume */
 
 LG_MUST lg_status lg_instance__control_read(lg_buf_cache *c, lg_control *ret);
-LG_MUST lg_status lg_instance__control_write(lg_buf_cache *c, const lg_control *control, bool is_new);
+LG_MUST lg_status lg_instance__control_write(lg_buf_cache *c, const lg_control *control,
+                                             bool is_new);
 
 struct lg_instance {
     lg_instance_env env;
@@ -82,8 +83,8 @@ struct lg_instance {
 
     /* the agent (instance_agent.c) */
     lg_sock *agent;
-    lg_agent_view view; /* the newest from membership */
-    bool cold; /* the agent says: recover all threads first */
+    lg_agent_view view;  /* the newest from membership */
+    bool cold;           /* the agent says: recover all threads first */
     lg_time lease_until; /* 0: none needed (alone) */
     lg_waitq changed;    /* woken on a view, a stop, the agent's loss */
     bool agent_lost;
@@ -96,11 +97,15 @@ struct lg_instance {
     lg_timer broken_timer; /* a connection broke: looks whether a view has settled it */
 
     /* undo of others (instance_undo.c) */
-    uint8_t adopter[LG_INSTANCE_MAX + 1]; /* node whose undo was adopted -> by which node; 0: none */
-    bool rolling[LG_INSTANCE_MAX + 1];    /* by undo segment: being rolled back here */
-    uint32_t rollbacks;                   /* fibers that do it */
-    uint64_t adopted;                     /* nodes whose undo is open here */
-    uint64_t adopt_later;                 /* to be adopted once transactions are up */
+    uint8_t
+        adopter[LG_INSTANCE_MAX + 1];  /* node whose undo was adopted -> by which node; 0: none */
+    bool rolling[LG_INSTANCE_MAX + 1]; /* by undo segment: being rolled back here */
+    uint32_t rollbacks;                /* fibers that do it */
+    uint64_t adopted;                  /* nodes whose undo is open here */
+    uint64_t adopt_later;              /* to be adopted once transactions are up */
+
+    lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
+    bool horizon_runs;
 
     bool stopping;
     uint64_t drain_ms;
@@ -127,6 +132,7 @@ struct lg_instance__rollback {
 
 /* instance_wire.c */
 LG_MUST lg_status lg_instance__forget_everywhere(void *arg, uint32_t file);
+void lg_instance__horizon_main(void *arg);
 void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
 void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
 void lg_instance__cf_hooks(lg_instance *in);

@@ -1,11 +1,11 @@
-/* Whose undo is open where. A segment is its owner's (undo segment number = node); when the owner dies the
- * view's recoverer adopts it: it answers for the dead one's transactions at once and rolls the unfinished
- * ones back in a fiber. The owner, when it comes back, asks everybody first (CALL_UNDO_CLAIM): the adopter
- * answers when the rollback is complete and its hands are off.
+/* Whose undo is open where. A segment is its owner's (undo segment number = node); when the owner
+ * dies the view's recoverer adopts it: it answers for the dead one's transactions at once and rolls
+ * the unfinished ones back in a fiber. The owner, when it comes back, asks everybody first
+ * (CALL_UNDO_CLAIM): the adopter answers when the rollback is complete and its hands are off.
  *
- * Every member keeps adopter[node], told by the change alone: dead nodes go to the recoverer, and so do those
- * whose adopter died. Before transactions are up here (a start), what is to be adopted waits in
- * adopt_later.
+ * Every member keeps adopter[node], told by the change alone: dead nodes go to the recoverer, and
+ * so do those whose adopter died. Before transactions are up here (a start), what is to be adopted
+ * waits in adopt_later.
  */
 #include "instance_internal.h"
 

@@ -1,5 +1,5 @@
-/* The wires between modules that do not know each other: transactions of other instances, enqueues of the
- * catalog, and the instance's own calls (INSTANCE_CALL). */
+/* The wires between modules that do not know each other: transactions of other instances, enqueues
+ * of the catalog, and the instance's own calls (INSTANCE_CALL). */
 #include "instance_internal.h"
 #include <string.h>
 
@@ -37,8 +37,10 @@ resolve_remote(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 }
 
 static lg_ges_owner *find_owner(void *arg, uint64_t xid);
+static lg_scn oldest_snapshot(void *arg);
 
-/* Every wait for a transaction, of this instance's or another's, is an edge that deadlock probes follow. */
+/* Every wait for a transaction, of this instance's or another's, is an edge that deadlock probes
+ * follow. */
 static void
 wait_changed(void *arg, lg_xid waiter, lg_xid target, bool waiting)
 {
@@ -65,7 +67,7 @@ wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
     uint32_t node = lg_node_in(lg_reconf_members(in->reconf), owner) || owner > LG_INSTANCE_MAX
                         ? owner
                         : in->adopter[owner];
-    (void)waiter; /* its edge was told by wait_changed */
+    (void)waiter;                          /* its edge was told by wait_changed */
     if (node == in->cfg.node || node == 0) /* a view is on its way: look again soon */
         return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
     lg_status st = lg_cf_txn_wait(in->cf, node, xid, deadline);
@@ -89,9 +91,13 @@ commit_wait(void *arg, lg_scn scn)
 void
 lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret)
 {
-    *ret = (lg_txn_hooks){.arg = in, .resolve_remote = resolve_remote, .wait_remote = wait_remote,
-                          .commit_send = commit_send, .commit_wait = commit_wait,
-                          .wait_changed = wait_changed};
+    *ret = (lg_txn_hooks){.arg = in,
+                          .resolve_remote = resolve_remote,
+                          .wait_remote = wait_remote,
+                          .commit_send = commit_send,
+                          .commit_wait = commit_wait,
+                          .wait_changed = wait_changed,
+                          .oldest_snapshot = oldest_snapshot};
 }
 
 /* ---- how this instance answers ---- */
@@ -145,8 +151,9 @@ find_owner(void *arg, uint64_t xid)
 
 enum call_what {
     CALL_FORGET_FILE = 1, /* file: a segment is being dropped; drop its buffers */
-    CALL_UNDO_CLAIM = 2,   /* useg: its owner is back; answers when the adopter is done with it */
-    CALL_CANCEL = 3,      /* pid, key: a cancel request that reached another instance */
+    CALL_UNDO_CLAIM = 2,  /* useg: its owner is back; answers when the adopter is done with it */
+    CALL_OLDEST_SNAPSHOT = 4, /* replies the oldest snapshot in use, now or later */
+    CALL_CANCEL = 3,          /* pid, key: a cancel request that reached another instance */
 };
 
 struct call {
@@ -166,12 +173,17 @@ serve_main(void *arg)
     struct serving *v = arg;
     lg_instance *in = v->in;
     lg_status st = LG_PROTOCOL;
+    lg_scn scn = 0;
     switch (v->call.what) {
     case CALL_FORGET_FILE:
         st = in->space ? lg_segment_forget(in->space, (uint32_t)v->call.a) : LG_OK;
         break;
     case CALL_UNDO_CLAIM:
         st = lg_instance__undo_let_go(in, (uint32_t)v->call.a);
+        break;
+    case CALL_OLDEST_SNAPSHOT:
+        scn = in->txns ? lg_txn_oldest_local_snapshot(in->txns) : lg_scn_current(&in->clock);
+        st = LG_OK;
         break;
     case CALL_CANCEL:
         if (in->sessions)
@@ -181,7 +193,7 @@ serve_main(void *arg)
     default:
         break;
     }
-    lg_status sent = lg_rpc_reply(in->rpc, &v->token, st, NULL, 0, NULL, 0);
+    lg_status sent = lg_rpc_reply(in->rpc, &v->token, st, &scn, sizeof scn, NULL, 0);
     (void)sent; /* a caller that is gone asks no more */
     lg_free(v);
 }
@@ -208,12 +220,17 @@ lg_instance__calls_serve(lg_instance *in)
 }
 
 static lg_status
-call(lg_instance *in, uint32_t node, const struct call *c, lg_time timeout)
+call(lg_instance *in, uint32_t node, const struct call *c, lg_time timeout, lg_scn *ret_scn)
 {
-    lg_rpc_request rq = {.node = node, .type = LG_MSG_INSTANCE_CALL, .payload = c, .payload_len = sizeof *c,
+    lg_rpc_request rq = {.node = node,
+                         .type = LG_MSG_INSTANCE_CALL,
+                         .payload = c,
+                         .payload_len = sizeof *c,
                          .deadline = lg_run_now_ns(in->env.run) + timeout};
     lg_rpc_msg *reply = NULL;
     lg_status st = lg_rpc_call(in->rpc, &rq, &reply);
+    if (st == LG_OK && ret_scn && reply->payload_len == sizeof *ret_scn)
+        memcpy(ret_scn, reply->payload, sizeof *ret_scn);
     lg_rpc_msg_free(reply);
     return st;
 }
@@ -224,7 +241,8 @@ others(const lg_instance *in)
     return in->alone ? 0 : lg_reconf_members(in->reconf) & ~(1ull << in->cfg.node);
 }
 
-/* Every other instance lets go of a file before its space is freed. One that dies meanwhile needs not. */
+/* Every other instance lets go of a file before its space is freed. One that dies meanwhile needs
+ * not. */
 lg_status
 lg_instance__forget_everywhere(void *arg, uint32_t file)
 {
@@ -234,7 +252,7 @@ lg_instance__forget_everywhere(void *arg, uint32_t file)
     for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
         if (!lg_node_in(mask, node))
             continue;
-        lg_status st = call(in, node, &c, 30 * LG_SEC);
+        lg_status st = call(in, node, &c, 30 * LG_SEC, NULL);
         if (st != LG_OK && st != LG_PEER_DOWN)
             return st;
     }
@@ -250,7 +268,7 @@ lg_instance__undo_claim(lg_instance *in)
     for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
         if (!lg_node_in(mask, node))
             continue;
-        lg_status st = call(in, node, &c, 600 * LG_SEC);
+        lg_status st = call(in, node, &c, 600 * LG_SEC, NULL);
         if (st != LG_OK && st != LG_PEER_DOWN)
             return st;
     }
@@ -263,7 +281,7 @@ lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t 
     lg_instance *in = arg;
     struct call c = {CALL_CANCEL, pid, key};
     if (lg_node_in(others(in), instance)) {
-        lg_status st = call(in, instance, &c, 5 * LG_SEC);
+        lg_status st = call(in, instance, &c, 5 * LG_SEC, NULL);
         (void)st; /* a cancel is a request: it may come too late */
     }
 }
@@ -276,4 +294,45 @@ lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file)
         return LG_NOT_FOUND;
     *ret_file = in->control.undo_file[useg];
     return LG_OK;
+}
+
+/* ---- the oldest snapshot of the others ----
+ *
+ * Purge and pruning may take only what no snapshot of any instance needs. Each second every other
+ * member is asked; it answers the oldest snapshot in use, at most its clock, so nothing it takes
+ * later is older. The least answer is good until the next round; before the first one, and when
+ * somebody does not answer, what is known stays (at first 0: nothing is taken). A joiner's clock is
+ * past it: it heard everybody's during the reconfiguration. */
+
+static lg_scn
+oldest_snapshot(void *arg)
+{
+    return ((lg_instance *)arg)->others_oldest;
+}
+
+void
+lg_instance__horizon_main(void *arg)
+{
+    lg_instance *in = arg;
+    while (!in->stopping) {
+        struct call c = {CALL_OLDEST_SNAPSHOT, 0, 0};
+        lg_scn oldest = lg_scn_current(&in->clock); /* nobody there: a joiner will be past it */
+        uint64_t mask = others(in);
+        for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
+            lg_scn scn = 0;
+            if (!lg_node_in(mask, node))
+                continue;
+            if (call(in, node, &c, 2 * LG_SEC, &scn) != LG_OK)
+                scn = in->others_oldest;
+            if (scn < oldest)
+                oldest = scn;
+        }
+        if (oldest > in->others_oldest)
+            in->others_oldest = oldest;
+        if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + LG_SEC, LG_WAIT_BACKGROUND_IDLE) !=
+            LG_OK)
+            break;
+    }
+    in->horizon_runs = false;
+    lg_waitq_wake_all(&in->changed);
 }

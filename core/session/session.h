@@ -1,9 +1,9 @@
 /* Sessions: PostgreSQL clients of this instance.
  *
  * A connection is a small record (lg_session). It has a fiber only while it has something to do: an
- * idle session waits for its socket to become readable without a stack, and its read buffer is given
- * back. The fiber reads messages, runs statements through parse, bind, plan and exec, gathers the
- * replies and sends them in one write when no further message is at hand.
+ * idle session waits for its socket to become readable without a stack, and its read buffer is
+ * given back. The fiber reads messages, runs statements through parse, bind, plan and exec, gathers
+ * the replies and sends them in one write when no further message is at hand.
  *
  *   accept -> STARTUP (start-up packet, SCRAM) -> ACTIVE <-> IDLE (no fiber) -> ENDING -> gone
  *             session_auth.c                      session_loop.c              session_server.c
@@ -41,8 +41,8 @@ typedef struct lg_session_server_config {
     lg_run *run;
     lg_log *log;
     lg_session_sql sql;
-    uint32_t instance;    /* 1.. */
-    const char *listen;   /* "127.0.0.1:5441"; several, separated by commas */
+    uint32_t instance;  /* 1.. */
+    const char *listen; /* "127.0.0.1:5441"; several, separated by commas */
     uint32_t max_sessions;
     const void *secret; /* of the cluster, for mock verifiers */
     size_t secret_len;

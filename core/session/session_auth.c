@@ -1,4 +1,5 @@
-/* Start of a connection: SSL and GSS requests, start-up packet, cancel request, SCRAM, and the greeting.
+/* Start of a connection: SSL and GSS requests, start-up packet, cancel request, SCRAM, and the
+ * greeting.
  *
  *   packet -> SSLRequest/GSSENCRequest: 'N', once each -> CancelRequest: cancel, close
  *          -> StartupMessage -> [NegotiateProtocolVersion] -> AuthenticationSASL exchange
@@ -110,10 +111,11 @@ apply_options(lg_session *s, const char *options)
     return LG_OK;
 }
 
-/* The parameters of a start-up packet. Settings are applied after authentication, from a second walk
- * over the copy. Unknown `_pq_.` options are collected for NegotiateProtocolVersion. */
+/* The parameters of a start-up packet. Settings are applied after authentication, from a second
+ * walk over the copy. Unknown `_pq_.` options are collected for NegotiateProtocolVersion. */
 static lg_status
-parse_startup(lg_session *s, const char *data, size_t len, lg_strbuf *unknown, unsigned *ret_unknown)
+parse_startup(lg_session *s, const char *data, size_t len, lg_strbuf *unknown,
+              unsigned *ret_unknown)
 {
     lg_pgwire_msg m = {0, data, (uint32_t)len};
     lg_pgwire_cursor c = lg_pgwire_cursor_of(&m);
@@ -122,7 +124,8 @@ parse_startup(lg_session *s, const char *data, size_t len, lg_strbuf *unknown, u
     for (;;) {
         const char *name = lg_pgwire_cstr(&c);
         if (c.bad)
-            return fatal_protocol(s, "invalid startup packet layout: expected terminator as last byte");
+            return fatal_protocol(
+                s, "invalid startup packet layout: expected terminator as last byte");
         if (!*name)
             break;
         const char *value = lg_pgwire_cstr(&c);
@@ -138,7 +141,8 @@ parse_startup(lg_session *s, const char *data, size_t len, lg_strbuf *unknown, u
         }
     }
     if (!*s->user)
-        return lg_error_set(&s->err, "28000", "no PostgreSQL user name specified in startup packet");
+        return lg_error_set(&s->err, "28000",
+                            "no PostgreSQL user name specified in startup packet");
     if (!*s->database)
         snprintf(s->database, sizeof s->database, "%s", s->user);
     return LG_OK;
@@ -161,7 +165,8 @@ apply_startup_settings(lg_session *s, const char *data, size_t len)
         if (!strcmp(name, "options"))
             LG_TRY(apply_options(s, value));
         else
-            LG_TRY(lg_settings_set(s->settings, name, value, LG_SET_DEFAULT, s->superuser, &s->err));
+            LG_TRY(
+                lg_settings_set(s->settings, name, value, LG_SET_DEFAULT, s->superuser, &s->err));
     }
 }
 
@@ -222,7 +227,8 @@ authenticate(lg_session *s, lg_time deadline)
     bool known = st == LG_OK && role.password &&
                  lg_scram_verifier_parse(role.password, &scram.verifier) == LG_OK;
     if (st == LG_OK && cfg->trust_unix &&
-        (!strncmp(lg_sock_peer(s->sock), "unix:", 5) || !strncmp(lg_sock_peer(s->sock), "sim:", 4))) {
+        (!strncmp(lg_sock_peer(s->sock), "unix:", 5) ||
+         !strncmp(lg_sock_peer(s->sock), "sim:", 4))) {
         known = true;
     } else {
         if (!known)

@@ -1,5 +1,5 @@
-/* What statements run in: the environment of functions, the executor's callbacks, checked settings, the user
- * and the database. */
+/* What statements run in: the environment of functions, the executor's callbacks, checked settings,
+ * the user and the database. */
 #include "session_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +75,8 @@ es_backend_pid(void *arg)
 static int
 severity_rank(const char *name)
 {
-    static const char *const order[] = {"debug5", "debug4", "debug3", "debug2", "debug1", "log",
-                                        "notice", "warning", "error"};
+    static const char *const order[] = {"debug5", "debug4", "debug3",  "debug2", "debug1",
+                                        "log",    "notice", "warning", "error"};
     if (!strncasecmp(name, "debug", 5) && !name[5])
         return 4;
     for (int i = 0; i < 9; i++)
@@ -132,11 +132,11 @@ parse_datestyle(const char *value, lg_datestyle *style, lg_dateorder *order, cha
             *style = LG_DATESTYLE_GERMAN;
             if (!order_given)
                 *order = LG_DATEORDER_DMY;
-        } else if (!strcasecmp(word, "YMD") || !strcasecmp(word, "MDY") || !strcasecmp(word, "US") ||
-                   !strncasecmp(word, "NONEURO", 7) || !strcasecmp(word, "DMY") ||
-                   !strncasecmp(word, "EURO", 4)) {
+        } else if (!strcasecmp(word, "YMD") || !strcasecmp(word, "MDY") ||
+                   !strcasecmp(word, "US") || !strncasecmp(word, "NONEURO", 7) ||
+                   !strcasecmp(word, "DMY") || !strncasecmp(word, "EURO", 4)) {
             order_given = true;
-            *order = !strcasecmp(word, "YMD") ? LG_DATEORDER_YMD
+            *order = !strcasecmp(word, "YMD")                                    ? LG_DATEORDER_YMD
                      : !strcasecmp(word, "DMY") || !strncasecmp(word, "EURO", 4) ? LG_DATEORDER_DMY
                                                                                  : LG_DATEORDER_MDY;
         } else if (strcasecmp(word, "DEFAULT") != 0) {
@@ -156,7 +156,8 @@ check_datestyle(lg_session *s, const char *value, char *ret, size_t size, lg_err
     lg_dateorder order = s->env.dateorder;
     char bad[64];
     if (!parse_datestyle(value, &style, &order, bad)) {
-        lg_status st = lg_error_set(err, "22023", "invalid value for parameter \"DateStyle\": \"%s\"", value);
+        lg_status st =
+            lg_error_set(err, "22023", "invalid value for parameter \"DateStyle\": \"%s\"", value);
         lg_error_detail(err, "Unrecognized key word: \"%s\".", bad);
         return st;
     }
@@ -177,9 +178,11 @@ check_encoding(const char *value, char *ret, size_t size, lg_error *err)
         snprintf(ret, size, "SQL_ASCII");
         return LG_OK;
     }
-    if (!strcasecmp(value, "LATIN1") || !strcasecmp(value, "WIN1252") || !strcasecmp(value, "LATIN9"))
+    if (!strcasecmp(value, "LATIN1") || !strcasecmp(value, "WIN1252") ||
+        !strcasecmp(value, "LATIN9"))
         return lg_error_set(err, "0A000", "conversion between %s and UTF8 is not supported", value);
-    return lg_error_set(err, "22023", "invalid value for parameter \"client_encoding\": \"%s\"", value);
+    return lg_error_set(err, "22023", "invalid value for parameter \"client_encoding\": \"%s\"",
+                        value);
 }
 
 lg_status
@@ -192,7 +195,8 @@ lg_session__check_setting(void *arg, lg_setting_id id, const char *value, char *
     case LG_SETTING_TimeZone:
         tz = lg_tz_get(s->env.tzs, value);
         if (!tz)
-            return lg_error_set(err, "22023", "invalid value for parameter \"TimeZone\": \"%s\"", value);
+            return lg_error_set(err, "22023", "invalid value for parameter \"TimeZone\": \"%s\"",
+                                value);
         snprintf(ret_canonical, size, "%s", lg_tz_name(tz));
         return LG_OK;
     case LG_SETTING_DateStyle:
@@ -213,10 +217,11 @@ lg_session__settings_changed(lg_session *s)
     const lg_settings *g = s->settings;
     const char *style = lg_settings_string(g, LG_SETTING_IntervalStyle);
     s->env.tz = lg_tz_get(s->env.tzs, lg_settings_string(g, LG_SETTING_TimeZone));
-    if (!parse_datestyle(lg_settings_string(g, LG_SETTING_DateStyle), &s->env.datestyle, &s->env.dateorder, bad))
+    if (!parse_datestyle(lg_settings_string(g, LG_SETTING_DateStyle), &s->env.datestyle,
+                         &s->env.dateorder, bad))
         return LG_INTERNAL;
-    s->env.intervalstyle = !strcmp(style, "iso_8601") ? LG_INTERVALSTYLE_ISO_8601
-                           : !strcmp(style, "sql_standard") ? LG_INTERVALSTYLE_SQL_STANDARD
+    s->env.intervalstyle = !strcmp(style, "iso_8601")           ? LG_INTERVALSTYLE_ISO_8601
+                           : !strcmp(style, "sql_standard")     ? LG_INTERVALSTYLE_SQL_STANDARD
                            : !strcmp(style, "postgres_verbose") ? LG_INTERVALSTYLE_POSTGRES_VERBOSE
                                                                 : LG_INTERVALSTYLE_POSTGRES;
     s->env.extra_float_digits = (int)lg_settings_int(g, LG_SETTING_extra_float_digits);
@@ -230,7 +235,8 @@ lg_session__settings_changed(lg_session *s)
 
 /* ---- user and database ---- */
 
-/* Catalog reads before log-in: a handle of the bootstrap superuser, a transaction that only reads. */
+/* Catalog reads before log-in: a handle of the bootstrap superuser, a transaction that only reads.
+ */
 static lg_status
 with_catalog(lg_session *s, lg_status (*fn)(lg_session *s, void *arg), void *arg)
 {
@@ -288,8 +294,8 @@ lg_session__open_database(lg_session *s)
         return lg_error_set(&s->err, "3D000", "database \"%s\" does not exist", s->database);
     LG_TRY(st);
     if (!db.allow_connections)
-        return lg_error_set(&s->err, "55000", "database \"%s\" is not currently accepting connections",
-                            s->database);
+        return lg_error_set(&s->err, "55000",
+                            "database \"%s\" is not currently accepting connections", s->database);
     LG_TRY(lg_cat_create(cfg->sql.catalog, s->role_oid, s->database, &s->cat));
     lg_cat_set_owner(s->cat, &s->owner);
     s->es = (lg_exec_session){

@@ -15,8 +15,9 @@ refuse_in_failed(lg_session *s, const lg_ast *stmt)
 {
     if (s->txn_state != LG_SESSION_TXN_FAILED || !stmt || lg_session__is_txn_command(stmt))
         return LG_OK;
-    return lg_error_set(&s->err, "25P02",
-                        "current transaction is aborted, commands ignored until end of transaction block");
+    return lg_error_set(
+        &s->err, "25P02",
+        "current transaction is aborted, commands ignored until end of transaction block");
 }
 
 /* ---- Parse ---- */
@@ -77,11 +78,13 @@ out:
 /* ---- Bind ---- */
 
 static lg_status
-bind_value(lg_session *s, lg_portal *portal, uint32_t i, uint16_t format, const char *data, uint32_t len)
+bind_value(lg_session *s, lg_portal *portal, uint32_t i, uint16_t format, const char *data,
+           uint32_t len)
 {
     lg_oid type = portal->prepared->params[i];
     if (format == 1)
-        return lg_type_recv(&s->env, type, data, len, -1, portal->arena, &s->err, &portal->values[i]);
+        return lg_type_recv(&s->env, type, data, len, -1, portal->arena, &s->err,
+                            &portal->values[i]);
     if (format != 0)
         return lg_error_set(&s->err, "22023", "unsupported format code: %u", format);
     const char *text = lg_arena_strndup(portal->arena, data, len);
@@ -104,12 +107,13 @@ bind_values(lg_session *s, lg_portal *portal, lg_pgwire_cursor *c)
     if (c->bad)
         return malformed(s);
     if (nformats > 1 && nformats != n)
-        return lg_error_set(&s->err, "08P01", "bind message has %u parameter formats but %u parameters",
-                            nformats, n);
-    if (n != p->nparams)
         return lg_error_set(&s->err, "08P01",
-                            "bind message supplies %u parameters, but prepared statement \"%s\" requires %u",
-                            n, p->name, p->nparams);
+                            "bind message has %u parameter formats but %u parameters", nformats, n);
+    if (n != p->nparams)
+        return lg_error_set(
+            &s->err, "08P01",
+            "bind message supplies %u parameters, but prepared statement \"%s\" requires %u", n,
+            p->name, p->nparams);
     portal->values = LG_NEWN(portal->arena, lg_datum, n);
     portal->nulls = LG_NEWN(portal->arena, uint8_t, n);
     for (uint32_t i = 0; i < n; i++) {
@@ -144,8 +148,9 @@ bind_result_formats(lg_session *s, lg_portal *portal, lg_pgwire_cursor *c)
         return LG_OK;
     LG_TRY(lg_session__columns(s, portal->prepared, portal->arena, &cols, &ncols));
     if (n != ncols)
-        return lg_error_set(&s->err, "08P01", "bind message has %u result formats but query has %u columns",
-                            n, ncols);
+        return lg_error_set(&s->err, "08P01",
+                            "bind message has %u result formats but query has %u columns", n,
+                            ncols);
     return LG_OK;
 }
 
@@ -159,7 +164,8 @@ on_bind(lg_session *s, lg_pgwire_cursor *c)
     if (c->bad)
         return malformed(s);
     if (!p)
-        return *name ? lg_error_set(&s->err, "26000", "prepared statement \"%s\" does not exist", name)
+        return *name ? lg_error_set(&s->err, "26000", "prepared statement \"%s\" does not exist",
+                                    name)
                      : lg_error_set(&s->err, "26000", "unnamed prepared statement does not exist");
     LG_TRY(refuse_in_failed(s, p->stmt));
     if (p->stmt && !lg_session__is_txn_command(p->stmt))
@@ -326,8 +332,8 @@ lg_session__sync(lg_session *s)
     return LG_OK;
 }
 
-/* Between a message of the extended protocol and its Sync the session keeps its fiber: the transaction
- * is open, and the rest is on its way. */
+/* Between a message of the extended protocol and its Sync the session keeps its fiber: the
+ * transaction is open, and the rest is on its way. */
 bool
 lg_session__has_unsynced(const lg_session *s)
 {

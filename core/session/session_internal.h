@@ -57,7 +57,7 @@ typedef struct lg_prepared {
     lg_arena *arena; /* text, tree, parameter types */
     const char *name;
     const char *text;
-    const lg_ast *stmt; /* NULL: empty query */
+    const lg_ast *stmt;       /* NULL: empty query */
     lg_session_plan *planned; /* NULL: not yet, or a utility statement */
     uint32_t nparams;
     lg_oid *params; /* resolved types */
@@ -73,15 +73,15 @@ typedef struct lg_portal {
     lg_prepared *prepared;
     lg_session_plan *planned;
     lg_snapshot snapshot; /* of its statement; a cursor keeps it */
-    lg_exec *exec; /* open once the first Execute or FETCH came */
+    lg_exec *exec;        /* open once the first Execute or FETCH came */
     lg_datum *values;
     uint8_t *nulls;
     uint32_t nformats;
     uint16_t *formats; /* of the result's columns: none, one for all, or one each */
     bool is_cursor;
     lg_prepared *declared_by; /* a cursor's tree lives in the DECLARE's statement */
-    bool drop_rows;    /* MOVE */
-    bool done;         /* ran to its end */
+    bool drop_rows;           /* MOVE */
+    bool done;                /* ran to its end */
     bool utility_ran;
     uint64_t rows;
 } lg_portal;
@@ -90,7 +90,7 @@ typedef enum lg_session_txn_state {
     LG_SESSION_TXN_NONE,     /* a statement starts an implicit one */
     LG_SESSION_TXN_IMPLICIT, /* until the end of the simple query or Sync */
     LG_SESSION_TXN_BLOCK,
-    LG_SESSION_TXN_FAILED    /* a block that only ROLLBACK [TO] can follow */
+    LG_SESSION_TXN_FAILED /* a block that only ROLLBACK [TO] can follow */
 } lg_session_txn_state;
 
 typedef struct lg_session_savepoint {
@@ -116,7 +116,7 @@ struct lg_session {
 
     lg_pgwire_reader in;
     lg_strbuf out;
-    bool skip_to_sync; /* after an error in the extended protocol */
+    bool skip_to_sync;  /* after an error in the extended protocol */
     bool extended_open; /* extended messages came since the last Sync */
     bool terminate;
 

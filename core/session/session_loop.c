@@ -197,9 +197,9 @@ static void
 go_idle(lg_session *s)
 {
     bool in_txn = lg_session__txn_char(s) != 'I';
-    int64_t timeout_ms = lg_settings_int(
-        s->settings, in_txn ? LG_SETTING_idle_in_transaction_session_timeout
-                            : LG_SETTING_idle_session_timeout);
+    int64_t timeout_ms =
+        lg_settings_int(s->settings, in_txn ? LG_SETTING_idle_in_transaction_session_timeout
+                                            : LG_SETTING_idle_session_timeout);
     lg_session__set_state(s, LG_SESSION_IDLE);
     lg_pgwire_reader_shrink(&s->in);
     lg_arena_reset(s->statement);

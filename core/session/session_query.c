@@ -44,8 +44,9 @@ refuse_in_failed(lg_session *s, const lg_ast *stmt)
 {
     if (s->txn_state != LG_SESSION_TXN_FAILED || lg_session__is_txn_command(stmt))
         return LG_OK;
-    return lg_error_set(&s->err, "25P02",
-                        "current transaction is aborted, commands ignored until end of transaction block");
+    return lg_error_set(
+        &s->err, "25P02",
+        "current transaction is aborted, commands ignored until end of transaction block");
 }
 
 /* One statement of a simple query: its own arena, an unnamed portal of its own. */
@@ -86,8 +87,8 @@ out:
     return st;
 }
 
-/* Parses the whole text once to count and again per statement: a statement's tree lives as long as its
- * plan, the text's trees only as long as the message. */
+/* Parses the whole text once to count and again per statement: a statement's tree lives as long as
+ * its plan, the text's trees only as long as the message. */
 static lg_status
 run_text(lg_session *s, const char *text)
 {

@@ -103,9 +103,9 @@ lg_session__sink(void *arg, const lg_batch *b)
             if (lg_vector_is_null(v, row))
                 lg_pgwire_put_u32(&s->out, UINT32_MAX);
             else {
-                lg_status st = put_datum(s, sink->cols ? sink->cols[c].type : v->type,
-                                         lg_vector_value(v, row),
-                                         format_of(sink->formats, sink->nformats, c));
+                lg_status st =
+                    put_datum(s, sink->cols ? sink->cols[c].type : v->type, lg_vector_value(v, row),
+                              format_of(sink->formats, sink->nformats, c));
                 if (st != LG_OK) {
                     s->out.len = start; /* half a row must not be sent */
                     return st;

@@ -128,8 +128,7 @@ void
 lg_session_server_drain(lg_session_server *srv, lg_time deadline)
 {
     srv->draining = true;
-    LG_LIST_FOREACH_SAFE(it, &srv->sessions)
-    {
+    LG_LIST_FOREACH_SAFE (it, &srv->sessions) {
         lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
         if (s->state == LG_SESSION_IDLE && lg_session__txn_char(s) == 'I')
             end_from_outside(s, LG_SHUTDOWN);
@@ -137,8 +136,7 @@ lg_session_server_drain(lg_session_server *srv, lg_time deadline)
     while (srv->session_count && lg_run_now_ns(srv->cfg.run) < deadline)
         if (lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, deadline, false) == LG_TIMEOUT)
             break;
-    LG_LIST_FOREACH_SAFE(it, &srv->sessions)
-    {
+    LG_LIST_FOREACH_SAFE (it, &srv->sessions) {
         end_from_outside(LG_CONTAINER_OF(it, lg_session, link), LG_SHUTDOWN);
     }
     while (srv->session_count) {
@@ -187,8 +185,7 @@ lg_session_signal(lg_session_server *srv, uint32_t pid, lg_status why)
 lg_ges_owner *
 lg_session_owner_of(lg_session_server *srv, uint64_t xid)
 {
-    LG_LIST_FOREACH(it, &srv->sessions)
-    {
+    LG_LIST_FOREACH (it, &srv->sessions) {
         lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
         if (xid != LG_XID_NONE && lg_session__xid(s) == xid)
             return &s->owner;
@@ -221,8 +218,7 @@ bool
 lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info)
 {
     uint32_t i = 0;
-    LG_LIST_FOREACH(it, &srv->sessions)
-    {
+    LG_LIST_FOREACH (it, &srv->sessions) {
         if (i++ < *pos)
             continue;
         lg_session *s = LG_CONTAINER_OF(it, lg_session, link);

@@ -1,5 +1,6 @@
-/* Statements: from text to a plan, and prepared statements. A plan is made when it is first needed and made
- * anew when what it depends on changed (the catalog's generation, or exec says LG_RETRY). */
+/* Statements: from text to a plan, and prepared statements. A plan is made when it is first needed
+ * and made anew when what it depends on changed (the catalog's generation, or exec says LG_RETRY).
+ */
 #include "session_internal.h"
 #include <string.h>
 

@@ -1,14 +1,13 @@
 /* Transactions of a session, as a client sees them.
  *
- *   NONE --statement--> IMPLICIT --end of query or Sync--> NONE (committed, or rolled back on error)
- *   NONE/IMPLICIT --BEGIN--> BLOCK --COMMIT/ROLLBACK--> NONE
- *   BLOCK --error--> FAILED --ROLLBACK, COMMIT (as ROLLBACK)--> NONE
- *                    FAILED --ROLLBACK TO--> BLOCK
+ *   NONE --statement--> IMPLICIT --end of query or Sync--> NONE (committed, or rolled back on
+ * error) NONE/IMPLICIT --BEGIN--> BLOCK --COMMIT/ROLLBACK--> NONE BLOCK --error--> FAILED
+ * --ROLLBACK, COMMIT (as ROLLBACK)--> NONE FAILED --ROLLBACK TO--> BLOCK
  *
  * An error in a block without savepoints rolls back in storage at once (locks go), the block stays
- * FAILED until the client ends it; with savepoints everything after the innermost one is taken back.
- * COMMIT's order: catalog (may wait for the dictionary enqueue), storage (durable and heard by all), then
- * catalog and settings let go.
+ * FAILED until the client ends it; with savepoints everything after the innermost one is taken
+ * back. COMMIT's order: catalog (may wait for the dictionary enqueue), storage (durable and heard
+ * by all), then catalog and settings let go.
  */
 #include "session_internal.h"
 #include <stdio.h>
@@ -43,7 +42,8 @@ static bool
 repeatable(const lg_session *s)
 {
     const char *level = lg_settings_string(s->settings, LG_SETTING_transaction_isolation);
-    return level[0] == 's' || (level[0] == 'r' && level[5] == 't'); /* serializable, repeatable read */
+    return level[0] == 's' ||
+           (level[0] == 'r' && level[5] == 't'); /* serializable, repeatable read */
 }
 
 static lg_status
@@ -146,7 +146,8 @@ finish(lg_session *s, bool committed)
 }
 
 /* Rolls storage and catalog back; the session's own state is finish()'s. A rollback that fails (a
- * disk error, fencing) leaves the transaction to be rolled back by whoever recovers this instance. */
+ * disk error, fencing) leaves the transaction to be rolled back by whoever recovers this instance.
+ */
 static void
 rollback_storage(lg_session *s)
 {
@@ -253,8 +254,10 @@ chain_begin(lg_session *s, bool chain, const char *isolation, const char *read_o
     if (!chain)
         return LG_OK;
     LG_TRY(begin(s, LG_SESSION_TXN_BLOCK));
-    LG_TRY(lg_settings_set(s->settings, "transaction_isolation", isolation, LG_SET_LOCAL, true, &s->err));
-    return lg_settings_set(s->settings, "transaction_read_only", read_only, LG_SET_LOCAL, true, &s->err);
+    LG_TRY(lg_settings_set(s->settings, "transaction_isolation", isolation, LG_SET_LOCAL, true,
+                           &s->err));
+    return lg_settings_set(s->settings, "transaction_read_only", read_only, LG_SET_LOCAL, true,
+                           &s->err);
 }
 
 static lg_status
@@ -284,8 +287,7 @@ command_end(lg_session *s, const lg_ast_transaction_stmt *t, char tag[LG_TAG_MAX
 static lg_session_savepoint *
 find_savepoint(lg_session *s, const char *name)
 {
-    LG_LIST_FOREACH(it, &s->savepoints)
-    {
+    LG_LIST_FOREACH (it, &s->savepoints) {
         lg_session_savepoint *sp = LG_CONTAINER_OF(it, lg_session_savepoint, link);
         if (!strcmp(sp->name, name))
             return sp;

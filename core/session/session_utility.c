@@ -1,4 +1,5 @@
-/* Statements that are the session's own: transactions, SET and SHOW, PREPARE and EXECUTE, cursors, DISCARD. */
+/* Statements that are the session's own: transactions, SET and SHOW, PREPARE and EXECUTE, cursors,
+ * DISCARD. */
 #include "session_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,8 @@ lg_session__is_txn_command(const lg_ast *stmt)
 
 /* ---- SET ---- */
 
-/* One argument of SET as text. quote: list settings (search_path) keep identifiers quoted as needed. */
+/* One argument of SET as text. quote: list settings (search_path) keep identifiers quoted as
+ * needed. */
 static const char *
 set_argument(lg_session *s, const lg_ast *arg, bool quote)
 {
@@ -37,8 +39,9 @@ set_value(lg_session *s, const lg_ast_variable_set_stmt *v)
     bool list = v->args.n > 1 || !strcasecmp(v->name, "search_path");
     const char *text = "";
     for (uint32_t i = 0; i < v->args.n; i++)
-        text = i ? lg_arena_printf(s->statement, "%s, %s", text, set_argument(s, v->args.at[i], list))
-                 : set_argument(s, v->args.at[i], list);
+        text =
+            i ? lg_arena_printf(s->statement, "%s, %s", text, set_argument(s, v->args.at[i], list))
+              : set_argument(s, v->args.at[i], list);
     return text;
 }
 
@@ -58,10 +61,12 @@ lg_session__txn_options(lg_session *s, const lg_ast_list *options, bool session)
         if (strcmp(d->defname, "transaction_isolation") != 0)
             value = !strcmp(value, "1") || !strcmp(value, "true") ? "on" : "off";
         else if (!session && s->have_snapshot &&
-                 strcmp(value, lg_settings_string(s->settings, LG_SETTING_transaction_isolation)) != 0)
+                 strcmp(value, lg_settings_string(s->settings, LG_SETTING_transaction_isolation)) !=
+                     0)
             return lg_error_set(&s->err, "25001",
                                 "SET TRANSACTION ISOLATION LEVEL must be called before any query");
-        const char *name = session ? lg_arena_printf(s->statement, "default_%s", d->defname) : d->defname;
+        const char *name =
+            session ? lg_arena_printf(s->statement, "default_%s", d->defname) : d->defname;
         LG_TRY(set_one(s, name, value, !session));
     }
     return LG_OK;
@@ -106,7 +111,8 @@ do_set(lg_session *s, const lg_ast_variable_set_stmt *v, char tag[LG_TAG_MAX])
     bool reset = v->kind == LG_A_VAR_RESET || v->kind == LG_A_VAR_RESET_ALL;
     snprintf(tag, LG_TAG_MAX, "%s", reset ? "RESET" : "SET");
     if (v->is_local && s->txn_state != LG_SESSION_TXN_BLOCK)
-        lg_session__notice(s, "WARNING", "25P01", "SET LOCAL can only be used in transaction blocks");
+        lg_session__notice(s, "WARNING", "25P01",
+                           "SET LOCAL can only be used in transaction blocks");
     switch (v->kind) {
     case LG_A_VAR_SET_VALUE: {
         const char *value = set_value(s, v);
@@ -155,8 +161,8 @@ do_show(lg_session *s, const char *name, char tag[LG_TAG_MAX])
     if (!strcasecmp(name, "all")) {
         for (int i = 0; i < LG_SETTING_COUNT; i++) {
             const lg_setting_info *info = lg_setting_info_of((lg_setting_id)i);
-            const char *row[3] = {info->name,
-                                  lg_settings_show(s->settings, info->name, buf, sizeof buf), info->text};
+            const char *row[3] = {
+                info->name, lg_settings_show(s->settings, info->name, buf, sizeof buf), info->text};
             lg_session__send_text_row(s, 3, row);
         }
         return LG_OK;
@@ -171,7 +177,8 @@ do_show(lg_session *s, const char *name, char tag[LG_TAG_MAX])
 /* ---- PREPARE, EXECUTE, DEALLOCATE ---- */
 
 static lg_status
-do_prepare(lg_session *s, const lg_portal *portal, const lg_ast_prepare_stmt *ps, char tag[LG_TAG_MAX])
+do_prepare(lg_session *s, const lg_portal *portal, const lg_ast_prepare_stmt *ps,
+           char tag[LG_TAG_MAX])
 {
     lg_bind b;
     lg_prepared *p;
@@ -179,15 +186,18 @@ do_prepare(lg_session *s, const lg_portal *portal, const lg_ast_prepare_stmt *ps
     snprintf(tag, LG_TAG_MAX, "PREPARE");
     if (lg_session__prepared_find(s, ps->name))
         return lg_error_set(&s->err, "42P05", "prepared statement \"%s\" already exists", ps->name);
-    lg_bind_init(&b, s->cat, s->server->cfg.run, s->statement, &s->env, &s->err, portal->prepared->text);
+    lg_bind_init(&b, s->cat, s->server->cfg.run, s->statement, &s->env, &s->err,
+                 portal->prepared->text);
     lg_status st = LG_OK;
     for (uint32_t i = 0; st == LG_OK && i < ps->argtypes.n; i++) {
         int32_t typmod;
-        st = lg_bind_type_name(&b, lg_ast_as(ps->argtypes.at[i], type_name), &params[i], &typmod, NULL);
+        st = lg_bind_type_name(&b, lg_ast_as(ps->argtypes.at[i], type_name), &params[i], &typmod,
+                               NULL);
     }
     lg_bind_fini(&b);
     LG_TRY(st);
-    /* The tree of the inner statement must outlive this one: it is parsed again in its own arena. */
+    /* The tree of the inner statement must outlive this one: it is parsed again in its own arena.
+     */
     lg_arena *arena = lg_arena_create("prepared", 2048);
     const char *text = lg_arena_strdup(arena, portal->prepared->text);
     lg_parse_tree *tree = NULL;
@@ -195,7 +205,8 @@ do_prepare(lg_session *s, const lg_portal *portal, const lg_ast_prepare_stmt *ps
     const lg_ast *query = NULL;
     for (uint32_t i = 0; st == LG_OK && i < tree->n; i++) {
         const lg_ast *stmt = tree->stmts[i].stmt;
-        if (stmt->tag == LG_AST_PREPARE_STMT && !strcmp(lg_ast_as(stmt, prepare_stmt)->name, ps->name))
+        if (stmt->tag == LG_AST_PREPARE_STMT &&
+            !strcmp(lg_ast_as(stmt, prepare_stmt)->name, ps->name))
             query = lg_ast_as(stmt, prepare_stmt)->query;
     }
     if (st != LG_OK || !query) {
@@ -226,7 +237,8 @@ capture_row(void *arg, const lg_batch *b)
         uint32_t row = lg_sel_row(b->sel, 0);
         p->nulls[i] = lg_vector_is_null(b->cols[i], row);
         if (!p->nulls[i])
-            p->values[i] = lg_datum_copy(p->prepared->params[i], lg_vector_value(b->cols[i], row), p->arena);
+            p->values[i] =
+                lg_datum_copy(p->prepared->params[i], lg_vector_value(b->cols[i], row), p->arena);
     }
     return LG_OK;
 }
@@ -266,8 +278,8 @@ evaluate_arguments(lg_session *s, const char *text, const lg_ast_execute_stmt *e
     p->values = LG_NEWN(p->arena, lg_datum, prep->nparams);
     p->nulls = LG_NEWN(p->arena, uint8_t, prep->nparams);
     if (e->params.n != prep->nparams) {
-        lg_status st = lg_error_set(&s->err, "42601", "wrong number of parameters for prepared statement \"%s\"",
-                                    e->name);
+        lg_status st = lg_error_set(
+            &s->err, "42601", "wrong number of parameters for prepared statement \"%s\"", e->name);
         lg_error_detail(&s->err, "Expected %u parameters but got %u.", prep->nparams, e->params.n);
         return st;
     }
@@ -298,7 +310,8 @@ do_execute(lg_session *s, lg_portal *portal, const lg_ast_execute_stmt *e, char 
     if (!p)
         return lg_error_set(&s->err, "26000", "prepared statement \"%s\" does not exist", e->name);
     LG_TRY(lg_session__portal_create(s, "<execute>", p, &inner));
-    inner->formats = lg_arena_dup(inner->arena, portal->formats, portal->nformats * sizeof(uint16_t));
+    inner->formats =
+        lg_arena_dup(inner->arena, portal->formats, portal->nformats * sizeof(uint16_t));
     inner->nformats = portal->nformats;
     lg_status st = lg_session__plan(s, p);
     if (st == LG_OK)
@@ -329,7 +342,8 @@ do_deallocate(lg_session *s, const char *name, char tag[LG_TAG_MAX])
 /* ---- cursors ---- */
 
 static lg_status
-do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d, char tag[LG_TAG_MAX])
+do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d,
+           char tag[LG_TAG_MAX])
 {
     lg_portal *cursor;
     lg_prepared *p;
@@ -337,15 +351,17 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
     if (d->options & LG_A_CURSOR_HOLD)
         return lg_error_set(&s->err, "0A000", "DECLARE CURSOR ... WITH HOLD is not supported");
     if (s->txn_state != LG_SESSION_TXN_BLOCK)
-        return lg_error_set(&s->err, "25P01", "DECLARE CURSOR can only be used in transaction blocks");
+        return lg_error_set(&s->err, "25P01",
+                            "DECLARE CURSOR can only be used in transaction blocks");
     if (d->options & LG_A_CURSOR_SCROLL)
         return lg_error_set(&s->err, "0A000", "SCROLL cursors are not supported");
     if (lg_session__portal_find(s, d->portalname))
         return lg_error_set(&s->err, "42P03", "cursor \"%s\" already exists", d->portalname);
-    /* The declaring statement's tree is the cursor's: its prepared statement is kept by reference. */
+    /* The declaring statement's tree is the cursor's: its prepared statement is kept by reference.
+     */
     lg_arena *arena = lg_arena_create("prepared", 1024);
-    LG_TRY(lg_session__prepare(s, "", portal->prepared->text, d->query, arena, portal->prepared->nparams,
-                               portal->prepared->params, &p));
+    LG_TRY(lg_session__prepare(s, "", portal->prepared->text, d->query, arena,
+                               portal->prepared->nparams, portal->prepared->params, &p));
     lg_status st = lg_session__plan(s, p);
     if (st == LG_OK)
         st = lg_session__portal_create(s, d->portalname, p, &cursor);
@@ -370,13 +386,14 @@ do_fetch(lg_session *s, lg_portal *portal, const lg_ast_fetch_stmt *f, char tag[
     if ((f->direction != LG_A_FETCH_FORWARD && !relative) || f->how_many < 0)
         return lg_error_set(&s->err, "55000", "cursor can only scan forward");
     uint64_t before = cursor->rows;
-    cursor->formats = lg_arena_dup(cursor->arena, portal->formats, portal->nformats * sizeof(uint16_t));
+    cursor->formats =
+        lg_arena_dup(cursor->arena, portal->formats, portal->nformats * sizeof(uint16_t));
     cursor->nformats = portal->nformats;
     cursor->drop_rows = f->ismove;
     lg_status st = LG_OK;
     if (f->how_many > 0 && !cursor->done)
-        st = lg_session__portal_run(s, cursor, f->how_many == LG_A_FETCH_ALL ? 0 : (uint64_t)f->how_many,
-                                    ignored);
+        st = lg_session__portal_run(
+            s, cursor, f->how_many == LG_A_FETCH_ALL ? 0 : (uint64_t)f->how_many, ignored);
     if (st != LG_OK && st != LG_END)
         return st;
     snprintf(tag, LG_TAG_MAX, "%s %llu", f->ismove ? "MOVE" : "FETCH",
@@ -404,11 +421,13 @@ do_close(lg_session *s, const char *name, char tag[LG_TAG_MAX])
 static lg_status
 do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
 {
-    static const char *const tags[] = {"", "DISCARD ALL", "DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP"};
+    static const char *const tags[] = {"", "DISCARD ALL", "DISCARD PLANS", "DISCARD SEQUENCES",
+                                       "DISCARD TEMP"};
     snprintf(tag, LG_TAG_MAX, "%s", tags[target]);
     if (target == LG_A_DISCARD_ALL) {
         if (s->txn_state == LG_SESSION_TXN_BLOCK)
-            return lg_error_set(&s->err, "25001", "DISCARD ALL cannot run inside a transaction block");
+            return lg_error_set(&s->err, "25001",
+                                "DISCARD ALL cannot run inside a transaction block");
         lg_session__cursors_drop_all(s);
         lg_session__prepared_drop_all(s);
         LG_TRY(set_role(s, NULL));
@@ -446,7 +465,8 @@ lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG
         return do_discard(s, lg_ast_as(stmt, discard_stmt)->target, tag);
     case LG_AST_LOCK_STMT:
         if (s->txn_state != LG_SESSION_TXN_BLOCK)
-            return lg_error_set(&s->err, "25P01", "LOCK TABLE can only be used in transaction blocks");
+            return lg_error_set(&s->err, "25P01",
+                                "LOCK TABLE can only be used in transaction blocks");
         return LG_UNSUPPORTED; /* the executor's */
     case LG_AST_LISTEN_STMT:
     case LG_AST_NOTIFY_STMT:
@@ -468,7 +488,8 @@ text_columns(lg_arena *a, uint32_t n, const char *const *names, const lg_outcol 
 }
 
 uint32_t
-lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena *a, const lg_outcol **ret_cols)
+lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena *a,
+                            const lg_outcol **ret_cols)
 {
     static const char *const all[] = {"name", "setting", "description"};
     uint32_t n = 0;

@@ -19,17 +19,8 @@
 
 static const lg_setting_info infos[LG_SETTING_COUNT] = {
 #define LG_SETTING(name, type, boot, unit, context, reported, min, max, enums, category, text)     \
-    {#name,                                                                                        \
-     LG_SETTING_##type,                                                                            \
-     boot,                                                                                         \
-     unit,                                                                                         \
-     CONTEXT_##context,                                                                            \
-     reported,                                                                                     \
-     min,                                                                                          \
-     max,                                                                                          \
-     enums,                                                                                        \
-     category,                                                                                     \
-     text},
+    {#name, LG_SETTING_##type, boot, unit, CONTEXT_##context, reported, min, max,                  \
+     enums, category,          text},
 #include "settings.def"
 #undef LG_SETTING
 };
@@ -88,8 +79,7 @@ lg_settings_destroy(lg_settings *s)
         lg_free(s->vars[i].value);
         lg_free(s->vars[i].reset);
     }
-    LG_LIST_FOREACH_SAFE(it, &s->customs)
-    {
+    LG_LIST_FOREACH_SAFE (it, &s->customs) {
         struct custom *c = LG_CONTAINER_OF(it, struct custom, link);
         lg_free(c->name);
         lg_free(c->value);
@@ -117,8 +107,7 @@ find_id(const char *name)
 static struct custom *
 find_custom(const lg_settings *s, const char *name)
 {
-    LG_LIST_FOREACH(it, &s->customs)
-    {
+    LG_LIST_FOREACH (it, &s->customs) {
         struct custom *c = LG_CONTAINER_OF(it, struct custom, link);
         if (!strcasecmp(c->name, name))
             return c;
@@ -167,13 +156,10 @@ struct unit {
     double factor; /* in the base unit: bytes or milliseconds */
 };
 
-static const struct unit memory_units[] = {{"B", 1},
-                                           {"kB", 1024},
-                                           {"MB", 1048576},
-                                           {"GB", 1073741824},
-                                           {"TB", 1099511627776.0},
-                                           {"8kB", 8192}};
-static const struct unit time_units[] = {{"us", 0.001}, {"ms", 1},        {"s", 1000},
+static const struct unit memory_units[] = {
+    {"B", 1},     {"kB", 1024}, {"MB", 1048576}, {"GB", 1073741824}, {"TB", 1099511627776.0},
+    {"8kB", 8192}};
+static const struct unit time_units[] = {{"us", 0.001},  {"ms", 1},        {"s", 1000},
                                          {"min", 60000}, {"h", 3600000.0}, {"d", 86400000.0}};
 
 static const struct unit *
@@ -232,9 +218,9 @@ check_number(const lg_setting_info *info, const char *value, char *ret, size_t s
         v = rint(v);
     if (v < info->min || v > info->max) {
         const char *space = *info->unit ? " " : "";
-        return lg_error_set(err, "22023",
-                            "%g%s%s is outside the valid range for parameter \"%s\" (%.15g .. %.15g)",
-                            v, space, info->unit, info->name, info->min, info->max);
+        return lg_error_set(
+            err, "22023", "%g%s%s is outside the valid range for parameter \"%s\" (%.15g .. %.15g)",
+            v, space, info->unit, info->name, info->min, info->max);
     }
     snprintf(ret, size, "%.15g", v);
     return LG_OK;

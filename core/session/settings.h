@@ -1,11 +1,11 @@
-/* Session settings (GUCs): values of one session, with PostgreSQL's rules for SET, SET LOCAL, RESET,
- * transactions and savepoints. The list is settings.def; a name with a dot that is not in the list is
- * a custom setting, as in PostgreSQL.
+/* Session settings (GUCs): values of one session, with PostgreSQL's rules for SET, SET LOCAL,
+ * RESET, transactions and savepoints. The list is settings.def; a name with a dot that is not in
+ * the list is a custom setting, as in PostgreSQL.
  *
- * A change made in a transaction is remembered on a stack, newest last. COMMIT undoes the LOCAL ones
- * unless a later SET of the same name stands; ROLLBACK undoes all; ROLLBACK TO undoes those above the
- * mark. Values are owned strings in canonical form; typed getters parse what is already checked.
- * Owned by one session's fiber.
+ * A change made in a transaction is remembered on a stack, newest last. COMMIT undoes the LOCAL
+ * ones unless a later SET of the same name stands; ROLLBACK undoes all; ROLLBACK TO undoes those
+ * above the mark. Values are owned strings in canonical form; typed getters parse what is already
+ * checked. Owned by one session's fiber.
  */
 #ifndef LG_SESSION_SETTINGS_H
 #define LG_SESSION_SETTINGS_H

@@ -59,7 +59,10 @@ static lg_status
 rows_of(const struct lg_views__def *def, lg_virtual_ctx *ctx, bool global)
 {
     lg_views *w = def->views;
-    struct emitter e = {.sink = {emit_local, ctx->arena}, .ctx = ctx, .def = def, .global = global,
+    struct emitter e = {.sink = {emit_local, ctx->arena},
+                        .ctx = ctx,
+                        .def = def,
+                        .global = global,
                         .node = w->cfg.node};
     uint64_t members = global && w->cfg.reconf ? lg_reconf_members(w->cfg.reconf) : 0;
     members |= 1ull << w->cfg.node;
@@ -108,11 +111,17 @@ lg_views_add(lg_views *w, const char *name, const lg_virtual_column *columns, ui
     }
     w->defs[w->count++] = d;
     snprintf(full, sizeof full, "gv$%s", name);
-    d->global = (lg_virtual_rel){.name = lg_strdup(full), .columns = d->columns,
-                                 .ncolumns = (uint16_t)(ncolumns + 1), .rows = global_rows, .arg = d};
+    d->global = (lg_virtual_rel){.name = lg_strdup(full),
+                                 .columns = d->columns,
+                                 .ncolumns = (uint16_t)(ncolumns + 1),
+                                 .rows = global_rows,
+                                 .arg = d};
     snprintf(full, sizeof full, "v$%s", name);
-    d->local = (lg_virtual_rel){.name = lg_strdup(full), .columns = d->columns + 1,
-                                .ncolumns = ncolumns, .rows = local_rows, .arg = d};
+    d->local = (lg_virtual_rel){.name = lg_strdup(full),
+                                .columns = d->columns + 1,
+                                .ncolumns = ncolumns,
+                                .rows = local_rows,
+                                .arg = d};
     LG_TRY(lg_catalog_virtual_register(w->cfg.catalog, &d->global));
     return lg_catalog_virtual_register(w->cfg.catalog, &d->local);
 }

@@ -1,9 +1,10 @@
 /* Views: gv$ and v$ relations, what a DBA sees.
  *
- * A view is a list of columns and a function that gives this instance's rows; it must not block, so that a
- * view answers even while the instance is frozen. From each come two virtual relations: v$NAME with this
- * instance's rows and gv$NAME with those of all members, inst_id first. Rows of other instances come by the
- * message GV_QUERY, in pieces; an instance that does not answer in two seconds is left out.
+ * A view is a list of columns and a function that gives this instance's rows; it must not block, so
+ * that a view answers even while the instance is frozen. From each come two virtual relations:
+ * v$NAME with this instance's rows and gv$NAME with those of all members, inst_id first. Rows of
+ * other instances come by the message GV_QUERY, in pieces; an instance that does not answer in two
+ * seconds is left out.
  *
  * Adding one: a function and an entry in views_local.c (or the owner's file) and its name in docs.
  */

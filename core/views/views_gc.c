@@ -26,11 +26,22 @@ transfer_rows(void *arg, lg_view_sink *sink)
     lg_cf_transfer t;
     unsigned pos = 0;
     while (w->cfg.cf && lg_cf_transfer_next(w->cfg.cf, &pos, &t)) {
-        lg_datum v[] = {lg_datum_int4((int32_t)t.node), count(t.lost), count(t.cr_blocks), count(t.cr_busy),
-                        count(t.cr_congested), micros(t.cr_ns), count(t.current_2hop), micros(t.current_2hop_ns),
-                        count(t.current_3hop), micros(t.current_3hop_ns), count(t.current_busy),
-                        count(t.current_congested), micros(t.current_max_ns), count(t.cr_served),
-                        count(t.current_served), micros(t.flush_ns)};
+        lg_datum v[] = {lg_datum_int4((int32_t)t.node),
+                        count(t.lost),
+                        count(t.cr_blocks),
+                        count(t.cr_busy),
+                        count(t.cr_congested),
+                        micros(t.cr_ns),
+                        count(t.current_2hop),
+                        micros(t.current_2hop_ns),
+                        count(t.current_3hop),
+                        micros(t.current_3hop_ns),
+                        count(t.current_busy),
+                        count(t.current_congested),
+                        micros(t.current_max_ns),
+                        count(t.cr_served),
+                        count(t.current_served),
+                        micros(t.flush_ns)};
         sink->row(sink, v, NULL);
     }
 }
@@ -38,11 +49,12 @@ transfer_rows(void *arg, lg_view_sink *sink)
 static lg_status
 add_transfer(lg_views *w)
 {
-    COLUMNS({"instance", LG_T_INT4}, {"lost", LG_T_INT8}, {"cr_block", LG_T_INT8}, {"cr_busy", LG_T_INT8},
-            {"cr_congested", LG_T_INT8}, {"cr_block_time", LG_T_INT8}, {"current_block_2hop", LG_T_INT8},
-            {"current_block_2hop_time", LG_T_INT8}, {"current_block_3hop", LG_T_INT8},
-            {"current_block_3hop_time", LG_T_INT8}, {"current_busy", LG_T_INT8},
-            {"current_congested", LG_T_INT8}, {"current_max_time", LG_T_INT8}, {"cr_served", LG_T_INT8},
+    COLUMNS({"instance", LG_T_INT4}, {"lost", LG_T_INT8}, {"cr_block", LG_T_INT8},
+            {"cr_busy", LG_T_INT8}, {"cr_congested", LG_T_INT8}, {"cr_block_time", LG_T_INT8},
+            {"current_block_2hop", LG_T_INT8}, {"current_block_2hop_time", LG_T_INT8},
+            {"current_block_3hop", LG_T_INT8}, {"current_block_3hop_time", LG_T_INT8},
+            {"current_busy", LG_T_INT8}, {"current_congested", LG_T_INT8},
+            {"current_max_time", LG_T_INT8}, {"cr_served", LG_T_INT8},
             {"current_served", LG_T_INT8}, {"flush_time", LG_T_INT8});
     return ADD(w, "instance_cache_transfer", transfer_rows);
 }
@@ -71,12 +83,21 @@ element_row(void *arg, const lg_cf_element *e)
 {
     static const char *const modes[] = {"N", "S", "X"};
     lg_view_sink *sink = ((struct element_visit *)arg)->sink;
-    lg_datum v[] = {lg_datum_int8(e->addr.file), lg_datum_int8(e->addr.block),
-                    lg_view_text(sink, e->here ? modes[e->mode] : ""), lg_datum_int4((int32_t)e->master),
-                    lg_datum_bool(e->dirty), lg_datum_bool(e->pi), lg_datum_bool(e->acquiring),
-                    lg_datum_bool(e->releasing), lg_datum_bool(e->recovering), count(e->version),
-                    count(e->pi_version), count(e->disk_version), lg_datum_bool(e->mastered),
-                    holders(sink, e->x_holder, e->s_holders), lg_datum_bool(e->converting),
+    lg_datum v[] = {lg_datum_int8(e->addr.file),
+                    lg_datum_int8(e->addr.block),
+                    lg_view_text(sink, e->here ? modes[e->mode] : ""),
+                    lg_datum_int4((int32_t)e->master),
+                    lg_datum_bool(e->dirty),
+                    lg_datum_bool(e->pi),
+                    lg_datum_bool(e->acquiring),
+                    lg_datum_bool(e->releasing),
+                    lg_datum_bool(e->recovering),
+                    count(e->version),
+                    count(e->pi_version),
+                    count(e->disk_version),
+                    lg_datum_bool(e->mastered),
+                    holders(sink, e->x_holder, e->s_holders),
+                    lg_datum_bool(e->converting),
                     lg_datum_int4((int32_t)e->queued)};
     uint8_t nulls[16] = {0};
     nulls[2] = nulls[9] = nulls[10] = nulls[11] = !e->here;
@@ -96,11 +117,12 @@ element_rows(void *arg, lg_view_sink *sink)
 static lg_status
 add_element(lg_views *w)
 {
-    COLUMNS({"file", LG_T_INT8}, {"block", LG_T_INT8}, {"mode_held", LG_T_TEXT}, {"master", LG_T_INT4},
-            {"dirty", LG_T_BOOL}, {"past_image", LG_T_BOOL}, {"acquiring", LG_T_BOOL},
-            {"releasing", LG_T_BOOL}, {"recovering", LG_T_BOOL}, {"version", LG_T_INT8},
-            {"pi_version", LG_T_INT8}, {"disk_version", LG_T_INT8}, {"mastered", LG_T_BOOL},
-            {"holders", LG_T_TEXT}, {"converting", LG_T_BOOL}, {"queued", LG_T_INT4});
+    COLUMNS({"file", LG_T_INT8}, {"block", LG_T_INT8}, {"mode_held", LG_T_TEXT},
+            {"master", LG_T_INT4}, {"dirty", LG_T_BOOL}, {"past_image", LG_T_BOOL},
+            {"acquiring", LG_T_BOOL}, {"releasing", LG_T_BOOL}, {"recovering", LG_T_BOOL},
+            {"version", LG_T_INT8}, {"pi_version", LG_T_INT8}, {"disk_version", LG_T_INT8},
+            {"mastered", LG_T_BOOL}, {"holders", LG_T_TEXT}, {"converting", LG_T_BOOL},
+            {"queued", LG_T_INT4});
     return ADD(w, "gc_element", element_rows);
 }
 

@@ -1,4 +1,5 @@
-/* This instance's rows: instance, sessions, waits, statistics, enqueues, reconfigurations, members. */
+/* This instance's rows: instance, sessions, waits, statistics, enqueues, reconfigurations, members.
+ */
 #include "views_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -23,10 +24,15 @@ instance_rows(void *arg, lg_view_sink *sink)
     memset(&i, 0, sizeof i);
     w->cfg.instance(w->cfg.arg, &i);
     lg_datum v[] = {
-        lg_datum_int4((int32_t)w->cfg.node), lg_view_text(sink, i.name), lg_view_text(sink, i.host),
-        lg_view_text(sink, i.version), lg_view_time(i.startup_us),
-        lg_view_text(sink, lg_instance_state_name(i.state)), lg_datum_int8((int64_t)i.incarnation),
-        lg_datum_int8((int64_t)i.epoch), lg_datum_int8((int64_t)i.scn),
+        lg_datum_int4((int32_t)w->cfg.node),
+        lg_view_text(sink, i.name),
+        lg_view_text(sink, i.host),
+        lg_view_text(sink, i.version),
+        lg_view_time(i.startup_us),
+        lg_view_text(sink, lg_instance_state_name(i.state)),
+        lg_datum_int8((int64_t)i.incarnation),
+        lg_datum_int8((int64_t)i.epoch),
+        lg_datum_int8((int64_t)i.scn),
         lg_datum_int4(w->cfg.sessions ? (int32_t)lg_session_count(w->cfg.sessions) : 0)};
     sink->row(sink, v, NULL);
 }
@@ -52,14 +58,22 @@ session_rows(void *arg, lg_view_sink *sink)
     while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i)) {
         lg_time now = lg_run_now_ns(w->cfg.run);
         bool waiting = i.wait != LG_WAIT_NONE;
-        lg_datum v[] = {lg_datum_int4((int32_t)i.pid), lg_view_text(sink, i.user),
-                        lg_view_text(sink, i.database), lg_view_text(sink, i.application),
-                        lg_view_text(sink, i.client), lg_view_text(sink, i.state),
-                        lg_view_text(sink, i.query), lg_view_time(i.logon_us),
-                        lg_view_time(i.query_start_us), lg_view_time(i.state_change_us),
-                        lg_view_time(i.xact_start_us), lg_datum_int8((int64_t)i.xid),
-                        lg_view_text(sink, lg_wait_name(i.wait)), lg_view_text(sink, lg_wait_class(i.wait)),
-                        seconds(waiting && i.wait_since && now > i.wait_since ? now - i.wait_since : 0)};
+        lg_datum v[] = {
+            lg_datum_int4((int32_t)i.pid),
+            lg_view_text(sink, i.user),
+            lg_view_text(sink, i.database),
+            lg_view_text(sink, i.application),
+            lg_view_text(sink, i.client),
+            lg_view_text(sink, i.state),
+            lg_view_text(sink, i.query),
+            lg_view_time(i.logon_us),
+            lg_view_time(i.query_start_us),
+            lg_view_time(i.state_change_us),
+            lg_view_time(i.xact_start_us),
+            lg_datum_int8((int64_t)i.xid),
+            lg_view_text(sink, lg_wait_name(i.wait)),
+            lg_view_text(sink, lg_wait_class(i.wait)),
+            seconds(waiting && i.wait_since && now > i.wait_since ? now - i.wait_since : 0)};
         uint8_t nulls[15] = {0};
         nulls[8] = i.query_start_us == 0;
         nulls[10] = i.xact_start_us == 0;
@@ -74,9 +88,10 @@ add_session(lg_views *w)
 {
     COLUMNS({"sid", LG_T_INT4}, {"username", LG_T_TEXT}, {"database", LG_T_TEXT},
             {"application_name", LG_T_TEXT}, {"client", LG_T_TEXT}, {"status", LG_T_TEXT},
-            {"query", LG_T_TEXT}, {"logon_time", LG_T_TIMESTAMPTZ}, {"query_start", LG_T_TIMESTAMPTZ},
-            {"state_change", LG_T_TIMESTAMPTZ}, {"xact_start", LG_T_TIMESTAMPTZ}, {"xid", LG_T_INT8},
-            {"event", LG_T_TEXT}, {"wait_class", LG_T_TEXT}, {"seconds_in_wait", LG_T_FLOAT8});
+            {"query", LG_T_TEXT}, {"logon_time", LG_T_TIMESTAMPTZ},
+            {"query_start", LG_T_TIMESTAMPTZ}, {"state_change", LG_T_TIMESTAMPTZ},
+            {"xact_start", LG_T_TIMESTAMPTZ}, {"xid", LG_T_INT8}, {"event", LG_T_TEXT},
+            {"wait_class", LG_T_TEXT}, {"seconds_in_wait", LG_T_FLOAT8});
     return ADD(w, "session", session_rows);
 }
 
@@ -98,7 +113,8 @@ sysstat_rows(void *arg, lg_view_sink *sink)
 static lg_status
 add_sysstat(lg_views *w)
 {
-    COLUMNS({"statistic#", LG_T_INT4}, {"name", LG_T_TEXT}, {"class", LG_T_TEXT}, {"value", LG_T_INT8});
+    COLUMNS({"statistic#", LG_T_INT4}, {"name", LG_T_TEXT}, {"class", LG_T_TEXT},
+            {"value", LG_T_INT8});
     return ADD(w, "sysstat", sysstat_rows);
 }
 
@@ -111,7 +127,8 @@ event_rows(void *arg, lg_view_sink *sink)
         uint64_t n = s->wait_count[i];
         lg_datum v[] = {lg_view_text(sink, lg_wait_name((lg_wait)i)),
                         lg_view_text(sink, lg_wait_class((lg_wait)i)),
-                        lg_view_text(sink, lg_wait_pg_type((lg_wait)i)), lg_datum_int8((int64_t)n),
+                        lg_view_text(sink, lg_wait_pg_type((lg_wait)i)),
+                        lg_datum_int8((int64_t)n),
                         lg_datum_int8((int64_t)(s->wait_ns[i] / 1000)),
                         lg_datum_float8(n ? (double)s->wait_ns[i] / 1000 / (double)n : 0),
                         lg_datum_int8((int64_t)(s->wait_max_ns[i] / 1000))};
@@ -149,11 +166,15 @@ lock_row(void *arg, const lg_ges_row *r)
     lg_view_sink *sink = x->sink;
     lg_time now = lg_run_now_ns(x->w->cfg.run);
     bool waiting = r->requested != LG_LOCK_NONE;
-    lg_datum v[] = {lg_view_text(sink, resource_type(r->res.type)), lg_datum_int8(r->res.id1),
-                    lg_datum_int8((int64_t)r->res.id2), lg_datum_int8((int64_t)r->gid),
+    lg_datum v[] = {lg_view_text(sink, resource_type(r->res.type)),
+                    lg_datum_int8(r->res.id1),
+                    lg_datum_int8((int64_t)r->res.id2),
+                    lg_datum_int8((int64_t)r->gid),
                     lg_view_text(sink, lg_lock_mode_name(r->held)),
-                    lg_view_text(sink, lg_lock_mode_name(r->requested)), lg_datum_bool(r->user == NULL),
-                    lg_datum_bool(r->blocking), lg_datum_int4((int32_t)r->master),
+                    lg_view_text(sink, lg_lock_mode_name(r->requested)),
+                    lg_datum_bool(r->user == NULL),
+                    lg_datum_bool(r->blocking),
+                    lg_datum_int4((int32_t)r->master),
                     seconds(waiting && now > r->since ? now - r->since : 0)};
     uint8_t nulls[10] = {0};
     nulls[3] = r->gid == 0;
@@ -214,10 +235,15 @@ reconf_rows(void *arg, lg_view_sink *sink)
         lg_time first = r.start[LG_RECONF_PUBLISH];
         lg_time open = r.end[LG_RECONF_THAW];
         lg_time end = r.end[LG_RECONF_OPEN];
-        lg_datum v[] = {lg_datum_int8((int64_t)r.epoch), lg_view_time(r.wall_us),
-                        node_list(sink, r.members), node_list(sink, r.joiners), node_list(sink, r.dead),
-                        lg_datum_int4((int32_t)r.recoverer), lg_view_text(sink, outcome(&r)),
-                        seconds(open > first ? open - first : 0), seconds(end > first ? end - first : 0)};
+        lg_datum v[] = {lg_datum_int8((int64_t)r.epoch),
+                        lg_view_time(r.wall_us),
+                        node_list(sink, r.members),
+                        node_list(sink, r.joiners),
+                        node_list(sink, r.dead),
+                        lg_datum_int4((int32_t)r.recoverer),
+                        lg_view_text(sink, outcome(&r)),
+                        seconds(open > first ? open - first : 0),
+                        seconds(end > first ? end - first : 0)};
         uint8_t nulls[9] = {0};
         nulls[7] = open == 0;
         nulls[8] = end == 0;
@@ -229,8 +255,9 @@ static lg_status
 add_reconfiguration(lg_views *w)
 {
     COLUMNS({"epoch", LG_T_INT8}, {"start_time", LG_T_TIMESTAMPTZ}, {"members", LG_T_TEXT},
-            {"joiners", LG_T_TEXT}, {"dead", LG_T_TEXT}, {"recoverer", LG_T_INT4}, {"status", LG_T_TEXT},
-            {"seconds_to_open", LG_T_FLOAT8}, {"seconds_to_end", LG_T_FLOAT8});
+            {"joiners", LG_T_TEXT}, {"dead", LG_T_TEXT}, {"recoverer", LG_T_INT4},
+            {"status", LG_T_TEXT}, {"seconds_to_open", LG_T_FLOAT8},
+            {"seconds_to_end", LG_T_FLOAT8});
     return ADD(w, "reconfiguration", reconf_rows);
 }
 
@@ -245,12 +272,15 @@ reconf_step_rows(void *arg, lg_view_sink *sink)
             if (!r.start[s])
                 continue;
             uint64_t begun = r.wall_us + (r.start[s] - r.start[LG_RECONF_PUBLISH]) / 1000;
-            lg_datum v[] = {lg_datum_int8((int64_t)r.epoch), lg_datum_int4(s),
+            lg_datum v[] = {lg_datum_int8((int64_t)r.epoch),
+                            lg_datum_int4(s),
                             lg_view_text(sink, lg_reconf_step_name((lg_reconf_step)s)),
                             lg_view_time(begun),
                             lg_view_time(begun + (r.end[s] ? (r.end[s] - r.start[s]) / 1000 : 0)),
                             seconds(r.end[s] ? r.end[s] - r.start[s] : 0),
-                            lg_view_text(sink, r.end[s] ? "COMPLETED" : r.running ? "RUNNING" : "ABORTED")};
+                            lg_view_text(sink, r.end[s]    ? "COMPLETED"
+                                               : r.running ? "RUNNING"
+                                                           : "ABORTED")};
             uint8_t nulls[7] = {0};
             nulls[4] = nulls[5] = r.end[s] == 0;
             sink->row(sink, v, nulls);
@@ -261,8 +291,8 @@ static lg_status
 add_reconfiguration_step(lg_views *w)
 {
     COLUMNS({"epoch", LG_T_INT8}, {"step#", LG_T_INT4}, {"step", LG_T_TEXT},
-            {"start_time", LG_T_TIMESTAMPTZ}, {"finish_time", LG_T_TIMESTAMPTZ}, {"cost", LG_T_FLOAT8},
-            {"state", LG_T_TEXT});
+            {"start_time", LG_T_TIMESTAMPTZ}, {"finish_time", LG_T_TIMESTAMPTZ},
+            {"cost", LG_T_FLOAT8}, {"state", LG_T_TEXT});
     return ADD(w, "reconfiguration_step", reconf_step_rows);
 }
 
@@ -278,9 +308,12 @@ member_rows(void *arg, lg_view_sink *sink)
     for (uint32_t i = 0; i < m.member_count + m.victim_count; i++) {
         bool victim = i >= m.member_count;
         const lg_agent_member *x = victim ? &m.victims[i - m.member_count] : &m.members[i];
-        lg_datum v[] = {lg_datum_int8((int64_t)m.epoch), lg_datum_int4((int32_t)x->node),
-                        lg_datum_int8((int64_t)x->incarnation), lg_view_text(sink, x->address),
-                        lg_view_text(sink, victim ? "FENCED" : "MEMBER"), lg_view_text(sink, victim ? m.fence : "")};
+        lg_datum v[] = {lg_datum_int8((int64_t)m.epoch),
+                        lg_datum_int4((int32_t)x->node),
+                        lg_datum_int8((int64_t)x->incarnation),
+                        lg_view_text(sink, x->address),
+                        lg_view_text(sink, victim ? "FENCED" : "MEMBER"),
+                        lg_view_text(sink, victim ? m.fence : "")};
         sink->row(sink, v, NULL);
     }
 }
@@ -288,8 +321,8 @@ member_rows(void *arg, lg_view_sink *sink)
 static lg_status
 add_member(lg_views *w)
 {
-    COLUMNS({"epoch", LG_T_INT8}, {"node", LG_T_INT4}, {"incarnation", LG_T_INT8}, {"address", LG_T_TEXT},
-            {"state", LG_T_TEXT}, {"fence_method", LG_T_TEXT});
+    COLUMNS({"epoch", LG_T_INT8}, {"node", LG_T_INT4}, {"incarnation", LG_T_INT8},
+            {"address", LG_T_TEXT}, {"state", LG_T_TEXT}, {"fence_method", LG_T_TEXT});
     return ADD(w, "member", member_rows);
 }
 

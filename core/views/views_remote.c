@@ -1,6 +1,6 @@
-/* Rows between instances: GV_QUERY {view, rows to skip} is answered with as many encoded rows as fit a
- * payload and whether there are more. The rows may change between two pieces: a view is a look, not a
- * snapshot. */
+/* Rows between instances: GV_QUERY {view, rows to skip} is answered with as many encoded rows as
+ * fit a payload and whether there are more. The rows may change between two pieces: a view is a
+ * look, not a snapshot. */
 #include "views_internal.h"
 #include "msg.h"
 #include <string.h>
@@ -86,7 +86,8 @@ decode_piece(const struct lg_views__def *def, lg_arena *arena, const lg_rpc_msg 
         return LG_PROTOCOL;
     memcpy(ret_head, reply->payload, sizeof *ret_head);
     size_t left = reply->payload_len - sizeof *ret_head;
-    const uint8_t *p = lg_arena_dup(arena, (const uint8_t *)reply->payload + sizeof *ret_head, left);
+    const uint8_t *p =
+        lg_arena_dup(arena, (const uint8_t *)reply->payload + sizeof *ret_head, left);
     for (uint32_t i = 0; i < ret_head->rows; i++) {
         uint32_t n;
         if (left < 4)
@@ -114,8 +115,12 @@ lg_views__fetch(lg_views *w, const struct lg_views__def *def, uint32_t node, lg_
         uint64_t what = (uint64_t)def->index << 48 | skip;
         struct piece_header head;
         lg_rpc_msg *reply = NULL;
-        lg_rpc_request rq = {.node = node, .type = LG_MSG_GV_QUERY, .cancelable = true,
-                             .payload = &what, .payload_len = sizeof what, .deadline = deadline};
+        lg_rpc_request rq = {.node = node,
+                             .type = LG_MSG_GV_QUERY,
+                             .cancelable = true,
+                             .payload = &what,
+                             .payload_len = sizeof what,
+                             .deadline = deadline};
         lg_status st = lg_rpc_call(w->cfg.rpc, &rq, &reply);
         if (st == LG_CANCELED || st == LG_SHUTDOWN)
             return st;

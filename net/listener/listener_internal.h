@@ -31,7 +31,7 @@ struct lg_listener {
     lg_listener_config cfg;
     lg_log *log;
     unsigned fixed_services; /* of the configuration; the status file's follow */
-    lg_list sockets; /* struct lg_listener_socket */
+    lg_list sockets;         /* struct lg_listener_socket */
     lg_list sessions;
     unsigned session_count;
     lg_listener_target targets[LG_LISTENER_MAX_INSTANCES];

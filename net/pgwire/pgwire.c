@@ -252,8 +252,8 @@ put_field(lg_strbuf *b, char code, const char *text)
 void
 lg_pgwire_send_error(lg_strbuf *b, const char *severity, const lg_error *e)
 {
-    bool error = !strcmp(severity, "ERROR") || !strcmp(severity, "FATAL") ||
-                 !strcmp(severity, "PANIC");
+    bool error =
+        !strcmp(severity, "ERROR") || !strcmp(severity, "FATAL") || !strcmp(severity, "PANIC");
     size_t at = lg_pgwire_begin(b, error ? 'E' : 'N');
     put_field(b, 'S', severity);
     put_field(b, 'V', severity);

@@ -1,8 +1,8 @@
 /* PostgreSQL frontend/backend protocol 3.0: a pure codec. No sockets, no fibers, no clock.
  *
  * Reading: give bytes to a lg_pgwire_reader; it hands out whole messages in place. Writing: append
- * messages to an lg_strbuf between lg_pgwire_begin and lg_pgwire_end. Both sides of the protocol are
- * covered as far as server, listener and tests need them. Source: PostgreSQL 15 documentation,
+ * messages to an lg_strbuf between lg_pgwire_begin and lg_pgwire_end. Both sides of the protocol
+ * are covered as far as server, listener and tests need them. Source: PostgreSQL 15 documentation,
  * chapters 55.2 and 55.7.
  */
 #ifndef LG_PGWIRE_PGWIRE_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LG_PGWIRE_PROTOCOL_3     196608   /* 3.0 */
+#define LG_PGWIRE_PROTOCOL_3     196608 /* 3.0 */
 #define LG_PGWIRE_CANCEL_REQUEST 80877102
 #define LG_PGWIRE_SSL_REQUEST    80877103
 #define LG_PGWIRE_GSSENC_REQUEST 80877104

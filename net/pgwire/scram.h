@@ -45,7 +45,8 @@ typedef struct lg_scram_server {
 } lg_scram_server;
 
 /* client_first: the SASLInitialResponse's data. server_nonce: 18 random bytes. On LG_OK
- * s->server_first is the challenge. LG_PROTOCOL: malformed; LG_UNSUPPORTED: channel binding asked. */
+ * s->server_first is the challenge. LG_PROTOCOL: malformed; LG_UNSUPPORTED: channel binding asked.
+ */
 LG_MUST lg_status lg_scram_server_first(lg_scram_server *s, const char *client_first, size_t len,
                                         const uint8_t server_nonce[18]);
 /* LG_AUTH: wrong password. On LG_OK ret_final is the server-final message. */

@@ -82,7 +82,7 @@ typedef struct sim_ack {
     uint64_t op; /* node << 48 | number */
     uint32_t from, to;
     int64_t amount;
-    lg_time at;       /* true time of the promise, or of its beginning (a try) */
+    lg_time at; /* true time of the promise, or of its beginning (a try) */
 } sim_ack;
 
 struct sim_world {
@@ -108,7 +108,7 @@ struct sim_world {
     uint32_t account_blocks;
     sim_ack *acks;
     size_t ack_count, ack_cap;
-    sim_ack *tries;    /* every transfer that was begun: for the post mortem */
+    sim_ack *tries; /* every transfer that was begun: for the post mortem */
     size_t try_count, try_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;

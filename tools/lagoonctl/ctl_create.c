@@ -2,9 +2,8 @@
  *
  * A cluster is a directory:
  *     cluster.key            the interconnect's and agents' shared key, mode 0600
- *     disks/diskN            the volume; preallocated files (or links to block devices put there before)
- *     votes/vote1..3         voting files
- *     nodeN.yaml             of the agent of node N
+ *     disks/diskN            the volume; preallocated files (or links to block devices put there
+ * before) votes/vote1..3         voting files nodeN.yaml             of the agent of node N
  *     instanceN.yaml         of its instance
  *     listener.yaml          of the listener
  *     run/                   sockets, pid files, logs
@@ -39,7 +38,8 @@ make_directory(const char *path, mode_t mode)
     return ctl_fail(1, "%s: %s", path, strerror(errno));
 }
 
-/* A file of zeros, written out so that its blocks are allocated and later writes change no metadata. */
+/* A file of zeros, written out so that its blocks are allocated and later writes change no
+ * metadata. */
 static int
 make_file(const char *path, unsigned long long size)
 {
@@ -117,15 +117,17 @@ write_node(const struct layout *l, int node)
     if (!f)
         return 1;
     fprintf(f, "# The agent of node %d.\nnode: %d\nname: node%d\n", node, node, node);
-    fprintf(f, "socket: unix:%s/run/agent%d.sock\naddress: 127.0.0.1:%d\n", l->dir, node, l->base_port + 20 + node);
+    fprintf(f, "socket: unix:%s/run/agent%d.sock\naddress: 127.0.0.1:%d\n", l->dir, node,
+            l->base_port + 20 + node);
     fprintf(f, "cluster_key: %s/cluster.key\nvotes:\n", l->dir);
     for (int i = 1; i <= 3; i++)
         fprintf(f, "  - %s/votes/vote%d\n", l->dir, i);
     fprintf(f, "status_file: %s/run/status.yaml\nnodes:\n", l->dir);
     for (int i = 1; i <= l->nodes; i++)
         fprintf(f, "  - {node: %d, address: 127.0.0.1:%d}\n", i, l->base_port + 20 + i);
-    fprintf(f, "instance:\n  program: %s\n  config: %s/instance%d.yaml\n  log: %s/run/instance%d.log\n", l->program,
-            l->dir, node, l->dir, node);
+    fprintf(
+        f, "instance:\n  program: %s\n  config: %s/instance%d.yaml\n  log: %s/run/instance%d.log\n",
+        l->program, l->dir, node, l->dir, node);
     return fclose(f) == 0 ? 0 : ctl_fail(1, "%s: %s", name, strerror(errno));
 }
 
@@ -137,11 +139,12 @@ write_instance(const struct layout *l, int node)
     FILE *f = create_text(l->dir, name);
     if (!f)
         return 1;
-    fprintf(f, "# Instance %d.\ninstance: %d\nname: lagoon%d\nlisten: 127.0.0.1:%d\n", node, node, node,
-            l->base_port + node);
-    fprintf(f, "cache: %s\ninterconnect: {transport: %s, address: \"%s\"}\n", l->cache, l->transport,
-            strcmp(l->transport, "shm") ? "127.0.0.1:0" : name);
-    fprintf(f, "agent: unix:%s/run/agent%d.sock\ncluster_key: %s/cluster.key\nvolume:\n", l->dir, node, l->dir);
+    fprintf(f, "# Instance %d.\ninstance: %d\nname: lagoon%d\nlisten: 127.0.0.1:%d\n", node, node,
+            node, l->base_port + node);
+    fprintf(f, "cache: %s\ninterconnect: {transport: %s, address: \"%s\"}\n", l->cache,
+            l->transport, strcmp(l->transport, "shm") ? "127.0.0.1:0" : name);
+    fprintf(f, "agent: unix:%s/run/agent%d.sock\ncluster_key: %s/cluster.key\nvolume:\n", l->dir,
+            node, l->dir);
     for (int i = 1; i <= l->disks; i++)
         fprintf(f, "  - %s/disks/disk%d\n", l->dir, i);
     return fclose(f) == 0 ? 0 : ctl_fail(1, "%s: %s", name, strerror(errno));
@@ -153,7 +156,9 @@ write_listener(const struct layout *l)
     FILE *f = create_text(l->dir, "listener.yaml");
     if (!f)
         return 1;
-    fprintf(f, "# The one address clients know.\nlisten: [127.0.0.1:%d]\nstatus_file: %s/run/status.yaml\ninstances:\n",
+    fprintf(f,
+            "# The one address clients know.\nlisten: [127.0.0.1:%d]\nstatus_file: "
+            "%s/run/status.yaml\ninstances:\n",
             l->base_port, l->dir);
     for (int i = 1; i <= l->nodes; i++)
         fprintf(f, "  - {id: %d, address: 127.0.0.1:%d}\n", i, l->base_port + i);
@@ -318,11 +323,13 @@ ctl_create_database(const struct ctl *c)
     if (pid == 0) {
         execl(program, program, "--config", config, "--create", "--database", c->name, "--user",
               option_or(c, "user", "lagoon"), "--password-file", password, "--instances",
-              option_or(c, "instances", "8"), ctl_option(c, "force") ? "--force" : (char *)NULL, (char *)NULL);
+              option_or(c, "instances", "8"), ctl_option(c, "force") ? "--force" : (char *)NULL,
+              (char *)NULL);
         _exit(127);
     }
     int status;
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return ctl_fail(1, "lagoond ended abnormally");
-    return WEXITSTATUS(status) == 127 ? ctl_fail(1, "%s cannot be run", program) : WEXITSTATUS(status);
+    return WEXITSTATUS(status) == 127 ? ctl_fail(1, "%s cannot be run", program)
+                                      : WEXITSTATUS(status);
 }

@@ -3,9 +3,10 @@
  *   lagoonctl VERB NOUN [NAME] [--option[=value]]... [-o table|json|name] [-w] [--agent ADDRESS]
  *
  * What concerns running things is asked of an agent (agent_proto.h: CTL, ROW, END) at --agent or
- * $LAGOON_AGENT ("unix:/path" or "host:port"); creation of a cluster and of a database works on files and
- * disks (ctl_create.c). Data goes to standard output, messages to standard error. Exit codes: 0 ok, 1 failed,
- * 2 usage, 3 not found or not running, 4 precondition, 5 partial, 6 timeout, 7 authentication, 8 no quorum. */
+ * $LAGOON_AGENT ("unix:/path" or "host:port"); creation of a cluster and of a database works on
+ * files and disks (ctl_create.c). Data goes to standard output, messages to standard error. Exit
+ * codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 partial, 6 timeout,
+ * 7 authentication, 8 no quorum. */
 #include "ctl.h"
 #include <errno.h>
 #include <netdb.h>
@@ -271,16 +272,20 @@ run_wait(struct ctl *c)
 static int
 usage(void)
 {
-    fputs("usage: lagoonctl VERB NOUN [NAME] [--option[=value]]... [-o table|json|name] [--agent ADDRESS]\n"
-          "  create cluster   --dir D --nodes N [--base-port P] [--cache SIZE] [--transport T] [--disks N]\n"
+    fputs("usage: lagoonctl VERB NOUN [NAME] [--option[=value]]... [-o table|json|name] [--agent "
+          "ADDRESS]\n"
+          "  create cluster   --dir D --nodes N [--base-port P] [--cache SIZE] [--transport T] "
+          "[--disks N]\n"
           "  create database  NAME --dir D --user U --password-file F [--force]\n"
           "  status  cluster | node | instance | vote\n"
           "  start | stop | restart  node | instance  NAME\n"
           "  config  node\n"
-          "  add | remove | enable | disable | status  service  NAME [--database D] [--preferred 1,2] [--available 3]\n"
+          "  add | remove | enable | disable | status  service  NAME [--database D] [--preferred "
+          "1,2] [--available 3]\n"
           "  add  node  N --dir D          remove  node | instance  NAME\n"
           "  wait  instance [NAME] --for=state=OPEN [--timeout 30s]\n"
-          "exit codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 partial,\n"
+          "exit codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 "
+          "partial,\n"
           "            6 timeout, 7 authentication, 8 no quorum\n",
           stderr);
     return 2;
@@ -319,7 +324,8 @@ parse(int argc, char **argv, struct ctl *c)
             return -1;
         }
     }
-    bool output_ok = !strcmp(c->output, "table") || !strcmp(c->output, "json") || !strcmp(c->output, "name");
+    bool output_ok =
+        !strcmp(c->output, "table") || !strcmp(c->output, "json") || !strcmp(c->output, "name");
     return position >= 2 && output_ok ? 0 : -1;
 }
 

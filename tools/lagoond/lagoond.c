@@ -1,8 +1,10 @@
 /* lagoond: a database instance.
  *
- *   lagoond --config FILE                     runs the instance; SIGTERM stops it cleanly, SIGINT at once
- *   lagoond --config FILE --create --database NAME --user NAME --password-file FILE [--instances N]
- *           [--log-file-size BYTES] [--force]     creates volume and database on the configured disks
+ *   lagoond --config FILE                     runs the instance; SIGTERM stops it cleanly, SIGINT
+ * at once lagoond --config FILE --create --database NAME --user NAME --password-file FILE
+ * [--instances N]
+ *           [--log-file-size BYTES] [--force]     creates volume and database on the configured
+ * disks
  *
  * Exit codes: 0 ok, 1 failed, 2 usage or configuration. The log goes to standard error. */
 #include "config.h"
@@ -67,8 +69,10 @@ main_fiber(void *arg)
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: lagoond --config FILE [--create --database NAME --user NAME --password-file FILE "
-                    "[--instances N] [--log-file-size BYTES] [--force]]\n");
+    fprintf(
+        stderr,
+        "usage: lagoond --config FILE [--create --database NAME --user NAME --password-file FILE "
+        "[--instances N] [--log-file-size BYTES] [--force]]\n");
     return 2;
 }
 
@@ -90,12 +94,15 @@ read_password(const char *path)
 static int
 parse_arguments(int argc, char **argv, struct program *p)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},        {"create", no_argument, NULL, 'C'},
-        {"database", required_argument, NULL, 'd'},      {"user", required_argument, NULL, 'u'},
-        {"password-file", required_argument, NULL, 'p'}, {"instances", required_argument, NULL, 'n'},
-        {"log-file-size", required_argument, NULL, 'l'}, {"force", no_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"create", no_argument, NULL, 'C'},
+                                            {"database", required_argument, NULL, 'd'},
+                                            {"user", required_argument, NULL, 'u'},
+                                            {"password-file", required_argument, NULL, 'p'},
+                                            {"instances", required_argument, NULL, 'n'},
+                                            {"log-file-size", required_argument, NULL, 'l'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {NULL, 0, NULL, 0}};
     const char *config_path = NULL;
     const char *password_file = NULL;
     char message[256];
@@ -131,7 +138,8 @@ parse_arguments(int argc, char **argv, struct program *p)
             return usage();
         }
     }
-    if (!config_path || optind != argc || p->create.instances < 1 || p->create.instances > LG_INSTANCE_MAX)
+    if (!config_path || optind != argc || p->create.instances < 1 ||
+        p->create.instances > LG_INSTANCE_MAX)
         return usage();
     if (lg_config_load(config_path, &c, message, sizeof message) != LG_OK ||
         lg_instance_config_read(c, &p->cfg, message, sizeof message) != LG_OK) {

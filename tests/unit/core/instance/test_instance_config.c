@@ -17,10 +17,11 @@ LG_TEST(test_instance_config__a_full_document_is_read)
 {
     lg_instance_config cfg;
     char message[256] = "";
-    LG_ASSERT_OK(read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: 10s\n"
-                           "interconnect: {transport: shm, address: x}\nagent: unix:/a\ncluster_key: /k\n"
-                           "archive: /arch\nmax_sessions: 7\nvolume: [/d1, /d2]\n",
-                           &cfg, message, sizeof message));
+    LG_ASSERT_OK(
+        read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: 10s\n"
+                  "interconnect: {transport: shm, address: x}\nagent: unix:/a\ncluster_key: /k\n"
+                  "archive: /arch\nmax_sessions: 7\nvolume: [/d1, /d2]\n",
+                  &cfg, message, sizeof message));
     CU_ASSERT_EQUAL(cfg.node, 3);
     CU_ASSERT_EQUAL(cfg.cache_bytes, 1ull << 30);
     CU_ASSERT_EQUAL(cfg.undo_retention_ms, 10000);
@@ -34,7 +35,8 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
 {
     lg_instance_config cfg;
     char message[256] = "";
-    LG_ASSERT_OK(read_text("instance: 1\nlisten: 127.0.0.1:1\nvolume: [/d]\n", &cfg, message, sizeof message));
+    LG_ASSERT_OK(read_text("instance: 1\nlisten: 127.0.0.1:1\nvolume: [/d]\n", &cfg, message,
+                           sizeof message));
     CU_ASSERT_STRING_EQUAL(cfg.name, "lagoon1");
     CU_ASSERT_STRING_EQUAL(cfg.agent, "");
     CU_ASSERT_EQUAL(cfg.cache_bytes, 128ull << 20);

@@ -1,5 +1,5 @@
-/* Settings: PostgreSQL's rules for values, transactions and savepoints. Expected texts were read from
- * PostgreSQL 15. */
+/* Settings: PostgreSQL's rules for values, transactions and savepoints. Expected texts were read
+ * from PostgreSQL 15. */
 #include "lg_test.h"
 #include "settings.h"
 #include <string.h>
@@ -44,11 +44,16 @@ expect_shown(struct fixture *f, const char *name, const char *expected)
 LG_TEST(test_settings__values_are_shown_in_their_largest_unit)
 {
     static const char *const cases[][3] = {
-        {"work_mem", NULL, "4MB"},           {"work_mem", "4.5MB", "4608kB"},
-        {"work_mem", "2GB", "2GB"},          {"statement_timeout", "1.5s", "1500ms"},
-        {"statement_timeout", "90000", "90s"}, {"statement_timeout", "0", "0"},
-        {"standard_conforming_strings", "of", "off"}, {"bytea_output", "ESCAPE", "escape"},
-        {"standard_conforming_strings", "tr", "on"}, {"random_page_cost", "1.1", "1.1"},
+        {"work_mem", NULL, "4MB"},
+        {"work_mem", "4.5MB", "4608kB"},
+        {"work_mem", "2GB", "2GB"},
+        {"statement_timeout", "1.5s", "1500ms"},
+        {"statement_timeout", "90000", "90s"},
+        {"statement_timeout", "0", "0"},
+        {"standard_conforming_strings", "of", "off"},
+        {"bytea_output", "ESCAPE", "escape"},
+        {"standard_conforming_strings", "tr", "on"},
+        {"random_page_cost", "1.1", "1.1"},
     };
     struct fixture f;
     setup(&f);

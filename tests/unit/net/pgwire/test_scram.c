@@ -11,8 +11,9 @@ static const char rfc_client_first[] = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
 static const char rfc_nonce[] = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
 static const char rfc_server_first[] = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
                                        "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-static const char rfc_client_final[] = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
-                                       "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+static const char rfc_client_final[] =
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+    "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
 
 static void
 begin(lg_scram_server *s, const char *password)
@@ -66,7 +67,8 @@ LG_TEST(test_scram__another_nonce_or_binding_is_refused)
 
 LG_TEST(test_scram__malformed_messages_are_refused)
 {
-    static const char *const bad_first[] = {"", "n", "n,", "n,,", "n,,r=", "x,,n=,r=abc", "n,,m=x,r=a"};
+    static const char *const bad_first[] = {"",      "n",           "n,",        "n,,",
+                                            "n,,r=", "x,,n=,r=abc", "n,,m=x,r=a"};
     static const uint8_t nonce[18] = {1};
     lg_scram_server s;
     memset(&s, 0, sizeof s);
