@@ -42,8 +42,7 @@ static bool
 repeatable(const lg_session *s)
 {
     const char *level = lg_settings_string(s->settings, LG_SETTING_transaction_isolation);
-    return level[0] == 's' ||
-           (level[0] == 'r' && level[5] == 't'); /* serializable, repeatable read */
+    return level[0] == 'r' && level[5] == 't'; /* repeatable read, not read committed */
 }
 
 static lg_status
