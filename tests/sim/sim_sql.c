@@ -593,7 +593,8 @@ verify_fiber(void *arg)
         if (st == LG_OK)
             judge(w, r);
         else if (tries + 1 == READ_TRIES)
-            sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st), c.message);
+            sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st),
+                     c.message);
         sim_pg_close(&c);
         lg_map_destroy(r->ops);
         lg_free(r);
