@@ -63,7 +63,7 @@ on_parse(lg_session *s, lg_pgwire_cursor *c)
     LG_CHECK(lg_session__prepare(s, name, text, stmt, arena, nparams, params, &p));
     arena = NULL;
     if (stmt && lg_bind_is_query(stmt)) {
-        LG_CHECK(lg_session__txn_statement(s));
+        LG_CHECK(lg_session__txn_statement(s, stmt));
         LG_CHECK(lg_session__plan(s, p));
     }
     lg_session__prepared_store(s, p);
@@ -169,7 +169,7 @@ on_bind(lg_session *s, lg_pgwire_cursor *c)
                      : lg_error_set(&s->err, "26000", "unnamed prepared statement does not exist");
     LG_TRY(refuse_in_failed(s, p->stmt));
     if (p->stmt && !lg_session__is_txn_command(p->stmt))
-        LG_TRY(lg_session__txn_statement(s));
+        LG_TRY(lg_session__txn_statement(s, p->stmt));
     lg_session__statement_begin(s, p->text, strlen(p->text));
     LG_TRY(lg_session__portal_create(s, portal_name, p, &portal));
     lg_status st = bind_values(s, portal, c);
@@ -195,7 +195,7 @@ describe_statement(lg_session *s, const char *name)
         return lg_error_set(&s->err, "26000", "prepared statement \"%s\" does not exist", name);
     LG_TRY(refuse_in_failed(s, p->stmt));
     if (p->stmt && lg_bind_is_query(p->stmt))
-        LG_TRY(lg_session__txn_statement(s));
+        LG_TRY(lg_session__txn_statement(s, p->stmt));
     LG_TRY(lg_session__columns(s, p, s->statement, &cols, &ncols));
     size_t at = lg_pgwire_begin(&s->out, 't');
     lg_pgwire_put_u16(&s->out, (uint16_t)p->nparams);
@@ -253,7 +253,7 @@ on_execute(lg_session *s, lg_pgwire_cursor *c)
     }
     LG_TRY(refuse_in_failed(s, portal->prepared->stmt));
     if (!lg_session__is_txn_command(portal->prepared->stmt))
-        LG_TRY(lg_session__txn_statement(s));
+        LG_TRY(lg_session__txn_statement(s, portal->prepared->stmt));
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_CALLS);
     lg_status st = lg_session__portal_run(s, portal, (int32_t)max_rows > 0 ? max_rows : 0, tag);
     if (st == LG_END) {

@@ -65,7 +65,7 @@ run_one(lg_session *s, const char *text, const lg_ast *stmt, lg_arena *arena)
     }
     LG_TRY(lg_session__prepare(s, "", text, stmt, arena, 0, NULL, &p));
     if (!lg_session__is_txn_command(stmt))
-        LG_CHECK(lg_session__txn_statement(s));
+        LG_CHECK(lg_session__txn_statement(s, stmt));
     LG_CHECK(lg_session__portal_create(s, "", p, &portal));
     LG_CHECK(lg_session__columns(s, p, portal->arena, &cols, &ncols));
     if (p->nparams) {

@@ -96,11 +96,59 @@ lg_session__txn_new_snapshot(lg_session *s)
     s->es.snapshot = target;
 }
 
+/* Statements that read nothing as of a snapshot, so that SET TRANSACTION may still follow. */
+static bool
+needs_snapshot(const lg_ast *stmt)
+{
+    switch (stmt->tag) {
+    case LG_AST_VARIABLE_SET_STMT:
+    case LG_AST_VARIABLE_SHOW_STMT:
+    case LG_AST_CONSTRAINTS_SET_STMT:
+    case LG_AST_LOCK_STMT:
+    case LG_AST_FETCH_STMT:
+    case LG_AST_CLOSE_PORTAL_STMT:
+    case LG_AST_PREPARE_STMT:
+    case LG_AST_DEALLOCATE_STMT:
+    case LG_AST_LISTEN_STMT:
+    case LG_AST_NOTIFY_STMT:
+    case LG_AST_UNLISTEN_STMT:
+        return false;
+    default:
+        return true;
+    }
+}
+
 lg_status
-lg_session__txn_statement(lg_session *s)
+lg_session__txn_import_snapshot(lg_session *s, const char *id)
+{
+    uint32_t high, low, serial;
+    char end;
+    if (s->txn_state != LG_SESSION_TXN_BLOCK)
+        return lg_error_set(&s->err, "25P01",
+                            "SET TRANSACTION SNAPSHOT can only be used in transaction blocks");
+    if (!repeatable(s))
+        return lg_error_set(&s->err, "0A000",
+                            "a snapshot-importing transaction must have isolation level "
+                            "SERIALIZABLE or REPEATABLE READ");
+    if (s->have_snapshot)
+        return lg_error_set(&s->err, "25001",
+                            "SET TRANSACTION SNAPSHOT must be called before any query");
+    if (sscanf(id, "%8X-%8X-%u%c", &high, &low, &serial, &end) != 3)
+        return lg_error_set(&s->err, "22023", "invalid snapshot identifier: \"%s\"", id);
+    lg_scn scn = (lg_scn)high << 32 | low;
+    if (lg_txn_snapshot_at(s->txn, scn, &s->snapshot) != LG_OK)
+        return lg_error_set(&s->err, "22023", "invalid snapshot identifier: \"%s\"", id);
+    s->have_snapshot = true;
+    return LG_OK;
+}
+
+lg_status
+lg_session__txn_statement(lg_session *s, const lg_ast *stmt)
 {
     if (s->txn_state == LG_SESSION_TXN_NONE)
         LG_TRY(begin(s, LG_SESSION_TXN_IMPLICIT));
+    if (!needs_snapshot(stmt))
+        return LG_OK;
     int64_t lock_timeout_ms = lg_settings_int(s->settings, LG_SETTING_lock_timeout);
     lg_txn_set_lock_deadline(s->txn, lock_timeout_ms > 0 ? lg_run_now_exact_ns(s->server->cfg.run) +
                                                                (uint64_t)lock_timeout_ms * LG_MS

@@ -83,6 +83,8 @@ set_multi(lg_session *s, const lg_ast_variable_set_stmt *v)
     }
     if (!strcmp(v->name, "SESSION CHARACTERISTICS"))
         return lg_session__txn_options(s, &v->args, true);
+    if (!strcmp(v->name, "TRANSACTION SNAPSHOT"))
+        return lg_session__txn_import_snapshot(s, set_argument(s, v->args.at[0], false));
     return lg_error_set(&s->err, "0A000", "SET %s is not supported", v->name);
 }
 

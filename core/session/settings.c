@@ -13,9 +13,13 @@
 #define CUSTOM_MAX 256 /* custom settings of a session */
 #define VALUE_MAX  1024
 
-#define CONTEXT_USER      "user"
-#define CONTEXT_SUPERUSER "superuser"
-#define CONTEXT_FIXED     "internal"
+#define CONTEXT_USER              "user"
+#define CONTEXT_SUPERUSER         "superuser"
+#define CONTEXT_BACKEND           "backend"
+#define CONTEXT_SUPERUSER_BACKEND "superuser-backend"
+#define CONTEXT_SIGHUP            "sighup"
+#define CONTEXT_POSTMASTER        "postmaster"
+#define CONTEXT_FIXED             "internal"
 
 static const lg_setting_info infos[LG_SETTING_COUNT] = {
 #define LG_SETTING(name, type, boot, unit, context, reported, min, max, enums, category, text)     \
@@ -26,6 +30,7 @@ static const lg_setting_info infos[LG_SETTING_COUNT] = {
 };
 
 struct variable {
+    int id;
     char *value; /* NULL: the default */
     char *reset; /* default of this session; NULL: boot value */
     bool report_due;
@@ -45,7 +50,11 @@ struct change { /* an entry of the transaction's stack */
 };
 
 struct lg_settings {
-    struct variable vars[LG_SETTING_COUNT];
+    /* Few settings are ever changed: those that were, or are reported, have a variable, and slot
+     * says which; 0: at its boot value. */
+    uint16_t slot[LG_SETTING_COUNT];
+    struct variable *vars;
+    size_t nvars, vars_cap;
     lg_list customs;
     unsigned custom_count;
     struct change *stack;
@@ -56,6 +65,26 @@ struct lg_settings {
     void *check_arg;
 };
 
+static struct variable *
+variable_of(lg_settings *s, int id)
+{
+    if (!s->slot[id]) {
+        if (s->nvars == s->vars_cap) {
+            s->vars_cap = s->vars_cap ? 2 * s->vars_cap : 24;
+            s->vars = lg_realloc(s->vars, s->vars_cap * sizeof *s->vars);
+        }
+        s->vars[s->nvars++] = (struct variable){.id = id};
+        s->slot[id] = (uint16_t)s->nvars;
+    }
+    return &s->vars[s->slot[id] - 1];
+}
+
+static const struct variable *
+variable_if(const lg_settings *s, int id)
+{
+    return s->slot[id] ? &s->vars[s->slot[id] - 1] : NULL;
+}
+
 lg_settings *
 lg_settings_create(lg_settings_check_fn check, void *check_arg)
 {
@@ -64,7 +93,8 @@ lg_settings_create(lg_settings_check_fn check, void *check_arg)
     s->check_arg = check_arg;
     lg_list_init(&s->customs);
     for (int i = 0; i < LG_SETTING_COUNT; i++)
-        s->vars[i].report_due = infos[i].reported;
+        if (infos[i].reported)
+            variable_of(s, i)->report_due = true;
     s->report_due = true;
     return s;
 }
@@ -75,10 +105,11 @@ lg_settings_destroy(lg_settings *s)
     if (!s)
         return;
     lg_settings_txn_end(s, true);
-    for (int i = 0; i < LG_SETTING_COUNT; i++) {
+    for (size_t i = 0; i < s->nvars; i++) {
         lg_free(s->vars[i].value);
         lg_free(s->vars[i].reset);
     }
+    lg_free(s->vars);
     LG_LIST_FOREACH_SAFE (it, &s->customs) {
         struct custom *c = LG_CONTAINER_OF(it, struct custom, link);
         lg_free(c->name);
@@ -98,9 +129,16 @@ lg_setting_info_of(lg_setting_id id)
 static int
 find_id(const char *name)
 {
-    for (int i = 0; i < LG_SETTING_COUNT; i++)
-        if (!strcasecmp(infos[i].name, name))
-            return i;
+    int lo = 0, hi = LG_SETTING_COUNT; /* the list is sorted */
+    while (lo < hi) {
+        int mid = (lo + hi) / 2, c = strcasecmp(infos[mid].name, name);
+        if (c == 0)
+            return mid;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
     return -1;
 }
 
@@ -118,13 +156,15 @@ find_custom(const lg_settings *s, const char *name)
 const char *
 lg_settings_reset_value(const lg_settings *s, lg_setting_id id)
 {
-    return s->vars[id].reset ? s->vars[id].reset : infos[id].boot;
+    const struct variable *v = variable_if(s, id);
+    return v && v->reset ? v->reset : infos[id].boot;
 }
 
 const char *
 lg_settings_string(const lg_settings *s, lg_setting_id id)
 {
-    return s->vars[id].value ? s->vars[id].value : lg_settings_reset_value(s, id);
+    const struct variable *v = variable_if(s, id);
+    return v && v->value ? v->value : lg_settings_reset_value(s, id);
 }
 
 bool
@@ -317,7 +357,7 @@ mark_report(lg_settings *s, int id)
 {
     if (!infos[id].reported)
         return;
-    s->vars[id].report_due = true;
+    variable_of(s, id)->report_due = true;
     s->report_due = true;
 }
 
@@ -341,6 +381,28 @@ set_custom(lg_settings *s, const char *name, const char *value, lg_set_how how, 
     return LG_OK;
 }
 
+/* May a session change it? */
+static lg_status
+check_context(const lg_setting_info *info, lg_set_how how, bool superuser, lg_error *err)
+{
+    const char *c = info->context;
+    if (!strcmp(c, CONTEXT_FIXED))
+        return lg_error_set(err, "55P02", "parameter \"%s\" cannot be changed", info->name);
+    if (!strcmp(c, CONTEXT_POSTMASTER))
+        return lg_error_set(err, "55P02",
+                            "parameter \"%s\" cannot be changed without restarting the server",
+                            info->name);
+    if (!strcmp(c, CONTEXT_SIGHUP))
+        return lg_error_set(err, "55P02", "parameter \"%s\" cannot be changed now", info->name);
+    if (!strncmp(c, CONTEXT_SUPERUSER, strlen(CONTEXT_SUPERUSER)) && !superuser)
+        return lg_error_set(err, "42501", "permission denied to set parameter \"%s\"", info->name);
+    if (how != LG_SET_DEFAULT &&
+        (!strcmp(c, CONTEXT_BACKEND) || !strcmp(c, CONTEXT_SUPERUSER_BACKEND)))
+        return lg_error_set(err, "55P02", "parameter \"%s\" cannot be set after connection start",
+                            info->name);
+    return LG_OK;
+}
+
 lg_status
 lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how how, bool superuser,
                 lg_error *err)
@@ -354,18 +416,13 @@ lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how 
         return set_custom(s, name, value, how, err);
     }
     const lg_setting_info *info = &infos[id];
-    struct variable *v = &s->vars[id];
-    if (how != LG_SET_FORCE) {
-        if (!strcmp(info->context, CONTEXT_FIXED))
-            return lg_error_set(err, "55P02", "parameter \"%s\" cannot be changed", info->name);
-        if (!strcmp(info->context, CONTEXT_SUPERUSER) && !superuser)
-            return lg_error_set(err, "42501", "permission denied to set parameter \"%s\"",
-                                info->name);
-    }
+    if (how != LG_SET_FORCE)
+        LG_TRY(check_context(info, how, superuser, err));
     if (value) {
         LG_TRY(check_value(s, (lg_setting_id)id, value, canonical, sizeof canonical, err));
         value = canonical;
     }
+    struct variable *v = variable_of(s, id);
     if (how == LG_SET_DEFAULT || how == LG_SET_FORCE) {
         lg_free(v->reset);
         v->reset = value ? lg_strdup(value) : NULL;
@@ -386,9 +443,11 @@ lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how 
 lg_status
 lg_settings_reset_all(lg_settings *s, lg_error *err)
 {
-    for (int i = 0; i < LG_SETTING_COUNT; i++)
-        if (s->vars[i].value && strncmp(infos[i].name, "transaction_", 12))
-            LG_TRY(lg_settings_set(s, infos[i].name, NULL, LG_SET_SESSION, true, err));
+    for (size_t i = 0; i < s->nvars; i++) {
+        const char *name = infos[s->vars[i].id].name;
+        if (s->vars[i].value && strncmp(name, "transaction_", 12))
+            LG_TRY(lg_settings_set(s, name, NULL, LG_SET_SESSION, true, err));
+    }
     return LG_OK;
 }
 
@@ -403,8 +462,9 @@ static void
 undo_change(lg_settings *s, struct change *c)
 {
     if (c->id >= 0) {
-        lg_free(s->vars[c->id].value);
-        s->vars[c->id].value = c->old;
+        struct variable *v = variable_of(s, c->id);
+        lg_free(v->value);
+        v->value = c->old;
         mark_report(s, c->id);
     } else {
         struct custom *u = find_custom(s, c->custom_name);
@@ -493,11 +553,12 @@ lg_settings_next_report(lg_settings *s, const char **ret_value)
 {
     if (!s->report_due)
         return NULL;
-    for (int i = 0; i < LG_SETTING_COUNT; i++)
+    for (size_t i = 0; i < s->nvars; i++)
         if (s->vars[i].report_due) {
+            int id = s->vars[i].id;
             s->vars[i].report_due = false;
-            *ret_value = lg_settings_string(s, (lg_setting_id)i);
-            return &infos[i];
+            *ret_value = lg_settings_string(s, (lg_setting_id)id);
+            return &infos[id];
         }
     s->report_due = false;
     return NULL;

@@ -36,7 +36,7 @@ typedef struct lg_setting_info {
     lg_setting_type type;
     const char *boot;
     const char *unit;
-    const char *context; /* user, superuser or internal */
+    const char *context; /* as PostgreSQL names it: user, superuser, sighup ... */
     bool reported;       /* sent to the client as ParameterStatus */
     double min, max;
     const char *enums; /* comma separated */

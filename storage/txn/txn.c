@@ -183,6 +183,18 @@ lg_txn_snapshot(lg_txn *t, lg_snapshot *ret)
         t->oldest_snapshot = ret->scn;
 }
 
+lg_status
+lg_txn_snapshot_at(lg_txn *t, lg_scn scn, lg_snapshot *ret)
+{
+    if (scn > lg_scn_current(t->sys->clock) || scn < lg_txn_horizon(t->sys))
+        return LG_INVALID;
+    ret->scn = scn;
+    ret->own_seq = t->seq;
+    if (scn < t->oldest_snapshot)
+        t->oldest_snapshot = scn;
+    return LG_OK;
+}
+
 void
 lg_txn_snapshots_done(lg_txn *t)
 {

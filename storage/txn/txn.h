@@ -107,6 +107,9 @@ void lg_txn_set_lock_deadline(lg_txn *t, lg_time deadline);
  * lg_txn_snapshots_done (no statement or cursor of it is open). */
 void lg_txn_snapshot(lg_txn *t, lg_snapshot *ret);
 void lg_txn_snapshots_done(lg_txn *t);
+/* A snapshot taken before, by a transaction of any instance that still holds it (an exported one).
+ * LG_INVALID: it is in the future, or what it needs may be gone already. */
+LG_MUST lg_status lg_txn_snapshot_at(lg_txn *t, lg_scn scn, lg_snapshot *ret);
 /* The same SCN, and all own changes made so far: for the next statement of REPEATABLE READ. */
 void lg_txn_snapshot_refresh_own(const lg_txn *t, lg_snapshot *snap);
 /* Nothing at or below it is needed by any snapshot any more. */

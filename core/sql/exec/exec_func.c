@@ -5,6 +5,7 @@
 #include "bind.h"
 #include "ges.h"
 #include <stdlib.h>
+#include "txn.h"
 #include <string.h>
 
 void
@@ -679,7 +680,18 @@ fn_unlock_all(lg_call *c)
     return 0;
 }
 
+/* A snapshot is one SCN, which means the same on every instance. It can be imported as long as
+ * this transaction holds it. */
+static lg_datum
+fn_pg_export_snapshot(lg_call *c)
+{
+    const lg_snapshot *snap = lg_fx_session(c)->snapshot;
+    return lg_fx_text(c, lg_arena_printf(c->arena, "%08X-%08X-1", (uint32_t)(snap->scn >> 32),
+                                         (uint32_t)snap->scn));
+}
+
 static const lg_fx_entry list[] = {
+    {"pg_export_snapshot", fn_pg_export_snapshot},
     {"current_database", fn_current_database},
     {"current_user", fn_current_user},
     {"session_user", fn_session_user},

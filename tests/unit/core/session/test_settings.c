@@ -3,6 +3,7 @@
 #include "lg_test.h"
 #include "settings.h"
 #include <string.h>
+#include <strings.h>
 
 struct fixture {
     lg_arena *arena;
@@ -167,5 +168,39 @@ LG_TEST(test_settings__each_change_of_a_reported_setting_is_reported_once)
     CU_ASSERT_STRING_EQUAL(i->name, "application_name");
     CU_ASSERT_STRING_EQUAL(value, "x");
     CU_ASSERT_PTR_NULL(lg_settings_next_report(f.s, &value));
+    teardown(&f);
+}
+
+LG_TEST(test_settings__the_list_is_sorted_for_the_search)
+{
+    for (int i = 1; i < LG_SETTING_COUNT; i++)
+        CU_ASSERT(strcasecmp(lg_setting_info_of((lg_setting_id)(i - 1))->name,
+                             lg_setting_info_of((lg_setting_id)i)->name) < 0);
+}
+
+LG_TEST(test_settings__contexts_decide_what_a_session_may_set)
+{
+    static const char *const cases[][3] = {
+        {"synchronize_seqscans", "off", ""},
+        {"xmloption", "document", ""},
+        {"block_size", "4096", "parameter \"block_size\" cannot be changed"},
+        {"wal_level", "logical",
+         "parameter \"wal_level\" cannot be changed without restarting the server"},
+        {"log_checkpoints", "on", "parameter \"log_checkpoints\" cannot be changed now"},
+        {"log_connections", "on",
+         "parameter \"log_connections\" cannot be set after connection start"},
+    };
+    struct fixture f;
+    setup(&f);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lg_status st = set(&f, cases[i][0], cases[i][1], LG_SET_SESSION);
+        if (!*cases[i][2]) {
+            CU_ASSERT_EQUAL(st, LG_OK);
+            expect_shown(&f, cases[i][0], cases[i][1]);
+        } else {
+            CU_ASSERT_EQUAL(st, LG_SQL);
+            CU_ASSERT_STRING_EQUAL(f.err.message, cases[i][2]);
+        }
+    }
     teardown(&f);
 }
