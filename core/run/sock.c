@@ -10,6 +10,20 @@ lg_sock_listen(lg_run *r, const char *address, int backlog, lg_sock **ret_sock)
                          : lg_sock__real_listen(r, address, backlog, ret_sock);
 }
 
+#define LISTEN_AGAIN (2 * LG_MS)
+
+lg_status
+lg_sock_listen_wait(lg_run *r, const char *address, int backlog, lg_time deadline,
+                    lg_sock **ret_sock)
+{
+    for (;;) {
+        lg_status st = lg_sock_listen(r, address, backlog, ret_sock);
+        if (st != LG_EXISTS || lg_run_now_ns(r) >= deadline)
+            return st;
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(r) + LISTEN_AGAIN, LG_WAIT_SLEEP));
+    }
+}
+
 lg_status
 lg_sock_connect(lg_run *r, const char *address, lg_time deadline, lg_sock **ret_sock)
 {

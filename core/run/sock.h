@@ -9,6 +9,11 @@ typedef struct lg_sock lg_sock;
 
 /* address: "127.0.0.1:5440", "[::1]:5440", "unix:/path" or "sim:1:5440". */
 LG_MUST lg_status lg_sock_listen(lg_run *r, const char *address, int backlog, lg_sock **ret_sock);
+/* While the address is in use (LG_EXISTS) it is tried again until the deadline: the kernel keeps
+ * the listening socket of a process that was killed until its ring is torn down, which is after its
+ * parent has heard of its end. Blocks the fiber. */
+LG_MUST lg_status lg_sock_listen_wait(lg_run *r, const char *address, int backlog, lg_time deadline,
+                                      lg_sock **ret_sock);
 LG_MUST lg_status lg_sock_accept(lg_sock *listener, lg_time deadline, lg_sock **ret_sock);
 LG_MUST lg_status lg_sock_connect(lg_run *r, const char *address, lg_time deadline,
                                   lg_sock **ret_sock);

@@ -2,6 +2,8 @@
 #include "session_internal.h"
 #include <string.h>
 
+#define LISTEN_LIMIT (10 * LG_SEC) /* an earlier life of this instance may still be torn down */
+
 static void
 accept_main(void *arg)
 {
@@ -95,7 +97,8 @@ lg_session_server_start(const lg_session_server_config *cfg, lg_session_server *
     srv->cfg = *cfg;
     lg_list_init(&srv->sessions);
     lg_waitq_init(&srv->gone);
-    lg_status st = lg_sock_listen(cfg->run, cfg->listen, 1024, &srv->listener);
+    lg_status st = lg_sock_listen_wait(cfg->run, cfg->listen, 1024,
+                                       lg_run_now_ns(cfg->run) + LISTEN_LIMIT, &srv->listener);
     if (st != LG_OK) {
         lg_free(srv);
         return st;

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STACK_BYTES (64 * 1024)
+#define STACK_BYTES  (64 * 1024)
+#define LISTEN_LIMIT (5 * LG_SEC)
 
 typedef struct lg_listener_socket {
     lg_list node;
@@ -250,7 +251,8 @@ static lg_status
 listen_at(lg_listener *l, const char *address, bool is_status)
 {
     lg_sock *s;
-    lg_status st = lg_sock_listen(l->run, address, 1024, &s);
+    lg_status st =
+        lg_sock_listen_wait(l->run, address, 1024, lg_run_now_ns(l->run) + LISTEN_LIMIT, &s);
     if (st != LG_OK) {
         lg_log_error(l->log, "listener", "cannot listen at %s: %s", address, lg_status_text(st));
         return st;

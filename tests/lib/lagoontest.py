@@ -17,8 +17,8 @@ PG_BIN = '/usr/lib/postgresql/15/bin'
 
 def free_ports(count):
     """A run of consecutive free ports on loopback."""
-    base = 20000 + os.getpid() % 20000
-    while base < 60000:
+    base = 10000 + os.getpid() * 41 % 22000
+    for _ in range(1000):  # below the ephemeral ports, which any connection may take
         socks = []
         try:
             for p in range(base, base + count):
@@ -28,7 +28,7 @@ def free_ports(count):
                 s.bind(('127.0.0.1', p))
             return base
         except OSError:
-            base += count + 7
+            base = 10000 + (base - 10000 + count + 7) % 22000
         finally:
             for s in socks:
                 s.close()

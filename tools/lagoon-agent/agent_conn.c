@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OUT_MAX    (64 * 1024)
-#define IDLE_LIMIT (10 * LG_SEC)
+#define OUT_MAX      (64 * 1024)
+#define LISTEN_LIMIT (10 * LG_SEC)
 
 struct visitor {
     agent *a;
@@ -227,7 +227,8 @@ open_door(agent *a, const char *address, bool local)
     struct door *d = lg_zalloc(sizeof *d);
     d->a = a;
     d->local = local;
-    lg_status st = lg_sock_listen(a->run, address, 64, &d->listener);
+    lg_status st = lg_sock_listen_wait(a->run, address, 64, lg_run_now_ns(a->run) + LISTEN_LIMIT,
+                                       &d->listener);
     if (st == LG_OK)
         st = lg_run_spawn(a->run, "door", 0, door_main, d, NULL);
     if (st != LG_OK) {
@@ -240,8 +241,10 @@ open_door(agent *a, const char *address, bool local)
 lg_status
 agent_listen(agent *a)
 {
-    LG_TRY(open_door(a, a->cfg.socket, true));
-    return open_door(a, a->cfg.address, false);
+    /* the port first: it is the proof that no other agent of this node runs, whose socket file
+     * would be replaced */
+    LG_TRY(open_door(a, a->cfg.address, false));
+    return open_door(a, a->cfg.socket, true);
 }
 
 /* ---- poking a peer ---- */

@@ -145,6 +145,42 @@ LG_TEST(test_sock__echo_big_with_timeouts)
     everywhere(server, client, check_echo);
 }
 
+/* ---- an address that is still in use ---- */
+
+static void
+holder(void *arg)
+{
+    struct talk *t = arg;
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(t->run) + 30 * LG_MS, LG_WAIT_SLEEP);
+    lg_sock_close(t->listener);
+    finish(t);
+}
+
+static void
+successor(void *arg)
+{
+    struct talk *t = arg;
+    lg_sock *s = NULL;
+    t->st[0] = lg_sock_listen_wait(t->run, t->address, 1, lg_run_now_ns(t->run) + 5 * LG_MS, &s);
+    t->st[1] = lg_sock_listen_wait(t->run, t->address, 1, lg_run_now_ns(t->run) + LG_SEC, &s);
+    if (t->st[1] == LG_OK)
+        lg_sock_close(s);
+    finish(t);
+}
+
+LG_TEST(test_sock__listen_waits_for_an_earlier_life)
+{
+    struct talk t;
+    char tcp[40];
+    snprintf(tcp, sizeof tcp, "127.0.0.1:%d", 20000 + (int)getpid() % 10000);
+    const char *const addresses[] = {tcp, "sim:1:5440"};
+    for (int i = 0; i < 2; i++) {
+        play(addresses[i], i == 1, holder, successor, &t);
+        CU_ASSERT_EQUAL(t.st[0], LG_EXISTS);
+        CU_ASSERT_EQUAL(t.st[1], LG_OK);
+    }
+}
+
 /* ---- closing under a reader, cancel, idle callback, refused connections ---- */
 
 static void
