@@ -289,7 +289,7 @@ open_transactions(lg_instance *in)
         return LG_CONFIG;
     }
     if (!in->alone)
-        LG_TRY(lg_instance__undo_claim(in));
+        LG_TRY(lg_instance__undo_lock_own(in));
     lg_undo_config uc = {.space = in->space,
                          .retention_ms = in->cfg.undo_retention_ms,
                          .file_of = lg_instance__undo_file_of,
@@ -301,10 +301,10 @@ open_transactions(lg_instance *in)
     LG_TRY(lg_txn_sys_create(&tc, &in->txns));
     lg_heap_register(in->txns);
     lg_btree_register(in->txns);
-    uint64_t all = ((2ull << LG_INSTANCE_MAX) - 1) & ~1ull;
-    uint64_t now = in->alone ? all : in->adopt_later | 1ull << in->cfg.node;
-    in->adopt_later = 0;
-    return lg_instance__adopt(in, now);
+    uint64_t own = 1ull << in->cfg.node;
+    lg_instance__undo_recover(in, in->alone || in->recover_all ? UINT64_MAX : own);
+    in->recover_all = false;
+    return LG_OK;
 }
 
 /* ---- SQL ---- */
@@ -439,7 +439,7 @@ void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
     in->stopping = true;
-    while (in->horizon_runs) {
+    while (in->horizon_runs || in->rollbacks) {
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }
@@ -449,6 +449,8 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_fntable_destroy(in->functions);
     lg_tz_cache_destroy(in->tzs);
     lg_txn_sys_destroy(in->txns);
+    in->txns = NULL;
+    lg_instance__undo_unlock_own(in);
     lg_undo_destroy(in->undo);
     lg_space_destroy(in->space);
     if (in->ckpt)

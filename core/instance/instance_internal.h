@@ -96,13 +96,13 @@ struct lg_instance {
     lg_recoverer *recoverer;
     lg_timer broken_timer; /* a connection broke: looks whether a view has settled it */
 
-    /* undo of others (instance_undo.c) */
-    uint8_t
-        adopter[LG_INSTANCE_MAX + 1];  /* node whose undo was adopted -> by which node; 0: none */
-    bool rolling[LG_INSTANCE_MAX + 1]; /* by undo segment: being rolled back here */
-    uint32_t rollbacks;                /* fibers that do it */
-    uint64_t adopted;                  /* nodes whose undo is open here */
-    uint64_t adopt_later;              /* to be adopted once transactions are up */
+    /* undo segments (instance_undo.c) */
+    lg_ges_owner undo_owner;              /* of the enqueue of our own */
+    bool undo_owned;                      /* undo_owner is in use */
+    bool recover_all;                     /* we are the recoverer: once transactions are up */
+    uint8_t adopter[LG_INSTANCE_MAX + 1]; /* who last had a dead owner's; a hint; 0: unknown */
+    struct lg_instance__rollback *rolling[LG_INSTANCE_MAX + 1]; /* under way, by segment */
+    uint32_t rollbacks;                                         /* fibers that do it */
 
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
@@ -122,12 +122,15 @@ lg_status lg_instance__lease_gate(void *arg);
 
 /* instance_undo.c */
 void lg_instance__undo_participant(lg_instance *in, lg_participant *ret_p);
-LG_MUST lg_status lg_instance__adopt(lg_instance *in, uint64_t nodes);
-LG_MUST lg_status lg_instance__undo_let_go(lg_instance *in, uint32_t node);
+LG_MUST lg_status lg_instance__undo_lock_own(lg_instance *in); /* blocks */
+void lg_instance__undo_unlock_own(lg_instance *in);
+/* Rolls back in fibers what dead owners left in these segments (bit mask), and in our own. */
+void lg_instance__undo_recover(lg_instance *in, uint64_t segments);
 
 struct lg_instance__rollback {
     lg_instance *in;
     uint16_t useg;
+    bool again; /* look once more when done */
 };
 
 /* instance_wire.c */
@@ -137,7 +140,6 @@ void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint
 void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
 void lg_instance__cf_hooks(lg_instance *in);
 LG_MUST lg_status lg_instance__calls_serve(lg_instance *in);
-LG_MUST lg_status lg_instance__undo_claim(lg_instance *in);
 lg_status lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file);
 
 /* instance.c */

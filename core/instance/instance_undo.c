@@ -1,82 +1,134 @@
-/* Whose undo is open where. A segment is its owner's (undo segment number = node); when the owner
- * dies the view's recoverer adopts it: it answers for the dead one's transactions at once and rolls
- * the unfinished ones back in a fiber. The owner, when it comes back, asks everybody first
- * (CALL_UNDO_CLAIM): the adopter answers when the rollback is complete and its hands are off.
+/* Whose undo is open where.
  *
- * Every member keeps adopter[node], told by the change alone: dead nodes go to the recoverer, and
- * so do those whose adopter died. Before transactions are up here (a start), what is to be adopted
- * waits in adopt_later.
+ * INVARIANT  The transaction table of an undo segment is loaded by at most one instance at a time:
+ * its owner (segment number = node) from start to end, or one that rolls back for a dead owner.
+ * Whoever loads it holds the enqueue UNDO/segment in exclusive mode, from before the load until
+ * nothing of it is in memory any more. Enqueues survive reconfigurations with their holders and
+ * fall with the dead (ges.h), so no view, message or order of events decides this, only the
+ * enqueue.
+ *
+ *   owner       start: waits for its enqueue (an adopter ends its rollback first), loads, rolls
+ * back what an earlier life left; keeps the enqueue until it ends recoverer   after every change of
+ * the view: tries each segment once. Taken: its owner is alive and looks after it itself, or
+ * another adopter does. Got it: loads, rolls back, lets go
+ *
+ * A segment that nobody has loaded has no running transaction: its table blocks, which are
+ * coherent, tell the truth (lg_txn_resolve). Where a segment's answers come from is therefore asked
+ * (instance_wire.c); adopter[] only says whom to ask first.
  */
 #include "instance_internal.h"
+
+#define UNDO_SEGMENTS 1u /* id1 of these enqueues */
+
+static lg_ges_res
+enqueue_of(uint16_t useg)
+{
+    return (lg_ges_res){.type = LG_GES_OTHER, .id1 = UNDO_SEGMENTS, .id2 = useg};
+}
+
+/* ---- our own segment ---- */
+
+lg_status
+lg_instance__undo_lock_own(lg_instance *in)
+{
+    lg_ges_owner_init(in->ges, &in->undo_owner, NULL);
+    in->undo_owned = true;
+    for (;;) {
+        lg_status st = lg_ges_lock(&in->undo_owner, enqueue_of((uint16_t)in->cfg.node),
+                                   LG_LOCK_ACCESS_EXCLUSIVE, LG_GES_SESSION,
+                                   lg_run_now_ns(in->env.run) + LG_SEC);
+        if (st != LG_LOCK_NOT_AVAILABLE)
+            return st;
+        if (in->stopping || in->agent_lost)
+            return LG_SHUTDOWN;
+    }
+}
+
+void
+lg_instance__undo_unlock_own(lg_instance *in)
+{
+    if (in->undo_owned)
+        lg_ges_owner_fini(&in->undo_owner);
+    in->undo_owned = false;
+}
+
+/* ---- rolling back ---- */
+
+/* For another owner: under its enqueue, if that is free. */
+static lg_status
+adopt(lg_instance *in, uint16_t useg)
+{
+    lg_ges_owner owner;
+    lg_ges_owner_init(in->ges, &owner, NULL);
+    lg_status st = lg_ges_lock(&owner, enqueue_of(useg), LG_LOCK_ACCESS_EXCLUSIVE,
+                               LG_GES_NOWAIT | LG_GES_SESSION, LG_FOREVER);
+    if (st == LG_OK) {
+        st = lg_txn_recover_segment(in->txns, useg);
+        if (st == LG_OK) {
+            lg_txn_release_segment(in->txns, useg);
+            lg_log_info(in->env.log, "undo", "undo segment %u: nothing is left to roll back", useg);
+        }
+    } else if (st == LG_LOCK_NOT_AVAILABLE) {
+        st = LG_OK;
+    }
+    lg_ges_owner_fini(&owner);
+    return st;
+}
 
 static void
 rollback_main(void *arg)
 {
     struct lg_instance__rollback *r = arg;
     lg_instance *in = r->in;
-    lg_status st = lg_txn_recover_segment(in->txns, r->useg);
-    if (st == LG_OK)
-        lg_log_info(in->env.log, "undo", "undo segment %u: nothing is left to roll back", r->useg);
-    else if (!in->stopping)
+    lg_status st = r->useg == in->cfg.node || in->alone ? lg_txn_recover_segment(in->txns, r->useg)
+                                                        : adopt(in, r->useg);
+    if (st != LG_OK && !in->stopping)
         lg_instance__die(in, st, "the undo of a dead instance cannot be rolled back");
     in->rolling[r->useg] = false;
     in->rollbacks--;
-    lg_free(r);
     lg_waitq_wake_all(&in->changed);
+    if (r->again && !in->stopping) /* a view came meanwhile: what it left free is looked at too */
+        lg_instance__undo_recover(in, 1ull << r->useg);
+    lg_free(r);
 }
 
-lg_status
-lg_instance__adopt(lg_instance *in, uint64_t nodes)
+void
+lg_instance__undo_recover(lg_instance *in, uint64_t segments)
 {
-    for (uint32_t node = 1; node <= LG_INSTANCE_MAX; node++) {
-        if (!lg_node_in(nodes, node) || !in->control.undo_file[node] || in->rolling[node])
+    for (uint32_t useg = 1; useg <= LG_INSTANCE_MAX; useg++) {
+        if (!lg_node_in(segments, useg) || !in->control.undo_file[useg])
             continue;
-        if (node != in->cfg.node)
-            LG_TRY(lg_txn_adopt_segment(in->txns, (uint16_t)node));
+        if (in->rolling[useg]) {
+            in->rolling[useg]->again = useg != in->cfg.node;
+            continue;
+        }
         struct lg_instance__rollback *r = lg_zalloc(sizeof *r);
-        r->in = in;
-        r->useg = (uint16_t)node;
-        in->rolling[node] = true;
+        *r = (struct lg_instance__rollback){.in = in, .useg = (uint16_t)useg};
+        in->rolling[useg] = r;
         in->rollbacks++;
-        in->adopted |= 1ull << node;
-        LG_TRY(lg_run_spawn(in->env.run, "rollback", 0, rollback_main, r, NULL));
+        lg_status st = lg_run_spawn(in->env.run, "rollback", 0, rollback_main, r, NULL);
+        if (st != LG_OK) {
+            in->rolling[useg] = NULL;
+            in->rollbacks--;
+            lg_free(r);
+            lg_instance__die(in, st, "no fiber to roll back with");
+        }
     }
-    return LG_OK;
-}
-
-/* The adopter's side of a claim. Blocks. */
-lg_status
-lg_instance__undo_let_go(lg_instance *in, uint32_t node)
-{
-    if (node == 0 || node > LG_INSTANCE_MAX)
-        return LG_PROTOCOL;
-    while (lg_node_in(in->adopt_later, node) || in->rolling[node])
-        LG_TRY(lg_waitq_wait(&in->changed, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
-    if (lg_node_in(in->adopted, node) && node != in->cfg.node) {
-        lg_txn_release_segment(in->txns, (uint16_t)node);
-        in->adopted &= ~(1ull << node);
-    }
-    in->adopter[node] = 0;
-    return LG_OK;
 }
 
 static lg_status
 opened(void *self, const lg_reconf_change *c)
 {
     lg_instance *in = self;
-    uint64_t mine = 0;
-    for (uint32_t node = 1; node <= LG_INSTANCE_MAX; node++) {
-        bool orphaned = in->adopter[node] && !lg_node_in(c->members, in->adopter[node]);
-        if (!lg_node_in(c->dead, node) && !orphaned && !(c->cold && !lg_node_in(c->members, node)))
-            continue;
-        in->adopter[node] = (uint8_t)c->recoverer;
-        if (c->recoverer == in->cfg.node)
-            mine |= 1ull << node;
+    for (uint32_t node = 1; node <= LG_INSTANCE_MAX; node++)
+        if (lg_node_in(c->dead, node) || (c->cold && !lg_node_in(c->members, node)))
+            in->adopter[node] = (uint8_t)c->recoverer;
+    if (c->recoverer == in->cfg.node) {
+        if (in->txns)
+            lg_instance__undo_recover(in, ~(1ull << in->cfg.node));
+        else
+            in->recover_all = true; /* once transactions are up */
     }
-    if (in->txns)
-        LG_TRY(lg_instance__adopt(in, mine));
-    else
-        in->adopt_later |= mine;
     lg_instance__agent_state(in, in->sessions ? LG_INSTANCE_OPEN : LG_INSTANCE_RECOVERING);
     lg_instance__agent_done(in, c->epoch);
     return LG_OK;

@@ -17,23 +17,47 @@ ask_status(lg_instance *in, uint32_t node, lg_xid xid, lg_txn_status *ret)
     return st;
 }
 
-/* The owner if it lives and has its segment open, else whoever adopted it. */
+static uint64_t others(const lg_instance *in);
+
+/* Whom to ask next about an undo segment: its owner, then who had it last, then the rest. */
+static uint32_t
+next_to_ask(const lg_instance *in, uint32_t useg, uint64_t left)
+{
+    uint32_t adopter = useg <= LG_INSTANCE_MAX ? in->adopter[useg] : 0;
+    if (lg_node_in(left, useg))
+        return useg;
+    if (adopter && lg_node_in(left, adopter))
+        return adopter;
+    return (uint32_t)__builtin_ctzll(left);
+}
+
+/* Whoever has the segment loaded answers. LG_PEER_DOWN: nobody has, all members have said so; one
+ * that cannot be reached may have it, and a reader that looked at the table block instead would
+ * miss a commit that is under way: it waits until a view decides. */
 static lg_status
 resolve_remote(void *arg, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 {
     lg_instance *in = arg;
-    uint32_t owner = lg_xid_useg(xid);
-    lg_status st = LG_PEER_DOWN;
+    uint32_t useg = lg_xid_useg(xid);
     (void)snapshot; /* every message carries the clock, which is not below it */
-    if (owner != in->cfg.node && lg_node_in(lg_reconf_members(in->reconf), owner))
-        st = ask_status(in, owner, xid, ret);
-    if (st != LG_PEER_DOWN && st != LG_NOT_FOUND)
-        return st;
-    uint32_t adopter = owner <= LG_INSTANCE_MAX ? in->adopter[owner] : 0;
-    if (adopter == 0 || adopter == in->cfg.node)
-        return LG_PEER_DOWN;
-    st = ask_status(in, adopter, xid, ret);
-    return st == LG_NOT_FOUND ? LG_PEER_DOWN : st;
+    for (;;) {
+        uint64_t left = others(in);
+        bool sure = true;
+        while (left) {
+            uint32_t node = next_to_ask(in, useg, left);
+            lg_status st = ask_status(in, node, xid, ret);
+            left &= ~(1ull << node);
+            if (st == LG_OK && node != useg && useg <= LG_INSTANCE_MAX)
+                in->adopter[useg] = (uint8_t)node;
+            if (st == LG_PEER_DOWN || st == LG_STALE_EPOCH)
+                sure = false;
+            else if (st != LG_NOT_FOUND)
+                return st;
+        }
+        if (sure)
+            return LG_PEER_DOWN;
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_TX_OUTCOME));
+    }
 }
 
 static lg_ges_owner *find_owner(void *arg, uint64_t xid);
@@ -63,17 +87,18 @@ static lg_status
 wait_remote(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline)
 {
     lg_instance *in = arg;
-    uint32_t owner = lg_xid_useg(xid);
-    uint32_t node = lg_node_in(lg_reconf_members(in->reconf), owner) || owner > LG_INSTANCE_MAX
-                        ? owner
-                        : in->adopter[owner];
-    (void)waiter;                          /* its edge was told by wait_changed */
-    if (node == in->cfg.node || node == 0) /* a view is on its way: look again soon */
-        return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
-    lg_status st = lg_cf_txn_wait(in->cf, node, xid, deadline);
-    if (st == LG_PEER_DOWN || st == LG_STALE_EPOCH || st == LG_NOT_FOUND)
-        return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
-    return st;
+    uint32_t useg = lg_xid_useg(xid);
+    uint32_t adopter = useg <= LG_INSTANCE_MAX ? in->adopter[useg] : 0;
+    lg_status st = LG_NOT_FOUND;
+    (void)waiter; /* its edge was told by wait_changed */
+    if (lg_node_in(others(in), useg))
+        st = lg_cf_txn_wait(in->cf, useg, xid, deadline);
+    if (st == LG_NOT_FOUND && adopter != useg && lg_node_in(others(in), adopter))
+        st = lg_cf_txn_wait(in->cf, adopter, xid, deadline);
+    if (st != LG_PEER_DOWN && st != LG_STALE_EPOCH && st != LG_NOT_FOUND)
+        return st;
+    /* a view is on its way, or a start: look again soon */
+    return lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + 5 * LG_MS, LG_WAIT_ENQ_TX);
 }
 
 static void
@@ -150,8 +175,7 @@ find_owner(void *arg, uint64_t xid)
 /* ---- INSTANCE_CALL: {what, arguments}; each is served in a fiber and may block ---- */
 
 enum call_what {
-    CALL_FORGET_FILE = 1, /* file: a segment is being dropped; drop its buffers */
-    CALL_UNDO_CLAIM = 2,  /* useg: its owner is back; answers when the adopter is done with it */
+    CALL_FORGET_FILE = 1,     /* file: a segment is being dropped; drop its buffers */
     CALL_OLDEST_SNAPSHOT = 4, /* replies the oldest snapshot in use, now or later */
     CALL_CANCEL = 3,          /* pid, key: a cancel request that reached another instance */
 };
@@ -177,9 +201,6 @@ serve_main(void *arg)
     switch (v->call.what) {
     case CALL_FORGET_FILE:
         st = in->space ? lg_segment_forget(in->space, (uint32_t)v->call.a) : LG_OK;
-        break;
-    case CALL_UNDO_CLAIM:
-        st = lg_instance__undo_let_go(in, (uint32_t)v->call.a);
         break;
     case CALL_OLDEST_SNAPSHOT:
         scn = in->txns ? lg_txn_oldest_local_snapshot(in->txns) : lg_scn_current(&in->clock);
@@ -253,22 +274,6 @@ lg_instance__forget_everywhere(void *arg, uint32_t file)
         if (!lg_node_in(mask, node))
             continue;
         lg_status st = call(in, node, &c, 30 * LG_SEC, NULL);
-        if (st != LG_OK && st != LG_PEER_DOWN)
-            return st;
-    }
-    return LG_OK;
-}
-
-/* Before our own undo segment is opened: whoever adopted it has rolled it back and lets go. */
-lg_status
-lg_instance__undo_claim(lg_instance *in)
-{
-    struct call c = {CALL_UNDO_CLAIM, in->cfg.node, 0};
-    uint64_t mask = others(in);
-    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
-        if (!lg_node_in(mask, node))
-            continue;
-        lg_status st = call(in, node, &c, 600 * LG_SEC, NULL);
         if (st != LG_OK && st != LG_PEER_DOWN)
             return st;
     }

@@ -582,6 +582,12 @@ lg_txn_release_segment(lg_txn_sys *s, uint16_t useg)
     lg_txn__seg_free(g);
 }
 
+bool
+lg_txn_segment_loaded(const lg_txn_sys *s, uint16_t useg)
+{
+    return lg_txn__seg_find(s, useg) != NULL;
+}
+
 uint32_t
 lg_txn_recovering(lg_txn_sys *s)
 {

@@ -176,8 +176,10 @@ void lg_txn_visit(lg_txn_sys *s, lg_txn_info_fn fn, void *arg);
 LG_MUST lg_status lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg);
 /* Loads the table only: answers from now on, rolls nothing back yet. recover_segment does both. */
 LG_MUST lg_status lg_txn_adopt_segment(lg_txn_sys *s, uint16_t useg);
-/* The owner is back (its segment was recovered completely). */
+/* After the rollback is complete: others may load it now. */
 void lg_txn_release_segment(lg_txn_sys *s, uint16_t useg);
+/* Are its transactions answered for here? At most one instance may (see core/instance). */
+bool lg_txn_segment_loaded(const lg_txn_sys *s, uint16_t useg);
 uint32_t lg_txn_recovering(lg_txn_sys *s); /* transactions of adopted segments still active */
 
 #endif

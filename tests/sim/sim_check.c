@@ -55,8 +55,7 @@ sim_check_modes(sim_world *w)
     struct visit v = {.w = w, .blocks = lg_map_create()};
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = &w->node[i];
-        bool member = (w->members >> i & 1) && w->incarnations[i] == n->incarnation;
-        if (!n->heap || !member || !w->kind->cache(n))
+        if (!sim_is_member(w, i) || !w->kind->cache(n))
             continue;
         v.node = i;
         lg_buf_visit(w->kind->cache(n), visit_buffer, &v);

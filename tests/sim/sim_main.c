@@ -1,6 +1,6 @@
 /* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql]
- * [--verbose] Runs seeds S .. S+N-1, after those in F (one per line, # comments). A failing seed is
- * printed with its reason. The last line is "N passed, N failed". */
+ * [--verbose] Runs seeds S .. S+N-1 of the kind, after those in F. A failing seed is printed with
+ * its reason. The last line is "N passed, N failed". */
 #include "sim_world.h"
 
 #include <stdio.h>
@@ -21,7 +21,9 @@ run_seed(uint64_t seed, unsigned nodes, bool verbose)
     pid_t pid = fork();
     if (pid == 0) {
         alarm(SECONDS_PER_SEED); /* a hang is a failure too */
-        _exit(sim_world_run(kind, seed, nodes, verbose) == 0 ? 0 : 1);
+        int verdict = sim_world_run(kind, seed, nodes, verbose);
+        fflush(NULL);
+        _exit(verdict == 0 ? 0 : 1);
     }
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -38,21 +40,6 @@ run_seed(uint64_t seed, unsigned nodes, bool verbose)
     fflush(stdout);
 }
 
-static void
-run_file(const char *path, unsigned nodes, bool verbose)
-{
-    FILE *f = fopen(path, "r");
-    char line[200];
-    while (f && fgets(line, sizeof line, f)) {
-        char *end;
-        uint64_t seed = strtoull(line, &end, 0);
-        if (line[0] != '#' && end != line)
-            run_seed(seed, nodes, verbose);
-    }
-    if (f)
-        fclose(f);
-}
-
 static const sim_kind *
 kind_named(const char *name)
 {
@@ -62,6 +49,29 @@ kind_named(const char *name)
             return kinds[i];
     fprintf(stderr, "lagoon-sim: no such kind: %s\n", name);
     exit(2);
+}
+
+/* Lines: [kind] seed [# what it found]. Without a kind: storage. */
+static void
+run_file(const char *path, unsigned nodes, bool verbose)
+{
+    FILE *f = fopen(path, "r");
+    const sim_kind *of_new = kind;
+    char line[200], name[16];
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long long seed;
+        if (line[0] == '#')
+            continue;
+        if (sscanf(line, "%llu", &seed) == 1)
+            snprintf(name, sizeof name, "storage");
+        else if (sscanf(line, "%15s %llu", name, &seed) != 2)
+            continue;
+        kind = kind_named(name);
+        run_seed(seed, nodes, verbose);
+    }
+    kind = of_new;
+    if (f)
+        fclose(f);
 }
 
 int

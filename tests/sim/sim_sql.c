@@ -319,6 +319,26 @@ cache_of(const sim_node *n)
     return in ? in->buf : NULL;
 }
 
+/* ---- invariants ---- */
+
+/* The transaction table of an undo segment is loaded by at most one instance: two would each answer
+ * for its transactions from their own memory. */
+static void
+check(sim_world *w)
+{
+    for (uint16_t useg = 1; useg <= w->node_count; useg++) {
+        unsigned holder = 0;
+        for (unsigned i = 1; i <= w->node_count; i++) {
+            const lg_instance *in = instance_of(&w->node[i]);
+            if (!sim_is_member(w, i) || !in || !in->txns || !lg_txn_segment_loaded(in->txns, useg))
+                continue;
+            if (holder)
+                sim_fail(w, "undo segment %u is loaded by nodes %u and %u", useg, holder, i);
+            holder = i;
+        }
+    }
+}
+
 /* ---- the world ---- */
 
 static void
@@ -621,5 +641,6 @@ const sim_kind sim_kind_sql = {
     .view = view,
     .settled = settled,
     .cache = cache_of,
+    .check = check,
     .verify = verify,
 };

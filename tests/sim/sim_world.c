@@ -38,13 +38,15 @@ sim_log(sim_world *w, const char *fmt, ...)
 void
 sim_fail(sim_world *w, const char *fmt, ...)
 {
+    char message[sizeof w->message];
     va_list ap;
     va_start(ap, fmt);
-    if (w->verdict == 0)
-        vsnprintf(w->message, sizeof w->message, fmt, ap);
+    vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
+    if (w->verdict >= 0) /* the first is the one to tell */
+        memcpy(w->message, message, sizeof message);
     w->verdict = -1;
-    sim_log(w, "FAIL %s", w->message);
+    sim_log(w, "FAIL %s", message);
 }
 
 static uint64_t
@@ -553,6 +555,8 @@ sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
             sim_fail(w, "nothing left to do");
         if (step % 256 == 0)
             sim_check_modes(w);
+        if (step % 256 == 0 && w->kind->check)
+            w->kind->check(w);
     }
     if (w->verdict < 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, w->message);

@@ -49,6 +49,7 @@ typedef struct sim_kind {
     void (*view)(sim_node *n, uint64_t epoch, const lg_rpc_member *members, unsigned count);
     bool (*settled)(const sim_node *n); /* open in the newest view, nothing left to recover */
     struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
+    void (*check)(sim_world *w);                      /* invariants of the kind; may be NULL */
     void (*post_mortem)(sim_world *w);                /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
 } sim_kind;
@@ -135,5 +136,13 @@ lg_status sim_instance_commit(sim_node *n, uint64_t lsn); /* durable and heard; 
 
 /* ---- sim_check.c ---- */
 void sim_check_modes(sim_world *w); /* at most one X, no S beside it */
+
+/* In the newest view with this incarnation; others are fenced. */
+static inline bool
+sim_is_member(const sim_world *w, unsigned id)
+{
+    return w->node[id].heap && (w->members >> id & 1) &&
+           w->incarnations[id] == w->node[id].incarnation;
+}
 
 #endif
