@@ -73,6 +73,11 @@ lg_bind__clause_name(lg_clause c)
         [LG_CL_USING] = "transform expressions",
         [LG_CL_EXECUTE] = "EXECUTE parameters",
         [LG_CL_COPY_WHERE] = "COPY FROM WHERE conditions",
+        [LG_CL_WINDOW_PARTITION] = "window PARTITION BY",
+        [LG_CL_WINDOW_ORDER] = "window ORDER BY",
+        [LG_CL_FRAME_RANGE] = "window RANGE",
+        [LG_CL_FRAME_ROWS] = "window ROWS",
+        [LG_CL_FRAME_GROUPS] = "window GROUPS",
     };
     return names[c];
 }

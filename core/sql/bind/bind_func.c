@@ -615,6 +615,8 @@ check_agg_place(lg_level *l, const lg_expr *agg, int32_t loc)
     case LG_CL_HAVING:
     case LG_CL_ORDER_BY:
     case LG_CL_DISTINCT_ON:
+    case LG_CL_WINDOW_PARTITION:
+    case LG_CL_WINDOW_ORDER:
     case LG_CL_NONE:
         return LG_OK;
     case LG_CL_JOIN_ON:
@@ -685,6 +687,10 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
         if (agg_of_level(args[i], &nested))
             return lg_bind__error(b, nested.loc, "42803",
                                   "aggregate function calls cannot be nested");
+    for (uint32_t i = 0; i < n; i++)
+        if (lg_expr_has_kind(args[i], LG_EX_WINDOW))
+            return lg_bind__error(b, lg_bind__window_loc(args[i]), "42803",
+                                  "aggregate function calls cannot contain window function calls");
     LG_TRY(check_agg_place(l, e, s->loc));
     lg_level *at = l;
     for (uint32_t i = 0; i < e->agg.up && at->parent; i++)
@@ -710,8 +716,10 @@ check_call_form(lg_bind *b, const lg_call_site *s, const lg_func *f)
                                   s->name);
         return LG_OK;
     }
-    if (f->kind == 'w' && !(c && c->over))
-        return lg_bind__error(b, s->loc, "42P20", "window function %s requires an OVER clause",
+    if (f->kind == 'w' && c && c->over)
+        return LG_OK;
+    if (f->kind == 'w')
+        return lg_bind__error(b, s->loc, "42809", "window function %s requires an OVER clause",
                               s->name);
     if (s->star)
         return lg_bind__error(b, s->loc, "42809",
@@ -767,8 +775,12 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     }
     const lg_func *f = c.func;
     LG_TRY(check_call_form(b, s, f));
-    if (s->ast && s->ast->over)
-        return lg_bind__error(b, s->loc, "0A000", "window functions are not supported");
+    bool over = s->ast && s->ast->over;
+    if (over && f->kind != 'a' && f->kind != 'w')
+        return lg_bind__error(b, s->loc, "42809",
+                              "OVER specified, but %s is not a window function nor an aggregate "
+                              "function",
+                              s->name);
     uint32_t total = s->nargs + c.ndefaults, n = total;
     lg_expr **args = LG_NEWN(b->arena, lg_expr *, total + 1);
     lg_oid *declared = LG_NEWN(b->arena, lg_oid, total + 1);
@@ -794,6 +806,8 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     if (c.ndefaults)
         LG_TRY(add_defaults(l, f, have, args, declared));
     pack_variadic(b, &c, args, &n, total ? declared[total - 1] : 0);
+    if (over)
+        return lg_bind__window_call(l, s, f, result, n, args, ret);
     if (f->kind == 'a')
         return make_agg(l, s, f, result, n, args, ret);
     lg_expr *e = lg_expr_call(b->arena, f, NULL, n, args);

@@ -57,6 +57,11 @@ typedef enum lg_clause {
     LG_CL_USING,
     LG_CL_EXECUTE,
     LG_CL_COPY_WHERE,
+    LG_CL_WINDOW_PARTITION,
+    LG_CL_WINDOW_ORDER,
+    LG_CL_FRAME_RANGE,
+    LG_CL_FRAME_ROWS,
+    LG_CL_FRAME_GROUPS,
 } lg_clause;
 
 typedef struct lg_level lg_level;
@@ -75,6 +80,8 @@ struct lg_level {
     bool in_agg;                /* inside an aggregate's arguments */
     bool resolve_unknowns;      /* unknown outputs become text */
     bool multi_targets;
+    uint32_t nwindefs, windefs_cap; /* WINDOW clause, then those of OVER (...) as they are met */
+    const lg_ast_window_def **windefs;
     lg_expr *multi; /* the sublink of UPDATE SET (a, b) = (SELECT ...) */
 };
 
@@ -185,6 +192,23 @@ LG_MUST lg_status lg_bind__check_grouping(lg_level *l);
 void lg_bind__target_origin(const lg_level *l, lg_target *t);
 lg_level *lg_bind__level_new(lg_bind *b, lg_level *parent, lg_cmd cmd);
 LG_MUST lg_status lg_bind__resolve_unknown(lg_bind *b, lg_expr **e);
+
+/* The index of the target that an item of a sort or group clause means; names: SQL92's rules, by
+ * name or number too. */
+LG_MUST lg_status lg_bind__find_item(lg_level *l, const lg_ast *n, lg_clause clause, bool names,
+                                     uint32_t *ret_index);
+uint32_t lg_bind__target_ref(lg_query *q, lg_target *t);
+LG_MUST lg_status lg_bind__item_operators(lg_level *l, lg_oid type, bool desc, bool need_order,
+                                          int32_t loc, lg_sort_item *it);
+LG_MUST lg_status lg_bind__no_level_vars(lg_level *l, const lg_expr *e, const char *what);
+
+/* --- bind_window.c --- */
+LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const lg_func *f,
+                                       lg_oid type, uint32_t n, lg_expr **args, lg_expr **ret);
+/* After all other clauses: the windows that were met, into q->windows. */
+LG_MUST lg_status lg_bind__windows(lg_level *l);
+int32_t lg_bind__window_loc(const lg_expr *e); /* of the first window function in it */
+LG_MUST lg_status lg_bind__window_clause(lg_level *l, const lg_ast_list *clause);
 
 /* --- bind_dml.c --- */
 LG_MUST lg_status lg_bind__insert(lg_level *l, const lg_ast_insert_stmt *s);

@@ -141,8 +141,9 @@ lg_bind__targets(lg_level *l, const lg_ast_list *list, lg_clause clause, uint32_
 
 /* ---- ORDER BY, GROUP BY, DISTINCT ---- */
 
-static lg_status
-item_operators(lg_level *l, lg_oid type, bool desc, bool need_order, int32_t loc, lg_sort_item *it)
+lg_status
+lg_bind__item_operators(lg_level *l, lg_oid type, bool desc, bool need_order, int32_t loc,
+                        lg_sort_item *it)
 {
     lg_bind *b = l->b;
     it->eq = lg_operator_get(lg_type_eq_operator(type));
@@ -165,7 +166,8 @@ lg_bind__order_item(lg_level *l, const lg_ast_sort_by *s, lg_expr *e, lg_sort_it
 {
     lg_bind *b = l->b;
     *ret = (lg_sort_item){.desc = s->sortby_dir == LG_A_SORTBY_DESC};
-    LG_TRY(item_operators(l, e->type, ret->desc, s->sortby_dir != LG_A_SORTBY_USING, e->loc, ret));
+    LG_TRY(lg_bind__item_operators(l, e->type, ret->desc, s->sortby_dir != LG_A_SORTBY_USING,
+                                   e->loc, ret));
     if (s->sortby_dir == LG_A_SORTBY_USING) {
         const char *name = lg_ast_list_str(&s->use_op, s->use_op.n - 1);
         const lg_operator *op;
@@ -181,8 +183,8 @@ lg_bind__order_item(lg_level *l, const lg_ast_sort_by *s, lg_expr *e, lg_sort_it
     return LG_OK;
 }
 
-static uint32_t
-target_ref(lg_query *q, lg_target *t)
+uint32_t
+lg_bind__target_ref(lg_query *q, lg_target *t)
 {
     if (!t->ref) {
         uint32_t max = 0;
@@ -231,8 +233,8 @@ visible_input_column(lg_level *l, const lg_ast_column_ref *c)
 }
 
 /* The target that an ORDER BY, GROUP BY or DISTINCT ON item means. */
-static lg_status
-find_item(lg_level *l, const lg_ast *n, lg_clause clause, bool names, uint32_t *ret_index)
+lg_status
+lg_bind__find_item(lg_level *l, const lg_ast *n, lg_clause clause, bool names, uint32_t *ret_index)
 {
     lg_bind *b = l->b;
     lg_query *q = l->q;
@@ -281,11 +283,11 @@ bind_order(lg_level *l, const lg_ast_list *list)
     for (uint32_t i = 0; i < list->n; i++) {
         const lg_ast_sort_by *s = lg_ast_as(list->at[i], sort_by);
         uint32_t at;
-        LG_TRY(find_item(l, s->node, LG_CL_ORDER_BY, true, &at));
+        LG_TRY(lg_bind__find_item(l, s->node, LG_CL_ORDER_BY, true, &at));
         LG_TRY(lg_bind__resolve_unknown(l->b, &q->targets[at].expr));
         lg_sort_item it;
         LG_TRY(lg_bind__order_item(l, s, q->targets[at].expr, &it));
-        it.ref = target_ref(q, &q->targets[at]);
+        it.ref = lg_bind__target_ref(q, &q->targets[at]);
         bool dup = false;
         for (uint32_t k = 0; k < q->nsort; k++)
             dup = dup || q->sort[k].ref == it.ref;
@@ -300,12 +302,15 @@ add_group(lg_level *l, const lg_ast *n, uint32_t *ret_pos)
 {
     lg_query *q = l->q;
     uint32_t at;
-    LG_TRY(find_item(l, n, LG_CL_GROUP_BY, true, &at));
+    LG_TRY(lg_bind__find_item(l, n, LG_CL_GROUP_BY, true, &at));
     LG_TRY(lg_bind__resolve_unknown(l->b, &q->targets[at].expr));
     if (lg_expr_has_kind(q->targets[at].expr, LG_EX_AGG))
         return lg_bind__error(l->b, q->targets[at].expr->loc, "42803",
                               "aggregate functions are not allowed in GROUP BY");
-    lg_sort_item it = {.ref = target_ref(q, &q->targets[at])};
+    if (lg_expr_has_kind(q->targets[at].expr, LG_EX_WINDOW))
+        return lg_bind__error(l->b, q->targets[at].expr->loc, "42P20",
+                              "window functions are not allowed in GROUP BY");
+    lg_sort_item it = {.ref = lg_bind__target_ref(q, &q->targets[at])};
     for (uint32_t i = 0; i < q->ngroup; i++)
         if (q->group[i].ref == it.ref) {
             *ret_pos = i;
@@ -316,7 +321,7 @@ add_group(lg_level *l, const lg_ast *n, uint32_t *ret_pos)
         if (q->sort[i].ref == it.ref)
             it = q->sort[i];
     if (!it.eq)
-        LG_TRY(item_operators(l, q->targets[at].expr->type, false, false, n->loc, &it));
+        LG_TRY(lg_bind__item_operators(l, q->targets[at].expr->type, false, false, n->loc, &it));
     *ret_pos = q->ngroup;
     q->group[q->ngroup++] = it;
     return LG_OK;
@@ -368,14 +373,14 @@ distinct_item(lg_level *l, lg_target *t, lg_sort_item *ret)
 {
     lg_query *q = l->q;
     LG_TRY(lg_bind__resolve_unknown(l->b, &t->expr));
-    uint32_t ref = target_ref(q, t);
+    uint32_t ref = lg_bind__target_ref(q, t);
     for (uint32_t i = 0; i < q->nsort; i++)
         if (q->sort[i].ref == ref) {
             *ret = q->sort[i];
             return LG_OK;
         }
     *ret = (lg_sort_item){.ref = ref};
-    return item_operators(l, t->expr->type, false, false, t->expr->loc, ret);
+    return lg_bind__item_operators(l, t->expr->type, false, false, t->expr->loc, ret);
 }
 
 static lg_status
@@ -386,8 +391,8 @@ bind_distinct_on(lg_level *l, const lg_ast_list *list)
     uint32_t *refs = LG_NEWN(b->arena, uint32_t, list->n + 1), n = 0;
     for (uint32_t i = 0; i < list->n; i++) {
         uint32_t at;
-        LG_TRY(find_item(l, list->at[i], LG_CL_DISTINCT_ON, true, &at));
-        refs[n++] = target_ref(q, &q->targets[at]);
+        LG_TRY(lg_bind__find_item(l, list->at[i], LG_CL_DISTINCT_ON, true, &at));
+        refs[n++] = lg_bind__target_ref(q, &q->targets[at]);
     }
     int32_t loc = lg_bind__loc(list->at[0]);
     q->distinct = LG_NEWN(b->arena, lg_sort_item, list->n + 1);
@@ -433,10 +438,13 @@ bind_distinct(lg_level *l, const lg_ast_list *list)
     q->distinct = LG_NEWN(l->b->arena, lg_sort_item, q->ntargets + 1);
     for (uint32_t i = 0; i < q->ntargets; i++) {
         lg_target *t = &q->targets[i];
+        for (uint32_t k = 0; t->junk && k < q->nsort; k++)
+            if (q->sort[k].ref == t->ref)
+                return lg_bind__error(l->b, lg_bind__expr_loc(t->expr), "42P10",
+                                      "for SELECT DISTINCT, ORDER BY expressions must appear in "
+                                      "select list");
         if (t->junk)
-            return lg_bind__error(l->b, lg_bind__expr_loc(t->expr), "42P10",
-                                  "for SELECT DISTINCT, ORDER BY expressions must appear in select "
-                                  "list");
+            continue;
         LG_TRY(distinct_item(l, t, &q->distinct[q->ndistinct++]));
     }
     return LG_OK;
@@ -446,6 +454,15 @@ static bool
 has_level_var(const lg_expr *e, void *arg)
 {
     return (e->kind == LG_EX_VAR && e->var.up == 0) || lg_expr_walk(e, has_level_var, arg);
+}
+
+lg_status
+lg_bind__no_level_vars(lg_level *l, const lg_expr *e, const char *what)
+{
+    if (has_level_var(e, NULL))
+        return lg_bind__error(l->b, lg_bind__expr_loc(e), "42P10",
+                              "argument of %s must not contain variables", what);
+    return LG_OK;
 }
 
 static lg_status
@@ -463,9 +480,7 @@ bind_limit(lg_level *l, const lg_ast *n, lg_clause clause, lg_expr **ret)
     if (!*ret)
         return lg_bind__error(b, e->loc, "42804", "argument of %s must be type bigint, not type %s",
                               what, lg_bind__type_name(b, e->type));
-    if (has_level_var(*ret, NULL))
-        return lg_bind__error(b, e->loc, "42P10", "argument of %s must not contain variables",
-                              what);
+    LG_TRY(lg_bind__no_level_vars(l, *ret, what));
     if ((*ret)->kind == LG_EX_CONST && (*ret)->konst.isnull)
         *ret = NULL;
     return LG_OK;
@@ -943,6 +958,7 @@ check_lockable(lg_level *l, int strength)
                       : q->ngroup    ? "with GROUP BY clause"
                       : q->having    ? "with HAVING clause"
                       : q->has_aggs  ? "with aggregate functions"
+                      : q->nwindows  ? "with window functions"
                       : q->has_srfs  ? "with set-returning functions in the target list"
                                      : NULL;
     if (bad)
@@ -1011,8 +1027,7 @@ static lg_status
 bind_plain_select(lg_level *l, const lg_ast_select_stmt *s)
 {
     lg_query *q = l->q;
-    if (s->window_clause.n)
-        return lg_bind__error(l->b, -1, "0A000", "window functions are not supported");
+    LG_TRY(lg_bind__window_clause(l, &s->window_clause));
     l->locking = &s->locking_clause;
     LG_TRY(lg_bind__from_clause(l, &s->from_clause));
     LG_TRY(lg_bind__targets(l, &s->target_list, LG_CL_TARGET, &q->ntargets, &q->targets));
@@ -1022,7 +1037,7 @@ bind_plain_select(lg_level *l, const lg_ast_select_stmt *s)
     LG_TRY(bind_group(l, &s->group_clause));
     if (s->distinct_clause.n)
         LG_TRY(bind_distinct(l, &s->distinct_clause));
-    return LG_OK;
+    return lg_bind__windows(l);
 }
 
 lg_status

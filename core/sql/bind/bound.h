@@ -105,6 +105,42 @@ typedef struct lg_sort_item {
     bool nulls_first;
 } lg_sort_item;
 
+/* A window: of the WINDOW clause, or of OVER (...). Frames in PostgreSQL's bits. */
+#define LG_FRAME_NONDEFAULT      0x00001
+#define LG_FRAME_RANGE           0x00002
+#define LG_FRAME_ROWS            0x00004
+#define LG_FRAME_GROUPS          0x00008
+#define LG_FRAME_BETWEEN         0x00010
+#define LG_FRAME_START_UNBOUNDED 0x00020
+#define LG_FRAME_END_UNBOUNDED   0x00100
+#define LG_FRAME_START_CURRENT   0x00200
+#define LG_FRAME_END_CURRENT     0x00400
+#define LG_FRAME_START_PRECEDING 0x00800 /* an offset */
+#define LG_FRAME_END_PRECEDING   0x01000
+#define LG_FRAME_START_FOLLOWING 0x02000
+#define LG_FRAME_END_FOLLOWING   0x04000
+#define LG_FRAME_EXCLUDE_CURRENT 0x08000
+#define LG_FRAME_EXCLUDE_GROUP   0x10000
+#define LG_FRAME_EXCLUDE_TIES    0x20000
+#define LG_FRAME_START_OFFSET    (LG_FRAME_START_PRECEDING | LG_FRAME_START_FOLLOWING)
+#define LG_FRAME_END_OFFSET      (LG_FRAME_END_PRECEDING | LG_FRAME_END_FOLLOWING)
+#define LG_FRAME_EXCLUSION                                                                         \
+    (LG_FRAME_EXCLUDE_CURRENT | LG_FRAME_EXCLUDE_GROUP | LG_FRAME_EXCLUDE_TIES)
+#define LG_FRAME_DEFAULTS (LG_FRAME_RANGE | LG_FRAME_START_UNBOUNDED | LG_FRAME_END_CURRENT)
+
+typedef struct lg_window {
+    const char *name;    /* NULL: of an OVER (...) */
+    const char *refname; /* the window it was made from, or NULL */
+    uint32_t npart;
+    lg_sort_item *part;
+    uint32_t norder;
+    lg_sort_item *order;
+    bool copied_order; /* the order is refname's */
+    int32_t frame;     /* LG_FRAME_* */
+    lg_expr *start;    /* int8 for ROWS and GROUPS; for RANGE of the type that the order column's */
+    lg_expr *end;      /* type is offset by */
+} lg_window;
+
 typedef struct lg_setop {
     uint8_t op; /* LG_A_SETOP_*; NONE: a leaf */
     bool all;
@@ -148,6 +184,8 @@ struct lg_query {
     uint32_t **sets;
     uint32_t *set_len;
     lg_expr *having;
+    uint32_t nwindows;
+    lg_window *windows;
     uint32_t ndistinct;
     lg_sort_item *distinct; /* with distinct_on false: all targets */
     bool distinct_on;

@@ -83,7 +83,7 @@ lg_expr_walk(const lg_expr *e, bool (*fn)(const lg_expr *e, void *arg), void *ar
     for (uint32_t i = 0; i < e->nargs; i++)
         if (e->args[i] && fn(e->args[i], arg))
             return true;
-    if (e->kind == LG_EX_AGG) {
+    if (e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW) {
         if (e->agg.filter && fn(e->agg.filter, arg))
             return true;
         for (uint32_t i = 0; i < e->agg.norder; i++)
@@ -102,7 +102,7 @@ lg_expr_mutate(lg_arena *a, const lg_expr *e, lg_expr *(*fn)(lg_expr *e, void *a
         for (uint32_t i = 0; i < e->nargs; i++)
             n->args[i] = e->args[i] ? fn(e->args[i], arg) : NULL;
     }
-    if (e->kind == LG_EX_AGG) {
+    if (e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW) {
         if (e->agg.filter)
             n->agg.filter = fn((lg_expr *)(uintptr_t)e->agg.filter, arg);
         if (e->agg.norder) {
@@ -168,8 +168,10 @@ same_own(const lg_expr *x, const lg_expr *y)
     case LG_EX_RELABEL:
         return x->collation == y->collation;
     case LG_EX_AGG:
+    case LG_EX_WINDOW:
         return x->agg.func == y->agg.func && x->agg.star == y->agg.star &&
-               x->agg.distinct == y->agg.distinct && x->agg.up == y->agg.up;
+               x->agg.distinct == y->agg.distinct && x->agg.up == y->agg.up &&
+               x->agg.window == y->agg.window;
     case LG_EX_SUBLINK:
         return x->sublink.query == y->sublink.query && x->sublink.link == y->sublink.link;
     case LG_EX_SUBPLAN:
@@ -201,7 +203,8 @@ lg_expr_equal(const lg_expr *x, const lg_expr *y)
         return true;
     if (!x || !y || x->kind != y->kind || x->type != y->type || x->nargs != y->nargs)
         return false;
-    if (!same_own(x, y) || (x->kind == LG_EX_AGG && !same_agg_parts(x, y)))
+    if (!same_own(x, y) ||
+        ((x->kind == LG_EX_AGG || x->kind == LG_EX_WINDOW) && !same_agg_parts(x, y)))
         return false;
     for (uint32_t i = 0; i < x->nargs; i++)
         if (!lg_expr_equal(x->args[i], y->args[i]))

@@ -45,7 +45,8 @@ typedef enum lg_expr_kind {
     LG_EX_COERCE_IO, /* [x] through text: output function of args[0], input function of type */
     LG_EX_ARRAY_COERCE, /* [x] args[0] the array, args[1] what to do with each LG_EX_CASE_TEST */
     LG_EX_AGG,     /* agg: an aggregate; to exec only inside lg_plan's list of aggregates [x] */
-    LG_EX_WINDOW,  /* reserved for window functions */
+    LG_EX_WINDOW,  /* agg: a window function, or an aggregate over a window; to exec only inside a
+                      LG_NODE_WINDOW [x] */
     LG_EX_SUBLINK, /* sublink: a subquery */
     LG_EX_SUBCOL,  /* output column `slot` of the enclosing sublink's subquery; in a subplan's
                       test [x] */
@@ -118,9 +119,10 @@ struct lg_expr {
             uint32_t norder;
             struct lg_sort_item *order; /* over expressions, see bound.h */
             uint32_t up;                /* query level that it belongs to */
+            uint32_t window;            /* WINDOW: index in the query's windows */
             bool star;                  /* count(*) */
             bool distinct;
-        } agg;
+        } agg; /* AGG, WINDOW */
         struct {
             uint8_t link; /* lg_sublink */
             struct lg_query *query;
@@ -157,8 +159,8 @@ lg_expr *lg_expr_call(lg_arena *a, const lg_func *f, const lg_operator *op, uint
 /* Both sides ANDed, flattened; either may be NULL. */
 lg_expr *lg_expr_and(lg_arena *a, lg_expr *x, lg_expr *y);
 
-/* Calls fn on the children of e (args, an aggregate's filter and order); stops at true. Does not
- * enter subqueries. */
+/* Calls fn on the children of e (args, an aggregate's or window function's filter and order); stops
+ * at true. Does not enter subqueries. */
 bool lg_expr_walk(const lg_expr *e, bool (*fn)(const lg_expr *e, void *arg), void *arg);
 /* A copy of e whose children are what fn returns for them. */
 lg_expr *lg_expr_mutate(lg_arena *a, const lg_expr *e, lg_expr *(*fn)(lg_expr *e, void *arg),

@@ -184,8 +184,8 @@ const lg_oid *lg_xnode_types(lg_xnode *s, const lg_node *n); /* of the output co
 extern const lg_xnode_ops lg_xops_result, lg_xops_values, lg_xops_seq_scan, lg_xops_index_scan,
     lg_xops_tid_scan, lg_xops_function_scan, lg_xops_subquery_scan, lg_xops_cte_scan,
     lg_xops_worktable_scan, lg_xops_recursive_union, lg_xops_nested_loop, lg_xops_hash_join,
-    lg_xops_merge_join, lg_xops_sort, lg_xops_limit, lg_xops_agg, lg_xops_unique, lg_xops_setop,
-    lg_xops_append, lg_xops_project_set, lg_xops_lock_rows, lg_xops_modify;
+    lg_xops_merge_join, lg_xops_sort, lg_xops_limit, lg_xops_agg, lg_xops_window, lg_xops_unique,
+    lg_xops_setop, lg_xops_append, lg_xops_project_set, lg_xops_lock_rows, lg_xops_modify;
 
 /* ---- expressions ---- */
 

@@ -176,6 +176,8 @@ ops_of(lg_node_kind kind)
         return &lg_xops_limit;
     case LG_NODE_AGG:
         return &lg_xops_agg;
+    case LG_NODE_WINDOW:
+        return &lg_xops_window;
     case LG_NODE_UNIQUE:
         return &lg_xops_unique;
     case LG_NODE_SETOP:

@@ -89,6 +89,8 @@ sqlstate_of(const char *message)
         {"not yet implemented", "0A000"},
         {"zero-length delimited identifier", "42601"},
         {"WITH TIES cannot be specified", "42601"},
+        {"frame start", "42P20"},
+        {"frame end", "42P20"},
         {"invalid name syntax", "42602"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -151,6 +151,7 @@ merges(const lg_node *n)
     case LG_NODE_NESTED_LOOP:
     case LG_NODE_HASH_JOIN:
     case LG_NODE_AGG:
+    case LG_NODE_WINDOW:
     case LG_NODE_VALUES:
     case LG_NODE_FUNCTION_SCAN:
     case LG_NODE_CTE_SCAN:
@@ -335,6 +336,11 @@ number_own(finish *f, lg_node *n)
         break;
     case LG_NODE_AGG:
         number_list(f, n->agg.aggs, n->agg.naggs);
+        break;
+    case LG_NODE_WINDOW:
+        number_list(f, n->window.funcs, n->window.nfuncs);
+        number_one(f, n->window.start);
+        number_one(f, n->window.end);
         break;
     case LG_NODE_LOCK_ROWS:
         number_one(f, n->lock.recheck);

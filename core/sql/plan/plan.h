@@ -10,6 +10,7 @@
  *   scan of anything else its columns from 0
  *   one child            the child's output row
  *   join                 left's output row, then right's: right column i is slot left->ncols + i
+ *   window               the child's output row, then the functions' results
  *   aggregate            group keys (0 .. ngroup-1), then aggregate results; but keys and the
  *                        aggregates' arguments themselves are over the child's output row
  * `quals` (a conjunction; NULL: none) filter input rows, then `targets` make the output row;
@@ -39,6 +40,7 @@ typedef enum lg_node_kind {
     LG_NODE_SORT, /* limit > 0 with top-n when bound is known: see sort.top_n */
     LG_NODE_LIMIT,
     LG_NODE_AGG,    /* plain, sorted or hashed */
+    LG_NODE_WINDOW, /* child is sorted by partition and order */
     LG_NODE_UNIQUE, /* child is sorted by the keys */
     LG_NODE_SETOP,  /* INTERSECT, EXCEPT by hash */
     LG_NODE_APPEND,
@@ -240,6 +242,17 @@ struct lg_node {
             uint32_t *set_len;
             double groups;
         } agg;
+        struct {
+            uint32_t npart;
+            lg_group_key *part;
+            uint32_t norder;
+            lg_node_sortkey *order;
+            int32_t frame;        /* LG_FRAME_* */
+            lg_expr *start, *end; /* offsets, over parameters only; see lg_window */
+            uint32_t nfuncs;
+            lg_expr **funcs; /* LG_EX_WINDOW; arguments are slots of the child's row or constants,
+                                filters slots */
+        } window;
         struct {
             uint32_t nkeys;
             lg_group_key *keys;

@@ -101,6 +101,12 @@ input_name(const namer *n, int32_t slot)
                                   : output_name(n, x->right, s - x->left->ncols);
     case LG_NODE_AGG:
         return agg_slot(n, x, s);
+    case LG_NODE_WINDOW: {
+        namer in = *n;
+        if (s < x->left->ncols)
+            return output_name(n, x->left, s);
+        return expr_text(&in, x->window.funcs[s - x->left->ncols]);
+    }
     case LG_NODE_FUNCTION_SCAN:
         return qualified(n, x->func.alias, x->cols && s < x->ncols ? x->cols[s].name : "column");
     case LG_NODE_CTE_SCAN:
@@ -259,6 +265,8 @@ lg_plan_node_title(const lg_node *n, lg_arena *a)
         return "Limit";
     case LG_NODE_AGG:
         return n->agg.hashed ? "HashAggregate" : n->agg.ngroup ? "GroupAggregate" : "Aggregate";
+    case LG_NODE_WINDOW:
+        return "WindowAgg";
     case LG_NODE_UNIQUE:
         return "Unique";
     case LG_NODE_SETOP:

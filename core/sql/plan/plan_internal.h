@@ -6,6 +6,7 @@
  * and conditions; dynamic programming (greedy beyond LG_DP_MAX items) over left-deep trees of
  * paths; the best path to nodes plan_path.c   ways to scan one relation, selectivities, costs
  *   plan_query.c  above the joins: grouping, distinct, sorting, limits, set operations, WITH
+ *   plan_window.c window functions, above grouping
  *   plan_modify.c INSERT, UPDATE, DELETE, row locks
  *   plan.c        the face; numbering; EXPLAIN's lines are in plan_explain.c
  *
@@ -167,6 +168,11 @@ lg_expr *lg_plan__fix(lg_pq *pq, const lg_expr *e, const lg_colref *map, uint32_
 LG_MUST lg_status lg_plan__query(lg_planner *p, lg_pq *parent, lg_query *q, lg_pq **ret_pq,
                                  lg_node **ret_root);
 LG_MUST lg_status lg_plan__rte(lg_pq *pq, uint32_t rte, lg_item *it);
+
+/* --- plan_window.c --- */
+/* Windows over in's row; t: the targets over that row, then over the result's. *ret_sorted: the
+ * rows come in the query's ORDER BY. */
+lg_node *lg_plan__windows(lg_pq *pq, lg_node *in, lg_expr **t, bool *ret_sorted);
 
 /* --- plan_modify.c --- */
 LG_MUST lg_status lg_plan__insert(lg_pq *pq, lg_node **ret);

@@ -354,6 +354,10 @@ lg_plan__prepare(lg_pq *pq)
     LG_TRY(lg_plan__expr(pq, q->having, &q->having));
     LG_TRY(lg_plan__expr(pq, q->limit, &q->limit));
     LG_TRY(lg_plan__expr(pq, q->offset, &q->offset));
+    for (uint32_t i = 0; i < q->nwindows; i++) {
+        LG_TRY(lg_plan__expr(pq, q->windows[i].start, &q->windows[i].start));
+        LG_TRY(lg_plan__expr(pq, q->windows[i].end, &q->windows[i].end));
+    }
     LG_TRY(prep_from(pq, q->from));
     if (q->on_conflict) {
         LG_TRY(prep_targets(pq, q->on_conflict->set, q->on_conflict->nset));

@@ -54,7 +54,8 @@ static bool
 is_plain(const lg_query *q)
 {
     return q->cmd == LG_CMD_SELECT && !q->setop && !q->nctes && !q->grouped && !q->has_aggs &&
-           !q->having && !q->ndistinct && !q->limit && !q->offset && !q->nmarks && !q->has_srfs;
+           !q->having && !q->ndistinct && !q->limit && !q->offset && !q->nmarks && !q->has_srfs &&
+           !q->nwindows;
 }
 
 /* ---- rewriting ---- */
@@ -346,6 +347,10 @@ walk_query(walker *w, lg_query *q, uint32_t depth)
     walk_one(w, &q->limit, depth);
     walk_one(w, &q->offset, depth);
     walk_from(w, q->from, depth);
+    for (uint32_t i = 0; i < q->nwindows; i++) {
+        walk_one(w, &q->windows[i].start, depth);
+        walk_one(w, &q->windows[i].end, depth);
+    }
     for (uint32_t i = 0; i < q->nrtes; i++)
         walk_rte(w, q->rtes[i], depth);
     for (uint32_t i = 0; i < q->nctes; i++)
@@ -603,7 +608,8 @@ lg_plan__minmax(lg_pq *pq)
     lg_query *q = pq->q;
     refs where = refs_of(q->where);
     if (q->cmd != LG_CMD_SELECT || !q->has_aggs || q->ngroup || q->having || q->setop || q->nctes ||
-        q->nsort || q->ndistinct || !q->from || q->from->is_join || where.outer || where.further)
+        q->nsort || q->ndistinct || q->nwindows || !q->from || q->from->is_join || where.outer ||
+        where.further)
         return;
     const lg_rte *r = q->rtes[q->from->rte];
     if (r->kind != LG_RTE_RELATION || r->rel->virtual_rel || lg_plan__rel_pages(r->rel) < 4)

@@ -659,12 +659,32 @@ project_targets(lg_pq *pq, lg_node *in, uint32_t n, lg_expr **exprs, lg_outcol *
     return lg_plan__project(p, lg_plan__project(p, in, m, inner, ic), n, outer, cols);
 }
 
+/* Drops junk columns at the top. */
+static lg_node *
+drop_junk(lg_pq *pq, lg_node *n)
+{
+    lg_query *q = pq->q;
+    lg_planner *p = pq->p;
+    uint32_t k = 0;
+    lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, q->ntargets + 1);
+    for (uint32_t i = 0; i < q->ntargets; i++)
+        if (!q->targets[i].junk) {
+            cols[k] = n->cols[i];
+            t[k++] = lg_plan__slot(p, (int32_t)i, n->cols[i].type, n->cols[i].typmod,
+                                   n->cols[i].collation);
+        }
+    return k == q->ntargets ? n : lg_plan__project(p, n, k, t, cols);
+}
+
 static lg_node *
 add_distinct(lg_pq *pq, lg_node *in, bool *sorted)
 {
     lg_planner *p = pq->p;
     lg_query *q = pq->q;
     bool hash = !q->distinct_on;
+    if (hash) /* DISTINCT sees the result only; junk targets are the last */
+        in = drop_junk(pq, in);
     for (uint32_t i = 0; i < in->ncols; i++)
         hash = hash && hashable_type(in->cols[i].type);
     if (hash) {
@@ -707,24 +727,6 @@ add_distinct(lg_pq *pq, lg_node *in, bool *sorted)
         u->unique.keys[i] = (lg_group_key){slots[i], in->cols[slots[i]].type, q->distinct[i].eq};
     *sorted = q->distinct_on;
     return u;
-}
-
-/* Drops junk columns at the top. */
-static lg_node *
-drop_junk(lg_pq *pq, lg_node *n)
-{
-    lg_query *q = pq->q;
-    lg_planner *p = pq->p;
-    uint32_t k = 0;
-    lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
-    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, q->ntargets + 1);
-    for (uint32_t i = 0; i < q->ntargets; i++)
-        if (!q->targets[i].junk) {
-            cols[k] = n->cols[i];
-            t[k++] = lg_plan__slot(p, (int32_t)i, n->cols[i].type, n->cols[i].typmod,
-                                   n->cols[i].collation);
-        }
-    return k == q->ntargets ? n : lg_plan__project(p, n, k, t, cols);
 }
 
 static lg_outcol *
@@ -785,7 +787,7 @@ plan_select(lg_pq *pq, lg_node **ret)
     bool sorted;
     for (uint32_t i = 0; i < q->nmarks; i++)
         lg_plan__mark_row(pq, q->marks[i].rte);
-    bool plain = !q->grouped && !q->ndistinct && !q->has_srfs;
+    bool plain = !q->grouped && !q->ndistinct && !q->has_srfs && !q->nwindows;
     if (q->limit && plain)
         pq->tuple_fraction =
             const_count(q->limit, 10) + (q->offset ? const_count(q->offset, 0) : 0);
@@ -813,6 +815,8 @@ plan_select(lg_pq *pq, lg_node **ret)
         for (uint32_t i = 0; i < q->ntargets; i++)
             t[i] = lg_plan__fix(pq, q->targets[i].expr, b.map, b.n);
     }
+    if (q->nwindows)
+        n = lg_plan__windows(pq, n, t, &sorted);
     n = project_targets(pq, n, q->ntargets, t, target_cols(pq, t));
     n = order_and_limit(pq, n, sorted);
     *ret = drop_junk(pq, n);
