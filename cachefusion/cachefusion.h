@@ -116,6 +116,14 @@ typedef struct lg_cf_transfer {
 } lg_cf_transfer;
 bool lg_cf_transfer_next(const lg_cf *cf, unsigned *pos, lg_cf_transfer *ret);
 
+/* gv$segment_statistics: what travelled of each file; where two instances meet shows here. */
+typedef struct lg_cf_segment {
+    uint32_t file;
+    uint64_t current_received, current_ns, cr_received, cr_ns; /* here */
+    uint64_t current_served, cr_served, invalidated;           /* taken from here */
+} lg_cf_segment;
+bool lg_cf_segment_next(const lg_cf *cf, size_t *pos, lg_cf_segment *ret);
+
 /* gv$gc_element: blocks in this cache with a mode or past image, or mastered here. */
 typedef struct lg_cf_element {
     lg_addr addr;

@@ -133,6 +133,7 @@ struct lg_cf {
     unsigned recovery_fiber_count;
 
     lg_cf_transfer transfer[LG_NODES_MAX];
+    lg_map *segments; /* file -> lg_cf_segment */
     lg_cf_counts counts;
 };
 
@@ -184,6 +185,10 @@ void lg_cf__early_drop(lg_cf *cf);
 /* cf_scn.c */
 void lg_cf__scn_register(lg_cf *cf);
 void lg_cf__scn_thaw(lg_cf *cf, uint64_t joiners);
+
+/* cf_stats.c */
+lg_cf_segment *lg_cf__segment(lg_cf *cf, uint64_t key);
+void lg_cf__segments_drop(lg_cf *cf);
 
 /* cf_txn.c */
 void lg_cf__txn_register(lg_cf *cf);

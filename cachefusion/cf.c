@@ -160,6 +160,7 @@ lg_cf_create(const lg_cf_config *cfg, lg_cf **ret_cf)
     cf->elems = lg_map_create();
     cf->gate = lg_map_create();
     cf->cr_served = lg_map_create();
+    cf->segments = lg_map_create();
     lg_waitq_init(&cf->thawq);
     lg_waitq_init(&cf->serverq);
     lg_waitq_init(&cf->drainedq);
@@ -245,6 +246,7 @@ lg_cf_destroy(lg_cf *cf)
     lg_map_destroy(cf->elems);
     lg_map_destroy(cf->gate);
     lg_map_destroy(cf->cr_served);
+    lg_cf__segments_drop(cf);
     lg_cf__cr_drop(cf);
     lg_cf__early_drop(cf);
     lg_free(cf->early);

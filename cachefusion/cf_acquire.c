@@ -71,6 +71,9 @@ count_transfer(lg_cf *cf, const cf_elem *e)
         t->current_max_ns = ns;
     t->current_busy += e->busy_holder;
     t->current_congested += ns > LG_MS;
+    lg_cf_segment *g = lg_cf__segment(cf, e->key);
+    g->current_received++;
+    g->current_ns += ns;
     cf->counts.blocks_received++;
     lg_stat_inc(cf->stats, LG_STAT_GC_CURRENT_RECEIVED);
 }
@@ -235,8 +238,9 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
         LG_ASSERT(!e->requesting);
         send_request(cf, e, b, want, is_new);
         await(cf, e, deadline);
-        if (e->aborted) {
+        if (e->aborted) { /* by a new epoch: what was on its way is lost */
             cf->counts.retries++;
+            cf->transfer[lg_cf__master(cf, key)].lost++;
             request_end(cf, e);
             return LG_RETRY;
         }

@@ -45,6 +45,7 @@ lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame, l
         rq.deadline = deadline;
         lg_rpc_msg *reply = NULL;
         st = lg_rpc_call(cf->rpc, &rq, &reply);
+        uint32_t asked = reply && reply->node < LG_NODES_MAX ? reply->node : master;
         if (st == LG_OK) {
             st = reply->body_len == cf->cfg.block_bytes
                      ? lg_block_verify(frame, cf->cfg.block_bytes, addr)
@@ -54,9 +55,16 @@ lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame, l
             t->cr_blocks++;
             t->cr_ns += ns;
             t->cr_congested += ns > LG_MS;
+            t->cr_busy += reply->payload_len == sizeof(lg_msg_gcs_cr_reply) &&
+                          ((const lg_msg_gcs_cr_reply *)reply->payload)->flush_us != 0;
+            lg_cf_segment *g = lg_cf__segment(cf, m.key);
+            g->cr_received++;
+            g->cr_ns += ns;
             cf->counts.cr_received++;
             lg_stat_inc(cf->stats, LG_STAT_GC_CR_RECEIVED);
         }
+        cf->transfer[asked].cr_none += reply && st == LG_RETRY;
+        cf->transfer[asked].lost += st == LG_STALE_EPOCH || st == LG_PEER_DOWN;
         lg_rpc_msg_free(reply);
         if ((st == LG_STALE_EPOCH || st == LG_PEER_DOWN) &&
             !cf->frozen) /* a new view is on its way */
@@ -123,7 +131,7 @@ served_enough(lg_cf *cf, lg_addr addr, lg_version version)
 }
 
 static lg_status
-copy_current(lg_cf *cf, lg_addr addr, void *image, bool *ret_busy)
+copy_current(lg_cf *cf, lg_addr addr, void *image, lg_time *ret_flush_ns)
 {
     lg_buf *b = NULL;
     lg_status st = LG_WOULD_WAIT;
@@ -150,8 +158,10 @@ copy_current(lg_cf *cf, lg_addr addr, void *image, bool *ret_busy)
     lg_buf_put(cf->buf, b, LG_LATCH_S);
     lg_redo *redo = lg_buf_redo(cf->buf);
     if (redo && lsn > lg_redo_flushed(redo)) { /* invariant 1 */
-        *ret_busy = true;
-        return lg_redo_flush(redo, lsn);
+        lg_time began = lg_run_now_exact_ns(cf->run);
+        st = lg_redo_flush(redo, lsn);
+        *ret_flush_ns = lg_run_now_exact_ns(cf->run) - began;
+        return st;
     }
     return LG_OK;
 }
@@ -159,8 +169,8 @@ copy_current(lg_cf *cf, lg_addr addr, void *image, bool *ret_busy)
 static void
 serve(lg_cf *cf, const cr_work *w, void *image)
 {
-    bool busy = false;
-    lg_status st = cf->cr_fn ? copy_current(cf, w->addr, image, &busy) : LG_RETRY;
+    lg_time flush_ns = 0;
+    lg_status st = cf->cr_fn ? copy_current(cf, w->addr, image, &flush_ns) : LG_RETRY;
     if (st == LG_OK)
         st = cf->cr_fn(cf->cr_arg, w->addr, image, w->snapshot);
     if (st != LG_OK) {
@@ -168,10 +178,14 @@ serve(lg_cf *cf, const cr_work *w, void *image)
         return;
     }
     lg_block_seal(image, cf->cfg.block_bytes);
-    if (w->token.node < LG_NODES_MAX)
+    if (w->token.node < LG_NODES_MAX) {
         cf->transfer[w->token.node].cr_served++;
+        cf->transfer[w->token.node].flush_ns += flush_ns;
+    }
+    lg_cf__segment(cf, lg_addr_key(w->addr))->cr_served++;
     lg_stat_inc(cf->stats, LG_STAT_GC_CR_SERVED);
-    (void)!lg_rpc_reply(cf->rpc, &w->token, LG_OK, NULL, 0, image, cf->cfg.block_bytes);
+    lg_msg_gcs_cr_reply r = {.flush_us = (uint32_t)(flush_ns / 1000) + (flush_ns != 0)};
+    (void)!lg_rpc_reply(cf->rpc, &w->token, LG_OK, &r, sizeof r, image, cf->cfg.block_bytes);
 }
 
 void

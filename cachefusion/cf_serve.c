@@ -98,6 +98,16 @@ disk_version_of(const lg_cf *cf, lg_addr addr)
     return v;
 }
 
+static lg_time
+last_flush_ns(const lg_cf *cf, lg_addr addr)
+{
+    lg_buf *b = lg_buf_find(cf->buf, addr);
+    lg_time ns = b ? b->flush_ns : 0;
+    if (b)
+        lg_buf_unpin(cf->buf, b);
+    return ns;
+}
+
 static void
 say_not_here(lg_cf *cf, const lg_msg_gcs_forward *f, uint64_t pi_version)
 {
@@ -115,6 +125,7 @@ typedef struct outcome {
     bool from_pi;
     lg_version version;
     uint64_t pi_version; /* we keep a past image */
+    lg_time flush_ns;    /* waited for redo */
 } outcome;
 
 static void
@@ -128,6 +139,7 @@ take_down(serving *s, lg_addr addr, const lg_grd_serve *plan, outcome *o)
     if (st == LG_READ_DISK && to != LG_MODE_N) /* our disk read had failed: keep nothing */
         st = lg_buf_revoke(cf->buf, addr, LG_MODE_N, NULL, NULL, NULL);
     o->done = st == LG_OK || st == LG_READ_DISK || st == LG_NOT_FOUND;
+    o->flush_ns = st == LG_OK ? last_flush_ns(cf, addr) : 0;
     lg_grd_local now = look(cf, addr);
     o->pi_version = now.mode == LG_GRD_N ? now.pi_version : 0;
     o->have_image = st == LG_OK && plan->ship && o->version != 0;
@@ -148,7 +160,9 @@ ship_shared(serving *s, lg_addr addr, outcome *o)
             break;
         st = lg_buf_image(cf->buf, addr, s->image, &o->version, &current);
         if (st == LG_WOULD_WAIT) { /* invariant 1 */
+            lg_time began = lg_run_now_exact_ns(cf->run);
             st = lg_redo_flush(lg_buf_redo(cf->buf), b->last_lsn);
+            o->flush_ns += lg_run_now_exact_ns(cf->run) - began;
             st = st == LG_OK ? LG_RETRY : st;
         } else if (st == LG_NOT_FOUND && b->converting) { /* being read from disk */
             (void)!lg_waitq_wait(&b->convq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false);
@@ -190,7 +204,9 @@ answer(serving *s, const cf_work *w, const outcome *o)
     m.dirty = o->dirty;
     m.from_pi = o->from_pi;
     m.serve_us = (uint32_t)((lg_run_now_exact_ns(cf->run) - w->arrived) / 1000);
-    m.busy = m.serve_us > 1000;
+    m.flush_us = (uint32_t)(o->flush_ns / 1000);
+    m.busy = o->flush_ns != 0;
+    t->flush_ns += o->flush_ns;
     m.disk_version = o->dirty || o->from_pi ? 0 : disk_version_of(cf, lg_addr_from_key(f->key));
     if (w->type == LG_MSG_GCS_FORWARD) {
         if (!o->have_image) {
@@ -201,6 +217,7 @@ answer(serving *s, const cf_work *w, const outcome *o)
         }
         cf->counts.forwards_served++;
         t->current_served++;
+        lg_cf__segment(cf, f->key)->current_served++;
         lg_stat_inc(cf->stats, LG_STAT_GC_CURRENT_SERVED);
         lg_cf__send(cf, f->requester, LG_MSG_GCS_BLOCK, &m, sizeof m, s->image);
         return;
@@ -210,6 +227,7 @@ answer(serving *s, const cf_work *w, const outcome *o)
     bool image = o->have_image && (o->dirty || o->from_pi);
     cf->counts.invalidations_served++;
     t->invalidations_served++;
+    lg_cf__segment(cf, f->key)->invalidated++;
     lg_stat_inc(cf->stats, LG_STAT_GC_INVALIDATIONS);
     if (o->pi_version)
         say_not_here(cf, f, o->pi_version);

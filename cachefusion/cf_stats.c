@@ -19,6 +19,39 @@ lg_cf_transfer_next(const lg_cf *cf, unsigned *pos, lg_cf_transfer *ret)
     return false;
 }
 
+lg_cf_segment *
+lg_cf__segment(lg_cf *cf, uint64_t key)
+{
+    uint32_t file = lg_addr_from_key(key).file;
+    lg_cf_segment *s = lg_map_get(cf->segments, file);
+    if (!s) {
+        s = lg_zalloc(sizeof *s);
+        s->file = file;
+        lg_map_put(cf->segments, file, s);
+    }
+    return s;
+}
+
+void
+lg_cf__segments_drop(lg_cf *cf)
+{
+    size_t pos = 0;
+    void *v;
+    while (lg_map_next(cf->segments, &pos, NULL, &v))
+        lg_free(v);
+    lg_map_destroy(cf->segments);
+}
+
+bool
+lg_cf_segment_next(const lg_cf *cf, size_t *pos, lg_cf_segment *ret)
+{
+    void *v;
+    if (!lg_map_next(cf->segments, pos, NULL, &v))
+        return false;
+    *ret = *(lg_cf_segment *)v;
+    return true;
+}
+
 typedef struct walk {
     lg_cf *cf;
     lg_cf_element_fn fn;

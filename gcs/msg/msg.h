@@ -136,6 +136,11 @@ typedef struct lg_msg_gcs_cr_forward {
     lg_rpc_token token; /* of the reader's call */
 } lg_msg_gcs_cr_forward;
 
+typedef struct lg_msg_gcs_cr_reply { /* beside the copy */
+    uint32_t flush_us;               /* the holder waited for its redo first; 0: it need not */
+    uint32_t pad;
+} lg_msg_gcs_cr_reply;
+
 typedef struct lg_msg_gcs_held_reply { /* a bit per block asked for */
     uint32_t count;
     uint32_t pad;

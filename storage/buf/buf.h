@@ -59,6 +59,7 @@ typedef struct lg_buf {
     lg_version pi_version;
     lg_version disk_version; /* newest version known to be on disk; 0 unknown */
     lg_time granted_at;      /* when the present mode was granted: minimum hold */
+    uint64_t flush_ns;       /* what the last revoke waited for redo */
     void *coherence_state;   /* owned by the coherence implementation */
     /* the frame around it (hash, replacement and dirty list links): buf_internal.h */
 } lg_buf;

@@ -111,8 +111,12 @@ step_down(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to, void *ret_image,
         f->mode_epoch++;
         return LG_READ_DISK;
     }
-    if ((ret_image || b->dirty) && c->cfg.redo && b->last_lsn > lg_redo_flushed(c->cfg.redo))
+    b->flush_ns = 0;
+    if ((ret_image || b->dirty) && c->cfg.redo && b->last_lsn > lg_redo_flushed(c->cfg.redo)) {
+        lg_time began = lg_run_now_exact_ns(c->cfg.run);
         LG_TRY(lg_redo_flush(c->cfg.redo, b->last_lsn)); /* invariant 1 */
+        b->flush_ns = lg_run_now_exact_ns(c->cfg.run) - began;
+    }
     LG_ASSERT(b->users == 0 && b->mode > to);
     lg_version version = lg_block_version(b->data);
     if (ret_image) {

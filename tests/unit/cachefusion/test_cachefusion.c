@@ -393,6 +393,49 @@ seeds(uint64_t normal)
     return s ? strtoull(s, NULL, 10) : normal;
 }
 
+/* What one instance received another has served; the parts are not more than the whole. */
+static void
+figures_agree(world *w)
+{
+    lg_cf_transfer all = {0}, t;
+    lg_cf_segment seg = {0}, s;
+    for (uint32_t i = 1; i < NODES; i++) {
+        unsigned pos = 0;
+        size_t at = 0;
+        while (lg_cf_transfer_next(w->n[i].cf, &pos, &t)) {
+            CU_ASSERT_NOT_EQUAL(t.node, i);
+            CU_ASSERT(t.current_busy <= t.current_2hop + t.current_3hop);
+            CU_ASSERT(t.cr_busy <= t.cr_blocks);
+            all.current_2hop += t.current_2hop + t.current_3hop;
+            all.current_busy += t.current_busy;
+            all.current_served += t.current_served;
+            all.cr_blocks += t.cr_blocks;
+            all.cr_busy += t.cr_busy;
+            all.cr_none += t.cr_none;
+            all.cr_served += t.cr_served;
+            all.flush_ns += t.flush_ns;
+            all.lost += t.lost;
+        }
+        while (lg_cf_segment_next(w->n[i].cf, &at, &s)) {
+            seg.current_received += s.current_received;
+            seg.current_served += s.current_served;
+            seg.cr_received += s.cr_received;
+            seg.cr_served += s.cr_served;
+            seg.current_ns += s.current_ns;
+        }
+    }
+    CU_ASSERT(all.current_2hop > 0 && all.current_2hop <= all.current_served);
+    CU_ASSERT(all.cr_blocks > 0 && all.cr_blocks == all.cr_served);
+    CU_ASSERT(all.cr_none > 0);
+    CU_ASSERT(all.current_busy > 0 && all.flush_ns > 0);
+    CU_ASSERT_EQUAL(all.lost, 0);
+    CU_ASSERT_EQUAL(seg.current_received, all.current_2hop);
+    CU_ASSERT_EQUAL(seg.current_served, all.current_served);
+    CU_ASSERT_EQUAL(seg.cr_received, all.cr_blocks);
+    CU_ASSERT_EQUAL(seg.cr_served, all.cr_served);
+    CU_ASSERT(seg.current_ns > 0);
+}
+
 LG_TEST(test_cachefusion__everybody_sees_the_newest_value)
 {
     for (uint64_t seed = 1; seed <= seeds(8); seed++) {
@@ -402,6 +445,7 @@ LG_TEST(test_cachefusion__everybody_sees_the_newest_value)
             start_workers(w, i);
         (void)!lg_sim_run(w->sim, NULL, NULL, 150 * LG_MS);
         finish(w);
+        figures_agree(w);
         world_free(w);
     }
 }
