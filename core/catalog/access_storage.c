@@ -109,6 +109,24 @@ row_fetch(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const l
 }
 
 static lg_status
+row_claim(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+          lg_tid tid, bool wait, bool *ret_changed)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (;;) {
+        lg_heap_out out = {0};
+        lg_status r = lg_heap_row_claim(txn, g, tid, snap, &out);
+        if (r == LG_IN_DOUBT && wait) {
+            LG_TRY(lg_txn_wait(txn, out.xid));
+            continue;
+        }
+        *ret_changed = r == LG_UPDATED || r == LG_DELETED;
+        return r < 0 ? r : LG_OK;
+    }
+}
+
+static lg_status
 row_lock(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
          lg_tid tid, lg_row_lockmode mode, lg_row_wait wait)
 {
@@ -349,6 +367,7 @@ lg_access_storage(lg_txn_sys *sys)
         .segment_blocks = segment_blocks,
         .row_insert = row_insert,
         .row_fetch = row_fetch,
+        .row_claim = row_claim,
         .row_lock = row_lock,
         .row_update = row_update,
         .row_delete = row_delete,

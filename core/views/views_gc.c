@@ -51,12 +51,12 @@ static lg_status
 add_transfer(lg_views *w)
 {
     COLUMNS({"instance", LG_T_INT4}, {"lost", LG_T_INT8}, {"cr_block", LG_T_INT8},
-            {"cr_busy", LG_T_INT8}, {"cr_congested", LG_T_INT8}, {"cr_none", LG_T_INT8}, {"cr_block_time", LG_T_INT8},
-            {"current_block_2hop", LG_T_INT8}, {"current_block_2hop_time", LG_T_INT8},
-            {"current_block_3hop", LG_T_INT8}, {"current_block_3hop_time", LG_T_INT8},
-            {"current_busy", LG_T_INT8}, {"current_congested", LG_T_INT8},
-            {"current_max_time", LG_T_INT8}, {"cr_served", LG_T_INT8},
-            {"current_served", LG_T_INT8}, {"flush_time", LG_T_INT8});
+            {"cr_busy", LG_T_INT8}, {"cr_congested", LG_T_INT8}, {"cr_none", LG_T_INT8},
+            {"cr_block_time", LG_T_INT8}, {"current_block_2hop", LG_T_INT8},
+            {"current_block_2hop_time", LG_T_INT8}, {"current_block_3hop", LG_T_INT8},
+            {"current_block_3hop_time", LG_T_INT8}, {"current_busy", LG_T_INT8},
+            {"current_congested", LG_T_INT8}, {"current_max_time", LG_T_INT8},
+            {"cr_served", LG_T_INT8}, {"current_served", LG_T_INT8}, {"flush_time", LG_T_INT8});
     return ADD(w, "instance_cache_transfer", transfer_rows);
 }
 
@@ -69,14 +69,9 @@ segment_rows(void *arg, lg_view_sink *sink)
     lg_cf_segment s;
     size_t pos = 0;
     while (w->cfg.cf && lg_cf_segment_next(w->cfg.cf, &pos, &s)) {
-        lg_datum v[] = {lg_datum_int8(s.file),
-                        count(s.current_received),
-                        micros(s.current_ns),
-                        count(s.cr_received),
-                        micros(s.cr_ns),
-                        count(s.current_served),
-                        count(s.cr_served),
-                        count(s.invalidated)};
+        lg_datum v[] = {lg_datum_int8(s.file), count(s.current_received), micros(s.current_ns),
+                        count(s.cr_received),  micros(s.cr_ns),           count(s.current_served),
+                        count(s.cr_served),    count(s.invalidated)};
         sink->row(sink, v, NULL);
     }
 }
@@ -84,10 +79,10 @@ segment_rows(void *arg, lg_view_sink *sink)
 static lg_status
 add_segments(lg_views *w)
 {
-    COLUMNS({"file", LG_T_INT8}, {"gc_current_received", LG_T_INT8},
-            {"gc_current_time", LG_T_INT8}, {"gc_cr_received", LG_T_INT8},
-            {"gc_cr_time", LG_T_INT8}, {"gc_current_served", LG_T_INT8},
-            {"gc_cr_served", LG_T_INT8}, {"gc_invalidated", LG_T_INT8});
+    COLUMNS({"file", LG_T_INT8}, {"gc_current_received", LG_T_INT8}, {"gc_current_time", LG_T_INT8},
+            {"gc_cr_received", LG_T_INT8}, {"gc_cr_time", LG_T_INT8},
+            {"gc_current_served", LG_T_INT8}, {"gc_cr_served", LG_T_INT8},
+            {"gc_invalidated", LG_T_INT8});
     return ADD(w, "segment_statistics", segment_rows);
 }
 

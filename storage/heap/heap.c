@@ -554,6 +554,30 @@ piece_update(lg_txn *t, lg_segment *g, lg_rowid id, const heap_content *c, bool 
     return LG_OK;
 }
 
+lg_status
+lg_heap_row_claim(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                  lg_heap_out *ret_out)
+{
+    wr w;
+    lg_buf_cache *c = lg_segment_cache(g);
+    wr_init(&w, t, g, id);
+    memset(ret_out, 0, sizeof *ret_out);
+    w.snap = snap;
+    w.mode = LG_HEAP_NO_KEY_UPDATE;
+    w.out = ret_out;
+    for (;;) {
+        LG_TRY(lg_buf_get(c, w.addr, LG_LATCH_X, &w.p.b));
+        w.p.d = w.p.b->data;
+        lg_status st = check(&w);
+        lg_buf_put(c, w.p.b, LG_LATCH_X);
+        if (st == LG_RETRY) /* changed by ourselves: for the write to look at */
+            return LG_OK;
+        if (st != LG_WOULD_WAIT)
+            return st;
+        LG_TRY(lg_txn_settle(lg_txn_sys_of(t), w.settle, w.settle_scn));
+    }
+}
+
 static void
 delete_apply(wr *w)
 {

@@ -67,6 +67,12 @@ LG_MUST lg_status lg_heap_row_delete(lg_txn *t, lg_segment *g, lg_rowid id, cons
 LG_MUST lg_status lg_heap_row_lock(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
                                    lg_heap_lock mode, lg_heap_out *ret_out);
 
+/* Before a row is read that is to be changed: brings its block here in X at once, rather than a
+ * copy first and the block afterwards, and tells how the present row stands to the snapshot (not
+ * NULL): LG_OK, LG_UPDATED, LG_DELETED, LG_IN_DOUBT as above. Changes and locks nothing. */
+LG_MUST lg_status lg_heap_row_claim(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                                    lg_heap_out *ret_out);
+
 /* The version the snapshot sees, copied into the arena. LG_NOT_FOUND: none. snap NULL: the newest
  * version that is committed or own (in doubt ones are looked through). */
 LG_MUST lg_status lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,

@@ -59,6 +59,7 @@ struct lg_xnode {
     lg_xbatch out;     /* after targets */
     uint16_t *sel;     /* after quals */
     bool opened;
+    bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
     /* EXPLAIN ANALYZE */
     uint64_t rows, loops, filtered;
     lg_time time_ns, first_ns;

@@ -55,6 +55,11 @@ modify_open(lg_xnode *s)
     }
     for (uint32_t i = 0; i < rel->ncols; i++)
         m->vecs[i].type = rel->cols[i].type;
+    if (s->left && p->modify.cmd != LG_CMD_INSERT && !p->modify.restart &&
+        s->left->plan->kind == LG_NODE_INDEX_SCAN && s->left->plan->scan.unique &&
+        s->left->plan->scan.index->nexprs == 0 && s->left->plan->scan.rel == rel &&
+        m->target.acc->ops->row_claim)
+        s->left->for_change = true;
     m->values = LG_NEWN(s->x->arena, lg_datum, rel->ncols + 1u);
     m->old = LG_NEWN(s->x->arena, lg_datum, rel->ncols + 1u);
     m->nulls = LG_NEWN(s->x->arena, uint8_t, rel->ncols + 1u);

@@ -572,6 +572,25 @@ entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid
     return true;
 }
 
+/* The row will be changed: its block comes here for writing before it is read, so that it travels
+ * once. A statement that is about this row alone (READ COMMITTED, nothing read yet) also waits for
+ * who is changing the row, and then runs as if it had begun now: no old version has to be made of
+ * a row that others have just changed, only to be checked again. */
+static lg_status
+claim_row(lg_xnode *s, lg_tid tid, bool *ret_newer)
+{
+    struct scan *sc = s->state;
+    lg_exec *x = s->x;
+    const lg_node *p = s->plan;
+    bool alone = !x->es->repeatable_read && x->es->new_snapshot && x->root->left == s &&
+                 !p->quals && x->plan->nsubplans == 0 && x->rows == 0;
+    bool changed = false;
+    LG_TRY(sc->acc->ops->row_claim(sc->acc->arg, lg_cat_txn(x->es->cat), x->es->snapshot,
+                                   &sc->rel->storage, tid, alone, &changed));
+    *ret_newer = changed && alone;
+    return *ret_newer ? x->es->new_snapshot(x->es->arg) : LG_OK;
+}
+
 static lg_status
 index_next_row(lg_xnode *s, uint32_t at)
 {
@@ -600,8 +619,13 @@ index_next_row(lg_xnode *s, uint32_t at)
             continue;
         }
         LG_TRY(st);
-        if (recheck)
+        if (recheck || s->for_change)
             key = lg_arena_dup(s->scratch, key, key_len);
+        if (s->for_change) {
+            bool newer;
+            LG_TRY(claim_row(s, tid, &newer));
+            recheck |= newer; /* the entry was good for the former snapshot */
+        }
         st = sc->acc->ops->row_fetch(sc->acc->arg, txn, x->es->snapshot, &sc->rel->storage, tid,
                                      s->scratch, &row, &len);
         if (st == LG_NOT_FOUND)

@@ -640,6 +640,38 @@ LG_TEST(test_heap__outcomes_of_writes)
     run_world(2, false, outcomes);
 }
 
+/* What a claim says of a row before it is read for a change; and it locks nothing. */
+static void
+claims(struct world *w)
+{
+    lg_heap_out out;
+    lg_snapshot old, now;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1), b = insert_small(w, t, 1, 1);
+    RIG_OK(lg_txn_commit(t));
+    lg_txn *reader = lg_txn_begin(w->txns);
+    lg_txn_snapshot(reader, &old);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, a, &old, &out), LG_OK);
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(update_small(w, t, a, NULL, 2, &out), LG_OK); /* the claim is no lock */
+    CU_ASSERT_EQUAL(lg_heap_row_delete(t, w->g, b, NULL, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, a, &old, &out), LG_IN_DOUBT);
+    CU_ASSERT_EQUAL(out.xid, lg_txn_xid(t));
+    RIG_OK(lg_txn_commit(t));
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, a, &old, &out), LG_UPDATED);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, b, &old, &out), LG_DELETED);
+    lg_txn_snapshot(reader, &now);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, a, &now, &out), LG_OK);
+    CU_ASSERT_EQUAL(update_small(w, reader, a, &now, 3, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, a, &now, &out), LG_OK); /* our own change */
+    RIG_OK(lg_txn_commit(reader));
+}
+
+LG_TEST(test_heap__a_claim_tells_and_locks_nothing)
+{
+    run_world(3, false, claims);
+}
+
 struct locker {
     struct world *w;
     lg_rowid first, second;
