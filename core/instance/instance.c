@@ -95,34 +95,27 @@ read_key(const char *path, char *key, size_t size, size_t *ret_len)
     return LG_OK;
 }
 
-/* ---- a connection that breaks between two living members ----
- *
- * What was under way is lost, so nothing may follow in this epoch (rpc.h). A death brings a new
- * view by itself; when none has come after a while, both live, and the one with the higher number
- * ends: its restart brings the new epoch. */
-
-#define BROKEN_LIMIT (10 * LG_SEC)
+/* A connection that breaks between two living members: what was under way is lost, so nothing may
+ * follow in this epoch (rpc.h). The agents are told; a new view comes, with all of us when the
+ * connection is back, without some when it stays away (member.h: LINKS). */
+#define SILENCE_LIMIT (3 * LG_SEC)
 
 static void
-broken_too_long(void *arg)
+on_peer_up(void *arg, uint32_t node, uint64_t incarnation)
 {
-    lg_instance *in = arg;
-    lg_rpc_peer_info info;
-    for (unsigned pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);)
-        if (info.broken && info.node < in->cfg.node && !in->stopping) {
-            lg_instance__die(in, LG_PEER_DOWN, "the interconnect to a living member is broken");
-            return;
-        }
+    (void)node;
+    (void)incarnation;
+    lg_instance__agent_links(arg);
 }
 
 static void
 on_peer_down(void *arg, uint32_t node, uint64_t incarnation, lg_status why)
 {
-    (void)node;
-    (void)incarnation;
-    (void)why;
     lg_instance *in = arg;
-    lg_timer_start(&in->broken_timer, lg_run_now_ns(in->env.run) + BROKEN_LIMIT);
+    (void)incarnation;
+    lg_log_warn(in->env.log, "instance", "connection to instance %u lost: %s", node,
+                lg_status_text(why));
+    lg_instance__agent_links(in);
 }
 
 static lg_status
@@ -147,10 +140,11 @@ create_rpc(lg_instance *in)
         .types = lg_msg_types(),
         .type_count = LG_MSG_COUNT,
         .block_bytes = lg_volume_block_bytes(in->volume),
+        .silence_ns = SILENCE_LIMIT,
         .arg = in,
+        .on_peer_up = on_peer_up,
         .on_peer_down = on_peer_down,
     };
-    lg_timer_init(&in->broken_timer, in->env.run, broken_too_long, in);
     return lg_rpc_create(&rc, &in->rpc);
 }
 
@@ -472,8 +466,6 @@ lg_instance__teardown(lg_instance *in, bool clean)
         lg_buf_cache_destroy(in->buf);
     if (in->cf)
         lg_cf_destroy(in->cf);
-    if (in->broken_timer.run)
-        lg_timer_stop(&in->broken_timer);
     lg_rpc_destroy(in->rpc);
     lg_dwb_destroy(in->dwb);
     lg_volume_close(in->volume);
@@ -493,6 +485,7 @@ lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg,
     in->startup_us = lg_run_wall_us(env->run);
     in->state = LG_INSTANCE_STARTING;
     lg_waitq_init(&in->changed);
+    lg_waitq_init(&in->links);
     *ret_instance = in;
     lg_status st = start(in);
     if (st == LG_OK) {

@@ -12,6 +12,7 @@
 #define CONNECT_TIMEOUT (30 * LG_SEC)
 #define WELCOME_TIMEOUT (600 * LG_SEC) /* another instance may be recovering everything */
 #define STATE_EVERY     (2 * LG_SEC)
+#define LINKS_SETTLE    (100 * LG_MS) /* in a new view all have to be connected first */
 
 static lg_status
 send_line(lg_instance *in, lg_agent_writer *w)
@@ -59,6 +60,7 @@ on_view(lg_instance *in, const lg_agent_line *l)
     }
     if (included && in->reconf) {
         lg_status st = lg_reconf_view(in->reconf, v.epoch, members, v.member_count);
+        lg_instance__agent_links(in);
         if (st != LG_OK)
             lg_instance__die(in, st, "the new view cannot be taken");
     } else if (!included && in->state >= LG_INSTANCE_RECOVERING) {
@@ -135,16 +137,65 @@ reader_main(void *arg)
     in->agent_fibers--;
 }
 
-/* Repeats the state with the load, so that an agent's listener balances on fresh numbers. */
+/* How it stands with the members of the newest view: broken: messages of this epoch were lost;
+ * lost: there is no connection. */
+static struct lg_instance__links
+links_now(const lg_instance *in)
+{
+    struct lg_instance__links k = {0};
+    lg_rpc_peer_info info;
+    if (!in->rpc)
+        return k;
+    k.epoch = lg_rpc_epoch(in->rpc);
+    for (unsigned pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);) {
+        k.broken |= info.broken ? 1ull << info.node : 0;
+        k.lost |= info.connected ? 0 : 1ull << info.node;
+    }
+    return k;
+}
+
+static bool
+links_news(const lg_instance *in)
+{
+    struct lg_instance__links k = links_now(in);
+    return k.broken != in->links_told.broken || k.lost != in->links_told.lost ||
+           (k.broken && k.epoch != in->links_told.epoch);
+}
+
+void
+lg_instance__agent_links(lg_instance *in)
+{
+    in->links_changed = true;
+    lg_waitq_wake_all(&in->links);
+}
+
+/* Repeats the state with the load, so that an agent's listener balances on fresh numbers, and tells
+ * at once when it stands otherwise with the connections. */
 static void
 state_main(void *arg)
 {
     lg_instance *in = arg;
+    lg_time next = 0, links_at = LG_FOREVER;
     while (!in->agent_lost && !in->stopping) {
-        lg_instance__agent_state(in, in->state);
-        if (lg_fiber_sleep_until(lg_run_now_ns(in->env.run) + STATE_EVERY,
-                                 LG_WAIT_BACKGROUND_IDLE) != LG_OK)
+        lg_time now = lg_run_now_ns(in->env.run);
+        if (now >= next || (now >= links_at && links_news(in))) {
+            lg_instance__agent_state(in, in->state);
+            next = lg_run_now_ns(in->env.run) + STATE_EVERY;
+        }
+        if (now >= links_at)
+            links_at = LG_FOREVER;
+        lg_status st = LG_OK;
+        if (!in->links_changed)
+            st = lg_waitq_wait(&in->links, LG_WAIT_BACKGROUND_IDLE,
+                               next < links_at ? next : links_at, true);
+        if (st != LG_OK && st != LG_TIMEOUT)
             break;
+        if (in->links_changed) {
+            lg_time settle = links_now(in).broken ? LG_MS : LINKS_SETTLE;
+            lg_time at = lg_run_now_ns(in->env.run) + settle;
+            links_at = at < links_at ? at : links_at;
+        }
+        in->links_changed = false;
     }
     in->agent_teller = NULL;
     in->agent_fibers--;
@@ -213,6 +264,10 @@ lg_instance__agent_state(lg_instance *in, lg_instance_state state)
     lg_agent_add(&w, "state", lg_instance_state_name(state));
     lg_agent_add_u64(&w, "sessions", in->sessions ? lg_session_count(in->sessions) : 0);
     lg_agent_add(&w, "listen", in->cfg.listen);
+    in->links_told = links_now(in);
+    lg_agent_add_u64(&w, "epoch", in->links_told.epoch);
+    lg_agent_add_u64(&w, "broken", in->links_told.broken);
+    lg_agent_add_u64(&w, "lost", in->links_told.lost);
     send_or_leave(in, &w);
 }
 

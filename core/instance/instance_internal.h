@@ -90,11 +90,15 @@ struct lg_instance {
     bool agent_lost;
     uint32_t agent_fibers; /* reader and state teller: teardown waits for them */
     lg_fiber *agent_teller;
+    lg_waitq links;     /* wakes the teller: a connection came or went */
+    bool links_changed; /* since it last told */
+    struct lg_instance__links {
+        uint64_t epoch, broken, lost;
+    } links_told;
     char agent_in[2 * LG_AGENT_LINE_MAX];
     size_t agent_in_len;
 
     lg_recoverer *recoverer;
-    lg_timer broken_timer; /* a connection broke: looks whether a view has settled it */
 
     /* undo segments (instance_undo.c) */
     lg_ges_owner undo_owner;              /* of the enqueue of our own */
@@ -116,6 +120,7 @@ LG_MUST lg_status lg_instance__agent_connect(lg_instance *in);
 void lg_instance__agent_close(lg_instance *in); /* waits for its fibers */
 LG_MUST lg_status lg_instance__agent_ready(lg_instance *in);
 void lg_instance__agent_state(lg_instance *in, lg_instance_state state);
+void lg_instance__agent_links(lg_instance *in); /* they have changed: the agent is told soon */
 void lg_instance__agent_done(lg_instance *in, uint64_t epoch);
 void lg_instance__agent_leave(lg_instance *in);
 lg_status lg_instance__lease_gate(void *arg);

@@ -106,8 +106,7 @@ LG_FN(in_range_numeric_numeric)
     }
     if (val.kind != LG_NUM_FINITE || base.kind != LG_NUM_FINITE)
         return answer(c, lg_num_compare(&val, &base));
-    lg_num sum =
-        SUB ? lg_num_sub(c->arena, &base, &offset) : lg_num_add(c->arena, &base, &offset);
+    lg_num sum = SUB ? lg_num_sub(c->arena, &base, &offset) : lg_num_add(c->arena, &base, &offset);
     return answer(c, lg_num_compare(&val, &sum));
 }
 

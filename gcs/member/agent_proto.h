@@ -6,23 +6,30 @@
  * ignored, unknown types are answered with an error: so versions can meet.
  *
  * AGENT AND INSTANCE
- *   instance -> agent   HELLO   node pid                    first message
- *   agent -> instance   WELCOME incarnation cold            this life's number, larger than any
- * before. cold=1: no instance is in the view and none else was told so: recover all threads before
- * READY. The agents tell one instance at a time; until it is in a view (or its process has ended)
- * the others get no WELCOME instance -> agent   READY   address                     its
- * interconnect listens: may be put in a view agent -> instance   VIEW    epoch, members, victims a
- * decided view; victims are fenced already agent -> instance   LEASE   until_ns it may write until
- * then (CLOCK_MONOTONIC of the machine, which both share: a lease read late is no longer than it
- * was) instance -> agent   DONE    epoch                       its reconfiguration for that view is
- * complete instance -> agent   STATE   state sessions listen       on change and every few seconds
- *   agent -> instance   STOP    mode                        drain and leave: "normal", "immediate"
- *   agent -> instance   FENCED                              it is out of the view: it must exit at
- * once instance -> agent   LEAVE   epoch                       everything is on disk: take it out,
- * no recovery A broken connection means to the instance: no lease renewals any more; to the agent:
- * look at the process.
+ *   instance -> agent   HELLO   node pid           first message
+ *   agent -> instance   WELCOME incarnation cold   this life's number, larger than any before. The
+ *       agents welcome one instance at a time; until it is in a view, or ended, the others wait.
+ *       cold=1: nobody is in the view: recover all threads before READY
+ *   instance -> agent   READY   address            its interconnect listens: may be put in a view
+ *   agent -> instance   VIEW    epoch, members, victims
+ *       a decided view; victims are fenced already
+ *   agent -> instance   LEASE   until_ns           it may write until then (CLOCK_MONOTONIC of the
+ *       machine, which both share: a lease read late is no longer than it was)
+ *   instance -> agent   DONE    epoch              its reconfiguration for that view is complete
+ *   instance -> agent   STATE   state sessions listen epoch broken lost
+ *       on change and every few seconds. broken: bits of members with whom messages of that epoch
+ *       were lost; lost: of members without a connection
+ *   agent -> instance   STOP    mode               drain and leave: "normal", "immediate"
+ *   agent -> instance   FENCED                     it is out of the view: it must exit at once
+ *   instance -> agent   LEAVE   epoch              everything is on disk: no recovery
+ * A broken connection means to the instance: no lease renewals any more; to the agent: look at the
+ * process.
  *
- * LAGOONCTL AND AGENT
+ * AGENT AND AGENT, over TCP after the proof of the key (agent_auth.h)
+ *   agent -> agent      BEAT    node boot look              a heartbeat; look=1: there is news on
+ * the voting files
+ *
+ * LAGOONCTL AND AGENT, over the unix socket, or over TCP after the proof of the key
  *   ctl -> agent        CTL     verb noun name option=value...
  *   agent -> ctl        ROW     key=value ...               any number
  *   agent -> ctl        END     code message                code: OPERATORS' exit codes

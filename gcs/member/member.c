@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MAGIC   0x4c47564fu /* "LGVO" */
-#define VERSION 1
+#define VERSION 2
 #define MARK_PATIENCE_NS                                                                           \
     300000000ull /* an unfinished proposal of another is finished by us after */
 
@@ -90,6 +90,8 @@ judge(const lg_member *m, uint32_t node, uint64_t incarnation, uint64_t now)
         return LEFT;
     if (s->incarnation == incarnation && s->instance == LG_MEMBER_DEAD)
         return ENDED;
+    if (m->condemned_at[node] != 0 && now - m->condemned_at[node] >= m->cfg.dead_ns)
+        return SILENT; /* M6 */
     return lg_member_alive(m, node, now) ? STAYS : SILENT;
 }
 
@@ -104,13 +106,99 @@ settled(const lg_member *m, uint64_t now)
         if (judge(m, n, m->view.incarnation[n], now) != STAYS || s->done_epoch < m->view.epoch)
             return false;
     }
+    return m->view.condemned == 0;
+}
+
+/* ---- links ---- */
+
+/* The agents of a and b hear each other. */
+static bool
+hear_each_other(const lg_member *m, uint32_t a, uint32_t b)
+{
+    return m->cfg.link_ns == 0 || (has(slot_of(m, a)->heard, b) && has(slot_of(m, b)->heard, a));
+}
+
+static bool
+member_now(const lg_member *m, uint32_t node)
+{
+    return has(m->view.members, node) && slot_of(m, node)->incarnation == m->view.incarnation[node];
+}
+
+static bool
+apart_now(const lg_member *m, uint32_t a, uint32_t b)
+{
+    return !hear_each_other(m, a, b) || has(slot_of(m, a)->link_lost, b) ||
+           has(slot_of(m, b)->link_lost, a);
+}
+
+static void
+look_at_links(lg_member *m, uint64_t now)
+{
+    for (uint32_t a = 1; a < LG_MEMBER_NODES && m->cfg.link_ns; a++)
+        for (uint32_t b = a + 1; b < LG_MEMBER_NODES; b++) {
+            if (!member_now(m, a) || !member_now(m, b) || !apart_now(m, a, b))
+                m->apart_since[a][b] = 0;
+            else if (m->apart_since[a][b] == 0)
+                m->apart_since[a][b] = now;
+        }
+}
+
+/* No two of the set are apart for good. */
+static bool
+connected(const lg_member *m, uint32_t set, uint64_t now)
+{
+    for (uint32_t a = 1; a < LG_MEMBER_NODES; a++)
+        for (uint32_t b = a + 1; has(set, a) && b < LG_MEMBER_NODES; b++)
+            if (has(set, b) && m->apart_since[a][b] && now - m->apart_since[a][b] >= m->cfg.link_ns)
+                return false;
     return true;
+}
+
+/* Is x to stay rather than y, both connected? The larger; else the one with the lowest node in
+ * which they differ. */
+static bool
+rather(uint32_t x, uint32_t y)
+{
+    int nx = __builtin_popcount(x), ny = __builtin_popcount(y);
+    uint32_t differ = x ^ y;
+    return nx != ny ? nx > ny : (x & differ & (~differ + 1)) != 0;
+}
+
+/* The members that stay: at most 2^15 sets, and only when some are apart for good. */
+static uint32_t
+largest_connected(const lg_member *m, uint32_t members, uint64_t now)
+{
+    uint32_t best = 0;
+    if (connected(m, members, now))
+        return members;
+    for (uint32_t set = members; set; set = (set - 1) & members)
+        if (rather(set, best) && connected(m, set, now))
+            best = set;
+    return best;
+}
+
+/* Some pair has lost messages in this epoch and is together again, and no other is apart. */
+static bool
+wants_new_epoch(const lg_member *m)
+{
+    bool broken = false;
+    for (uint32_t a = 1; a < LG_MEMBER_NODES && m->cfg.link_ns; a++) {
+        if (!member_now(m, a))
+            continue;
+        const lg_vote_slot *s = slot_of(m, a);
+        broken |= s->link_epoch == m->view.epoch && (s->link_broken & m->view.members) != 0;
+        for (uint32_t b = a + 1; b < LG_MEMBER_NODES; b++)
+            if (member_now(m, b) && apart_now(m, a, b))
+                return false;
+    }
+    return broken;
 }
 
 static void
 remove_member(lg_member_view *v, uint32_t node, bool victim)
 {
     v->members &= ~(1u << node);
+    v->condemned &= ~(1u << node);
     v->address[node][0] = 0;
     if (victim)
         v->victims |= 1u << node;
@@ -137,13 +225,24 @@ choose_cold(const lg_member *m, uint64_t now, lg_member_view *v)
     }
 }
 
+/* Members that do not hear it, or are not heard by it. */
+static uint32_t
+unheard_by(const lg_member *m, uint32_t node, uint32_t members)
+{
+    uint32_t mask = 0;
+    for (uint32_t k = 1; k < LG_MEMBER_NODES; k++)
+        if (k != node && has(members, k) && !hear_each_other(m, k, node))
+            mask |= 1u << k;
+    return mask;
+}
+
 static void
 add_ready(const lg_member *m, uint64_t now, lg_member_view *v)
 {
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
         const lg_vote_slot *s = slot_of(m, n);
         if (has(v->members | v->victims, n) || s->instance != LG_MEMBER_READY ||
-            !lg_member_alive(m, n, now))
+            !lg_member_alive(m, n, now) || unheard_by(m, n, v->members))
             continue;
         if (m->view.members == 0 &&
             (n != m->view.cold_node || s->incarnation != m->view.cold_incarnation))
@@ -180,12 +279,19 @@ next_view(const lg_member *m, uint64_t now, lg_member_view *ret, bool *ret_mine)
         v.by_lease |= j == SILENT;
         mine |= n == m->cfg.node;
     }
-    if (v.members == m->view.members && stable)
+    bool new_epoch = false;
+    if (v.condemned == 0) {
+        v.condemned = v.members & ~largest_connected(m, v.members, now);
+        new_epoch = wants_new_epoch(m);
+    }
+    if (v.members == m->view.members && stable && !v.condemned)
         add_ready(m, now, &v);
     if (v.members == 0)
         choose_cold(m, now, &v);
     bool changed = v.members != m->view.members || v.cold_node != m->view.cold_node ||
-                   v.cold_incarnation != m->view.cold_incarnation;
+                   v.cold_incarnation != m->view.cold_incarnation ||
+                   v.condemned != m->view.condemned || new_epoch;
+    mine |= new_epoch && m->mine.link_epoch == m->view.epoch && m->mine.link_broken;
     mine |=
         has(v.members & ~m->view.members, m->cfg.node) || (changed && v.cold_node == m->cfg.node);
     *ret = v;
@@ -234,6 +340,9 @@ learn(lg_member *m, const lg_member_view *v)
 {
     if (v->epoch <= m->view.epoch)
         return false;
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (!has(v->condemned, n) || v->incarnation[n] != m->view.incarnation[n])
+            m->condemned_at[n] = 0;
     m->view = *v;
     m->mine.decided = *v;
     m->phase = LG_MEMBER_IDLE;
@@ -315,6 +424,10 @@ lg_member_scan(lg_member *m, const lg_vote_scan *scan, uint64_t now)
             learned = learn(m, &decided);
         }
     }
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (has(m->view.condemned, n) && m->condemned_at[n] == 0)
+            m->condemned_at[n] = now;
+    look_at_links(m, now);
     look_for_marks(m, now);
     return learned;
 }
@@ -330,6 +443,18 @@ lg_member_in_view(const lg_member *m)
 }
 
 bool
+lg_member_condemned(const lg_member *m)
+{
+    return lg_member_in_view(m) && has(m->view.condemned, m->cfg.node);
+}
+
+uint32_t
+lg_member_unheard(const lg_member *m)
+{
+    return unheard_by(m, m->cfg.node, m->view.members);
+}
+
+bool
 lg_member_cold_starter(const lg_member *m)
 {
     return m->view.members == 0 && m->view.cold_node == m->cfg.node &&
@@ -340,7 +465,7 @@ lg_member_cold_starter(const lg_member *m)
 uint64_t
 lg_member_lease_until(const lg_member *m, uint64_t began)
 {
-    if (!lg_member_in_view(m) && !lg_member_cold_starter(m))
+    if ((!lg_member_in_view(m) && !lg_member_cold_starter(m)) || lg_member_condemned(m))
         return 0;
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
         if (n != m->cfg.node && m->seen.slot[n].prop_epoch > m->view.epoch)

@@ -23,6 +23,17 @@
  *  M4 An instance is let in or welcomed only when every member has completed the newest view, so
  * that no recovery is forgotten when the members that owe it die. M5 An empty view has at most one
  * cold starter; only that one may join it.
+ *  M6 A living member goes in two steps. A view CONDEMNS it: it stays a member, but gets no lease
+ * any more and its own agent ends its instance. The view after that leaves it out: when its agent
+ * has confirmed the end, or dead_ns after the condemnation was learned (its last lease began before
+ * the mark of that proposal).
+ *
+ * LINKS  Each slot says whom its agent hears over the network and which members its instance has
+ * lost, or needs a new epoch with. A pair of members is apart when either says so, and for good
+ * when that has lasted link_ns by the observer's clock. Then the largest set of members of whom no
+ * two are apart for good stays (ties: the one with the lowest node in which they differ), the rest
+ * is condemned. A pair that came together again, with messages lost in between, gets a new epoch
+ * with the same members. Who does not hear every member and is not heard by each is not let in.
  */
 #ifndef LG_MEMBER_MEMBER_H
 #define LG_MEMBER_MEMBER_H
@@ -66,6 +77,8 @@ typedef struct lg_member_view {
     uint32_t victims;
     uint32_t cold_node; /* of an empty view: who recovers everything; 0: nobody yet */
     uint32_t by_lease;  /* some victim was fenced by waiting out its lease */
+    uint32_t condemned; /* members that have to go (M6) */
+    uint32_t pad;
     uint64_t cold_incarnation;
     uint64_t incarnation[LG_MEMBER_NODES]; /* of members and victims */
     char address[LG_MEMBER_NODES][LG_MEMBER_ADDRESS];
@@ -97,7 +110,12 @@ typedef struct lg_vote_slot {
     lg_member_view decided;
     uint64_t prop_epoch, mbal, bal;
     lg_member_view value; /* accepted with bal */
-    char rest[LG_VOTE_SLOT_BYTES - 2856 - 80 * LG_MEMBER_SERVICES];
+    uint64_t link_epoch;  /* of the two below, which the instance tells: */
+    uint32_t link_broken; /* members with whom messages were lost in that epoch */
+    uint32_t link_lost;   /* members without a connection */
+    uint32_t heard;       /* nodes whose agents are heard over the network */
+    uint32_t pad;
+    char rest[LG_VOTE_SLOT_BYTES - 2896 - 80 * LG_MEMBER_SERVICES];
 } lg_vote_slot;
 
 _Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");
@@ -114,6 +132,7 @@ typedef struct lg_member_config {
     uint32_t node;
     uint64_t lease_ns; /* dead_ns must exceed it by the margin */
     uint64_t dead_ns;
+    uint64_t link_ns; /* 0: links are not looked at */
 } lg_member_config;
 
 enum lg_member_phase { LG_MEMBER_IDLE, LG_MEMBER_PHASE1, LG_MEMBER_PHASE2 };
@@ -128,6 +147,8 @@ typedef struct lg_member {
     lg_member_view proposal; /* of phase 2 */
     uint64_t highest_ballot;
     uint64_t mark_since; /* another's unfinished proposal is in sight since; 0: none */
+    uint64_t apart_since[LG_MEMBER_NODES][LG_MEMBER_NODES]; /* [lower][higher]; 0: together */
+    uint64_t condemned_at[LG_MEMBER_NODES]; /* learned that it must go; 0: it need not */
 } lg_member;
 
 /* own: the slot found on the voting files (NULL: none, a first start). boot: random. */
@@ -149,7 +170,11 @@ bool lg_member_alive(const lg_member *m, uint32_t node, uint64_t now);
 bool lg_member_may_welcome(const lg_member *m, uint64_t now, bool *ret_cold);
 bool lg_member_cold_starter(
     const lg_member *m); /* the own instance recovers everything; it has leases */
-bool lg_member_in_view(const lg_member *m); /* the own instance, this incarnation */
+bool lg_member_in_view(const lg_member *m);   /* the own instance, this incarnation */
+bool lg_member_condemned(const lg_member *m); /* the own instance: it must be ended at once */
+/* Members that keep the own instance, READY, out of the view: no network between its agent and
+ * theirs. */
+uint32_t lg_member_unheard(const lg_member *m);
 /* Takes over newer services of other nodes. True: the own table changed. */
 bool lg_member_merge_services(lg_member *m);
 /* The entry of that name, or one to put it in; NULL: the table is full. */

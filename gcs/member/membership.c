@@ -286,8 +286,10 @@ lg_membership_create(const lg_membership_config *cfg, lg_membership **ret_ms)
     for (uint32_t i = 0; i < cfg->vote_count; i++)
         if (ms->votes[i].scan.slot[cfg->node].seq > own.seq)
             own = ms->votes[i].scan.slot[cfg->node];
-    lg_member_config mc = {
-        .node = cfg->node, .lease_ns = ms->cfg.lease_ns, .dead_ns = ms->cfg.dead_ns};
+    lg_member_config mc = {.node = cfg->node,
+                           .lease_ns = ms->cfg.lease_ns,
+                           .dead_ns = ms->cfg.dead_ns,
+                           .link_ns = ms->cfg.link_ns};
     lg_member_init(&ms->member, &mc, own.seq ? &own : NULL, lg_run_random(cfg->run));
     if (st != LG_OK) {
         lg_membership_destroy(ms);

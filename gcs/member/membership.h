@@ -24,6 +24,7 @@ typedef struct lg_membership_config {
     uint64_t heartbeat_ns; /* 0: 250 ms */
     uint64_t lease_ns;     /* 0: 3 s */
     uint64_t dead_ns;      /* 0: 4 s */
+    uint64_t link_ns;      /* 0: links are not looked at */
     void *arg;
     void (*on_view)(void *arg, const lg_member_view *v);
     void (*on_lease)(void *arg, lg_time until); /* lg_run_now_exact_ns of the run */

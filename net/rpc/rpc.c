@@ -54,6 +54,7 @@ lg_rpc_create(const lg_rpc_config *cfg, lg_rpc **ret_rpc)
     lg_list_init(&rpc->local);
     lg_list_init(&rpc->held);
     lg_timer_init(&rpc->kick, rpc->run, kicked, rpc);
+    lg_timer_init(&rpc->beat, rpc->run, lg_rpc__beat, rpc);
     rpc->handlers = lg_zalloc(sizeof(lg_rpc_handler) * (c->type_count + 1u));
     rpc->handler_args = lg_zalloc(sizeof(void *) * (c->type_count + 1u));
     rpc->counters = lg_zalloc(sizeof(lg_rpc_type_counters) * (c->type_count + 1u));
@@ -73,6 +74,8 @@ lg_rpc_create(const lg_rpc_config *cfg, lg_rpc **ret_rpc)
         .events = {rpc, lg_rpc__on_open, lg_rpc__on_message, lg_rpc__on_down},
     };
     LG_CHECK(lg_transport_create(&tc, &rpc->t));
+    if (c->silence_ns)
+        lg_timer_start(&rpc->beat, lg_run_now_ns(rpc->run) + c->silence_ns / LG_RPC_BEATS);
     *ret_rpc = rpc;
     return LG_OK;
 out:
@@ -125,6 +128,7 @@ lg_rpc_destroy(lg_rpc *rpc)
     put_list(&rpc->local);
     put_list(&rpc->held);
     lg_timer_stop(&rpc->kick);
+    lg_timer_stop(&rpc->beat);
     lg_transport_destroy(rpc->t);
     lg_free(rpc->slots);
     lg_free(rpc->key);

@@ -24,6 +24,10 @@
  * lg_rpc_call waits first when the queue is long; lg_rpc_throttle waits for it explicitly. A queue
  * over its hard bound breaks the connection: reported, never a silent drop.
  *
+ * SILENCE  A network that swallows everything breaks no connection. Whoever has sent nothing for a
+ * sixth of silence_ns sends an empty frame; a connection on which nothing came for that time is
+ * lost.
+ *
  * HANDLERS run on the worker's native stack, one at a time, in order of arrival; they must not
  * block. They may send, reply at once or later (keep the token), or take the message.
  *
@@ -68,6 +72,7 @@ typedef struct lg_rpc_config {
     uint32_t credits;     /* 0 = 256 */
     uint32_t max_calls;   /* pending at once; 0 = 4096 */
     uint32_t max_queue;   /* messages queued per peer; 0 = 4096 */
+    lg_time silence_ns;   /* a connection that is silent for so long is lost; 0: never looked at */
     void *arg;            /* of the two below; either may be NULL */
     void (*on_peer_up)(void *arg, uint32_t node, uint64_t incarnation);
     void (*on_peer_down)(void *arg, uint32_t node, uint64_t incarnation, lg_status why);

@@ -330,3 +330,45 @@ lg_rpc__credit_return(lg_rpc_conn *c)
     b->len = sizeof(lg_rpc_frame);
     lg_rpc__control(c, b);
 }
+
+/* ---- silence ---- */
+
+static void
+send_empty(lg_rpc_conn *c)
+{
+    lg_netbuf *b = lg_netbuf_get(c->rpc->t, sizeof(lg_rpc_frame));
+    if (!b)
+        return; /* so there is much on its way */
+    *lg_rpc__frame(b) = (lg_rpc_frame){.type = LG_RPC_T_CREDIT};
+    b->len = sizeof(lg_rpc_frame);
+    lg_rpc__control(c, b);
+}
+
+/* A worker that was busy itself for a while comes here once, not once for each time it missed: it
+ * reads what has come meanwhile before it counts on. */
+void
+lg_rpc__beat(void *arg)
+{
+    lg_rpc *rpc = arg;
+    LG_LIST_FOREACH (it, &rpc->conns) {
+        lg_rpc_conn *c = LG_CONTAINER_OF(it, lg_rpc_conn, node);
+        if (!c->ready)
+            continue; /* has its own limit */
+        c->quiet = c->heard ? 0 : c->quiet + 1;
+        if (c->quiet < LG_RPC_BEATS && !c->sent)
+            send_empty(c);
+        c->sent = c->heard = false;
+    }
+    for (bool again = true; again;) { /* a loss may change the list */
+        again = false;
+        LG_LIST_FOREACH (it, &rpc->conns) {
+            lg_rpc_conn *c = LG_CONTAINER_OF(it, lg_rpc_conn, node);
+            if (c->quiet < LG_RPC_BEATS)
+                continue;
+            lg_rpc__conn_lost(c, LG_TIMEOUT);
+            again = true;
+            break;
+        }
+    }
+    lg_timer_start(&rpc->beat, lg_run_now_ns(rpc->run) + rpc->cfg.silence_ns / LG_RPC_BEATS);
+}

@@ -26,6 +26,7 @@
 #define LG_RPC_DIAL_MIN  (20 * LG_MS)
 #define LG_RPC_DIAL_MAX  (500 * LG_MS)
 #define LG_RPC_HELLO_MAX (3 * LG_SEC)
+#define LG_RPC_BEATS     6 /* in silence_ns */
 
 enum { /* control types */
        LG_RPC_T_HELLO1 = 0xFF00,
@@ -89,6 +90,8 @@ typedef struct lg_rpc_conn {
     uint8_t nonce[2][LG_RPC_NONCE]; /* 0 dialler's, 1 acceptor's */
     uint32_t credits;               /* left to send with */
     uint32_t owed;                  /* processed here, not yet returned */
+    bool sent, heard;               /* anything since the last beat */
+    uint32_t quiet;                 /* beats without a message from the peer */
     uint64_t used_epoch; /* newest epoch in which an epoch-bound message was sent over it */
     lg_timer timer;      /* handshake limit */
 } lg_rpc_conn;
@@ -140,6 +143,7 @@ struct lg_rpc {
     lg_list local; /* netbufs to oneself */
     lg_list held;  /* netbufs of a newer epoch, in order of arrival */
     lg_timer kick; /* runs what must not run inside a call: local, held, completed */
+    lg_timer beat; /* see SILENCE */
     uint64_t conn_serial;
     lg_rpc_handler *handlers;
     void **handler_args;
@@ -199,6 +203,7 @@ void lg_rpc__conn_close(lg_rpc_conn *c);               /* quietly */
 void lg_rpc__conn_lost(lg_rpc_conn *c, lg_status why); /* closes; the peer may become broken */
 lg_rpc_conn *lg_rpc__conn_by_serial(lg_rpc *rpc, uint64_t serial);
 void lg_rpc__control(lg_rpc_conn *c, lg_netbuf *b); /* a handshake or credit message */
+void lg_rpc__beat(void *arg);                       /* timer: SILENCE */
 void lg_rpc__credit_return(lg_rpc_conn *c);         /* one more message was processed */
 void lg_rpc__on_control(lg_rpc_conn *c, const lg_rpc_frame *f, const uint8_t *payload);
 

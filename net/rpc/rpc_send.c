@@ -32,6 +32,7 @@ stamp_and_send(lg_rpc_conn *c, lg_netbuf *b)
     f->scn = rpc->cfg.scn ? lg_scn_current(rpc->cfg.scn) : 0;
     f->credits = (uint16_t)c->owed;
     c->owed = 0;
+    c->sent = true;
     f->crc = frame_crc(f, b->data + sizeof *f);
     /* A link that is down by now reports itself: the message is lost with the connection. */
     (void)!lg_link_send(c->link, b, 0, NULL);
@@ -449,6 +450,7 @@ lg_rpc__on_message(void *arg, lg_link *l, lg_netbuf *b)
     b = shrink(rpc, b);
     const lg_rpc_frame *f = lg_rpc__frame(b);
     lg_rpc_peer *p = c->peer;
+    c->heard = true;
     c->credits += f->credits;
     if (f->type >= LG_RPC_T_HELLO1) {
         bool credit = f->type == LG_RPC_T_CREDIT;

@@ -123,6 +123,10 @@ hear(struct agent *a, char *text)
     } else if (strcmp(l.type, "STATE") == 0) {
         const char *state = lg_agent_line_get(&l, "state");
         bool open = state && strcmp(state, "OPEN") == 0;
+        /* messages were lost in this epoch, the connections are back: a new one */
+        if (lg_agent_line_u64(&l, "broken", 0) && !lg_agent_line_u64(&l, "lost", 0) &&
+            lg_agent_line_u64(&l, "epoch", 0) == n->w->epoch)
+            n->w->report = true;
         if (open && !n->open)
             sim_log(n->w, "node %u is open", n->id);
         n->open = open;

@@ -8,6 +8,7 @@
 #ifndef LG_AGENT_H
 #define LG_AGENT_H
 
+#include "agent_auth.h"
 #include "agent_proto.h"
 #include "config.h"
 #include "io.h"
@@ -32,7 +33,8 @@ typedef struct agent_config {
     char disk[AGENT_DISKS_MAX][256];
     uint32_t disk_count;
     char status_file[512]; /* for the listener; may be empty */
-    uint64_t heartbeat_ms, lease_ms, dead_ms;
+    char cluster_key[512];
+    uint64_t heartbeat_ms, lease_ms, dead_ms, link_ms;
 } agent_config;
 
 /* The instance's connection: lines go through a queue, so that nobody waits for a stuck instance.
@@ -58,7 +60,7 @@ typedef struct agent {
     pid_t child;  /* 0: none */
     int child_fd; /* pidfd */
     lg_time child_started;
-    lg_time backoff;
+    lg_time backoff, link_backoff;
     lg_waitq child_changed;
     bool stop_sent;
 
@@ -68,9 +70,16 @@ typedef struct agent {
     lg_time stopped_since; /* the child is in state T; 0: it is not */
     uint64_t view_told;
     bool stopping;
-    lg_waitq peers; /* pokers wait for news */
+    lg_waitq peers; /* those who talk to other agents wait for news */
     uint64_t news;
-    uint64_t status_hash; /* of the status file as written */
+    char key[256];
+    size_t key_len;                    /* 0: no network between agents */
+    lg_time heard_at[LG_MEMBER_NODES]; /* 0: never */
+    uint64_t boot_of[LG_MEMBER_NODES]; /* the life of the agent that was heard */
+    lg_time round_at;                  /* the last round */
+    uint32_t unheard;                  /* as warned of */
+    bool condemned;                    /* the last end of the instance: for want of a network */
+    uint64_t status_hash;              /* of the status file as written */
 } agent;
 
 /* agent_config.c */
@@ -86,10 +95,17 @@ lg_status agent_orphan_end(agent *a); /* the instance of an earlier life of this
 /* agent_conn.c */
 lg_status agent_listen(agent *a);
 void agent_say(agent *a, lg_agent_writer *w);
-void agent_peer_main(void *arg); /* fiber per peer: pokes it */
+
+/* agent_peer.c: the network between agents */
+lg_status agent_key_load(agent *a);
+void agent_peer_main(void *arg); /* fiber per peer: beats */
+void agent_beat(agent *a, const lg_agent_line *l);
+void agent_heard(agent *a); /* each round: whom do we still hear? */
 struct agent_peer {
     agent *a;
     uint32_t node;
+    lg_sock *sock; /* NULL: not connected */
+    uint64_t boot; /* of the peer, when it was connected */
 };
 
 /* agent_ctl.c */
@@ -114,7 +130,9 @@ enum {
     CTL_USAGE = 2,
     CTL_NOT_FOUND = 3,
     CTL_PRECONDITION = 4,
+    CTL_PARTIAL = 5,
     CTL_TIMED_OUT = 6,
+    CTL_AUTH = 7,
     CTL_NO_QUORUM = 8
 };
 

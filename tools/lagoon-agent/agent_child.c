@@ -16,9 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BACKOFF_MIN   (50 * LG_MS)
-#define BACKOFF_MAX   (10 * LG_SEC)
-#define LIVED_WELL    (20 * LG_SEC)
+#define BACKOFF_MIN (50 * LG_MS)
+#define BACKOFF_MAX (10 * LG_SEC)
+#define LIVED_WELL  (20 * LG_SEC)
+
+#define LINK_BACKOFF_MIN (2 * LG_SEC)
+#define LINK_BACKOFF_MAX (60 * LG_SEC)
+
 #define LOCKS_TIMEOUT (60 * LG_SEC)
 #define WATCH_EVERY   (500 * LG_MS)
 
@@ -144,6 +148,15 @@ child_await(agent *a)
     a->backoff = lived || clean || a->backoff == 0 ? BACKOFF_MIN : a->backoff * 2;
     if (a->backoff > BACKOFF_MAX)
         a->backoff = BACKOFF_MAX;
+    if (a->condemned) { /* each attempt to come in stops the others for a while */
+        a->link_backoff = a->link_backoff ? a->link_backoff * 2 : LINK_BACKOFF_MIN;
+        if (a->link_backoff > LINK_BACKOFF_MAX)
+            a->link_backoff = LINK_BACKOFF_MAX;
+        a->backoff = a->link_backoff;
+    } else if (lived) {
+        a->link_backoff = 0;
+    }
+    a->condemned = false;
     a->child = 0;
     if (a->conn) {
         a->conn->closing = true;

@@ -66,12 +66,15 @@ read_all(const lg_config *c, agent_config *ret, char *message, size_t size)
     if (lg_failed(lg_config_duration_ms(c, "heartbeat", &ret->heartbeat_ms)) ||
         lg_failed(lg_config_duration_ms(c, "lease", &ret->lease_ms)) ||
         lg_failed(lg_config_duration_ms(c, "dead_after", &ret->dead_ms)) ||
+        lg_failed(lg_config_duration_ms(c, "link_timeout", &ret->link_ms)) ||
         ret->dead_ms < ret->lease_ms + 200 || ret->lease_ms < 2 * ret->heartbeat_ms) {
         snprintf(message, size,
                  "heartbeat, lease, dead_after: lease needs 2 heartbeats, dead_after 200 ms more");
         return LG_CONFIG;
     }
-    (void)lg_config_string(c, "cluster_key");
+    if (lg_config_string(c, "cluster_key") &&
+        !copy(ret->cluster_key, sizeof ret->cluster_key, lg_config_string(c, "cluster_key")))
+        return wrong(message, size, "cluster_key");
     const char *unknown = lg_config_unknown(c);
     if (unknown) {
         snprintf(message, size, "%s: unknown key", unknown);
@@ -104,6 +107,7 @@ agent_config_load(const char *path, agent_config *ret, char *message, size_t siz
     ret->heartbeat_ms = 250;
     ret->lease_ms = 3000;
     ret->dead_ms = 4000;
+    ret->link_ms = 2000;
     LG_TRY(lg_config_load(path, &c, message, size));
     lg_status st = read_all(c, ret, message, size);
     lg_config_free(c);

@@ -1,7 +1,5 @@
-/* Connections: the instance and lagoonctl on the unix socket; other agents' pokes over TCP.
- *
- * What matters between agents goes over the voting files. A poke says only "look now", so it needs
- * no proof of who sends it; over TCP nothing else is accepted. */
+/* Who connects: the instance and lagoonctl on the unix socket; other agents, and lagoonctl from
+ * elsewhere, over TCP, where the cluster key is proved first (agent_auth.h). */
 #include "agent.h"
 #include "assert.h"
 #include <stdio.h>
@@ -13,8 +11,10 @@
 struct visitor {
     agent *a;
     lg_sock *sock;
-    bool local;       /* came over the unix socket */
-    agent_conn *conn; /* after HELLO */
+    bool local;                  /* came over the unix socket */
+    bool trusted;                /* local, or has proved the cluster key */
+    char nonce[2][LG_AGENT_HEX]; /* the client's, ours */
+    agent_conn *conn;            /* after HELLO */
     char in[LG_AGENT_LINE_MAX];
     size_t in_len;
 };
@@ -88,6 +88,7 @@ hello(struct visitor *v, const lg_agent_line *l)
     m->mine.pid = (uint32_t)pid;
     m->mine.shown_state = LG_INSTANCE_STARTING;
     m->mine.done_epoch = 0;
+    m->mine.link_epoch = m->mine.link_broken = m->mine.link_lost = 0;
     m->mine.address[0] = 0;
     lg_membership_changed(a->ms);
     return true;
@@ -98,6 +99,18 @@ take_state(agent *a, lg_member *m, const lg_agent_line *l)
 {
     const char *state = lg_agent_line_get(l, "state"), *listen = lg_agent_line_get(l, "listen");
     uint32_t shown = state ? (uint32_t)lg_instance_state_parse(state) : m->mine.shown_state;
+    uint64_t epoch = lg_agent_line_u64(l, "epoch", m->mine.link_epoch);
+    uint32_t broken = (uint32_t)lg_agent_line_u64(l, "broken", m->mine.link_broken);
+    uint32_t lost = (uint32_t)lg_agent_line_u64(l, "lost", m->mine.link_lost);
+    if (broken != m->mine.link_broken || lost != m->mine.link_lost ||
+        (broken && epoch != m->mine.link_epoch)) {
+        lg_log_info(a->log, "agent", "the instance says: in epoch %llu broken %x, lost %x",
+                    (unsigned long long)epoch, broken, lost);
+        lg_membership_changed(a->ms);
+    }
+    m->mine.link_epoch = epoch;
+    m->mine.link_broken = broken;
+    m->mine.link_lost = lost;
     m->mine.sessions = (uint32_t)lg_agent_line_u64(l, "sessions", 0);
     if (listen)
         snprintf(m->mine.listen, sizeof m->mine.listen, "%.*s", LG_MEMBER_ADDRESS - 1, listen);
@@ -134,6 +147,36 @@ from_instance(struct visitor *v, const lg_agent_line *l)
 
 /* ---- visitors ---- */
 
+/* AUTH, then PROOF. */
+static bool
+prove(struct visitor *v, const lg_agent_line *l)
+{
+    agent *a = v->a;
+    if (!strcmp(l->type, "AUTH") && !v->nonce[1][0]) {
+        const char *nonce = lg_agent_line_get(l, "nonce");
+        unsigned char random[LG_AGENT_NONCE_BYTES];
+        char mac[LG_AGENT_HEX], buf[LG_AGENT_LINE_MAX];
+        lg_agent_writer w;
+        if (!nonce || strlen(nonce) != LG_AGENT_HEX - 1)
+            return false;
+        lg_run_random_bytes(a->run, random, sizeof random);
+        lg_agent_hex(random, v->nonce[1]);
+        snprintf(v->nonce[0], sizeof v->nonce[0], "%s", nonce);
+        lg_agent_mac(a->key, a->key_len, "agent", v->nonce[0], v->nonce[1], mac);
+        lg_agent_begin(&w, buf, "CHALLENGE");
+        lg_agent_add(&w, "nonce", v->nonce[1]);
+        lg_agent_add(&w, "mac", mac);
+        agent_row(a, v->sock, &w);
+        return true;
+    }
+    v->trusted = !strcmp(l->type, "PROOF") && v->nonce[1][0] &&
+                 lg_agent_mac_good(a->key, a->key_len, "client", v->nonce[0], v->nonce[1],
+                                   lg_agent_line_get(l, "mac"));
+    if (!v->trusted)
+        agent_end(a, v->sock, CTL_AUTH, "the cluster key is not proved");
+    return v->trusted;
+}
+
 /* False: done with this visitor. */
 static bool
 on_line(struct visitor *v, char *text)
@@ -145,13 +188,15 @@ on_line(struct visitor *v, char *text)
         from_instance(v, &l);
         return true;
     }
-    if (!strcmp(l.type, "POKE")) {
-        lg_membership_look(v->a->ms);
+    if (!v->trusted)
+        return prove(v, &l);
+    if (!strcmp(l.type, "BEAT")) {
+        agent_beat(v->a, &l);
         return true;
     }
     if (!strcmp(l.type, "HELLO"))
         return hello(v, &l);
-    if (!strcmp(l.type, "CTL") && v->local)
+    if (!strcmp(l.type, "CTL"))
         agent_ctl(v->a, v->sock, &l);
     return false;
 }
@@ -212,7 +257,7 @@ door_main(void *arg)
         struct visitor *v = lg_zalloc(sizeof *v);
         v->a = d->a;
         v->sock = s;
-        v->local = d->local;
+        v->local = v->trusted = d->local;
         if (lg_run_spawn(d->a->run, "visitor", 0, visitor_main, v, NULL) != LG_OK) {
             lg_sock_close(s);
             lg_free(v);
@@ -243,41 +288,7 @@ agent_listen(agent *a)
 {
     /* the port first: it is the proof that no other agent of this node runs, whose socket file
      * would be replaced */
-    LG_TRY(open_door(a, a->cfg.address, false));
+    if (a->key_len)
+        LG_TRY(open_door(a, a->cfg.address, false));
     return open_door(a, a->cfg.socket, true);
-}
-
-/* ---- poking a peer ---- */
-
-void
-agent_peer_main(void *arg)
-{
-    struct agent_peer *p = arg;
-    agent *a = p->a;
-    lg_sock *s = NULL;
-    uint64_t told = 0;
-    while (!a->stopping) {
-        while (a->news == told && !a->stopping)
-            (void)!lg_waitq_wait(&a->peers, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
-        told = a->news;
-        const lg_vote_slot *slot = &lg_membership_member(a->ms)->seen.slot[p->node];
-        if (!slot->seq || !slot->agent_address[0])
-            continue; /* there is no such node yet */
-        char address[LG_MEMBER_ADDRESS];
-        memcpy(address, slot->agent_address, sizeof address);
-        lg_time limit = lg_run_now_ns(a->run) + LG_SEC;
-        static const char poke[] = "POKE\n";
-        for (int attempt = 0; attempt < 2; attempt++) {
-            if (!s && lg_sock_connect(a->run, address, limit, &s) != LG_OK) {
-                s = NULL;
-                break; /* it looks by itself at the next heartbeat */
-            }
-            if (lg_sock_write_all(s, poke, sizeof poke - 1, limit) == LG_OK)
-                break;
-            lg_sock_close(s);
-            s = NULL;
-        }
-    }
-    lg_sock_close(s);
-    lg_free(p);
 }

@@ -30,6 +30,9 @@ agent_on_view(void *arg, const lg_member_view *v)
             bt += (uint32_t)snprintf(victims + bt, sizeof victims - bt, " %u/%llu", n,
                                      (unsigned long long)v->incarnation[n]);
     }
+    if (v->condemned)
+        lg_log_warn(a->log, "member", "nodes %x have to go: members cannot reach each other",
+                    v->condemned);
     lg_log_info(a->log, "member", "view %llu: members%s; victims%s%s; cold starter %u",
                 (unsigned long long)v->epoch, members, victims,
                 v->victims ? (v->by_lease ? " (lease)" : " (exit)") : "", v->cold_node);
@@ -83,6 +86,10 @@ static const char *
 reason_to_end(agent *a, lg_member *m)
 {
     bool in_view = lg_member_in_view(m), cold = lg_member_cold_starter(m);
+    if (lg_member_condemned(m)) {
+        a->condemned = true;
+        return "it has no connection to other members";
+    }
     if (a->began && !in_view)
         return "it is out of the view";
     if (a->welcomed && !a->began && !in_view && !cold) {
@@ -96,6 +103,18 @@ reason_to_end(agent *a, lg_member *m)
     return NULL;
 }
 
+/* Why does our instance wait at the door? */
+static void
+tell_unheard(agent *a, const lg_member *m)
+{
+    uint32_t mask =
+        m->mine.instance == LG_MEMBER_READY && !lg_member_in_view(m) ? lg_member_unheard(m) : 0;
+    if (mask && mask != a->unheard)
+        lg_log_warn(a->log, "agent", "not let in: no network to or from the agents of nodes %x",
+                    mask);
+    a->unheard = mask;
+}
+
 void
 agent_on_round(void *arg)
 {
@@ -104,6 +123,7 @@ agent_on_round(void *arg)
     char buf[LG_AGENT_LINE_MAX];
     lg_agent_writer w;
     bool cold;
+    agent_heard(a);
     carry_out_commands(a, m);
     if (lg_member_merge_services(m))
         lg_membership_changed(a->ms);
@@ -120,10 +140,11 @@ agent_on_round(void *arg)
     if (!a->welcomed && lg_membership_quorate(a->ms) &&
         lg_member_may_welcome(m, lg_run_now_exact_ns(a->run), &cold))
         welcome(a, m, cold);
+    tell_unheard(a, m);
     if (!lg_member_in_view(m))
         return;
     a->began = true;
-    if (a->view_told < m->view.epoch)
+    if (a->view_told < m->view.epoch && !m->view.condemned) /* else the next one is near */
         tell_view(a, &m->view);
 }
 

@@ -40,6 +40,7 @@ open_membership(agent *a)
                                .heartbeat_ns = a->cfg.heartbeat_ms * LG_MS,
                                .lease_ns = a->cfg.lease_ms * LG_MS,
                                .dead_ns = a->cfg.dead_ms * LG_MS,
+                               .link_ns = a->key_len ? a->cfg.link_ms * LG_MS : 0,
                                .arg = a,
                                .on_view = agent_on_view,
                                .on_lease = agent_on_lease,
@@ -51,7 +52,7 @@ open_membership(agent *a)
 static lg_status
 start_peers(agent *a)
 {
-    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+    for (uint32_t n = 1; n < LG_MEMBER_NODES && a->key_len; n++) {
         if (n == a->cfg.node)
             continue;
         struct agent_peer *p = lg_zalloc(sizeof *p);
@@ -65,6 +66,10 @@ start_peers(agent *a)
 static lg_status
 start(agent *a)
 {
+    if (agent_key_load(a) != LG_OK) {
+        lg_log_error(a->log, "agent", "%s: no key of 16 bytes or more", a->cfg.cluster_key);
+        return LG_CONFIG;
+    }
     LG_TRY(lg_io_create(a->run, LG_IO_AUTO, &a->io));
     open_disks(a);
     LG_TRY(open_membership(a));
@@ -72,6 +77,7 @@ start(agent *a)
     if (m->mine.seq == 0)
         m->mine.target = 1;
     m->mine.restarts = 0;
+    m->mine.heard = m->mine.link_broken = m->mine.link_lost = 0;
     snprintf(m->mine.agent_address, sizeof m->mine.agent_address, "%s", a->cfg.address);
     memset(m->mine.command_seq, 0, sizeof m->mine.command_seq);
     LG_TRY(agent_listen(a));

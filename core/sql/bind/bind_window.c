@@ -93,7 +93,8 @@ check_form(lg_level *l, const lg_call_site *s, const lg_func *f, uint32_t n, lg_
         return lg_bind__error(b, s->loc, "42809", "window function %s cannot have WITHIN GROUP",
                               s->name);
     if (s->distinct)
-        return lg_bind__error(b, s->loc, "0A000", "DISTINCT is not implemented for window functions");
+        return lg_bind__error(b, s->loc, "0A000",
+                              "DISTINCT is not implemented for window functions");
     if (s->star && f->kind == 'w')
         return lg_bind__error(b, s->loc, "42809",
                               "%s(*) specified, but %s is not an aggregate function", s->name,
@@ -168,7 +169,8 @@ bind_partition(lg_level *l, const lg_ast_window_def *d, lg_window *w)
     w->part = LG_NEWN(l->b->arena, lg_sort_item, d->partition_clause.n + 1);
     for (uint32_t i = 0; i < d->partition_clause.n; i++) {
         uint32_t at;
-        LG_TRY(lg_bind__find_item(l, d->partition_clause.at[i], LG_CL_WINDOW_PARTITION, false, &at));
+        LG_TRY(
+            lg_bind__find_item(l, d->partition_clause.at[i], LG_CL_WINDOW_PARTITION, false, &at));
         LG_TRY(lg_bind__resolve_unknown(l->b, &q->targets[at].expr));
         lg_sort_item it = {.ref = lg_bind__target_ref(q, &q->targets[at])};
         bool dup = false;
@@ -293,8 +295,11 @@ bind_offset(lg_level *l, const lg_window *w, const lg_ast *n, lg_oid order_type,
     const char *what = rows ? "ROWS" : range ? "RANGE" : "GROUPS";
     lg_expr *e;
     lg_oid type = LG_T_INT8;
-    LG_TRY(lg_bind__clause_expr(
-        l, n, rows ? LG_CL_FRAME_ROWS : range ? LG_CL_FRAME_RANGE : LG_CL_FRAME_GROUPS, &e));
+    LG_TRY(lg_bind__clause_expr(l, n,
+                                rows    ? LG_CL_FRAME_ROWS
+                                : range ? LG_CL_FRAME_RANGE
+                                        : LG_CL_FRAME_GROUPS,
+                                &e));
     if (range)
         LG_TRY(range_offset_type(l, order_type, e, &type));
     LG_TRY(lg_bind__coerce_to(b, e, type, -1, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT, e->loc, ret));

@@ -62,10 +62,7 @@ float_in_range(lg_xframe *f, lg_datum v, lg_datum b, lg_datum offset, bool sub, 
 static int
 special(const lg_num *x)
 {
-    return x->kind == LG_NUM_NAN    ? 3
-           : x->kind == LG_NUM_PINF ? 2
-           : x->kind == LG_NUM_NINF ? -2
-                                    : 0;
+    return x->kind == LG_NUM_NAN ? 3 : x->kind == LG_NUM_PINF ? 2 : x->kind == LG_NUM_NINF ? -2 : 0;
 }
 
 static lg_status
@@ -365,9 +362,9 @@ find_head(lg_xframe *f, uint64_t i)
         f->head = fr & LG_FRAME_START_PRECEDING ? minus(i, f->start_count)
                                                 : plus(i, f->start_count, f->n);
     else
-        f->head = f->groups[fr & LG_FRAME_START_PRECEDING
-                                ? minus(f->group, f->start_count)
-                                : plus(f->group, f->start_count, f->ngroups)];
+        f->head =
+            f->groups[fr & LG_FRAME_START_PRECEDING ? minus(f->group, f->start_count)
+                                                    : plus(f->group, f->start_count, f->ngroups)];
     return LG_OK;
 }
 

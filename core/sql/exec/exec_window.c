@@ -50,9 +50,9 @@ struct wfunc {
     lg_call call;
     lg_datum *args;
     uint8_t *arg_nulls;
-    size_t size;     /* of a state */
-    char *state;     /* of rows [from, upto) */
-    lg_arena *perm;  /* what the state grows in */
+    size_t size;    /* of a state */
+    char *state;    /* of rows [from, upto) */
+    lg_arena *perm; /* what the state grows in */
     uint64_t from, upto;
     bool started;
     struct tree tree;
@@ -555,8 +555,7 @@ read_partition(lg_xnode *s)
             uint32_t at = lg_xbatch_row(b, w->input_at);
             if (w->store.n && !same_partition(s, w->store.rows[0], b, at))
                 return LG_OK;
-            lg_xstore_add(&w->store,
-                          lg_xrow_copy(w->store.arena, b->b.cols, w->store.ncols, at));
+            lg_xstore_add(&w->store, lg_xrow_copy(w->store.arena, b->b.cols, w->store.ncols, at));
         }
         w->input = NULL;
     }
@@ -611,8 +610,7 @@ window_fetch(lg_xnode *s, lg_xbatch **ret)
         for (uint32_t i = 0; i < nin; i++)
             lg_vector_set(s->in.b.cols[i], n, row[i], nulls[i]);
         for (uint32_t k = 0; k < nf; k++)
-            lg_vector_set(s->in.b.cols[nin + k], n, w->f[k].values[w->pos],
-                          w->f[k].nulls[w->pos]);
+            lg_vector_set(s->in.b.cols[nin + k], n, w->f[k].values[w->pos], w->f[k].nulls[w->pos]);
     }
     s->in.b.n = n;
     s->in.b.sel = NULL;

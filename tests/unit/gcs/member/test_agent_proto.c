@@ -1,4 +1,5 @@
 /* The agent's lines: what goes in comes out, and nonsense is refused. */
+#include "agent_auth.h"
 #include "agent_proto.h"
 #include "lg_test.h"
 #include <string.h>
@@ -79,4 +80,25 @@ LG_TEST(test_agent_proto__a_line_too_long_is_an_error)
     lg_agent_begin(&w, buf, "ROW");
     lg_agent_add(&w, "k", value);
     CU_ASSERT_EQUAL(lg_agent_end(&w, &len), LG_LIMIT);
+}
+
+/* ---- the proof of the key ---- */
+
+LG_TEST(test_agent_auth__proves_the_key_role_and_nonces)
+{
+    char a[LG_AGENT_HEX], b[LG_AGENT_HEX], mac[LG_AGENT_HEX];
+    unsigned char bytes[LG_AGENT_NONCE_BYTES] = {0xab, 1};
+    lg_agent_hex(bytes, a);
+    CU_ASSERT_NSTRING_EQUAL(a, "ab01", 4);
+    bytes[31] = 9;
+    lg_agent_hex(bytes, b);
+    lg_agent_mac("key", 3, "client", a, b, mac);
+    CU_ASSERT(lg_agent_mac_good("key", 3, "client", a, b, mac));
+    CU_ASSERT(!lg_agent_mac_good("kex", 3, "client", a, b, mac));
+    CU_ASSERT(!lg_agent_mac_good("key", 3, "agent", a, b, mac));
+    CU_ASSERT(!lg_agent_mac_good("key", 3, "client", b, a, mac));
+    CU_ASSERT(!lg_agent_mac_good("key", 3, "client", a, b, NULL));
+    mac[0] ^= 1;
+    CU_ASSERT(!lg_agent_mac_good("key", 3, "client", a, b, mac));
+    CU_ASSERT(!lg_agent_mac_good("key", 3, "client", a, b, "short"));
 }

@@ -1,4 +1,5 @@
-/* Membership over many seeds: nodes that pause, die, restart; voting files that stall or vanish.
+/* Membership over many seeds: nodes that pause, die, restart; voting files that stall or vanish;
+ * networks that part and come back, agents that cannot end a condemned instance.
  *
  * Checked at every callback: one view per epoch (M1); an instance that a view leaves out for
  * silence has no lease left, in true time (M3); an empty view has one cold starter (M5). At the
@@ -23,6 +24,9 @@ struct node {
     lg_io *io;
     lg_membership *ms;
     bool up, began;
+    bool stuck; /* cannot end its instance */
+    uint64_t broken_epoch;
+    uint32_t broken; /* in that epoch */
     lg_time started_wait;
 };
 
@@ -33,8 +37,9 @@ struct cluster {
     uint64_t newest;
     lg_time lease[NODES + 1]; /* of the newest incarnation: true time */
     uint64_t lease_incarnation[NODES + 1];
-    bool exited[NODES + 1]; /* the newest incarnation was confirmed dead by its agent */
-    unsigned silent_evictions, decided;
+    bool exited[NODES + 1];         /* the newest incarnation was confirmed dead by its agent */
+    bool cut[NODES + 1][NODES + 1]; /* [lower][higher] */
+    unsigned silent_evictions, decided, condemned, healed;
 };
 
 static const char *const vote_names[VOTES] = {"v1", "v2", "v3"};
@@ -49,8 +54,13 @@ on_view(void *arg, const lg_member_view *v)
     if (known->epoch) {
         LG_ASSERT(!memcmp(known, v, sizeof *v)); /* M1 */
     } else {
+        const lg_member_view *before = &c->views[v->epoch - 1];
         *known = *v;
         c->decided++;
+        c->condemned += v->condemned != 0;
+        c->healed += v->members && v->members == before->members && !v->condemned &&
+                     !before->condemned && !before->victims &&
+                     !memcmp(v->incarnation, before->incarnation, sizeof v->incarnation);
         for (uint32_t i = 1; i <= NODES; i++) {
             if (!(v->victims >> i & 1) || v->incarnation[i] != c->lease_incarnation[i] ||
                 c->exited[i])
@@ -75,14 +85,47 @@ on_lease(void *arg, lg_time until)
         c->lease[n->id] = lg_sim_now(c->sim) + left;
 }
 
+/* What the agent and the instance know of the network. */
+static bool
+look_at_network(struct node *n, lg_member *m)
+{
+    struct cluster *c = n->c;
+    uint32_t heard = 0, lost = 0;
+    for (uint32_t k = 1; k <= NODES; k++)
+        if (k != n->id && c->nodes[k].up && !c->cut[k < n->id ? k : n->id][k < n->id ? n->id : k])
+            heard |= 1u << k;
+    if (lg_member_in_view(m)) {
+        lost = m->view.members & ~heard & ~(1u << n->id);
+        if (n->broken_epoch != m->view.epoch)
+            n->broken = 0;
+        n->broken_epoch = m->view.epoch;
+        n->broken |= lost;
+    } else {
+        n->broken = 0;
+    }
+    bool change =
+        m->mine.heard != heard || m->mine.link_lost != lost || m->mine.link_broken != n->broken;
+    m->mine.heard = heard;
+    m->mine.link_lost = lost;
+    m->mine.link_broken = n->broken;
+    m->mine.link_epoch = n->broken_epoch;
+    return change;
+}
+
 /* Plays the agent and its instance: welcomed -> ready; in a view -> done; left out -> dies. */
 static void
 on_round(void *arg)
 {
     struct node *n = arg;
     lg_member *m = lg_membership_member(n->ms);
-    bool cold, change = false;
-    if (m->mine.instance == LG_MEMBER_DEAD || m->mine.instance == LG_MEMBER_NONE) {
+    bool cold, change = look_at_network(n, m);
+    if (lg_member_condemned(m)) {
+        if (!n->stuck) {
+            m->mine.instance = LG_MEMBER_DEAD;
+            n->c->exited[n->id] = true;
+            change = true;
+        }
+    } else if (m->mine.instance == LG_MEMBER_DEAD || m->mine.instance == LG_MEMBER_NONE) {
         m->mine.incarnation++;
         m->mine.instance = LG_MEMBER_STARTING;
         change = true;
@@ -116,6 +159,7 @@ node_main(void *arg)
                                 .node = n->id,
                                 .votes = vote_names,
                                 .vote_count = VOTES,
+                                .link_ns = 2 * LG_SEC,
                                 .arg = n,
                                 .on_view = on_view,
                                 .on_lease = on_lease,
@@ -178,6 +222,10 @@ trouble(struct cluster *c)
     struct node *n = &c->nodes[1 + lg_sim_random(s) % NODES];
     const char *vote = vote_names[lg_sim_random(s) % VOTES];
     lg_time now = lg_sim_now(s);
+    uint32_t a = 1 + (uint32_t)lg_sim_random(s) % NODES;
+    n->stuck = lg_sim_random(s) % 6 == 0;
+    if (a < n->id && lg_sim_random(s) % 3 == 0)
+        c->cut[a][n->id] = !c->cut[a][n->id];
     switch (lg_sim_random(s) % 8) {
     case 0:
     case 1:
@@ -206,7 +254,7 @@ trouble(struct cluster *c)
 }
 
 static void
-play(uint64_t seed, unsigned *ret_silent, unsigned *ret_views)
+play(uint64_t seed, struct cluster *ret_sum)
 {
     static struct cluster c;
     memset(&c, 0, sizeof c);
@@ -224,22 +272,31 @@ play(uint64_t seed, unsigned *ret_silent, unsigned *ret_views)
     CU_ASSERT_EQUAL(st, LG_OK);
     for (int i = 0; i < 25; i++) {
         trouble(&c);
-        (void)!lg_sim_run(c.sim, NULL, NULL, lg_sim_random(c.sim) % (3 * LG_SEC));
+        uint32_t a = 1 + (uint32_t)lg_sim_random(c.sim) % (NODES - 1);
+        c.cut[a][NODES] = lg_sim_random(c.sim) % 3 != 0;
+        (void)!lg_sim_run(c.sim, NULL, NULL, lg_sim_random(c.sim) % (3 * LG_SEC / 2));
+        c.cut[a][NODES] = false;
+        (void)!lg_sim_run(c.sim, NULL, NULL, lg_sim_random(c.sim) % (3 * LG_SEC / 2));
     }
     for (int i = 0; i < VOTES; i++) {
         lg_sim_disk_set_errors(c.sim, vote_names[i], 0, 0);
         for (uint32_t n = 1; n <= NODES; n++)
             lg_sim_disk_detach(c.sim, vote_names[i], n, false);
     }
-    for (uint32_t i = 1; i <= NODES; i++)
+    memset(c.cut, 0, sizeof c.cut);
+    for (uint32_t i = 1; i <= NODES; i++) {
+        c.nodes[i].stuck = false;
         if (!c.nodes[i].up)
             node_start(&c.nodes[i]);
+    }
     st = lg_sim_run(c.sim, whole, &c, 120 * LG_SEC);
     if (st != LG_OK)
         printf("seed %llu: does not recover\n", (unsigned long long)seed);
     CU_ASSERT_EQUAL(st, LG_OK);
-    *ret_silent += c.silent_evictions;
-    *ret_views += c.decided;
+    ret_sum->silent_evictions += c.silent_evictions;
+    ret_sum->decided += c.decided;
+    ret_sum->condemned += c.condemned;
+    ret_sum->healed += c.healed;
     for (uint32_t i = 1; i <= NODES; i++)
         node_kill(&c.nodes[i]);
     lg_sim_destroy(c.sim);
@@ -247,9 +304,150 @@ play(uint64_t seed, unsigned *ret_silent, unsigned *ret_views)
 
 LG_TEST(test_membership__many_seeds)
 {
-    unsigned silent = 0, views = 0;
+    static struct cluster sum;
     for (uint64_t seed = 1; seed <= 60; seed++)
-        play(seed, &silent, &views);
-    CU_ASSERT(silent > 20);
-    CU_ASSERT(views > 500);
+        play(seed, &sum);
+    printf("%u views, %u condemning, %u of the same members, %u left out for silence\n",
+           sum.decided, sum.condemned, sum.healed, sum.silent_evictions);
+    CU_ASSERT(sum.silent_evictions > 20);
+    CU_ASSERT(sum.decided > 500);
+    CU_ASSERT(sum.condemned > 20);
+    CU_ASSERT(sum.healed > 20);
+}
+
+/* ---- who stays when links are gone ---- */
+
+struct rule {
+    lg_member m;
+    uint64_t now;
+};
+
+/* Five nodes in view 7, seen from node `self`. */
+static void
+five(struct rule *r, uint32_t self)
+{
+    lg_member_config cfg = {
+        .node = self, .lease_ns = 3 * LG_SEC, .dead_ns = 4 * LG_SEC, .link_ns = 2 * LG_SEC};
+    lg_member_init(&r->m, &cfg, NULL, 1);
+    r->now = LG_SEC;
+    r->m.view.epoch = 7;
+    for (uint32_t n = 1; n <= 5; n++) {
+        lg_vote_slot *s = n == self ? &r->m.mine : &r->m.seen.slot[n];
+        *s = (lg_vote_slot){.node = n,
+                            .seq = 1,
+                            .incarnation = n * 10,
+                            .instance = LG_MEMBER_READY,
+                            .done_epoch = 7,
+                            .link_epoch = 7,
+                            .heard = 0x3e & ~(1u << n)};
+        r->m.view.members |= 1u << n;
+        r->m.view.incarnation[n] = n * 10;
+    }
+}
+
+static void
+lose(struct rule *r, uint32_t a, uint32_t b)
+{
+    lg_vote_slot *s = a == r->m.cfg.node ? &r->m.mine : &r->m.seen.slot[a];
+    s->link_lost |= 1u << b;
+    s->link_broken |= 1u << b;
+}
+
+/* Time passes; everybody's heart beats. Is a new view wanted? */
+static bool
+wait_for(struct rule *r, uint64_t ns)
+{
+    lg_vote_scan scan = r->m.seen;
+    bool mine;
+    for (int i = 0; i < 4; i++) {
+        for (uint32_t n = 1; n <= 5; n++)
+            scan.slot[n].seq++;
+        r->now += ns / 4;
+        (void)lg_member_scan(&r->m, &scan, r->now);
+    }
+    return lg_member_wants(&r->m, r->now, &mine);
+}
+
+/* What would be proposed, through both phases. */
+static uint32_t
+condemned(struct rule *r)
+{
+    lg_vote_scan scan = r->m.seen;
+    lg_member_begin(&r->m);
+    (void)lg_member_scan(&r->m, &scan, r->now);
+    CU_ASSERT(lg_member_scan(&r->m, &scan, r->now));
+    CU_ASSERT_EQUAL(r->m.view.epoch, 8);
+    CU_ASSERT_EQUAL(r->m.view.members, 0x3e);
+    return r->m.view.condemned;
+}
+
+LG_TEST(test_member__a_link_away_for_a_moment_condemns_nobody)
+{
+    static struct rule r;
+    five(&r, 1);
+    CU_ASSERT(!wait_for(&r, LG_SEC));
+    lose(&r, 4, 5);
+    CU_ASSERT(!wait_for(&r, LG_SEC));
+    r.m.seen.slot[4].link_lost = 0; /* it is back, messages were lost: a new epoch for all */
+    CU_ASSERT(wait_for(&r, LG_SEC));
+    CU_ASSERT_EQUAL(condemned(&r), 0);
+    CU_ASSERT(!wait_for(&r, LG_SEC)); /* what was broken in epoch 7 is whole in epoch 8 */
+}
+
+LG_TEST(test_member__the_largest_connected_set_stays)
+{
+    static struct rule r;
+    for (uint32_t self = 1; self <= 5; self++) { /* all come to the same */
+        five(&r, self);
+        lose(&r, 4, 5); /* of two, the lower stays */
+        CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+        CU_ASSERT_EQUAL(condemned(&r), 1u << 5);
+        five(&r, self);
+        lose(&r, 1, 3), lose(&r, 4, 1), lose(&r, 5, 1); /* 1 has only 2: it is the one */
+        CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+        CU_ASSERT_EQUAL(condemned(&r), 1u << 1);
+        five(&r, self);
+        lose(&r, 1, 4), lose(&r, 1, 5), lose(&r, 2, 4), lose(&r, 2, 5), lose(&r, 3, 4),
+            lose(&r, 3, 5); /* {1 2 3} against {4 5} */
+        CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+        CU_ASSERT_EQUAL(condemned(&r), 1u << 4 | 1u << 5);
+    }
+}
+
+LG_TEST(test_member__a_condemned_one_gets_no_lease_and_goes_when_confirmed_or_after_its_lease)
+{
+    static struct rule r;
+    five(&r, 5);
+    lose(&r, 4, 5);
+    CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+    CU_ASSERT(lg_member_lease_until(&r.m, r.now) > 0);
+    CU_ASSERT_EQUAL(condemned(&r), 1u << 5);
+    CU_ASSERT(lg_member_condemned(&r.m));
+    CU_ASSERT_EQUAL(lg_member_lease_until(&r.m, r.now), 0);
+
+    five(&r, 2);
+    lose(&r, 4, 5);
+    CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+    CU_ASSERT_EQUAL(condemned(&r), 1u << 5);
+    CU_ASSERT(!wait_for(&r, 3 * LG_SEC)); /* its agent lives, but does not say that it has ended */
+    CU_ASSERT(wait_for(&r, 2 * LG_SEC));  /* dead_ns is over */
+
+    five(&r, 2);
+    lose(&r, 4, 5);
+    CU_ASSERT(wait_for(&r, 3 * LG_SEC));
+    CU_ASSERT_EQUAL(condemned(&r), 1u << 5);
+    r.m.seen.slot[5].instance = LG_MEMBER_DEAD;
+    CU_ASSERT(wait_for(&r, 10 * LG_MS));
+}
+
+LG_TEST(test_member__who_is_not_heard_by_all_is_not_let_in)
+{
+    static struct rule r;
+    five(&r, 2);
+    r.m.view.members &= ~(1u << 5);
+    r.m.view.incarnation[5] = 0;
+    r.m.seen.slot[3].heard &= ~(1u << 5);
+    CU_ASSERT(!wait_for(&r, LG_SEC));
+    r.m.seen.slot[3].heard |= 1u << 5;
+    CU_ASSERT(wait_for(&r, LG_SEC));
 }

@@ -135,6 +135,7 @@ member_start(struct world *w, unsigned n, const char *key)
                          .credits = w->credits,
                          .max_calls = 64,
                          .max_queue = 512,
+                         .silence_ns = 3 * LG_SEC,
                          .arg = m,
                          .on_peer_up = on_up,
                          .on_peer_down = on_lost};
@@ -590,6 +591,37 @@ body_broken(struct world *w)
 LG_TEST(test_rpc__broken_until_next_epoch)
 {
     with_world_of("sim", 2, 0, 12, body_broken);
+}
+
+/* A network that swallows everything and breaks nothing. */
+static void
+body_silence(struct world *w)
+{
+    lg_simnet_knobs k;
+    lg_simnet_get(w->sim, &k);
+    k.break_after_ns = 1000 * LG_SEC;
+    lg_simnet_set(w->sim, &k);
+    view_all(w, 1, 6);
+    LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
+    (void)!lg_fiber_sleep_until(in_ms(20000), LG_WAIT_SLEEP);
+    CU_ASSERT_EQUAL(w->m[1].downs + w->m[2].downs, 0); /* nobody has said anything, all live */
+    lg_time cut_at = lg_run_now_exact_ns(here());
+    lg_simnet_cut(w->sim, 1, 2, true);
+    CU_ASSERT_EQUAL(call(w, 2, ECHO, 60000, NULL), LG_PEER_DOWN);
+    lg_time took = lg_run_now_exact_ns(here()) - cut_at;
+    CU_ASSERT(took > 2 * LG_SEC && took < 4 * LG_SEC);
+    WAIT_FOR(w->m[2].downs == 1);
+    CU_ASSERT_EQUAL(w->m[1].why, LG_TIMEOUT);
+    CU_ASSERT(!lg_rpc_peer_connected(w->m[1].rpc, 2));
+    lg_simnet_cut(w->sim, 1, 2, false);
+    WAIT_FOR(lg_rpc_peer_connected(w->m[1].rpc, 2) && lg_rpc_peer_connected(w->m[2].rpc, 1));
+    view_all(w, 2, 6);
+    LG_ASSERT_OK(call(w, 2, ECHO, 5000, NULL));
+}
+
+LG_TEST(test_rpc__silence_is_a_loss)
+{
+    with_world_of("sim", 2, 0, 18, body_silence);
 }
 
 static void
