@@ -35,6 +35,12 @@ typedef struct lg_seq_state {
     bool is_called;
 } lg_seq_state;
 
+typedef struct lg_access_row {
+    lg_tid tid;
+    const uint8_t *bytes;
+    uint32_t len;
+} lg_access_row;
+
 typedef struct lg_access_ops {
     /* Segments. Creation is undone by the catalog when the transaction fails; drop is final. */
     lg_status (*segment_create)(void *arg, struct lg_txn *txn, lg_seg_kind kind,
@@ -74,6 +80,9 @@ typedef struct lg_access_ops {
     lg_status (*scan_next)(void *scan, lg_arena *a, lg_tid *ret_tid, const uint8_t **ret_row,
                            size_t *ret_len);
     void (*scan_close)(void *scan);
+    /* Up to max rows at once (never 0 with LG_OK): they live until the next call. LG_END. May be
+     * NULL: then scan_next is used. Not mixed with scan_next on one scan. */
+    lg_status (*scan_rows)(void *scan, lg_access_row *rows, uint32_t max, uint32_t *ret_n);
 
     /* Index entries. unique: LG_EXISTS and the row's id when another live row has the key (after
      * waiting for one in doubt). */

@@ -219,6 +219,18 @@ scan_next(void *scan, lg_arena *a, lg_tid *ret_tid, const uint8_t **ret_row, siz
     return LG_OK;
 }
 
+_Static_assert(sizeof(lg_access_row) == sizeof(lg_heap_row) &&
+                   offsetof(lg_access_row, tid) == offsetof(lg_heap_row, id) &&
+                   offsetof(lg_access_row, bytes) == offsetof(lg_heap_row, bytes) &&
+                   offsetof(lg_access_row, len) == offsetof(lg_heap_row, len),
+               "the heap's rows are handed out as they are");
+
+static lg_status
+scan_rows(void *scan, lg_access_row *rows, uint32_t max, uint32_t *ret_n)
+{
+    return lg_heap_scan_next(((struct scan *)scan)->sc, (lg_heap_row *)(void *)rows, max, ret_n);
+}
+
 static void
 scan_close(void *scan)
 {
@@ -374,6 +386,7 @@ lg_access_storage(lg_txn_sys *sys)
         .scan_open = scan_open,
         .scan_next = scan_next,
         .scan_close = scan_close,
+        .scan_rows = scan_rows,
         .entry_insert = entry_insert,
         .entry_probe = entry_probe,
         .entry_delete = entry_delete,

@@ -92,7 +92,7 @@ typedef struct lg_heap_row {
  * now. Different fibers may scan disjoint ranges. */
 LG_MUST lg_status lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap,
                                     uint32_t first, uint32_t last, lg_heap_scan **ret_scan);
-/* Up to max rows of one block at a time (never 0 with LG_OK); their bytes live until the next call.
+/* Up to max rows, of several blocks (never 0 with LG_OK); their bytes live until the next call.
  * LG_END at the end. */
 LG_MUST lg_status lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max,
                                     uint32_t *ret_n);

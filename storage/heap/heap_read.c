@@ -186,14 +186,19 @@ lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap
 
 /* ---- sequential scan ---- */
 
+/* Copies of blocks whose rows one call may return; small rows: the batch is full first. */
+#define SCAN_FRAMES 48u
+
 struct lg_heap_scan {
     lg_txn *t;
     lg_segment *g;
     lg_snapshot snap;
     uint32_t block, last; /* next to read, end */
-    hp page;              /* the block being returned */
+    hp page;              /* the block being returned: frames[nframes - 1] */
+    uint8_t *frames[SCAN_FRAMES];
+    uint32_t nframes, have; /* in use by this call; allocated */
     uint32_t at, slot, nslots;
-    lg_arena *arena; /* rows that are not in the copy itself */
+    lg_arena *arena; /* rows that are not in the copies themselves */
 };
 
 lg_status
@@ -209,7 +214,6 @@ lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, uint32_t fi
     sc->block = first;
     sc->last = last;
     sc->page.bb = lg_buf_block_bytes(lg_segment_cache(g));
-    sc->page.d = lg_alloc(sc->page.bb);
     sc->arena = lg_arena_create("heap scan", 0);
     *ret_scan = sc;
     return LG_OK;
@@ -219,13 +223,21 @@ static lg_status
 scan_next_block(lg_heap_scan *sc)
 {
     while (sc->block < sc->last) {
-        uint32_t block = sc->block++;
-        if (lg_segment_is_meta(sc->g, block))
+        uint32_t block = sc->block;
+        if (lg_segment_is_meta(sc->g, block)) {
+            sc->block++;
             continue;
-        lg_status st = block_copy(sc->t, sc->g, block, &sc->snap, sc->page.d);
+        }
+        if (sc->nframes == sc->have)
+            sc->frames[sc->have++] = lg_alloc(sc->page.bb);
+        uint8_t *frame = sc->frames[sc->nframes];
+        lg_status st = block_copy(sc->t, sc->g, block, &sc->snap, frame);
+        sc->block++;
         if (st == LG_NOT_FOUND)
             continue;
         LG_TRY(st);
+        sc->page.d = frame;
+        sc->nframes++;
         sc->at = block;
         sc->slot = 0;
         sc->nslots = hp_head(&sc->page).nslots;
@@ -234,29 +246,64 @@ scan_next_block(lg_heap_scan *sc)
     return LG_END;
 }
 
+/* The block that the last call did not finish stays, the others' frames are free again. */
+static void
+scan_frames_reset(lg_heap_scan *sc)
+{
+    if (sc->slot < sc->nslots) {
+        uint8_t *keep = sc->frames[sc->nframes - 1];
+        sc->frames[sc->nframes - 1] = sc->frames[0];
+        sc->frames[0] = keep;
+        sc->nframes = 1;
+    } else {
+        sc->nframes = 0;
+    }
+}
+
+static lg_status
+scan_block_rows(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *n)
+{
+    heap_head h = hp_head(&sc->page);
+    const uint8_t *slots = sc->page.d + hp_slot_off(&h, 0);
+    while (*n < max && sc->slot < sc->nslots) {
+        uint32_t slot = sc->slot++;
+        heap_slot sl;
+        memcpy(&sl, slots + slot * sizeof sl, sizeof sl);
+        if (sl.off == 0)
+            continue;
+        uint8_t flags = sc->page.d[sl.off + offsetof(heap_row, flags)];
+        if (flags & (ROW_DELETED | ROW_MIGRATED))
+            continue;
+        lg_heap_row *r = &rows[(*n)++];
+        r->id = lg_rowid_make(sc->at, (uint16_t)slot);
+        r->bytes = sc->page.d + sl.off + ROW_HEAD;
+        r->len = sl.len - ROW_HEAD;
+        if (flags & ROW_CONTENT) {
+            heap_content c = {flags & ROW_CONTENT, r->bytes, r->len};
+            LG_TRY(follow(sc->t, sc->g, &sc->snap, sc->arena, &c));
+            LG_TRY(lg_heap__expand(sc->g, sc->arena, &c, &r->bytes, &r->len));
+        }
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *ret_n)
 {
     uint32_t n = 0;
     lg_arena_reset(sc->arena);
-    while (n == 0) {
-        if (sc->slot == sc->nslots)
-            LG_TRY(scan_next_block(sc));
-        while (n < max && sc->slot < sc->nslots) {
-            uint32_t slot = sc->slot++;
-            heap_slot sl = hp_slot(&sc->page, slot);
-            if (sl.off == 0)
-                continue;
-            heap_row r = hp_row(&sc->page, sl);
-            if (r.flags & (ROW_DELETED | ROW_MIGRATED))
-                continue;
-            heap_content c = {r.flags & ROW_CONTENT, sc->page.d + sl.off + ROW_HEAD,
-                              sl.len - ROW_HEAD};
-            LG_TRY(follow(sc->t, sc->g, &sc->snap, sc->arena, &c));
-            rows[n].id = lg_rowid_make(sc->at, (uint16_t)slot);
-            LG_TRY(lg_heap__expand(sc->g, sc->arena, &c, &rows[n].bytes, &rows[n].len));
-            n++;
-        }
+    scan_frames_reset(sc);
+    for (;;) {
+        if (sc->slot < sc->nslots)
+            LG_TRY(scan_block_rows(sc, rows, max, &n));
+        if (n == max || (n && sc->nframes == SCAN_FRAMES))
+            break;
+        if (!n) /* nothing in the blocks read so far */
+            sc->nframes = 0;
+        lg_status st = scan_next_block(sc);
+        if (st == LG_END && n)
+            break;
+        LG_TRY(st);
     }
     *ret_n = n;
     return LG_OK;
@@ -268,6 +315,7 @@ lg_heap_scan_close(lg_heap_scan *sc)
     if (!sc)
         return;
     lg_arena_destroy(sc->arena);
-    lg_free(sc->page.d);
+    for (uint32_t i = 0; i < sc->have; i++)
+        lg_free(sc->frames[i]);
     lg_free(sc);
 }

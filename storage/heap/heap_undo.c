@@ -278,7 +278,7 @@ lg_heap__mark(lg_txn_sys *s, lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn)
 /* The newest change in the copy that the snapshot does not see. LG_END: there is none. */
 static lg_status
 newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_rec *ret,
-              uint8_t *payload)
+              uint8_t **payload)
 {
     lg_undo *undo = lg_txn_sys_undo(s);
     uint32_t unseen = 0, best_k = 0;
@@ -305,7 +305,9 @@ newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_
             if (st != LG_NOT_VISIBLE)
                 return st;
         }
-        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, &rec, payload));
+        if (!*payload)
+            *payload = lg_alloc(p->bb);
+        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, &rec, *payload));
         if (own && rec.seq <= snap->own_seq)
             continue;
         unseen++;
@@ -319,7 +321,7 @@ newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_
         return LG_END;
     if (unseen > 1) { /* the payload read last may be another's */
         heap_itl i = hp_itl(p, best_k);
-        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, ret, payload));
+        LG_TRY(lg_undo_read(undo, i.uptr, i.xid, ret, *payload));
     }
     return LG_OK;
 }
@@ -333,15 +335,14 @@ lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
     lg_status st;
     for (;;) {
         lg_undo_rec rec;
-        if (!payload)
-            payload = lg_alloc(p.bb);
-        st = newest_unseen(s, t, &p, snap, &rec, payload);
+        st = newest_unseen(s, t, &p, snap, &rec, &payload);
         if (st == LG_OK)
             st = rec_undo(&p, &rec, payload);
         if (st != LG_OK)
             break;
     }
+    if (payload)
+        lg_stat_inc(lg_run_stats(lg_txn_sys_run(s)), LG_STAT_CR_BLOCKS_CREATED);
     lg_free(payload);
-    lg_stat_inc(lg_run_stats(lg_txn_sys_run(s)), LG_STAT_CR_BLOCKS_CREATED);
     return st == LG_END ? LG_OK : st;
 }

@@ -466,6 +466,24 @@ lg_segment_free(lg_segment *g, uint32_t block)
 
 /* ---- targets ---- */
 
+/* The fullest target makes room for a better one: blocks with too little room for the rows that
+ * come must not crowd the others out. */
+static void
+target_evict(lg_segment *g)
+{
+    uint32_t least = 0;
+    for (uint32_t i = 1; i < g->target_count; i++)
+        if (g->targets[i].room < g->targets[least].room)
+            least = i;
+    seg_room t = g->targets[least];
+    /* order is kept: the newest target is looked at first */
+    memmove(&g->targets[least], &g->targets[least + 1],
+            (g->target_count - least - 1) * sizeof *g->targets);
+    g->target_count--;
+    if (t.room >= g->space->block_bytes / 4)
+        offer_add(g, t.block, t.room);
+}
+
 lg_status
 lg_segment_target(lg_segment *g, uint32_t need, uint32_t *ret_block, bool *ret_new)
 {
@@ -497,10 +515,9 @@ lg_segment_note(lg_segment *g, uint32_t block, uint32_t room)
         }
     if (room < g->space->block_bytes / 4)
         return;
-    if (g->target_count < MAX_TARGETS)
-        target_add(g, block, room);
-    else
-        offer_add(g, block, room);
+    if (g->target_count == MAX_TARGETS)
+        target_evict(g);
+    target_add(g, block, room);
 }
 
 lg_status

@@ -31,6 +31,8 @@ struct scan {
     const lg_datum *tids; /* TID_SCAN */
     uint32_t ntids, tid_at;
     lg_arena *range_arena;
+    lg_access_row *rows; /* of a sequential scan */
+    uint32_t rows_cap;
 };
 
 static void
@@ -117,6 +119,27 @@ put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
             lg_vector_set(sc->vecs[i], at, col->missing, !col->has_missing);
         }
     s->in.sys[-LG_SYSCOL_CTID]->v[at] = tid;
+    return LG_OK;
+}
+
+static lg_access_row *
+scan_row_buffer(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    if (sc->rows_cap < s->in.cap) {
+        sc->rows = LG_NEWN(s->x->arena, lg_access_row, s->in.cap);
+        sc->rows_cap = s->in.cap;
+    }
+    return sc->rows;
+}
+
+/* The first n rows of the row buffer. */
+static lg_status
+put_rows(lg_xnode *s, uint32_t n)
+{
+    struct scan *sc = s->state;
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(put_row(s, i, sc->rows[i].tid, sc->rows[i].bytes, sc->rows[i].len));
     return LG_OK;
 }
 
@@ -228,6 +251,15 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     else if (s->in.cap < LG_BATCH)
         scan_batch_grow(s, LG_BATCH);
     uint32_t n = 0;
+    if (sc->acc->ops->scan_rows) {
+        lg_status st = sc->acc->ops->scan_rows(sc->scan, scan_row_buffer(s), s->in.cap, &n);
+        sc->done = st == LG_END;
+        if (st == LG_END)
+            return LG_END;
+        LG_TRY(st);
+        LG_TRY(put_rows(s, n));
+        return done(s, n, ret);
+    }
     while (n < s->in.cap) {
         lg_tid tid;
         const uint8_t *row;

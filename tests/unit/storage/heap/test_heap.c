@@ -770,3 +770,38 @@ LG_TEST(test_heap__undo_at_its_limit)
 {
     run_world(3, false, undo_limit);
 }
+
+/* Rows of which none fits into what is left of a block fill block after block all the same. */
+static void
+packing(struct world *w)
+{
+    uint8_t row[170] = {0};
+    lg_rowid id;
+    uint32_t blocks, n = 12000;
+    for (uint32_t i = 0; i < n;) {
+        lg_txn *t = lg_txn_begin(w->txns);
+        for (uint32_t k = 0; k < 500; k++, i++)
+            RIG_OK(lg_heap_row_insert(t, w->g, row, 140 + i % 30, &id));
+        RIG_OK(lg_txn_commit(t));
+    }
+    RIG_OK(lg_segment_blocks(w->g, &blocks));
+    CU_ASSERT(blocks < n / 30);
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_heap_scan *sc;
+    lg_heap_row rows[300];
+    uint32_t got, total = 0;
+    lg_status st;
+    RIG_OK(lg_heap_scan_open(t, w->g, NULL, 0, 0, &sc));
+    while ((st = lg_heap_scan_next(sc, rows, 300, &got)) == LG_OK)
+        for (uint32_t i = 0; i < got; i++, total++)
+            CU_ASSERT(rows[i].len >= 140 && rows[i].len < 170);
+    CU_ASSERT_EQUAL(st, LG_END);
+    CU_ASSERT_EQUAL(total, n);
+    lg_heap_scan_close(sc);
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__blocks_are_filled)
+{
+    run_world(4, false, packing);
+}
