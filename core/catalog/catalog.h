@@ -37,12 +37,13 @@ typedef struct lg_catalog lg_catalog; /* of an instance */
 typedef struct lg_cat lg_cat;         /* of a session */
 
 /* Fixed OIDs. */
-#define LG_NSP_CATALOG     11u
-#define LG_NSP_TOAST       99u
-#define LG_NSP_PUBLIC      2200u
-#define LG_NSP_INFORMATION 13000u
-#define LG_ROLE_BOOTSTRAP  10u
-#define LG_DB_OID          16000u /* the one database of this volume */
+#define LG_NSP_CATALOG         11u
+#define LG_NSP_TOAST           99u
+#define LG_NSP_PUBLIC          2200u
+#define LG_NSP_INFORMATION     13000u
+#define LG_ROLE_BOOTSTRAP      10u
+#define LG_ROLE_DATABASE_OWNER 6171u
+#define LG_DB_OID              16000u /* the one database of this volume */
 
 /* relkind */
 #define LG_REL_TABLE    'r'
@@ -72,6 +73,7 @@ typedef struct lg_column {
     lg_oid default_oid;      /* pg_attrdef.oid */
     lg_oid identity_seq;     /* the owned sequence when identity */
     lg_datum missing;        /* never NULL when has_missing */
+    lg_datum acl;            /* aclitem[] (acl.h); 0: none */
     float n_distinct;        /* from ANALYZE as pg_statistic.stadistinct; 0 unknown */
     float null_frac;
 } lg_column;
@@ -150,6 +152,7 @@ typedef struct lg_relation {
     bool is_system;   /* built-in catalog table */
     bool stale;       /* changed since: look it up again */
     lg_oid owner;
+    lg_datum acl;   /* aclitem[] (acl.h); 0: the default */
     uint16_t ncols; /* dropped ones included: cols[attnum - 1] */
     const lg_column *cols;
     const lg_rowcol *rowcols; /* ncols of them, for lg_row_encode / decode */

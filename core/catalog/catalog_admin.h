@@ -42,6 +42,10 @@ LG_MUST lg_status lg_catalog_bootstrap(lg_catalog *cat, struct lg_txn *txn, cons
                                        const char *role, const char *verifier,
                                        lg_catalog_root *ret_root);
 LG_MUST lg_status lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root);
+/* A built-in view, before bootstrap: columns "name:type,...", types by OID; the texts must outlive
+ * the catalog. */
+LG_MUST lg_status lg_catalog_view_register(lg_catalog *cat, lg_oid oid, lg_oid nsp,
+                                           const char *name, const char *columns, const char *sql);
 const lg_access *lg_catalog_access(const lg_catalog *cat);
 lg_run *lg_catalog_run(const lg_catalog *cat);
 void lg_catalog_cache_drop(lg_catalog *cat);

@@ -93,7 +93,8 @@ static lg_status
 relation_rows(lg_cat *c, lg_arena *a, const lg_relation *r)
 {
     LG_TRY(class_row(c, a, r->oid, r->name, r->namespace_oid, r->kind,
-                     r->virtual_rel ? NULL : &r->storage, r->ncols, r->nindexes > 0));
+                     r->virtual_rel || r->view_sql ? NULL : &r->storage, r->ncols,
+                     r->nindexes > 0));
     for (uint16_t i = 0; i < r->ncols; i++)
         LG_TRY(attribute_row(c, a, r->oid, r->cols[i].name, r->cols[i].attnum, r->cols[i].type,
                              r->cols[i].not_null, r->cols[i].collation));
@@ -114,11 +115,19 @@ relation_rows(lg_cat *c, lg_arena *a, const lg_relation *r)
 static lg_status
 namespace_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, const char *comment)
 {
+    lg_oid owner = oid == LG_NSP_PUBLIC ? LG_ROLE_DATABASE_OWNER : LG_ROLE_BOOTSTRAP;
     lg_cat_row row;
     lg_cat_row_init(LG_REL_pg_namespace, &row);
     LG_ROW_SET(&row, LG_AT_pg_namespace_oid, oid);
     LG_ROW_SET(&row, LG_AT_pg_namespace_nspname, lg_cat_name(a, name));
-    LG_ROW_SET(&row, LG_AT_pg_namespace_nspowner, LG_ROLE_BOOTSTRAP);
+    LG_ROW_SET(&row, LG_AT_pg_namespace_nspowner, owner);
+    if (oid != LG_NSP_TOAST) { /* everyone may look into it */
+        lg_acl acl;
+        lg_acl_default(LG_ACL_SCHEMA, owner, a, &acl);
+        lg_acl_item world = {0, owner, LG_ACL_USAGE};
+        LG_TRY(lg_acl_change(&acl, true, &world, owner, false));
+        LG_ROW_SET(&row, LG_AT_pg_namespace_nspacl, lg_acl_pack(a, &acl));
+    }
     LG_TRY(lg_cat_insert(c, LG_REL_pg_namespace, &row));
     lg_cat_row_init(LG_REL_pg_description, &row);
     LG_ROW_SET(&row, LG_AT_pg_description_objoid, oid);

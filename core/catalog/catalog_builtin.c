@@ -338,6 +338,28 @@ rows_language(void *arg, lg_virtual_ctx *ctx)
     return LG_OK;
 }
 
+/* What the built-in schemas were made with, so that pg_dump does not take it for a grant. */
+static lg_status
+rows_init_privs(void *arg, lg_virtual_ctx *ctx)
+{
+    static const lg_oid schemas[] = {LG_NSP_CATALOG, LG_NSP_INFORMATION};
+    (void)arg;
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+        lg_cat_row row;
+        lg_acl acl;
+        lg_acl_item world = {0, LG_ROLE_BOOTSTRAP, LG_ACL_USAGE};
+        lg_acl_default(LG_ACL_SCHEMA, LG_ROLE_BOOTSTRAP, ctx->arena, &acl);
+        LG_TRY(lg_acl_change(&acl, true, &world, LG_ROLE_BOOTSTRAP, false));
+        lg_cat_row_init(LG_REL_pg_init_privs, &row);
+        SET(pg_init_privs, objoid, schemas[i]);
+        SET(pg_init_privs, classoid, LG_REL_pg_namespace);
+        SET(pg_init_privs, privtype, lg_datum_char('i'));
+        SET(pg_init_privs, initprivs, lg_acl_pack(ctx->arena, &acl));
+        emit(ctx, &row);
+    }
+    return LG_OK;
+}
+
 static lg_status
 rows_none(void *arg, lg_virtual_ctx *ctx)
 {
@@ -358,6 +380,7 @@ static const lg_virtual_rel builtin[] = {
     {.oid = LG_REL_pg_aggregate, .name = "pg_aggregate", .rows = rows_aggregate},
     {.oid = LG_REL_pg_collation, .name = "pg_collation", .rows = rows_collation},
     {.oid = LG_REL_pg_tablespace, .name = "pg_tablespace", .rows = rows_tablespace},
+    {.oid = LG_REL_pg_init_privs, .name = "pg_init_privs", .rows = rows_init_privs},
     {.oid = LG_REL_pg_language, .name = "pg_language", .rows = rows_language},
 };
 

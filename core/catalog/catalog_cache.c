@@ -159,6 +159,7 @@ lg_cat_destroy(lg_cat *c)
     lg_map_destroy(c->locks);
     lg_map_destroy(c->touched);
     lg_map_destroy(c->currvals);
+    lg_arena_destroy(c->roles_arena);
     lg_free(c->segops);
     lg_free(c->path_oids);
     lg_free(c->path);
@@ -187,6 +188,8 @@ lg_cat_set_user(lg_cat *c, lg_oid user)
     c->user = user;
     lg_free(c->user_name);
     c->user_name = NULL;
+    lg_arena_destroy(c->roles_arena);
+    c->roles_arena = NULL;
     c->path_resolved = false;
     c->own_generation++;
 }

@@ -47,6 +47,9 @@ read_columns(struct desc *d, uint16_t natts)
         col->dropped = lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_attisdropped));
         col->identity = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attidentity));
         col->generated = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attgenerated));
+        if (!LG_ROW_NULL(&row, LG_AT_pg_attribute_attacl))
+            col->acl = lg_datum_copy(LG_T_ACLITEM_ARRAY,
+                                     LG_ROW_GET(&row, LG_AT_pg_attribute_attacl), d->a);
         /* A dropped column keeps its type, and so the layout of the rows stored before. */
         lg_rowcol_init(&rc[n - 1], col->type ? col->type : LG_T_INT4);
         if (lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_atthasmissing)) &&
@@ -363,6 +366,8 @@ lg_cat__describe(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
     r->kind = lg_char(LG_ROW_GET(&cls, LG_AT_pg_class_relkind));
     r->persistence = lg_char(LG_ROW_GET(&cls, LG_AT_pg_class_relpersistence));
     r->owner = lg_oid_of(LG_ROW_GET(&cls, LG_AT_pg_class_relowner));
+    if (!LG_ROW_NULL(&cls, LG_AT_pg_class_relacl))
+        r->acl = lg_datum_copy(LG_T_ACLITEM_ARRAY, LG_ROW_GET(&cls, LG_AT_pg_class_relacl), d.a);
     r->storage = lg_cat_row_storage(&cls);
     r->tuples = lg_float4(LG_ROW_GET(&cls, LG_AT_pg_class_reltuples));
     r->pages = (uint32_t)lg_int4(LG_ROW_GET(&cls, LG_AT_pg_class_relpages));

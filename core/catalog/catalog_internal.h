@@ -2,6 +2,7 @@
 #ifndef LG_CATALOG_INTERNAL_H
 #define LG_CATALOG_INTERNAL_H
 
+#include "acl.h"
 #include "assert.h"
 #include "catalog_admin.h"
 #include "ges.h"
@@ -49,6 +50,9 @@ struct lg_cat {
     lg_catalog *cat;
     lg_oid user;
     char *user_name;
+    lg_acl_roles roles; /* of user, in roles_arena, as of roles_generation */
+    lg_arena *roles_arena;
+    uint64_t roles_generation;
     char *database;
     char *path;        /* as set */
     lg_oid *path_oids; /* resolved; npath of them */

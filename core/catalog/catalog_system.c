@@ -62,10 +62,11 @@ static const struct index_fact indexes[] = {
 #define N(x) (sizeof(x) / sizeof((x)[0]))
 
 static const lg_oid stored[] = {
-    LG_REL_pg_class,       LG_REL_pg_attribute, LG_REL_pg_attrdef, LG_REL_pg_index,
-    LG_REL_pg_constraint,  LG_REL_pg_namespace, LG_REL_pg_authid,  LG_REL_pg_auth_members,
-    LG_REL_pg_database,    LG_REL_pg_sequence,  LG_REL_pg_rewrite, LG_REL_pg_depend,
-    LG_REL_pg_description, LG_REL_pg_statistic,
+    LG_REL_pg_class,         LG_REL_pg_attribute, LG_REL_pg_attrdef,     LG_REL_pg_index,
+    LG_REL_pg_constraint,    LG_REL_pg_namespace, LG_REL_pg_authid,      LG_REL_pg_auth_members,
+    LG_REL_pg_database,      LG_REL_pg_sequence,  LG_REL_pg_rewrite,     LG_REL_pg_depend,
+    LG_REL_pg_description,   LG_REL_pg_statistic, LG_REL_pg_default_acl, LG_REL_pg_db_role_setting,
+    LG_REL_pg_shdescription,
 };
 
 bool
@@ -222,6 +223,43 @@ lg_cat__system_set_storage(lg_catalog *cat, lg_oid oid, const lg_rel_storage *st
     for (uint16_t i = 0; r && i < r->nindexes; i++)
         if (r->indexes[i]->oid == oid)
             ((lg_index *)(uintptr_t)r->indexes[i])->storage = *st;
+}
+
+lg_status
+lg_catalog_view_register(lg_catalog *cat, lg_oid oid, lg_oid nsp, const char *name,
+                         const char *list, const char *sql)
+{
+    lg_relation *r = new_relation(
+        cat, oid, nsp, nsp == LG_NSP_INFORMATION ? "information_schema" : "pg_catalog", name);
+    uint16_t n = 1;
+    for (const char *q = list; *q; q++)
+        n = (uint16_t)(n + (*q == ','));
+    lg_column *cols = LG_NEWN(cat->arena, lg_column, n);
+    lg_rowcol *rc = LG_NEWN(cat->arena, lg_rowcol, n);
+    const char *p = list;
+    for (uint16_t i = 0; i < n; i++) {
+        size_t len = strcspn(p, ":");
+        char *end;
+        if (p[len] != ':')
+            return LG_INVALID;
+        cols[i].name = lg_arena_strndup(cat->arena, p, len);
+        cols[i].type = (lg_oid)strtoul(p + len + 1, &end, 10);
+        const lg_type *t = lg_type_get(cols[i].type);
+        if (!t) /* a type that is not there yet */
+            t = lg_type_get(cols[i].type = LG_T_TEXT);
+        cols[i].attnum = (int16_t)(i + 1);
+        cols[i].typmod = -1;
+        cols[i].collation = t->collation;
+        cols[i].ndims = lg_type_is_array(t) ? 1 : 0;
+        lg_rowcol_init(&rc[i], storage_type(cols[i].type));
+        p = end + (*end == ',');
+    }
+    r->kind = LG_REL_VIEW;
+    r->view_sql = sql;
+    r->ncols = n;
+    r->cols = cols;
+    r->rowcols = rc;
+    return LG_OK;
 }
 
 /* A virtual relation takes the place of a built-in table of its name (its columns must be the same

@@ -186,14 +186,6 @@ LG_FN(pg_mcv_list_out)
 {
     return text_out(c);
 }
-LG_FN(aclitemin)
-{
-    return text_in(c);
-}
-LG_FN(aclitemout)
-{
-    return text_out(c);
-}
 LG_FN(aclitem_eq)
 {
     return lg_bytes_compare(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1)) == 0;

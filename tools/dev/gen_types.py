@@ -35,12 +35,12 @@ EXT = [re.compile(r"^(%s)$" % p) for p in """
  pg_lock_status pg_show_all_settings pg_settings_get_flags pg_cursor pg_prepared_statement
  pg_prepared_xact pg_timezone_names pg_timezone_abbrevs pg_sleep pg_export_snapshot pg_notify
  pg_listening_channels pg_notification_queue_usage pg_my_temp_schema pg_is_other_temp_schema
- pg_tablespace_.* pg_column_size pg_column_compression pg_char_to_encoding pg_encoding_to_char
+ pg_tablespace_.* pg_column_is_updatable pg_indexam_progress_phasename pg_column_size pg_column_compression pg_char_to_encoding pg_encoding_to_char
  pg_encoding_max_length getdatabaseencoding pg_client_encoding regclass.* regproc.* regoper.*
  regcollation.* regtype.* regrole.* regnamespace.* to_reg.* inet_client_.* inet_server_.*
  row_security_active pg_relation_is_.* pg_index_has_property pg_indexam_has_property
  pg_index_column_has_property pg_collation_.* pg_trigger_depth pg_options_to_table aclexplode
- acldefault aclcontains makeaclitem pg_config pg_control_.* pg_hba_file_rules pg_ident_file_mappings
+ acldefault aclcontains makeaclitem aclitemin aclitemout pg_config pg_control_.* pg_hba_file_rules pg_ident_file_mappings
  pg_show_all_file_settings pg_available_extension.* pg_extension_.* pg_event_trigger_.*
  pg_partition_.* pg_jit_available pg_rules pg_log_backend_memory_contexts pg_ls_.* pg_read_.*
  pg_relation_.* pg_replication_.* pg_show_replication_origin_status pg_snapshot.* ts_.*_is_visible

@@ -923,6 +923,8 @@ bind_subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t fro
         elem = LG_T_INT2;
     if (base->type == LG_T_OIDVECTOR)
         elem = LG_T_OID;
+    if (base->type == LG_T_NAME) /* its letters, counted from 0 */
+        elem = LG_T_CHAR;
     if (!elem)
         return lg_bind__error(b, loc, "42804",
                               "cannot subscript type %s because it does not support subscripting",

@@ -209,10 +209,7 @@ drop_owned_sequences(lg_util *u, lg_oid table, int16_t att)
 static lg_status
 delete_default(lg_util *u, const lg_column *col)
 {
-    lg_datum key = lg_datum_oid(col->default_oid);
-    return col->default_oid ? lg_cat_delete_where(u->cat, LG_REL_pg_attrdef,
-                                                  LG_IX_pg_attrdef_oid_index, 1, &key, NULL)
-                            : LG_OK;
+    return lg_ddl_default_drop(u, col->default_oid);
 }
 
 static lg_status

@@ -292,7 +292,23 @@ lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text)
     SETC(&row, pg_attrdef, adrelid, rel);
     SETC(&row, pg_attrdef, adnum, lg_datum_int2(attnum));
     SETC(&row, pg_attrdef, adbin, lg_datum_cstring_text(u->a, text));
-    return lg_cat_insert(u->cat, LG_REL_pg_attrdef, &row);
+    LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_attrdef, &row));
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_attrdef, oid, 0, LG_REL_pg_class, rel, attnum, 'a'));
+    /* the sequences that it names, which are stored by OID */
+    for (const char *p = text; (p = strstr(p, "::regclass")); p++) {
+        const char *q = p;
+        lg_relation *seq;
+        if (q == text || *--q != '\'')
+            continue;
+        while (q > text && q[-1] >= '0' && q[-1] <= '9')
+            q--;
+        lg_oid used = (lg_oid)strtoul(q, NULL, 10);
+        if (!used || used == rel || lg_cat_relation_by_oid(u->cat, used, &seq) != LG_OK)
+            continue;
+        lg_relation_unref(seq);
+        LG_TRY(lg_ddl_depend(u, LG_REL_pg_attrdef, oid, 0, LG_REL_pg_class, used, 0, 'n'));
+    }
+    return LG_OK;
 }
 
 lg_status
@@ -424,6 +440,55 @@ delete_common(lg_util *u, lg_oid cls, lg_oid oid)
     return delete2(u, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, cls, oid);
 }
 
+lg_status
+lg_ddl_default_drop(lg_util *u, lg_oid attrdef)
+{
+    if (!attrdef)
+        return LG_OK;
+    LG_TRY(delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_oid_index, attrdef));
+    return delete_common(u, LG_REL_pg_attrdef, attrdef);
+}
+
+static void
+set_no_default(lg_cat_row *row, void *arg)
+{
+    (void)arg;
+    SETC(row, pg_attribute, atthasdef, 0);
+}
+
+/* The table and column of a default. LG_NOT_FOUND. */
+static lg_status
+default_column(lg_util *u, lg_oid attrdef, lg_relation **ret_rel, const lg_column **ret_col)
+{
+    lg_cat_row row;
+    lg_datum key = lg_datum_oid(attrdef);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_attrdef, LG_IX_pg_attrdef_oid_index, 1, &key, u->a, &row));
+    LG_TRY(lg_cat_relation_by_oid(u->cat, lg_oid_of(GETC(&row, pg_attrdef, adrelid)), ret_rel));
+    *ret_col = lg_relation_column(*ret_rel, lg_int2(GETC(&row, pg_attrdef, adnum)));
+    return LG_OK;
+}
+
+/* DROP ... CASCADE of what a default needs. */
+static lg_status
+cascade_to_default(lg_util *u, lg_oid attrdef)
+{
+    lg_relation *t;
+    const lg_column *col;
+    lg_status st = default_column(u, attrdef, &t, &col);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    lg_ddl_notice(u, "00000", "drop cascades to default value for column %s of table %s", col->name,
+                  t->name);
+    st = lg_ddl_attribute_update(u, t->oid, col->attnum, set_no_default, NULL);
+    if (st == LG_OK)
+        st = lg_ddl_default_drop(u, attrdef);
+    if (st == LG_OK)
+        st = lg_cat_touch(u->cat, t->oid);
+    lg_relation_unref(t);
+    return st;
+}
+
 static lg_status
 drop_storage(lg_util *u, lg_oid oid)
 {
@@ -495,7 +560,9 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char *
     *ret_n = 0;
     *ret_text = "";
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
-    const char *what = self->kind == LG_REL_VIEW ? "view" : "table";
+    const char *what = self->kind == LG_REL_VIEW       ? "view"
+                       : self->kind == LG_REL_SEQUENCE ? "sequence"
+                                                       : "table";
     st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
                           &s);
     while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
@@ -525,6 +592,15 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char *
                                    r->name, what, self->name);
             lg_relation_unref(r);
         }
+        if (cls == LG_REL_pg_attrdef) {
+            lg_relation *r;
+            const lg_column *col;
+            if (default_column(u, obj, &r, &col) != LG_OK)
+                continue;
+            line = lg_arena_printf(u->a, "default value for column %s of table %s depends on %s %s",
+                                   col->name, r->name, what, self->name);
+            lg_relation_unref(r);
+        }
         if (!line || strstr(*ret_text, line))
             continue;
         *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
@@ -541,8 +617,10 @@ struct dep {
 };
 
 static lg_status
-collect_dependents(lg_util *u, lg_oid oid, struct dep *deps, uint32_t cap, uint32_t *ret_n)
+collect_dependents(lg_util *u, lg_oid oid, struct dep **ret_deps, uint32_t *ret_n)
 {
+    struct dep *deps = NULL;
+    uint32_t cap = 0;
     lg_cat_scan s;
     lg_cat_row row;
     lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
@@ -550,11 +628,19 @@ collect_dependents(lg_util *u, lg_oid oid, struct dep *deps, uint32_t cap, uint3
     *ret_n = 0;
     st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
                           &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
-        if (*ret_n < cap)
-            deps[(*ret_n)++] = (struct dep){lg_oid_of(GETC(&row, pg_depend, classid)),
-                                            lg_oid_of(GETC(&row, pg_depend, objid)),
-                                            lg_char(GETC(&row, pg_depend, deptype))};
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        if (*ret_n == cap) {
+            struct dep *more = LG_NEWN(u->a, struct dep, cap * 2 + 64);
+            if (cap)
+                memcpy(more, deps, cap * sizeof *deps);
+            deps = more;
+            cap = cap * 2 + 64;
+        }
+        deps[(*ret_n)++] = (struct dep){lg_oid_of(GETC(&row, pg_depend, classid)),
+                                        lg_oid_of(GETC(&row, pg_depend, objid)),
+                                        lg_char(GETC(&row, pg_depend, deptype))};
+    }
+    *ret_deps = deps;
     lg_cat_scan_close(&s);
     return st == LG_END ? LG_OK : st;
 }
@@ -562,9 +648,9 @@ collect_dependents(lg_util *u, lg_oid oid, struct dep *deps, uint32_t cap, uint3
 static lg_status
 drop_dependents(lg_util *u, lg_oid oid, bool cascade)
 {
-    struct dep deps[256];
+    struct dep *deps;
     uint32_t n;
-    LG_TRY(collect_dependents(u, oid, deps, 256, &n));
+    LG_TRY(collect_dependents(u, oid, &deps, &n));
     for (uint32_t i = 0; i < n; i++) {
         if (deps[i].cls == LG_REL_pg_class) {
             if (deps[i].type == 'n' && !cascade)
@@ -578,6 +664,9 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
                 lg_ddl_notice(u, "00000", "drop cascades to view %s", r->name);
             lg_relation_unref(r);
             LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, cascade));
+        } else if (deps[i].cls == LG_REL_pg_attrdef) {
+            if (deps[i].type == 'n' && cascade)
+                LG_TRY(cascade_to_default(u, deps[i].obj));
         } else if (deps[i].cls == LG_REL_pg_constraint) {
             lg_cat_row con;
             lg_datum k = lg_datum_oid(deps[i].obj);
@@ -618,6 +707,8 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
         LG_CHECK(lg_cat_touch(u->cat, table));
         goto out;
     }
+    for (uint16_t i = 0; i < r->ncols; i++)
+        LG_CHECK(lg_ddl_default_drop(u, r->cols[i].default_oid));
     LG_CHECK(drop_dependents(u, oid, cascade));
     for (uint16_t i = 0; i < r->nconstraints; i++) {
         LG_CHECK(delete_common(u, LG_REL_pg_constraint, r->constraints[i].oid));
@@ -629,7 +720,6 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
     for (uint16_t i = 0; i < r->nindexes; i++)
         LG_CHECK(lg_ddl_drop_index(u, r->indexes[i]->oid));
     LG_CHECK(delete1(u, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, oid));
-    LG_CHECK(delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_adrelid_adnum_index, oid));
     LG_CHECK(delete1(u, LG_REL_pg_statistic, LG_IX_pg_statistic_relid_att_inh_index, oid));
     if (r->kind == LG_REL_SEQUENCE)
         LG_CHECK(delete1(u, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, oid));
@@ -780,42 +870,6 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
             lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
             goto out;
         }
-    }
-    if (want == LG_REL_SEQUENCE) { /* defaults that use it */
-        lg_cat_row dep;
-        lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(r->oid)};
-        lg_cat_scan sc;
-        LG_CHECK(lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 2, keys,
-                                  u->a, &sc));
-        lg_oid table = 0;
-        int32_t col = 0;
-        while ((st = lg_cat_scan_next(&sc, &dep)) == LG_OK)
-            if (lg_oid_of(GETC(&dep, pg_depend, refclassid)) == LG_REL_pg_class) {
-                table = lg_oid_of(GETC(&dep, pg_depend, refobjid));
-                col = lg_int4(GETC(&dep, pg_depend, refobjsubid));
-            }
-        lg_cat_scan_close(&sc);
-        st = st == LG_END ? LG_OK : st;
-        lg_relation *t;
-        if (st == LG_OK && table && lg_cat_relation_by_oid(u->cat, table, &t) == LG_OK) {
-            const lg_column *c = lg_relation_column(t, (int16_t)col);
-            if (c && c->default_sql && !cascade) {
-                st = lg_error_set(u->err, "2BP01",
-                                  "cannot drop sequence %s because other objects depend on it",
-                                  r->name);
-                lg_error_detail(u->err,
-                                "default value for column %s of table %s depends on sequence %s",
-                                c->name, t->name, r->name);
-                lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            } else if (c && c->default_sql) {
-                st = delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_oid_index, c->default_oid);
-                if (st == LG_OK)
-                    st = lg_cat_touch(u->cat, t->oid);
-            }
-            lg_relation_unref(t);
-        }
-        if (st != LG_OK)
-            goto out;
     }
     st = lg_ddl_drop_relation(u, r->oid, cascade);
 out:

@@ -62,6 +62,7 @@ lg_status lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid n
                               const lg_rel_storage *st, uint16_t natts, char persistence);
 lg_status lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_column *col);
 lg_status lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text);
+lg_status lg_ddl_default_drop(lg_util *u, lg_oid attrdef); /* 0 is fine */
 lg_status lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls,
                         lg_oid refobj, int32_t refsub, char type);
 lg_status lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint *k);

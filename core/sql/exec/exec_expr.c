@@ -316,6 +316,16 @@ eval_array_op(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     return LG_OK;
 }
 
+/* name[i]: a letter, counted from 0. */
+static bool
+name_letter(lg_datum name, int nsub, int32_t at, lg_datum *ret)
+{
+    if (nsub != 1 || at < 0 || at >= (int32_t)lg_text_len(name))
+        return false;
+    *ret = lg_datum_char(lg_text_data(name)[at]);
+    return true;
+}
+
 static lg_status
 eval_subscript(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
@@ -358,7 +368,8 @@ eval_subscript(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         *ret = lg_array_slice(array, n, lo, hi, has_lo, has_hi, c->arena);
         *ret_null = false;
     } else {
-        *ret_null = !lg_array_element(array, n, lo, c->arena, ret);
+        *ret_null = e->args[0]->type == LG_T_NAME ? !name_letter(array, n, lo[0], ret)
+                                                  : !lg_array_element(array, n, lo, c->arena, ret);
     }
     return LG_OK;
 }
@@ -472,6 +483,18 @@ lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a, const cha
 out:
     lg_strbuf_fini(&b);
     return st;
+}
+
+lg_datum
+lg_xrecord_make(lg_arena *a, uint32_t n, const lg_oid *types, const lg_datum *v,
+                const uint8_t *nulls)
+{
+    struct record *r = LG_NEW(a, struct record);
+    r->n = n;
+    r->v = lg_arena_dup(a, v, n * sizeof *v);
+    r->nulls = lg_arena_dup(a, nulls, n);
+    r->types = types;
+    return lg_datum_ptr(r);
 }
 
 static lg_status

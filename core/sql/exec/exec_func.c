@@ -324,127 +324,6 @@ fn_pg_operator_is_visible(lg_call *c)
     return lg_operator_get(lg_oid_of(c->args[0])) ? 1 : lg_fx_null(c);
 }
 
-/* --- privileges: owners and superusers may everything; all may read the system catalogs --- */
-
-static lg_status
-is_super(lg_call *c, lg_oid user, bool *ret)
-{
-    lg_role role;
-    LG_TRY(lg_cat_role_by_oid(lg_fx_session(c)->cat, user, c->arena, &role));
-    *ret = role.super;
-    return LG_OK;
-}
-
-/* The argument that names a user is there when there is one argument more than `least`. */
-static lg_status
-user_of(lg_call *c, uint32_t least, lg_oid *ret_user, uint32_t *ret_next)
-{
-    lg_cat *cat = lg_fx_session(c)->cat;
-    lg_role role;
-    *ret_user = lg_cat_user(cat);
-    *ret_next = 0;
-    if (c->nargs <= least)
-        return LG_OK;
-    *ret_next = 1;
-    if (c->func->args[0] == LG_T_OID) {
-        *ret_user = lg_oid_of(c->args[0]);
-        return LG_OK;
-    }
-    char *name = lg_text_cstring(c->arena, c->args[0]);
-    lg_status st = lg_cat_role_by_name(cat, name, c->arena, &role);
-    if (st == LG_NOT_FOUND) {
-        lg_call_error(c, "42704", "role \"%s\" does not exist", name);
-        return c->st;
-    }
-    LG_TRY(st);
-    *ret_user = role.oid;
-    return LG_OK;
-}
-
-static lg_datum
-relation_privilege(lg_call *c, uint32_t least)
-{
-    lg_oid user;
-    uint32_t at;
-    lg_relation *rel;
-    bool super = false;
-    lg_status st = user_of(c, least, &user, &at);
-    if (st == LG_OK)
-        st = is_super(c, user, &super);
-    if (st == LG_OK && c->func->args[at] == LG_T_OID)
-        st = lg_cat_relation_by_oid(lg_fx_session(c)->cat, lg_oid_of(c->args[at]), &rel);
-    else if (st == LG_OK) {
-        char *text = lg_text_cstring(c->arena, c->args[at]);
-        st = lg_fx_relation_by_text(c, text, &rel);
-        if (st == LG_NOT_FOUND && !c->st)
-            return lg_call_error(c, "42P01", "relation \"%s\" does not exist", text);
-    }
-    if (c->st)
-        return 0;
-    if (st == LG_NOT_FOUND)
-        return lg_fx_null(c);
-    if (st != LG_OK)
-        return lg_fx_fail(c, st);
-    bool system = rel->is_system || rel->namespace_oid == LG_NSP_CATALOG ||
-                  rel->namespace_oid == LG_NSP_INFORMATION;
-    bool owner = rel->owner == user;
-    lg_relation_unref(rel);
-    char *what = lg_text_cstring(c->arena, c->args[c->nargs - 1]);
-    return super || owner || (system && strncasecmp(what, "select", 6) == 0);
-}
-
-static lg_datum
-fn_has_table_privilege(lg_call *c)
-{
-    return relation_privilege(c, 2);
-}
-
-static lg_datum
-fn_has_column_privilege(lg_call *c)
-{
-    return relation_privilege(c, 3);
-}
-
-/* Schemas and databases: USAGE, CONNECT and TEMPORARY are everyone's; CREATE the owner's. */
-static lg_datum
-open_privilege(lg_call *c)
-{
-    lg_oid user;
-    uint32_t at;
-    bool super = false;
-    lg_status st = user_of(c, 2, &user, &at);
-    if (st == LG_OK)
-        st = is_super(c, user, &super);
-    if (c->st)
-        return 0;
-    if (st != LG_OK && st != LG_NOT_FOUND)
-        return lg_fx_fail(c, st);
-    char *what = lg_text_cstring(c->arena, c->args[c->nargs - 1]);
-    return super || strncasecmp(what, "create", 6) != 0;
-}
-
-static lg_datum
-fn_pg_has_role(lg_call *c)
-{
-    lg_oid user;
-    uint32_t at;
-    bool super = false;
-    lg_role role = {0};
-    lg_status st = user_of(c, 2, &user, &at);
-    if (st == LG_OK)
-        st = is_super(c, user, &super);
-    if (st == LG_OK && c->func->args[at] == LG_T_OID)
-        role.oid = lg_oid_of(c->args[at]);
-    else if (st == LG_OK)
-        st = lg_cat_role_by_name(lg_fx_session(c)->cat, lg_text_cstring(c->arena, c->args[at]),
-                                 c->arena, &role);
-    if (c->st)
-        return 0;
-    if (st == LG_NOT_FOUND)
-        return lg_fx_null(c);
-    return st == LG_OK ? super || role.oid == user : lg_fx_fail(c, st);
-}
-
 /* --- sizes --- */
 
 static lg_status
@@ -726,18 +605,6 @@ static const lg_fx_entry list[] = {
     {"pg_ts_dict_is_visible", ret_true},
     {"pg_ts_parser_is_visible", ret_true},
     {"pg_ts_template_is_visible", ret_true},
-    {"has_table_privilege", fn_has_table_privilege},
-    {"has_any_column_privilege", fn_has_table_privilege},
-    {"has_sequence_privilege", fn_has_table_privilege},
-    {"has_column_privilege", fn_has_column_privilege},
-    {"has_schema_privilege", open_privilege},
-    {"has_database_privilege", open_privilege},
-    {"has_tablespace_privilege", open_privilege},
-    {"has_function_privilege", ret_true},
-    {"has_language_privilege", ret_true},
-    {"has_type_privilege", ret_true},
-    {"has_parameter_privilege", ret_true},
-    {"pg_has_role", fn_pg_has_role},
     {"pg_relation_size", fn_pg_relation_size},
     {"pg_table_size", fn_pg_relation_size},
     {"pg_indexes_size", fn_pg_indexes_size},
@@ -782,4 +649,6 @@ lg_exec_functions_register(lg_fntable *t)
     lg_fx_register(t, list, sizeof list / sizeof *list);
     lg_fx_register_reg(t);
     lg_fx_register_defs(t);
+    lg_fx_register_acl(t);
+    lg_fx_register_sys(t);
 }

@@ -3,6 +3,7 @@
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
+#include <ctype.h>
 #include <string.h>
 
 static const char *
@@ -93,6 +94,29 @@ fn_pg_get_expr(lg_call *c)
 
 /* --- indexes --- */
 
+/* A plain function call stands bare in an index definition, anything else in parentheses: the
+ * parenthesis after the name closes at the very end. */
+static bool
+is_call(const char *text)
+{
+    const char *p = text;
+    int depth = 0;
+    while (isalnum((unsigned char)*p) || *p == '_' || *p == '.' || *p == '"')
+        p++;
+    if (p == text || *p != '(')
+        return false;
+    for (; *p; p++) {
+        if (*p == '\'' || *p == '"') { /* a literal or a quoted name */
+            const char *end = strchr(p + 1, *p);
+            p = end ? end : p;
+        }
+        depth += (*p == '(') - (*p == ')');
+        if (depth == 0)
+            return p[1] == '\0';
+    }
+    return false;
+}
+
 static const char *
 key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pretty)
 {
@@ -104,11 +128,7 @@ key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pret
     const char *text = "";
     if (nth < ix->nexprs &&
         expression_text(c, ix->exprs[nth], LG_PLACE_USING, rel, pretty, &text) == LG_OK) {
-        /* a plain function call stands bare, anything else in parentheses */
-        size_t n = strlen(text);
-        bool call = n && text[n - 1] == ')' && text[0] != '(' && strchr(text, '(') &&
-                    !strstr(text, ") ") && !strstr(text, "::");
-        return call ? text : lg_arena_printf(c->arena, "(%s)", text);
+        return is_call(text) ? text : lg_arena_printf(c->arena, "(%s)", text);
     }
     return text;
 }
@@ -140,10 +160,7 @@ lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
     if (ix->predicate_sql) {
         const char *p;
         if (expression_text(c, ix->predicate_sql, LG_PLACE_CHECK, rel, pretty, &p) == LG_OK)
-            s = lg_arena_printf(a, pretty ? "%s WHERE %s" : "%s WHERE (%s)", s,
-                                pretty        ? p
-                                : p[0] == '(' ? lg_arena_strndup(a, p + 1, strlen(p) - 2)
-                                              : p);
+            s = lg_arena_printf(a, "%s WHERE %s", s, p);
     }
     return s;
 }
@@ -209,10 +226,7 @@ constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool prett
     if (k->type == 'c') {
         const char *e;
         LG_TRY(expression_text(c, k->check_sql, LG_PLACE_CHECK, rel, pretty, &e));
-        bool wrapped = e[0] == '(' && !pretty;
-        s = lg_arena_printf(a, wrapped ? "CHECK (%s)" : "CHECK ((%s))", e);
-        if (pretty)
-            s = lg_arena_printf(a, "CHECK (%s)", e);
+        s = lg_arena_printf(a, "CHECK (%s)", e);
     } else if (k->type == 'p' || k->type == 'u') {
         const lg_index *ix = lg_relation_index(rel, k->index);
         s = lg_arena_printf(a, "%s%s (%s)", k->type == 'p' ? "PRIMARY KEY" : "UNIQUE",

@@ -43,6 +43,8 @@ typedef struct lg_fx_entry {
 void lg_fx_register(lg_fntable *t, const lg_fx_entry *list, size_t n);
 void lg_fx_register_reg(lg_fntable *t);
 void lg_fx_register_defs(lg_fntable *t);
+void lg_fx_register_acl(lg_fntable *t);
+void lg_fx_register_sys(lg_fntable *t);
 
 /* A possibly qualified name ("public"."T", a.b) into its parts, folded and unquoted. False: 42602
  * is reported. */

@@ -200,6 +200,8 @@ lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uin
 /* No input row: parameters and constants only. */
 lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null);
 void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
+lg_datum lg_xrecord_make(lg_arena *a, uint32_t n, const lg_oid *types, const lg_datum *v,
+                         const uint8_t *nulls); /* copies v and nulls, keeps types */
 lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
 lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
 

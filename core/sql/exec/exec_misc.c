@@ -70,6 +70,13 @@ srf_next(struct srf *f, lg_datum *v, uint8_t *nulls, bool *ret_done)
 
 /* ---- FUNCTION_SCAN ---- */
 
+/* A function with OUT columns that is not set-returning gives one row the same way. */
+static bool
+gives_rows(const lg_expr *e)
+{
+    return e->kind == LG_EX_FUNC && (lg_func_retset(e->func.func) || e->func.func->n_out > 0);
+}
+
 struct fscan {
     struct srf *fs;
     bool started;
@@ -114,7 +121,7 @@ function_row(lg_xnode *s, uint32_t at, bool *ret_any)
         uint8_t nulls[64] = {0};
         bool is_done = true;
         LG_ASSERT(nc <= 64);
-        if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func)) {
+        if (gives_rows(e)) {
             LG_TRY(srf_next(&f->fs[i], v, nulls, &is_done));
         } else if (!f->fs[i].done) { /* one row */
             bool null;
@@ -142,7 +149,7 @@ function_fetch(lg_xnode *s, lg_xbatch **ret)
             const lg_expr *e = p->func.funcs[i];
             lg_ectx c = {.x = s->x, .arena = s->scratch, .cap = 1};
             f->fs[i].done = false;
-            if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func))
+            if (gives_rows(e))
                 LG_TRY(srf_start(&c, e, &f->fs[i]));
         }
         f->started = true;
@@ -218,13 +225,16 @@ pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
     for (uint32_t i = 0; i < s->plan->ncols; i++) {
         const lg_expr *e = s->plan->targets[i];
         lg_datum v = 0, vals[64];
-        uint8_t nulls[64];
+        uint8_t nulls[64] = {0};
         bool null = true, fin;
         if (is_set(e)) {
             LG_TRY(srf_next(&t->fs[i], vals, nulls, &fin));
             if (!fin) {
-                v = vals[0];
-                null = nulls[0];
+                const lg_func *fn = e->func.func;
+                v = fn->n_out
+                        ? lg_xrecord_make(t->fs[i].arena, fn->n_out, fn->out_types, vals, nulls)
+                        : vals[0];
+                null = !fn->n_out && nulls[0];
                 *ret_any = true;
             }
         } else {
