@@ -630,6 +630,17 @@ lg_sim_disk_power_loss(lg_sim *s, const char *name)
     settle_all(f, UINT64_MAX);
 }
 
+bool
+lg_sim_disk_dying(lg_sim *s, const char *name, uint32_t node)
+{
+    LG_LIST_FOREACH (it, &file_must(s, name)->ios) {
+        const struct sim_io *io = LG_CONTAINER_OF(it, struct sim_io, link);
+        if (!io->req && io->by->node == node)
+            return true;
+    }
+    return false;
+}
+
 void
 lg_sim_disk_peek(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t len)
 {

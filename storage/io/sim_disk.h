@@ -24,6 +24,10 @@ void lg_sim_disk_detach(lg_sim *s, const char *name, uint32_t node, bool detache
 /* The disk loses power: each sector not made durable keeps its new or gets back its old content,
  * at random; writes in flight are torn and their nodes get LG_IO. */
 void lg_sim_disk_power_loss(lg_sim *s, const char *name);
+/* Writes of a dead process of `node` are still on their way (its locks on the disk have not
+ * fallen).
+ */
+bool lg_sim_disk_dying(lg_sim *s, const char *name, uint32_t node);
 /* Bypasses latency, errors and gates: for checkers. */
 void lg_sim_disk_peek(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t len);
 void lg_sim_disk_poke(lg_sim *s, const char *name, uint64_t offset, const void *buf, size_t len);

@@ -98,10 +98,10 @@ lg_redo__header_update(lg_redo *r, lg_redo_state state, lg_lsn checkpoint, lg_ls
     r->header_busy = true;
     lg_status st = lg_redo__header_write(r->volume, &r->area, &h);
     r->header_busy = false;
+    /* After a failure the next write goes to the same, perhaps torn, copy: the good one must stay.
+     */
     if (st == LG_OK)
         r->header = h;
-    else
-        r->header.seq = h.seq - 2; /* the next write goes to the same, perhaps torn, copy */
     lg_waitq_wake_all(&r->header_q);
     return st;
 }

@@ -2,7 +2,7 @@
  * put together as core/instance does. */
 #include "sim_world.h"
 
-#include "cachefusion.h"
+#include "cachefusion_internal.h"
 #include "ckpt.h"
 #include "dwb.h"
 #include "msg.h"
@@ -353,6 +353,12 @@ sim_instance_commit(sim_node *n, uint64_t lsn)
     return lg_cf_scn_broadcast(in->cf, scn);
 }
 
+static bool
+closed(const sim_node *n, uint64_t key)
+{
+    return n->inst && n->inst->cf && lg_map_get(n->inst->cf->gate, key);
+}
+
 /* Of a run that failed: how far each node came. */
 static void
 tell_state(sim_world *w)
@@ -394,6 +400,7 @@ const sim_kind sim_kind_storage = {
     .view = view,
     .settled = settled,
     .cache = cache_of,
+    .closed = closed,
     .verify = sim_bank_verify,
     .post_mortem = tell_state,
 };

@@ -2,19 +2,17 @@
  * it shares the node's clock, stalls and cuts, but outlives the instance's process) which speaks
  * the agent's protocol and passes on what the world's clusterware decides. Clients speak SQL over
  * simulated sockets: bank transfers with a ledger row each. */
-#include "sim_world.h"
+#include "sim_sql.h"
 
+#include "cachefusion_internal.h"
 #include "instance_internal.h"
 #include "sim_disk.h"
-#include "sim_pg.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CLIENT_NODE 40u
-#define ACCOUNTS    40u
-#define START       1000
 #define CLIENTS     4u
 #define OUTBOX      64
 
@@ -323,6 +321,20 @@ cache_of(const sim_node *n)
     return in ? in->buf : NULL;
 }
 
+static bool
+closed(const sim_node *n, uint64_t key)
+{
+    const lg_instance *in = instance_of(n);
+    return in && in->cf && lg_map_get(in->cf->gate, key);
+}
+
+static lg_txn_sys *
+txns_of(const sim_node *n)
+{
+    const lg_instance *in = instance_of(n);
+    return in && in->sessions ? in->txns : NULL;
+}
+
 /* ---- invariants ---- */
 
 /* The transaction table of an undo segment is loaded by at most one instance: two would each answer
@@ -411,6 +423,8 @@ world_begin(sim_world *w)
         *c = (struct client){w, i};
         st = lg_run_spawn(s->run, "client", 0, client_fiber, c, NULL);
     }
+    if (st == LG_OK)
+        sim_readers_start(w, w->hard ? 2 : 1);
     (void)lg_heap_switch(outer);
     for (unsigned i = 1; i <= w->node_count; i++)
         agent_start(w, i);
@@ -432,6 +446,18 @@ world_end(sim_world *w)
 
 /* ---- clients ---- */
 
+lg_run *
+sim_sql_run(const sim_world *w)
+{
+    return ((const struct sql_state *)w->kind_state)->run;
+}
+
+lg_heap *
+sim_sql_heap(const sim_world *w)
+{
+    return ((const struct sql_state *)w->kind_state)->heap;
+}
+
 static void
 nap(sim_world *w, uint64_t us)
 {
@@ -447,27 +473,87 @@ connect_to(sim_world *w, sim_pg *c, unsigned id)
     return sim_pg_connect(c, state_of(w)->run, address, "lagoon", "lagoon");
 }
 
+void
+sim_sql_nap(sim_world *w, uint64_t us)
+{
+    nap(w, us);
+}
+
+lg_status
+sim_sql_connect(sim_world *w, sim_pg *c, unsigned node)
+{
+    return connect_to(w, c, node);
+}
+
+/* Deadlock, serialization, lost connections, a snapshot too old, lost disks, an instance that ends.
+ */
+bool
+sim_sql_excused(const char *sqlstate)
+{
+    return strcmp(sqlstate, "40P01") == 0 || strcmp(sqlstate, "40001") == 0 ||
+           strcmp(sqlstate, "72000") == 0 || strcmp(sqlstate, "58030") == 0 || sqlstate[0] == '0' ||
+           !strncmp(sqlstate, "57P", 3);
+}
+
 static lg_status
 make_tables(sim_world *w, sim_pg *c)
 {
     char sql[200];
     LG_TRY(sim_pg_query(
-        c, "create table if not exists accounts (id int primary key, balance bigint)", NULL, NULL));
+        c, "create table if not exists accounts (id int primary key, balance bigint, note text)",
+        NULL, NULL));
     LG_TRY(
         sim_pg_query(c,
                      "create table if not exists ledger (op bigint primary key, src int, dst int, "
                      "amount int)",
                      NULL, NULL));
-    snprintf(sql, sizeof sql, "insert into accounts select g, %d from generate_series(0, %u) g",
-             START, ACCOUNTS - 1);
+    snprintf(sql, sizeof sql,
+             "insert into accounts (id, balance) select g, %d from generate_series(0, %u) g",
+             SIM_START, SIM_ACCOUNTS - 1);
     LG_TRY(sim_pg_query(c, sql, NULL, NULL));
     w->bank_ready = true;
     return LG_OK;
 }
 
+/* What a transfer does besides, before it commits: row locks, work taken back, rows that grow and
+ * move. */
+static lg_status
+besides(sim_pg *c, const sim_ack *a, unsigned what)
+{
+    char sql[200];
+    switch (what) {
+    case 0:
+        return LG_RETRY; /* thinks better of it */
+    case 1:
+        snprintf(sql, sizeof sql,
+                 "savepoint s; update accounts set balance = 0 where id = %u; "
+                 "insert into ledger values (-1, 0, 0, 0); rollback to s",
+                 a->from);
+        break;
+    case 2:
+        snprintf(sql, sizeof sql, "update accounts set note = repeat('x', %u) where id = %u",
+                 (unsigned)(a->op % 37) * 80, a->from);
+        break;
+    case 3:
+        snprintf(sql, sizeof sql, "select balance from accounts where id = %u for update",
+                 (a->from + 1) % SIM_ACCOUNTS);
+        break;
+    case 4:
+        snprintf(
+            sql, sizeof sql,
+            "delete from ledger where op = %llu; insert into ledger values (%llu, %u, %u, %lld)",
+            (unsigned long long)a->op, (unsigned long long)a->op, a->from, a->to,
+            (long long)a->amount);
+        break;
+    default:
+        return LG_OK;
+    }
+    return sim_pg_query(c, sql, NULL, NULL);
+}
+
 /* One transfer; LG_OK: acknowledged. */
 static lg_status
-transfer(sim_pg *c, const sim_ack *a)
+transfer(sim_pg *c, const sim_ack *a, unsigned what)
 {
     char sql[4][160];
     snprintf(sql[0], sizeof sql[0], "update accounts set balance = balance - %lld where id = %u",
@@ -480,8 +566,10 @@ transfer(sim_pg *c, const sim_ack *a)
     for (unsigned i = 0; st == LG_OK && i < 3; i++)
         st = sim_pg_query(c, sql[i], NULL, NULL);
     if (st == LG_OK)
+        st = besides(c, a, what);
+    if (st == LG_OK)
         return sim_pg_query(c, "commit", NULL, NULL);
-    if (st == LG_SQL) {
+    if (st == LG_SQL || st == LG_RETRY) {
         char why[sizeof c->sqlstate]; /* the rollback's success must not hide it */
         memcpy(why, c->sqlstate, sizeof why);
         LG_TRY(sim_pg_query(c, "rollback", NULL, NULL));
@@ -504,23 +592,22 @@ client_work(sim_world *w, struct client *k, sim_pg *c)
         }
         uint64_t r = lg_sim_random(w->sim);
         sim_ack a = {.op = (uint64_t)(k->number + 1) << 40 | ++w->op_counter[0],
-                     .from = (uint32_t)(r % ACCOUNTS),
-                     .to = (uint32_t)(r / ACCOUNTS % ACCOUNTS),
+                     .from = (uint32_t)(r % SIM_ACCOUNTS),
+                     .to = (uint32_t)(r / SIM_ACCOUNTS % SIM_ACCOUNTS),
                      .amount = (int64_t)(r >> 48) % 100};
         if (a.from == a.to)
             continue;
         w->attempts++;
         w->node[0].active++;
-        lg_status st = transfer(c, &a);
+        lg_status st = transfer(c, &a, w->hard ? (unsigned)sim_draw(w, 20) : 20);
         w->node[0].active--;
         if (st == LG_OK)
             sim_acknowledge(w, &a);
         else
             w->errors++;
-        if (st == LG_SQL && strcmp(c->sqlstate, "40P01") && strcmp(c->sqlstate, "40001") &&
-            c->sqlstate[0] != '0' && strncmp(c->sqlstate, "57P", 3))
+        if (st == LG_SQL && !sim_sql_excused(c->sqlstate))
             sim_fail(w, "a transfer failed: %s %s", c->sqlstate, c->message);
-        if (st != LG_OK && st != LG_SQL)
+        if (st != LG_OK && st != LG_SQL && st != LG_RETRY)
             return;
         nap(w, 100 + lg_sim_random(w->sim) % 4000);
     }
@@ -544,56 +631,6 @@ client_fiber(void *arg)
 
 /* ---- the end ---- */
 
-struct reading {
-    int64_t sum;
-    int64_t balance[ACCOUNTS];
-    lg_map *ops;
-    size_t rows;
-};
-
-static void
-balance_row(void *arg, unsigned count, char **v)
-{
-    struct reading *r = arg;
-    unsigned long id = count == 2 && v[0] ? strtoul(v[0], NULL, 10) : ACCOUNTS;
-    if (id >= ACCOUNTS || !v[1])
-        return;
-    r->balance[id] += strtoll(v[1], NULL, 10);
-    r->sum += strtoll(v[1], NULL, 10);
-}
-
-static void
-ledger_row(void *arg, unsigned count, char **v)
-{
-    struct reading *r = arg;
-    if (count != 4 || !v[0])
-        return;
-    r->rows++;
-    (void)lg_map_put(r->ops, strtoull(v[0], NULL, 10), r);
-    long long amount = strtoll(v[3], NULL, 10);
-    r->balance[strtoul(v[1], NULL, 10) % ACCOUNTS] += amount; /* taken back: START must be left */
-    r->balance[strtoul(v[2], NULL, 10) % ACCOUNTS] -= amount;
-}
-
-static void
-judge(sim_world *w, const struct reading *r)
-{
-    if (r->sum != (int64_t)ACCOUNTS * START)
-        sim_fail(w, "the sum is %lld", (long long)r->sum);
-    for (unsigned i = 0; i < ACCOUNTS; i++)
-        if (r->balance[i] != START)
-            sim_fail(w, "account %u and the ledger disagree by %lld", i,
-                     (long long)(r->balance[i] - START));
-    for (size_t i = 0; i < w->ack_count; i++)
-        if (!lg_map_get(r->ops, w->acks[i].op)) {
-            sim_fail(w, "acknowledged transfer %llx is lost (%zu of %zu)",
-                     (unsigned long long)w->acks[i].op, i, w->ack_count);
-            return;
-        }
-    if (w->verdict == 0)
-        w->verdict = 1;
-}
-
 #define READ_TRIES 40
 
 static void
@@ -607,24 +644,22 @@ verify_fiber(void *arg)
     lg_status st = LG_CLOSED;
     /* A broken link between living members may still make one of them give up and come back. */
     for (int tries = 0; st != LG_OK && tries < READ_TRIES; tries++) {
-        struct reading *r = lg_zalloc(sizeof *r);
-        r->ops = lg_map_create();
+        sim_reading *r = sim_reading_create();
         st = connect_to(w, &c, id);
         if (st == LG_OK)
-            st = sim_pg_query(&c, "select id, balance from accounts", balance_row, r);
+            st = sim_reading_take(&c, r);
         if (st == LG_OK)
-            st = sim_pg_query(&c, "select op, src, dst, amount from ledger", ledger_row, r);
-        if (st == LG_OK)
-            judge(w, r);
+            sim_reading_judge(w, r, id, w->ack_count);
         else if (tries + 1 == READ_TRIES)
             sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st),
                      c.message);
         sim_pg_close(&c);
-        lg_map_destroy(r->ops);
-        lg_free(r);
+        sim_reading_destroy(r);
         if (st != LG_OK)
             nap(w, 500000);
     }
+    if (w->verdict == 0)
+        w->verdict = 1;
 }
 
 static void
@@ -646,5 +681,7 @@ const sim_kind sim_kind_sql = {
     .settled = settled,
     .cache = cache_of,
     .check = check,
+    .closed = closed,
+    .txns = txns_of,
     .verify = verify,
 };

@@ -49,10 +49,16 @@ sim_fail(sim_world *w, const char *fmt, ...)
     sim_log(w, "FAIL %s", message);
 }
 
+uint64_t
+sim_draw(sim_world *w, uint64_t below)
+{
+    return lg_sim_random(w->sim) % below;
+}
+
 static uint64_t
 draw(sim_world *w, uint64_t below)
 {
-    return lg_sim_random(w->sim) % below;
+    return sim_draw(w, below);
 }
 
 static sim_node *
@@ -129,6 +135,14 @@ node_end(sim_world *w, unsigned id)
     n->paused_until = 0;
     lg_sim_pause_node(w->sim, id, 0);
     n->restart_at = lg_sim_now(w->sim) + 20 * LG_MS + draw(w, 600) * LG_MS;
+    if (w->hard && draw(w, 3) == 0) /* back before the others have noticed */
+        n->restart_at = lg_sim_now(w->sim) + draw(w, 40) * LG_MS;
+}
+
+void
+sim_node_end(sim_world *w, unsigned id)
+{
+    node_end(w, id);
 }
 
 void
@@ -151,6 +165,12 @@ static bool
 paused(const sim_world *w, const sim_node *n)
 {
     return n->paused_until > lg_sim_now(w->sim);
+}
+
+bool
+sim_paused(const sim_world *w, const sim_node *n)
+{
+    return paused(w, n);
 }
 
 static bool
@@ -237,6 +257,19 @@ publish(sim_world *w, uint64_t members)
         }
         (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + draw(w, 8 * LG_MS), n->run, view_arrives, v);
     }
+    if (w->hard && !w->quiet && w->bank_ready)
+        sim_hard_view(w);
+}
+
+/* Its agent has seen the process end, but what it was writing may still land: its locks on the
+ * disks stay until then. */
+static bool
+dying(const sim_world *w, unsigned id)
+{
+    for (unsigned i = 0; i < SIM_DISKS; i++)
+        if (lg_sim_disk_dying(w->sim, disk_names[i], id))
+            return true;
+    return false;
 }
 
 /* A member stays as long as its process lives and its lease has not run out with margin. */
@@ -256,6 +289,8 @@ decide_view(sim_world *w)
     bool change = false;
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
+        if ((w->members >> i & 1) && dying(w, i))
+            return;
         if (w->members >> i & 1) {
             if (stays(w, i))
                 next |= 1ULL << i;
@@ -291,7 +326,7 @@ restart_nodes(sim_world *w)
         sim_node *n = node_at(w, i);
         if (!w->members && n->heap && !n->cold && !paused(w, n)) /* zombies shall wake */
             node_end(w, i);
-        if (n->heap || lg_sim_now(w->sim) < n->restart_at)
+        if (n->heap || lg_sim_now(w->sim) < n->restart_at || dying(w, i))
             continue;
         if (w->members >> i & 1)
             continue; /* its death is not decided yet */
@@ -341,13 +376,20 @@ any_alive(sim_world *w)
     return NULL;
 }
 
+void
+sim_cuts_apply(sim_world *w)
+{
+    for (unsigned i = 1; i <= w->node_count; i++)
+        for (unsigned k = i + 1; k <= w->node_count; k++)
+            lg_simnet_cut(w->sim, i, k,
+                          node_at(w, i)->cut || node_at(w, k)->cut || w->pair_cut[i][k]);
+}
+
 static void
 cut_node(sim_world *w, sim_node *n, bool cut)
 {
     n->cut = cut;
-    for (unsigned i = 1; i <= w->node_count; i++)
-        if (i != n->id)
-            lg_simnet_cut(w->sim, n->id, i, cut || node_at(w, i)->cut);
+    sim_cuts_apply(w);
 }
 
 static void
@@ -377,6 +419,7 @@ fault_kill_all(sim_world *w)
         sim_log(w, "power loss");
         for (unsigned i = 0; i < SIM_DISKS; i++)
             lg_sim_disk_power_loss(w->sim, disk_names[i]);
+        sim_check_power_lost(w);
     }
     w->kills++;
 }
@@ -384,7 +427,12 @@ fault_kill_all(sim_world *w)
 static void
 fault_pause(sim_world *w, sim_node *n)
 {
-    lg_time for_ms = draw(w, 3) ? 1 + draw(w, 80) : 300 + draw(w, 1500);
+    sim_pause(w, n, draw(w, 3) ? 1 + draw(w, 80) : 300 + draw(w, 1500));
+}
+
+void
+sim_pause(sim_world *w, sim_node *n, lg_time for_ms)
+{
     n->paused_until = lg_sim_now(w->sim) + for_ms * LG_MS;
     sim_log(w, "pause node %u for %llu ms", n->id, (unsigned long long)for_ms);
     lg_sim_pause_node(w->sim, n->id, n->paused_until);
@@ -443,9 +491,11 @@ fault_due(void *arg)
     sim_world *w = arg;
     if (w->quiet)
         return;
-    if (w->bank_ready)
+    if (w->bank_ready && w->hard && draw(w, 2))
+        sim_hard_fault(w);
+    else if (w->bank_ready)
         fault(w);
-    lg_time gap = (50 + draw(w, 900)) * LG_MS;
+    lg_time gap = (50 + draw(w, w->hard ? 500 : 900)) * LG_MS;
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + gap, NULL, fault_due, w);
 }
 
@@ -464,6 +514,8 @@ begin_quiet(sim_world *w)
             cut_node(w, n, false);
         lg_sim_set_drift_ppm(w->sim, i, 0);
     }
+    if (w->hard)
+        sim_hard_quiet(w);
 }
 
 static bool
@@ -488,6 +540,8 @@ tick(void *arg)
     restart_nodes(w);
     if (!w->quiet && w->bank_ready && now >= w->until)
         begin_quiet(w);
+    if (w->mutate && !w->mutated && w->bank_ready)
+        sim_mutate(w);
     if (w->quiet && w->verdict == 0 && !w->verifying && all_open(w)) {
         w->verifying = true;
         sim_log(w, "verify");
@@ -521,6 +575,8 @@ set_up(sim_world *w, unsigned nodes)
         w->node[i] = (sim_node){.w = w, .id = i};
         lg_sim_set_drift_ppm(w->sim, i, (int32_t)draw(w, 400) - 200);
     }
+    if (w->hard)
+        sim_hard_begin(w);
     w->until = UINT64_MAX; /* set when the bank is there */
     if (w->kind->world_begin)
         w->kind->world_begin(w);
@@ -540,15 +596,20 @@ over(sim_world *w, lg_time began)
 }
 
 int
-sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
+sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
 {
+    bool verbose = opt->verbose;
     sim_world *w = lg_zalloc(sizeof *w);
     w->kind = kind;
     w->seed = seed;
     w->verbose = verbose;
+    w->hard = opt->hard;
+    w->mutate = opt->mutate;
+    w->watch_file = opt->watch_file;
+    w->watch_block = opt->watch_block;
     if (lg_sim_create(seed, &w->sim) != LG_OK)
         return -1;
-    set_up(w, nodes);
+    set_up(w, opt->nodes);
     lg_time began = lg_sim_now(w->sim);
     for (uint64_t step = 0; !over(w, began); step++) {
         if (!lg_sim_step(w->sim))
@@ -557,16 +618,20 @@ sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
             sim_check_modes(w);
         if (step % 256 == 0 && w->kind->check)
             w->kind->check(w);
+        if (step % 512 == 0)
+            sim_check_floors(w);
+        if (step % 4096 == 0)
+            sim_check_disk(w);
     }
     if (w->verdict < 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, w->message);
     if (verbose)
-        printf("seed %llu: %zu acknowledged, %llu errors, %llu views, %llu kills, %llu pauses, "
-               "%llu cuts, %llu cold starts\n",
+        printf("seed %llu: %zu acknowledged, %llu errors, %llu readings, %llu views, %llu kills, "
+               "%llu pauses, %llu cuts, %llu cold starts\n",
                (unsigned long long)seed, w->ack_count, (unsigned long long)w->errors,
-               (unsigned long long)w->views, (unsigned long long)w->kills,
-               (unsigned long long)w->pauses, (unsigned long long)w->cuts,
-               (unsigned long long)w->colds);
+               (unsigned long long)w->readings, (unsigned long long)w->views,
+               (unsigned long long)w->kills, (unsigned long long)w->pauses,
+               (unsigned long long)w->cuts, (unsigned long long)w->colds);
     int verdict = w->verdict;
     if (verdict < 0 && verbose && kind->post_mortem)
         kind->post_mortem(w);
@@ -575,8 +640,11 @@ sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose)
     if (kind->world_end)
         kind->world_end(w);
     lg_sim_destroy(w->sim);
+    sim_check_end(w);
     lg_free(w->acks);
     lg_free(w->tries);
+    lg_free(w->seen);
+    lg_map_destroy(w->seen_ops);
     lg_free(w);
     return verdict > 0 ? 0 : -1;
 }

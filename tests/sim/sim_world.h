@@ -7,7 +7,10 @@
  *   sim_ges.c    kind "ges": interconnect, reconfiguration, enqueues
  *   sim_sql.c    kind "sql": core/instance as it is, with a simulated agent and SQL clients
  *   sim_pg.c     a small PostgreSQL client for simulated sockets
- *   sim_check.c  invariants at every so many steps, and convergence at the end
+ *   sim_hard.c   the harder faults (--hard; "sql+" in a seed file)
+ *   sim_check.c  invariants of blocks at every so many steps
+ *   sim_read.c   kind "sql": readers that compare each snapshot with the ledger
+ *   sim_mutate.c damage done on purpose: each check must see it (--mutate)
  *
  * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
  * once), gives leases, and decides views the way the agents would: a member whose lease has run out
@@ -50,6 +53,8 @@ typedef struct sim_kind {
     bool (*settled)(const sim_node *n); /* open in the newest view, nothing left to recover */
     struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
     void (*check)(sim_world *w);                      /* invariants of the kind; may be NULL */
+    bool (*closed)(const sim_node *n, uint64_t key);  /* block waits for recovery; may be NULL */
+    struct lg_txn_sys *(*txns)(const sim_node *n);    /* NULL while booting; may be NULL */
     void (*post_mortem)(sim_world *w);                /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
 } sim_kind;
@@ -91,6 +96,9 @@ struct sim_world {
     lg_sim *sim;
     uint64_t seed;
     bool verbose;
+    bool hard;
+    const char *mutate; /* damage to be done: its check must fire */
+    bool mutated;
     unsigned node_count;
     sim_node node[SIM_MAX_NODES + 1]; /* by id */
     uint64_t epoch;
@@ -103,6 +111,9 @@ struct sim_world {
     bool verifying;
     lg_time until; /* faults until then */
     unsigned faults;
+    bool pair_cut[SIM_MAX_NODES + 1][SIM_MAX_NODES + 1];
+    uint32_t watch_file, watch_block; /* verbose: tells of each version of this block */
+    lg_map *floors;                   /* sim_check.c: block -> versions that may not be lost */
     void *kind_state;
     uint32_t file; /* of the accounts; 0: not made yet */
     bool bank_ready;
@@ -111,6 +122,10 @@ struct sim_world {
     size_t ack_count, ack_cap;
     sim_ack *tries; /* every transfer that was begun: for the post mortem */
     size_t try_count, try_cap;
+    uint64_t *seen; /* transfers that some snapshot has shown */
+    size_t seen_count, seen_cap;
+    lg_map *seen_ops;
+    uint64_t readings;
     uint64_t op_counter[SIM_MAX_NODES + 1];
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;
     int verdict; /* 0 running, 1 fine, -1 failed */
@@ -126,7 +141,18 @@ void sim_node_lost_peer(sim_node *n);
 void sim_acknowledge(sim_world *w, const sim_ack *ack);
 void sim_begun(sim_world *w, const sim_ack *ack);
 /* 0: the seed passed. nodes 0: drawn from the seed. */
-int sim_world_run(const sim_kind *kind, uint64_t seed, unsigned nodes, bool verbose);
+typedef struct sim_options {
+    unsigned nodes;
+    bool verbose, hard;
+    const char *mutate;
+    uint32_t watch_file, watch_block;
+} sim_options;
+int sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt);
+uint64_t sim_draw(sim_world *w, uint64_t below);
+bool sim_paused(const sim_world *w, const sim_node *n);
+void sim_node_end(sim_world *w, unsigned id); /* kills it */
+void sim_cuts_apply(sim_world *w);            /* after a change of cut or pair_cut */
+void sim_pause(sim_world *w, sim_node *n, lg_time ms);
 const char *sim_disk_name(unsigned i);
 
 /* ---- sim_bank.c: the workload of sim_kind_storage; in fibers of the node ---- */
@@ -135,7 +161,20 @@ void sim_bank_verify(sim_world *w);
 lg_status sim_instance_commit(sim_node *n, uint64_t lsn); /* durable and heard; blocks */
 
 /* ---- sim_check.c ---- */
-void sim_check_modes(sim_world *w); /* at most one X, no S beside it */
+void sim_check_modes(sim_world *w);  /* at most one X, no S beside it */
+void sim_check_floors(sim_world *w); /* nothing durable is lost from caches */
+void sim_check_disk(sim_world *w);   /* disks neither go back nor run ahead of the redo */
+void sim_check_end(sim_world *w);
+void sim_check_power_lost(sim_world *w);
+
+/* ---- sim_hard.c ---- */
+void sim_hard_begin(sim_world *w);
+void sim_hard_fault(sim_world *w);
+void sim_hard_view(sim_world *w); /* a view was published: strikes soon, perhaps */
+void sim_hard_quiet(sim_world *w);
+
+/* ---- sim_mutate.c ---- */
+void sim_mutate(sim_world *w); /* each tick, until it succeeds */
 
 /* In the newest view with this incarnation; others are fenced. */
 static inline bool

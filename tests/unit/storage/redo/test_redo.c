@@ -377,3 +377,40 @@ LG_TEST(test_redo__filled_files_are_archived_before_reuse)
     CU_ASSERT(rig_run(&w.rig, 0, archive, &w, 100 * LG_SEC));
     rig_close(&w.rig);
 }
+
+/* Failed writes of the header, any number of them, leave the good copy and its number alone. */
+static void
+header_fails(void *arg)
+{
+    struct world *w = arg;
+    lg_redo_header before, after;
+    open_volume(w, true);
+    RIG_OK(open_thread(w, NULL));
+    RIG_OK(lg_redo_header_read(w->v, 0, &before));
+    for (unsigned failures = 1; failures < 6; failures++) {
+        lg_lsn end;
+        RIG_OK(append(w, &end));
+        RIG_OK(lg_redo_flush(w->r, end));
+        lg_sim_disk_set_errors(w->rig.sim, rig_disk_names[0], 0, 1000000);
+        for (unsigned i = 0; i < failures; i++)
+            CU_ASSERT_EQUAL(lg_redo_checkpoint(w->r, end), LG_IO);
+        lg_sim_disk_set_errors(w->rig.sim, rig_disk_names[0], 0, 0);
+        RIG_OK(lg_redo_header_read(w->v, 0, &after));
+        CU_ASSERT_EQUAL(after.seq, before.seq);
+        RIG_OK(lg_redo_checkpoint(w->r, end));
+        RIG_OK(lg_redo_header_read(w->v, 0, &after));
+        CU_ASSERT_EQUAL(after.seq, before.seq + 1);
+        CU_ASSERT_EQUAL(after.checkpoint, end);
+        before = after;
+    }
+}
+
+LG_TEST(test_redo__failed_header_writes_do_not_count)
+{
+    static struct world w;
+    w = (struct world){0};
+    rig_open(&w.rig, 1, 1, 64 * MIB);
+    rig_node_start(&w.rig, 0);
+    CU_ASSERT(rig_run(&w.rig, 0, header_fails, &w, 100 * LG_SEC));
+    rig_close(&w.rig);
+}

@@ -1,0 +1,193 @@
+/* Damage done on purpose, to memory, disks or promises, from outside of the instances: the check of
+ * that name must then fail the run. (A check that cannot fire is worth nothing.)
+ *
+ *   modes    a holder in S believes to have X             sim_check_modes
+ *   fell     a holder's image is an older one             sim_check_floors
+ *   back     older images are written over blocks         sim_check_disk
+ *   ahead    the disk has what is in no redo              sim_check_disk
+ *   undo     an undo segment is loaded twice              kind "sql": check
+ *   promise  a commit is acknowledged that never was      readers
+ *   lost     a transfer that was seen is taken back       readers
+ *   sum      an account changes, the ledger does not      readers
+ */
+#include "sim_sql.h"
+
+#include "buf.h"
+#include "sim_disk.h"
+#include "txn.h"
+#include "volume.h"
+#include <string.h>
+
+struct search {
+    sim_world *w;
+    lg_mode mode;
+    bool clean;
+    lg_addr found[256];
+    unsigned count;
+};
+
+static void
+visit(void *arg, lg_buf *b)
+{
+    struct search *s = arg;
+    if (b->mode == s->mode && b->valid && !b->converting && !b->revoking && b->users == 0 && !(s->clean && b->dirty) &&
+        b->addr.file != 0 && lg_block_version(b->data) != 0 && s->count < 256)
+        s->found[s->count++] = b->addr;
+}
+
+static void
+search(sim_world *w, unsigned node, lg_mode mode, bool clean, struct search *ret)
+{
+    *ret = (struct search){.w = w, .mode = mode, .clean = clean};
+    lg_buf_visit(w->kind->cache(&w->node[node]), visit, ret);
+}
+
+static bool
+shared_with_another(sim_world *w, unsigned node, lg_addr addr)
+{
+    bool shared = false;
+    for (unsigned i = 1; i <= w->node_count; i++) {
+        lg_buf_cache *c = i != node && sim_is_member(w, i) ? w->kind->cache(&w->node[i]) : NULL;
+        lg_buf *b = c ? lg_buf_find(c, addr) : NULL;
+        shared |= b && b->mode == LG_MODE_S && b->valid;
+        if (b)
+            lg_buf_unpin(c, b);
+    }
+    return shared;
+}
+
+static bool
+damage_mode(sim_world *w, unsigned node)
+{
+    struct search s;
+    lg_buf_cache *c = w->kind->cache(&w->node[node]);
+    search(w, node, LG_MODE_S, false, &s);
+    for (unsigned i = 0; i < s.count; i++) {
+        if (!shared_with_another(w, node, s.found[i]))
+            continue;
+        lg_buf *b = lg_buf_find(c, s.found[i]);
+        b->mode = LG_MODE_X;
+        lg_buf_unpin(c, b);
+        return true;
+    }
+    return false;
+}
+
+static bool
+damage_version(sim_world *w, unsigned node)
+{
+    struct search s;
+    lg_buf_cache *c = w->kind->cache(&w->node[node]);
+    search(w, node, LG_MODE_X, true, &s);
+    if (s.count == 0)
+        return false;
+    lg_buf *b = lg_buf_find(c, s.found[0]);
+    ((lg_block_header *)(void *)b->data)->version -= 1u << 16;
+    lg_buf_unpin(c, b);
+    return true;
+}
+
+static bool
+damage_disk(sim_world *w, unsigned node, bool ahead)
+{
+    bool done = false;
+    static uint8_t image[SIM_BLOCK_BYTES];
+    struct search s;
+    lg_volume *volume = lg_buf_volume(w->kind->cache(&w->node[node]));
+    search(w, node, LG_MODE_X, true, &s);
+    for (unsigned i = 0; i < s.count; i++) {
+        lg_volume_place p;
+        lg_addr map_block;
+        if (lg_volume_locate(volume, s.found[i], &p, &map_block) != LG_OK)
+            continue;
+        const char *name = sim_disk_name(p.disk_index);
+        lg_sim_disk_peek(w->sim, name, p.offset, image, sizeof image);
+        lg_block_header *h = (lg_block_header *)(void *)image;
+        if (lg_block_verify(image, sizeof image, s.found[i]) != LG_OK || h->version >> 16 < 2)
+            continue;
+        h->version = ahead ? h->version + (1ull << 40) : h->version - (1u << 16);
+        lg_block_seal(image, sizeof image);
+        lg_sim_disk_poke(w->sim, name, p.offset, image, sizeof image);
+        done = true;
+    }
+    return done;
+}
+
+struct adoption {
+    lg_txn_sys *txns;
+    uint16_t useg;
+};
+
+static void
+adopt_fiber(void *arg)
+{
+    struct adoption *a = arg;
+    lg_status st = lg_txn_adopt_segment(a->txns, a->useg);
+    (void)st; /* the check says */
+}
+
+static bool
+load_twice(sim_world *w, unsigned node)
+{
+    lg_txn_sys *txns = w->kind->txns ? w->kind->txns(&w->node[node]) : NULL;
+    if (!txns)
+        return false;
+    lg_heap *outer = lg_heap_switch(w->node[node].heap);
+    struct adoption *a = lg_alloc(sizeof *a);
+    *a = (struct adoption){txns, (uint16_t)(node == 1 ? 2 : 1)};
+    lg_status st = lg_run_spawn(w->node[node].run, "adopt", 0, adopt_fiber, a, NULL);
+    (void)lg_heap_switch(outer);
+    return st == LG_OK;
+}
+
+static void
+statement_fiber(void *arg)
+{
+    sim_world *w = arg;
+    const char *sql = "update accounts set balance = balance + 1 where id = 3";
+    sim_pg c;
+    w->mutated = false;
+    if (sim_sql_connect(w, &c, 1) != LG_OK)
+        return;
+    lg_status st = sim_pg_query(&c, sql, NULL, NULL);
+    w->mutated = st == LG_OK;
+    sim_pg_close(&c);
+}
+
+static bool
+by_statement(sim_world *w)
+{
+    lg_heap *outer = lg_heap_switch(sim_sql_heap(w));
+    lg_status st = lg_run_spawn(sim_sql_run(w), "mutation", 0, statement_fiber, w, NULL);
+    (void)lg_heap_switch(outer);
+    return st == LG_OK; /* until it has failed */
+}
+
+void
+sim_mutate(sim_world *w)
+{
+    unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
+    const char *what = w->mutate;
+    bool of_sql = w->kind == &sim_kind_sql;
+    if (w->attempts < 500 || !sim_is_member(w, node) || !w->kind->cache(&w->node[node]) || !w->node[node].open)
+        return;
+    if (strcmp(what, "modes") == 0) {
+        w->mutated = damage_mode(w, node);
+    } else if (strcmp(what, "fell") == 0) {
+        w->mutated = damage_version(w, node);
+    } else if (strcmp(what, "back") == 0 || strcmp(what, "ahead") == 0) {
+        w->mutated = damage_disk(w, node, what[0] == 'a');
+    } else if (strcmp(what, "undo") == 0) {
+        w->mutated = load_twice(w, node);
+    } else if (strcmp(what, "promise") == 0) {
+        sim_acknowledge(w, &(sim_ack){.op = 1});
+        w->mutated = true;
+    } else if (strcmp(what, "lost") == 0 && w->seen_count > 0) {
+        w->seen[0] = 2; /* as if shown once: no snapshot has it */
+        w->mutated = true;
+    } else if (strcmp(what, "sum") == 0 && of_sql) {
+        w->mutated = by_statement(w);
+    }
+    if (w->mutated)
+        sim_log(w, "damage: %s, at node %u", what, node);
+}

@@ -1,0 +1,37 @@
+/* What the files of kind "sql" share. */
+#ifndef LG_SIM_SQL_H
+#define LG_SIM_SQL_H
+
+#include "sim_pg.h"
+#include "sim_world.h"
+
+#define SIM_ACCOUNTS 40u
+#define SIM_START    1000
+
+lg_run *sim_sql_run(const sim_world *w); /* of the clients */
+lg_heap *sim_sql_heap(const sim_world *w);
+lg_status sim_sql_connect(sim_world *w, sim_pg *c, unsigned node);
+void sim_sql_nap(sim_world *w, uint64_t us);
+/* May a statement fail so, through no fault of the database's? */
+bool sim_sql_excused(const char *sqlstate);
+
+/* ---- sim_read.c ---- */
+
+/* All accounts and the whole ledger, as one snapshot sees them. */
+typedef struct sim_reading {
+    int64_t sum;
+    int64_t balance[SIM_ACCOUNTS];
+    int64_t owed[SIM_ACCOUNTS]; /* by the ledger */
+    unsigned accounts;
+    lg_map *ops;
+} sim_reading;
+
+sim_reading *sim_reading_create(void);
+void sim_reading_destroy(sim_reading *r);
+/* In the transaction that the connection is in. */
+lg_status sim_reading_take(sim_pg *c, sim_reading *r);
+/* acks: as many as had been given before the snapshot was taken. */
+void sim_reading_judge(sim_world *w, const sim_reading *r, unsigned node, size_t acks);
+void sim_readers_start(sim_world *w, unsigned count);
+
+#endif
