@@ -135,13 +135,13 @@ macro(lagoon_add_unit_tests)
   endforeach()
 endmacro()
 
-# bench/NAME.c -> bench-NAME, built on demand; it links the modules of the interconnect and below.
+# bench/NAME.c -> bench-NAME, built on demand; it links cachefusion and what is below.
 macro(lagoon_add_benches)
   file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
   foreach(source ${bench_sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(bench-${name} EXCLUDE_FROM_ALL ${source})
-    target_link_libraries(bench-${name} PRIVATE lagoon_flags lg_net_rpc pthread)
+    target_link_libraries(bench-${name} PRIVATE lagoon_flags lg_cachefusion pthread)
   endforeach()
 endmacro()
 

@@ -8,6 +8,34 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bit by bit, from the polynomial. */
+static uint32_t
+crc32c_slow(uint32_t crc, const uint8_t *p, size_t len)
+{
+    uint32_t c = ~crc;
+    while (len--) {
+        c ^= *p++;
+        for (int k = 0; k < 8; k++)
+            c = (c >> 1) ^ (c & 1 ? 0x82f63b78u : 0);
+    }
+    return ~c;
+}
+
+LG_TEST(test_hash__crc32c_of_every_length)
+{
+    static uint8_t bytes[20000];
+    uint32_t x = 1;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)((x = x * 1664525u + 1013904223u) >> 24);
+    for (size_t len = 0; len < 1300; len++)
+        CU_ASSERT_EQUAL(lg_crc32c((uint32_t)len, bytes + len % 7, len),
+                        crc32c_slow((uint32_t)len, bytes + len % 7, len));
+    static const size_t lens[] = {8159, 8160, 8161, 8188, 8192, 8544, 16320, 16384, 19993};
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++)
+        CU_ASSERT_EQUAL(lg_crc32c(7, bytes + i % 5, lens[i]),
+                        crc32c_slow(7, bytes + i % 5, lens[i]));
+}
+
 LG_TEST(test_hash__crc32c_known_answers)
 {
     unsigned char zeros[32] = {0}, ones[32];
