@@ -260,7 +260,9 @@ rows_aggregate(void *arg, lg_virtual_ctx *ctx)
         lg_cat_row row;
         lg_cat_row_init(LG_REL_pg_aggregate, &row);
         SET(pg_aggregate, aggfnoid, f->oid);
-        SET(pg_aggregate, aggkind, lg_datum_char('n'));
+        uint16_t direct;
+        SET(pg_aggregate, aggkind, lg_datum_char(lg_agg_kind(f->oid, &direct)));
+        SET(pg_aggregate, aggnumdirectargs, lg_datum_int2((int16_t)direct));
         SET(pg_aggregate, aggfinalmodify, lg_datum_char('r'));
         SET(pg_aggregate, aggmfinalmodify, lg_datum_char('r'));
         SET(pg_aggregate, aggsortop, lg_agg_sort_operator(f->oid));

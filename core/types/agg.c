@@ -1031,6 +1031,26 @@ lg_agg_get(lg_oid func)
     return NULL;
 }
 
+char
+lg_agg_kind(lg_oid func, uint16_t *ret_direct)
+{
+    uint16_t none;
+    if (!ret_direct)
+        ret_direct = &none;
+    *ret_direct = 0;
+    if (func >= 3972 && func <= 3982 && func % 2 == 0) { /* percentile_disc, percentile_cont */
+        *ret_direct = 1;
+        return 'o';
+    }
+    if (func == 3984) /* mode */
+        return 'o';
+    if (func >= 3986 && func <= 3992 && func % 2 == 0) { /* rank ... dense_rank */
+        *ret_direct = 1;
+        return 'h';
+    }
+    return 'n';
+}
+
 #define LG_AGGSORT(agg, op) {agg, op},
 static const lg_oid sort_operators[][2] = {
 #include "aggsort.def"

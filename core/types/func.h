@@ -187,6 +187,9 @@ typedef struct lg_agg {
 } lg_agg;
 
 const lg_agg *lg_agg_get(lg_oid func); /* NULL: not implemented */
+/* pg_aggregate.aggkind: 'n' plain, 'o' ordered-set, 'h' hypothetical-set; these two are the
+ * executor's. *ret_direct (may be NULL): aggnumdirectargs, arguments outside WITHIN GROUP. */
+char lg_agg_kind(lg_oid func, uint16_t *ret_direct);
 /* min/max of the column's order can be had from an index: the operator (< or >), or 0. */
 lg_oid lg_agg_sort_operator(lg_oid func);
 /* Every selected row into one state, by step_one or a loop. */

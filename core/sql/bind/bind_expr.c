@@ -799,7 +799,7 @@ bind_func_call(lg_level *l, const lg_ast_func_call *c, lg_expr **ret)
         LG_TRY(lg_bind__expr(l, a, &s.args[i]));
     }
     if (s.within_group)
-        return lg_bind__error(b, s.loc, "0A000", "ordered-set aggregates are not supported");
+        LG_TRY(lg_bind__within_args(l, c, &s));
     LG_TRY(lg_bind__call(l, &s, ret));
     if (c->funcformat == LG_A_COERCE_SQL_SYNTAX && (*ret)->kind == LG_EX_FUNC)
         (*ret)->form = LG_FORM_SQL;
@@ -1185,7 +1185,7 @@ lg_bind__expr(lg_level *l, const lg_ast *n, lg_expr **ret)
         return LG_OK;
     }
     case LG_AST_GROUPING_FUNC:
-        return lg_bind__error(b, n->loc, "0A000", "GROUPING is not supported");
+        return lg_bind__grouping(l, lg_ast_as(n, grouping_func), ret);
     case LG_AST_CURRENT_OF_EXPR:
         return lg_bind__error(b, n->loc, "0A000", "WHERE CURRENT OF is not supported");
     default:

@@ -595,7 +595,7 @@ static bool
 agg_of_level(const lg_expr *e, void *arg)
 {
     nested_agg *n = arg;
-    if (e->kind == LG_EX_AGG && e->agg.up == n->up) {
+    if ((e->kind == LG_EX_AGG && e->agg.up == n->up) || (e->kind == LG_EX_GROUPING && !n->up)) {
         n->loc = e->loc;
         return true;
     }
@@ -644,6 +644,13 @@ bind_agg_order(lg_level *l, const lg_ast_func_call *c, lg_expr *agg)
         LG_TRY(lg_bind__resolve_unknown(l->b, &e));
         LG_TRY(lg_bind__order_item(l, s, e, &agg->agg.order[i]));
         agg->agg.order[i].expr = e;
+        bool listed = !c->agg_distinct;
+        for (uint32_t k = 0; k < agg->nargs && !listed; k++)
+            listed = lg_expr_equal(agg->args[k], e);
+        if (!listed)
+            return lg_bind__error(l->b, lg_bind__expr_loc(e), "42P10",
+                                  "in an aggregate with DISTINCT, ORDER BY expressions must appear "
+                                  "in argument list");
     }
     return LG_OK;
 }
@@ -662,7 +669,10 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
     e->variadic = s->variadic;
     e->loc = s->loc;
     if (s->ast) {
-        LG_TRY(bind_agg_order(l, s->ast, e));
+        if (s->within_group)
+            LG_TRY(lg_bind__within(l, s, e));
+        else
+            LG_TRY(bind_agg_order(l, s->ast, e));
         if (s->ast->agg_filter) {
             lg_clause was = l->clause;
             lg_expr *filter;
@@ -683,6 +693,7 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
         up = min_level_of(e->agg.filter, 0, up);
     e->agg.up = up == UINT32_MAX ? 0 : up;
     nested_agg nested = {e->agg.up, -1};
+    args = e->args;
     for (uint32_t i = 0; i < n; i++)
         if (agg_of_level(args[i], &nested))
             return lg_bind__error(b, nested.loc, "42803",
@@ -724,6 +735,10 @@ check_call_form(lg_bind *b, const lg_call_site *s, const lg_func *f)
     if (s->star)
         return lg_bind__error(b, s->loc, "42809",
                               "%s(*) specified, but %s is not an aggregate function", s->name,
+                              s->name);
+    if (s->within_group)
+        return lg_bind__error(b, s->loc, "42809",
+                              "WITHIN GROUP specified, but %s is not an aggregate function",
                               s->name);
     if (s->distinct)
         return lg_bind__error(b, s->loc, "42809",
@@ -775,6 +790,10 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     }
     const lg_func *f = c.func;
     LG_TRY(check_call_form(b, s, f));
+    if (f->kind == 'a')
+        LG_TRY(lg_bind__within_check(l, s, f));
+    if (s->within_group && lg_agg_kind(f->oid, NULL) == 'h')
+        LG_TRY(lg_bind__within_unify(l, s));
     bool over = s->ast && s->ast->over;
     if (over && f->kind != 'a' && f->kind != 'w')
         return lg_bind__error(b, s->loc, "42809",

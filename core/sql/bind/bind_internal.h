@@ -202,6 +202,16 @@ LG_MUST lg_status lg_bind__item_operators(lg_level *l, lg_oid type, bool desc, b
                                           int32_t loc, lg_sort_item *it);
 LG_MUST lg_status lg_bind__no_level_vars(lg_level *l, const lg_expr *e, const char *what);
 
+/* --- bind_group.c --- */
+LG_MUST lg_status lg_bind__group(lg_level *l, const lg_ast_list *list, bool distinct);
+LG_MUST lg_status lg_bind__grouping(lg_level *l, const lg_ast_grouping_func *g, lg_expr **ret);
+
+/* --- bind_ordered.c --- */
+LG_MUST lg_status lg_bind__within_args(lg_level *l, const lg_ast_func_call *c, lg_call_site *s);
+LG_MUST lg_status lg_bind__within_check(lg_level *l, const lg_call_site *s, const lg_func *f);
+LG_MUST lg_status lg_bind__within_unify(lg_level *l, const lg_call_site *s);
+LG_MUST lg_status lg_bind__within(lg_level *l, const lg_call_site *s, lg_expr *agg);
+
 /* --- bind_window.c --- */
 LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const lg_func *f,
                                        lg_oid type, uint32_t n, lg_expr **args, lg_expr **ret);

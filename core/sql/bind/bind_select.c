@@ -298,77 +298,6 @@ bind_order(lg_level *l, const lg_ast_list *list)
 }
 
 static lg_status
-add_group(lg_level *l, const lg_ast *n, uint32_t *ret_pos)
-{
-    lg_query *q = l->q;
-    uint32_t at;
-    LG_TRY(lg_bind__find_item(l, n, LG_CL_GROUP_BY, true, &at));
-    LG_TRY(lg_bind__resolve_unknown(l->b, &q->targets[at].expr));
-    if (lg_expr_has_kind(q->targets[at].expr, LG_EX_AGG))
-        return lg_bind__error(l->b, q->targets[at].expr->loc, "42803",
-                              "aggregate functions are not allowed in GROUP BY");
-    if (lg_expr_has_kind(q->targets[at].expr, LG_EX_WINDOW))
-        return lg_bind__error(l->b, q->targets[at].expr->loc, "42P20",
-                              "window functions are not allowed in GROUP BY");
-    lg_sort_item it = {.ref = lg_bind__target_ref(q, &q->targets[at])};
-    for (uint32_t i = 0; i < q->ngroup; i++)
-        if (q->group[i].ref == it.ref) {
-            *ret_pos = i;
-            return LG_OK;
-        }
-    /* the order asked for, where there is one, so that one sort serves both */
-    for (uint32_t i = 0; i < q->nsort; i++)
-        if (q->sort[i].ref == it.ref)
-            it = q->sort[i];
-    if (!it.eq)
-        LG_TRY(lg_bind__item_operators(l, q->targets[at].expr->type, false, false, n->loc, &it));
-    *ret_pos = q->ngroup;
-    q->group[q->ngroup++] = it;
-    return LG_OK;
-}
-
-static uint32_t
-count_leaves(const lg_ast_list *list)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < list->n; i++) {
-        const lg_ast *x = list->at[i];
-        if (x->tag == LG_AST_GROUPING_SET)
-            n += count_leaves(&lg_ast_as(x, grouping_set)->content);
-        else if (x->tag == LG_AST_ROW_EXPR)
-            n += count_leaves(&lg_ast_as(x, row_expr)->args);
-        else
-            n++;
-    }
-    return n;
-}
-
-static lg_status
-bind_group(lg_level *l, const lg_ast_list *list)
-{
-    lg_query *q = l->q;
-    uint32_t pos;
-    q->group = LG_NEWN(l->b->arena, lg_sort_item, count_leaves(list) + 1);
-    for (uint32_t i = 0; i < list->n; i++) {
-        const lg_ast *x = list->at[i];
-        if (x->tag == LG_AST_GROUPING_SET) {
-            if (lg_ast_as(x, grouping_set)->kind == LG_A_GROUPING_SET_EMPTY)
-                continue;
-            return lg_bind__error(l->b, x->loc, "0A000", "grouping sets are not supported");
-        }
-        if (x->tag == LG_AST_ROW_EXPR) {
-            const lg_ast_list *r = &lg_ast_as(x, row_expr)->args;
-            for (uint32_t k = 0; k < r->n; k++)
-                LG_TRY(add_group(l, r->at[k], &pos));
-            continue;
-        }
-        LG_TRY(add_group(l, x, &pos));
-    }
-    q->grouped = list->n > 0;
-    return LG_OK;
-}
-
-static lg_status
 distinct_item(lg_level *l, lg_target *t, lg_sort_item *ret)
 {
     lg_query *q = l->q;
@@ -494,6 +423,7 @@ typedef struct group_check {
     lg_status st;
     const lg_expr **keys;
     uint32_t nkeys;
+    bool in_direct; /* direct arguments of an ordered-set aggregate */
 } group_check;
 
 static bool check_ungrouped(const lg_expr *e, void *arg);
@@ -540,13 +470,37 @@ var_name(const lg_level *l, const lg_expr *v)
 }
 
 static bool
+check_grouping_args(const lg_expr *e, group_check *g)
+{
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        bool key = false;
+        for (uint32_t k = 0; k < g->nkeys; k++)
+            key = key || lg_expr_equal(e->args[i], g->keys[k]);
+        if (!key) {
+            g->st = lg_bind__error(g->l->b, lg_bind__expr_loc(e->args[i]), "42803",
+                                   "arguments to GROUPING must be grouping expressions of the "
+                                   "associated query level");
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
 check_ungrouped(const lg_expr *e, void *arg)
 {
     group_check *g = arg;
     if (g->st != LG_OK)
         return true;
-    if (e->kind == LG_EX_AGG && e->agg.up == g->deep)
-        return false;
+    if (e->kind == LG_EX_AGG && e->agg.up == g->deep) {
+        g->in_direct = true;
+        for (uint32_t i = 0; i < e->agg.ndirect && g->st == LG_OK; i++)
+            check_ungrouped(e->args[i], g);
+        g->in_direct = false;
+        return g->st != LG_OK;
+    }
+    if (e->kind == LG_EX_GROUPING && !g->deep)
+        return check_grouping_args(e, g);
     if (g->deep == 0)
         for (uint32_t i = 0; i < g->nkeys; i++)
             if (lg_expr_equal(e, g->keys[i]))
@@ -568,6 +522,9 @@ check_ungrouped(const lg_expr *e, void *arg)
                                    "column \"%s\" must appear in the GROUP BY clause or be used in "
                                    "an aggregate function",
                                    var_name(g->l, &v));
+        if (!g->deep && g->in_direct)
+            lg_error_detail(g->l->b->err, "Direct arguments of an ordered-set aggregate must use "
+                                          "only grouped columns.");
         return true;
     }
     if (e->kind == LG_EX_SUBLINK)
@@ -1034,7 +991,7 @@ bind_plain_select(lg_level *l, const lg_ast_select_stmt *s)
     LG_TRY(lg_bind__condition(l, s->where_clause, LG_CL_WHERE, "WHERE", &q->where));
     LG_TRY(lg_bind__condition(l, s->having_clause, LG_CL_HAVING, "HAVING", &q->having));
     LG_TRY(bind_order(l, &s->sort_clause));
-    LG_TRY(bind_group(l, &s->group_clause));
+    LG_TRY(lg_bind__group(l, &s->group_clause, s->group_distinct));
     if (s->distinct_clause.n)
         LG_TRY(bind_distinct(l, &s->distinct_clause));
     return lg_bind__windows(l);

@@ -447,9 +447,11 @@ put_agg(out *o, const lg_expr *e)
                      e->agg.distinct ? "DISTINCT " : "");
     if (e->agg.star)
         lg_strbuf_putc(&o->b, '*');
-    put_list(o, e->args, e->nargs);
+    put_list(o, e->args, e->agg.within ? e->agg.ndirect : e->nargs);
+    if (e->agg.within)
+        lg_strbuf_puts(&o->b, ") WITHIN GROUP (");
     for (uint32_t i = 0; i < e->agg.norder; i++) {
-        lg_strbuf_puts(&o->b, i ? ", " : " ORDER BY ");
+        lg_strbuf_puts(&o->b, i ? ", " : e->agg.within ? "ORDER BY " : " ORDER BY ");
         put(o, e->agg.order[i].expr);
         if (e->agg.order[i].desc)
             lg_strbuf_puts(&o->b, " DESC");
@@ -684,8 +686,13 @@ put(out *o, const lg_expr *e)
     case LG_EX_SUBPLAN:
         put_subplan(o, e);
         return;
-    case LG_EX_SUBLINK:
+    case LG_EX_GROUPING:
+        put_call(o, "GROUPING", e, '(', ')');
+        return;
     case LG_EX_WINDOW:
+        put_agg(o, e);
+        return;
+    case LG_EX_SUBLINK:
         lg_strbuf_puts(&o->b, "(SubLink)");
         return;
     case LG_EX_DEFAULT:

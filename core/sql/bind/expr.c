@@ -171,7 +171,7 @@ same_own(const lg_expr *x, const lg_expr *y)
     case LG_EX_WINDOW:
         return x->agg.func == y->agg.func && x->agg.star == y->agg.star &&
                x->agg.distinct == y->agg.distinct && x->agg.up == y->agg.up &&
-               x->agg.window == y->agg.window;
+               x->agg.window == y->agg.window && x->agg.ndirect == y->agg.ndirect;
     case LG_EX_SUBLINK:
         return x->sublink.query == y->sublink.query && x->sublink.link == y->sublink.link;
     case LG_EX_SUBPLAN:

@@ -44,14 +44,15 @@ typedef enum lg_expr_kind {
     LG_EX_RELABEL,   /* [x] same bits, other type (binary coercible) or collation */
     LG_EX_COERCE_IO, /* [x] through text: output function of args[0], input function of type */
     LG_EX_ARRAY_COERCE, /* [x] args[0] the array, args[1] what to do with each LG_EX_CASE_TEST */
-    LG_EX_AGG,     /* agg: an aggregate; to exec only inside lg_plan's list of aggregates [x] */
-    LG_EX_WINDOW,  /* agg: a window function, or an aggregate over a window; to exec only inside a
-                      LG_NODE_WINDOW [x] */
-    LG_EX_SUBLINK, /* sublink: a subquery */
-    LG_EX_SUBCOL,  /* output column `slot` of the enclosing sublink's subquery; in a subplan's
-                      test [x] */
-    LG_EX_SUBPLAN, /* [x] subplan */
-    LG_EX_DEFAULT, /* DEFAULT in VALUES or SET; gone after bind */
+    LG_EX_AGG,      /* agg: an aggregate; to exec only inside lg_plan's list of aggregates [x] */
+    LG_EX_WINDOW,   /* agg: a window function, or an aggregate over a window; to exec only inside a
+                       LG_NODE_WINDOW [x] */
+    LG_EX_GROUPING, /* GROUPING(args): gone after planning */
+    LG_EX_SUBLINK,  /* sublink: a subquery */
+    LG_EX_SUBCOL,   /* output column `slot` of the enclosing sublink's subquery; in a subplan's
+                       test [x] */
+    LG_EX_SUBPLAN,  /* [x] subplan */
+    LG_EX_DEFAULT,  /* DEFAULT in VALUES or SET; gone after bind */
 } lg_expr_kind;
 
 /* System columns as attribute numbers and (negative) slots, PostgreSQL's numbers. */
@@ -119,6 +120,9 @@ struct lg_expr {
             uint32_t norder;
             struct lg_sort_item *order; /* over expressions, see bound.h */
             uint32_t up;                /* query level that it belongs to */
+            uint32_t ndirect;           /* ordered-set aggregates: the first arguments, outside
+                                           WITHIN GROUP; the others are the ORDER BY's items */
+            bool within;                /* an ordered-set aggregate */
             uint32_t window;            /* WINDOW: index in the query's windows */
             bool star;                  /* count(*) */
             bool distinct;

@@ -58,7 +58,7 @@ agg_open(lg_xnode *s)
         struct aggcall *a = &g->aggs[i];
         a->e = p->agg.aggs[i];
         a->agg = lg_agg_get(a->e->agg.func->oid);
-        if (!a->agg)
+        if (!a->agg && !a->e->agg.within)
             return lg_error_set(s->x->es->err, "0A000", "aggregate %s is not supported",
                                 a->e->agg.func->name);
         a->nargs = a->e->nargs;
@@ -74,7 +74,8 @@ agg_open(lg_xnode *s)
         a->call.nargs = a->nargs;
         a->call.rettype = a->e->type;
         a->state_at = g->states_bytes;
-        g->states_bytes += (a->agg->state_size + 15u) & ~(size_t)15;
+        if (a->agg)
+            g->states_bytes += (a->agg->state_size + 15u) & ~(size_t)15;
     }
     g->hf = LG_NEWN(s->x->arena, lg_hash_fn, p->agg.ngroup + 1);
     g->eq = LG_NEWN(s->x->arena, lg_equal_fn, p->agg.ngroup + 1);
@@ -90,14 +91,15 @@ agg_open(lg_xnode *s)
     g->hash = LG_NEWN(s->x->arena, lg_xhash, g->nsets);
     for (uint32_t i = 0; i < g->nsets; i++)
         lg_xhash_init(&g->hash[i], g->arena);
-    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, p->agg.ngroup + p->agg.naggs + 1);
+    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, p->agg.ngroup + p->agg.naggs + 2);
     for (uint32_t i = 0; i < p->agg.ngroup; i++)
         types[i] = p->agg.group[i].type;
     for (uint32_t i = 0; i < p->agg.naggs; i++)
         types[p->agg.ngroup + i] = p->agg.aggs[i]->type;
-    lg_xbatch_init(&s->in, s->x->arena, p->agg.ngroup + p->agg.naggs, types,
+    types[p->agg.ngroup + p->agg.naggs] = LG_T_INT4;
+    lg_xbatch_init(&s->in, s->x->arena, p->agg.ngroup + p->agg.naggs + (p->agg.nsets > 0), types,
                    p->agg.ngroup  ? LG_BATCH
-                   : p->agg.nsets ? p->agg.nsets
+                   : p->agg.nsets ? (p->agg.nsets < LG_BATCH ? p->agg.nsets : LG_BATCH)
                                   : 1);
     return LG_OK;
 }
@@ -115,7 +117,7 @@ new_group(lg_xnode *s, uint32_t set)
         struct aggcall *a = &g->aggs[i];
         a->call.perm = g->arena;
         a->call.arena = s->scratch;
-        if (a->agg->init)
+        if (a->agg && a->agg->init)
             a->agg->init(&a->call, gr->states + a->state_at);
         if (keeps_rows(a->e)) {
             if (!gr->extra)
@@ -365,6 +367,13 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
         lg_vector_set(s->in.b.cols[i], at, gr->keys[i], lg_xrow_nulls(gr->keys, p->agg.ngroup)[i]);
     for (uint32_t i = 0; i < p->agg.naggs; i++) {
         struct aggcall *a = &g->aggs[i];
+        if (a->e->agg.within) {
+            lg_datum v;
+            bool null;
+            LG_TRY(lg_xordered_final(s->x, a->e, gr->extra[i], s->scratch, &v, &null));
+            lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, null ? 0 : v, null);
+            continue;
+        }
         if (keeps_rows(a->e)) {
             LG_TRY(run_kept(s, a, gr, i));
             lg_xstore_fini(gr->extra[i]);
@@ -376,6 +385,9 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
         LG_TRY(call_status(&a->call));
         lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, v, a->call.isnull);
     }
+    if (p->agg.nsets)
+        lg_vector_set(s->in.b.cols[p->agg.ngroup + p->agg.naggs], at,
+                      lg_datum_int4((int32_t)gr->set), false);
     return LG_OK;
 }
 

@@ -208,6 +208,12 @@ lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *re
 /* Evaluates expressions outside a plan (defaults, checks, COPY, DDL): an lg_exec without nodes. */
 lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
 
+/* ---- ordered-set aggregates (exec_ordered.c) ---- */
+
+/* The value over a group's kept rows (which get sorted), in a. */
+lg_status lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, lg_arena *a, lg_datum *ret,
+                            bool *ret_null);
+
 /* ---- keys ---- */
 
 typedef struct lg_xsort_key {

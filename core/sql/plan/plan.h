@@ -11,7 +11,8 @@
  *   one child            the child's output row
  *   join                 left's output row, then right's: right column i is slot left->ncols + i
  *   window               the child's output row, then the functions' results
- *   aggregate            group keys (0 .. ngroup-1), then aggregate results; but keys and the
+ *   aggregate            group keys (0 .. ngroup-1), then aggregate results, then with grouping
+ *                        sets the number of the set (int4); but keys and the
  *                        aggregates' arguments themselves are over the child's output row
  * `quals` (a conjunction; NULL: none) filter input rows, then `targets` make the output row;
  * targets NULL: the output row is the input row. So plain columns pass through without a copy.

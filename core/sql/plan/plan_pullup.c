@@ -607,9 +607,9 @@ lg_plan__minmax(lg_pq *pq)
 {
     lg_query *q = pq->q;
     refs where = refs_of(q->where);
-    if (q->cmd != LG_CMD_SELECT || !q->has_aggs || q->ngroup || q->having || q->setop || q->nctes ||
-        q->nsort || q->ndistinct || q->nwindows || !q->from || q->from->is_join || where.outer ||
-        where.further)
+    if (q->cmd != LG_CMD_SELECT || !q->has_aggs || q->ngroup || q->nsets || q->having || q->setop ||
+        q->nctes || q->nsort || q->ndistinct || q->nwindows || !q->from || q->from->is_join ||
+        where.outer || where.further)
         return;
     const lg_rte *r = q->rtes[q->from->rte];
     if (r->kind != LG_RTE_RELATION || r->rel->virtual_rel || lg_plan__rel_pages(r->rel) < 4)

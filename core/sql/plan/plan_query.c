@@ -458,6 +458,7 @@ typedef struct grouper {
     uint32_t nkeys, keys_cap;
     lg_expr **aggs;
     uint32_t naggs, aggs_cap;
+    uint32_t *key_of; /* [position in q->group]: its key */
 } grouper;
 
 static void
@@ -494,6 +495,8 @@ collect_aggs(const lg_expr *e, void *arg)
     lg_expr *x = (lg_expr *)(uintptr_t)e;
     if (is_key(g, e))
         return false;
+    if (e->kind == LG_EX_GROUPING)
+        return false;
     if (e->kind == LG_EX_AGG)
         push_expr(a, &g->aggs, &g->naggs, &g->aggs_cap, x);
     else if (e->kind == LG_EX_VAR)
@@ -512,6 +515,49 @@ collect_agg_vars(const lg_expr *e, void *arg)
     return lg_expr_walk(e, collect_agg_vars, g);
 }
 
+/* Is the key in the grouping set? Keys that others determine are in all of them. */
+static bool
+key_in_set(const grouper *g, uint32_t key, uint32_t set)
+{
+    const lg_query *q = g->pq->q;
+    bool listed = false;
+    for (uint32_t i = 0; i < q->ngroup; i++)
+        listed = listed || g->key_of[i] == key;
+    for (uint32_t i = 0; i < q->set_len[set]; i++)
+        if (g->key_of[q->sets[set][i]] == key)
+            return true;
+    return !listed;
+}
+
+/* GROUPING(...): a bit for each argument that the row's set does not group by. */
+static lg_expr *
+grouping_value(grouper *g, const lg_expr *e)
+{
+    lg_planner *p = g->pq->p;
+    const lg_query *q = g->pq->q;
+    const lg_operator *eq = lg_operator_find("=", LG_T_INT4, LG_T_INT4);
+    if (!q->nsets)
+        return lg_expr_const(p->a, LG_T_INT4, 0, false);
+    lg_expr *c = lg_expr_new(p->a, LG_EX_CASE, LG_T_INT4, 2 * q->nsets + 2);
+    c->has_arg = true;
+    c->args[0] = lg_plan__slot(p, (int32_t)(g->nkeys + g->naggs), LG_T_INT4, -1, 0);
+    for (uint32_t s = 0; s < q->nsets; s++) {
+        int32_t bits = 0;
+        for (uint32_t i = 0; i < e->nargs; i++) {
+            uint32_t key = 0;
+            while (key < g->nkeys && !lg_expr_equal(g->keys[key], e->args[i]))
+                key++;
+            bits = (int32_t)((uint32_t)bits << 1) | !key_in_set(g, key, s);
+        }
+        lg_expr *test[2] = {lg_expr_new(p->a, LG_EX_CASE_TEST, LG_T_INT4, 0),
+                            lg_expr_const(p->a, LG_T_INT4, lg_datum_int4((int32_t)s), false)};
+        c->args[1 + 2 * s] = lg_expr_call(p->a, lg_func_get(eq->func), eq, 2, test);
+        c->args[2 + 2 * s] = lg_expr_const(p->a, LG_T_INT4, lg_datum_int4(bits), false);
+    }
+    c->args[1 + 2 * q->nsets] = lg_expr_const(p->a, LG_T_INT4, 0, false);
+    return c;
+}
+
 /* e over the aggregate's row. */
 static lg_expr *
 over_groups(lg_expr *e, void *arg)
@@ -525,6 +571,8 @@ over_groups(lg_expr *e, void *arg)
         for (uint32_t i = 0; i < g->naggs; i++)
             if (lg_expr_equal(g->aggs[i], e))
                 return lg_plan__slot(p, (int32_t)(g->nkeys + i), e->type, e->typmod, e->collation);
+    if (e->kind == LG_EX_GROUPING)
+        return grouping_value(g, e);
     return lg_expr_mutate(p->a, e, over_groups, g);
 }
 
@@ -559,6 +607,23 @@ sort_for_groups(lg_pq *pq, lg_node *in, const grouper *g)
     }
     lg_plan__sort_cost(p, s);
     return s;
+}
+
+static void
+add_sets(grouper *g, lg_node *n, lg_outcol *out)
+{
+    lg_arena *a = g->pq->p->a;
+    const lg_query *q = g->pq->q;
+    n->agg.nsets = q->nsets;
+    n->agg.sets = LG_NEWN(a, uint32_t *, q->nsets + 1);
+    n->agg.set_len = LG_NEWN(a, uint32_t, q->nsets + 1);
+    for (uint32_t s = 0; s < q->nsets; s++) {
+        n->agg.sets[s] = LG_NEWN(a, uint32_t, g->nkeys + 1);
+        for (uint32_t k = 0; k < g->nkeys; k++)
+            if (key_in_set(g, k, s))
+                n->agg.sets[s][n->agg.set_len[s]++] = k;
+    }
+    out[n->ncols++] = (lg_outcol){.name = "set", .type = LG_T_INT4, .typmod = -1};
 }
 
 static lg_node *
@@ -599,9 +664,11 @@ make_agg_node(lg_pq *pq, grouper *g, const lg_built *b)
     for (uint32_t i = 0; i < g->naggs; i++)
         n->agg.aggs[i] = lg_expr_mutate(p->a, g->aggs[i], over_child, &cc);
     n->ncols = g->nkeys + g->naggs;
-    lg_outcol *out = LG_NEWN(p->a, lg_outcol, n->ncols + 1);
+    lg_outcol *out = LG_NEWN(p->a, lg_outcol, n->ncols + 2);
     for (uint32_t i = 0; i < n->ncols; i++)
         out[i] = lg_plan__outcol(i < g->nkeys ? g->keys[i] : g->aggs[i - g->nkeys], "agg");
+    if (pq->q->nsets)
+        add_sets(g, n, out);
     n->cols = out;
     n->rows = n->agg.groups = groups > in->rows && in->rows >= 1 ? in->rows : groups;
     n->cost = in->cost + in->rows * p->s->cpu_operator_cost * (g->nkeys + g->naggs + 1);
@@ -798,10 +865,13 @@ plan_select(lg_pq *pq, lg_node **ret)
     lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
     lg_node *n = b.node;
     if (q->grouped) {
-        grouper g = {.pq = pq};
-        for (uint32_t i = 0; i < q->ngroup; i++)
-            push_expr(p->a, &g.keys, &g.nkeys, &g.keys_cap,
-                      q->targets[target_of(q, q->group[i].ref)].expr);
+        grouper g = {.pq = pq, .key_of = LG_NEWN(p->a, uint32_t, q->ngroup + 1)};
+        for (uint32_t i = 0; i < q->ngroup; i++) {
+            lg_expr *key = q->targets[target_of(q, q->group[i].ref)].expr;
+            push_expr(p->a, &g.keys, &g.nkeys, &g.keys_cap, key);
+            while (!lg_expr_equal(g.keys[g.key_of[i]], key))
+                g.key_of[i]++;
+        }
         for (uint32_t i = 0; i < q->ntargets; i++)
             collect_aggs(q->targets[i].expr, &g);
         if (q->having)

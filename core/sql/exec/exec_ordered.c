@@ -1,0 +1,246 @@
+/* Ordered-set and hypothetical-set aggregates over the kept rows of one group: percentile_disc,
+ * percentile_cont, mode; rank, dense_rank, percent_rank, cume_dist of a row that is not there. A
+ * kept row is the aggregate's arguments (direct ones first), then its ORDER BY columns. */
+#include "exec_internal.h"
+#include "type.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct ordered {
+    lg_exec *x;
+    const lg_expr *e;
+    lg_xstore *t;
+    lg_arena *a;
+    lg_xsort_key *keys;
+    lg_datum *const *rows; /* percentiles and mode: those without NULL */
+    uint64_t n;
+    uint32_t slot; /* of the first ORDER BY column */
+} ordered;
+
+static int
+compare_rows(const void *pa, const void *pb, void *arg)
+{
+    const ordered *o = arg;
+    return lg_xsort_compare(o->keys, o->e->agg.norder, *(lg_datum *const *)pa,
+                            *(lg_datum *const *)pb, o->t->ncols);
+}
+
+static lg_status
+sort_rows(ordered *o)
+{
+    const lg_expr *e = o->e;
+    o->keys = LG_NEWN(o->a, lg_xsort_key, e->agg.norder + 1);
+    for (uint32_t i = 0; i < e->agg.norder; i++) {
+        const lg_sort_item *it = &e->agg.order[i];
+        o->keys[i] = (lg_xsort_key){e->nargs + i, lg_type_compare_fn(it->expr->type), it->desc,
+                                    it->nulls_first};
+        if (!o->keys[i].cmp)
+            return LG_UNSUPPORTED;
+    }
+    if (o->t->n)
+        qsort_r(o->t->rows, o->t->n, sizeof *o->t->rows, compare_rows, o);
+    return LG_OK;
+}
+
+/* The direct argument; of an empty group it can depend on parameters only. */
+static lg_status
+direct(const ordered *o, uint32_t i, lg_datum *ret, bool *ret_null)
+{
+    if (o->t->n) {
+        *ret = o->t->rows[0][i];
+        *ret_null = lg_xrow_nulls(o->t->rows[0], o->t->ncols)[i];
+        return LG_OK;
+    }
+    *ret = 0;
+    *ret_null = true;
+    if (lg_expr_has_kind(o->e->args[i], LG_EX_SLOT))
+        return LG_OK;
+    return lg_xexpr_scalar(o->x, o->a, o->e->args[i], ret, ret_null);
+}
+
+static void
+skip_nulls(ordered *o)
+{
+    uint64_t lo = 0, hi = o->t->n;
+    while (lo < hi && lg_xrow_nulls(o->t->rows[lo], o->t->ncols)[o->slot])
+        lo++;
+    while (hi > lo && lg_xrow_nulls(o->t->rows[hi - 1], o->t->ncols)[o->slot])
+        hi--;
+    o->rows = o->t->rows + lo;
+    o->n = hi - lo;
+}
+
+/* ---- percentiles ---- */
+
+static lg_status
+check_fraction(const ordered *o, double p)
+{
+    if (p >= 0 && p <= 1)
+        return LG_OK;
+    return lg_error_set(o->x->es->err, "22003", "percentile value %g is not between 0 and 1", p);
+}
+
+static lg_status
+operate(const ordered *o, const char *name, lg_datum x, lg_oid right, lg_datum y, lg_datum *ret)
+{
+    const lg_operator *op = lg_operator_find(name, LG_T_INTERVAL, right);
+    lg_datum args[2] = {x, y};
+    uint8_t nulls[2] = {0, 0};
+    lg_call c;
+    if (!op)
+        return LG_UNSUPPORTED;
+    lg_call_init(&c, lg_func_get(op->func), o->x->es->env, o->x->es->err, o->a, o->a);
+    c.args = args;
+    c.nulls = nulls;
+    c.nargs = 2;
+    *ret = lg_func_call(&c);
+    return c.st;
+}
+
+static lg_status
+between(const ordered *o, lg_oid type, lg_datum lo, lg_datum hi, double part, lg_datum *ret)
+{
+    lg_datum d;
+    if (type == LG_T_FLOAT8) {
+        double x = lg_float8(lo), y = lg_float8(hi);
+        *ret = lg_datum_float8(x + part * (y - x));
+        return LG_OK;
+    }
+    LG_TRY(operate(o, "-", hi, LG_T_INTERVAL, lo, &d));
+    LG_TRY(operate(o, "*", d, LG_T_FLOAT8, lg_datum_float8(part), &d));
+    return operate(o, "+", d, LG_T_INTERVAL, lo, ret);
+}
+
+static lg_status
+percentile(const ordered *o, bool cont, lg_oid type, double p, lg_datum *ret)
+{
+    if (!cont) {
+        double row = ceil(p * (double)o->n);
+        uint64_t at = row > 1 ? (uint64_t)row - 1 : 0;
+        *ret = o->rows[at < o->n ? at : o->n - 1][o->slot];
+        return LG_OK;
+    }
+    double at = p * (double)(o->n - 1);
+    uint64_t first = (uint64_t)floor(at), second = (uint64_t)ceil(at);
+    lg_datum lo = o->rows[first][o->slot];
+    if (first == second) {
+        *ret = lo;
+        return LG_OK;
+    }
+    return between(o, type, lo, o->rows[second][o->slot], at - (double)first, ret);
+}
+
+static lg_status
+percentiles(const ordered *o, bool cont, lg_datum fractions, lg_datum *ret)
+{
+    lg_array p, r;
+    lg_array_unpack(fractions, o->a, &p);
+    r = p;
+    r.elem = o->e->args[1]->type;
+    r.values = LG_NEWN(o->a, lg_datum, p.n + 1);
+    r.nulls = LG_NEWN(o->a, uint8_t, p.n + 1);
+    for (uint32_t i = 0; i < p.n; i++)
+        if (!p.nulls || !p.nulls[i])
+            LG_TRY(check_fraction(o, lg_float8(p.values[i])));
+    for (uint32_t i = 0; i < p.n; i++) {
+        r.nulls[i] = p.nulls && p.nulls[i];
+        if (!r.nulls[i])
+            LG_TRY(percentile(o, cont, r.elem, lg_float8(p.values[i]), &r.values[i]));
+    }
+    *ret = lg_array_pack(o->a, &r);
+    return LG_OK;
+}
+
+static lg_status
+percentile_final(ordered *o, bool cont, bool multi, lg_datum *ret, bool *ret_null)
+{
+    lg_datum p;
+    bool null;
+    LG_TRY(direct(o, 0, &p, &null));
+    skip_nulls(o);
+    *ret_null = true;
+    if (null)
+        return LG_OK;
+    if (!multi)
+        LG_TRY(check_fraction(o, lg_float8(p)));
+    if (!o->n)
+        return LG_OK;
+    *ret_null = false;
+    return multi ? percentiles(o, cont, p, ret)
+                 : percentile(o, cont, o->e->type, lg_float8(p), ret);
+}
+
+static lg_status
+mode_final(ordered *o, lg_datum *ret, bool *ret_null)
+{
+    uint64_t best = 0, run = 0;
+    skip_nulls(o);
+    *ret_null = !o->n;
+    for (uint64_t i = 0; i < o->n; i++) {
+        run = i && !compare_rows(&o->rows[i - 1], &o->rows[i], o) ? run + 1 : 1;
+        if (run > best) {
+            best = run;
+            *ret = o->rows[i][o->slot];
+        }
+    }
+    return LG_OK;
+}
+
+/* ---- hypothetical rows ---- */
+
+static lg_status
+hypothetical(ordered *o, lg_oid func, lg_datum *ret)
+{
+    uint64_t before = 0, upto = 0, groups = 0;
+    lg_datum *row = lg_xrow_new(o->a, o->t->ncols);
+    memset(row, 0, o->t->ncols * (sizeof *row + 1));
+    for (uint32_t i = 0; i < o->e->agg.ndirect; i++) {
+        bool null;
+        LG_TRY(direct(o, i, &row[o->slot + i], &null));
+        lg_xrow_nulls(row, o->t->ncols)[o->slot + i] = null;
+    }
+    for (uint64_t i = 0; i < o->t->n; i++) {
+        int d = compare_rows(&o->t->rows[i], &row, o);
+        upto += d <= 0;
+        if (d >= 0)
+            continue;
+        before++;
+        groups += !i || compare_rows(&o->t->rows[i - 1], &o->t->rows[i], o) != 0;
+    }
+    double n = (double)o->t->n;
+    if (func == 3986)
+        *ret = lg_datum_int8((int64_t)before + 1);
+    else if (func == 3988)
+        *ret = lg_datum_float8(o->t->n ? (double)before / n : 0);
+    else if (func == 3990)
+        *ret = lg_datum_float8((double)(upto + 1) / (n + 1));
+    else
+        *ret = lg_datum_int8((int64_t)groups + 1);
+    return LG_OK;
+}
+
+lg_status
+lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, lg_arena *a, lg_datum *ret,
+                  bool *ret_null)
+{
+    ordered o = {.x = x, .e = e, .t = t, .a = a, .slot = e->nargs};
+    lg_oid f = e->agg.func->oid;
+    *ret = 0;
+    *ret_null = false;
+    LG_TRY(sort_rows(&o));
+    switch (f) {
+    case 3972:
+    case 3978:
+        return percentile_final(&o, false, f == 3978, ret, ret_null);
+    case 3974:
+    case 3976:
+    case 3980:
+    case 3982:
+        return percentile_final(&o, true, f >= 3980, ret, ret_null);
+    case 3984:
+        return mode_final(&o, ret, ret_null);
+    default:
+        return hypothetical(&o, f, ret);
+    }
+}
