@@ -398,12 +398,17 @@ take_zone(struct state *s, const char *p)
     if (n == 0)
         return bad_syntax(s);
     if (p[n] == ':') {
-        char *end;
+        const char *q = p + n + 1;
+        size_t k = strspn(q, "0123456789");
         h = digits_int(p, n);
-        m = (int)strtol(p + n + 1, &end, 10);
-        if (*end == ':')
-            sec = (int)strtol(end + 1, &end, 10);
-        if (*end)
+        m = digits_int(q, k);
+        q += k;
+        if (k && *q == ':') {
+            k = strspn(++q, "0123456789");
+            sec = digits_int(q, k);
+            q += k;
+        }
+        if (k == 0 || *q)
             return bad_syntax(s);
     } else if (p[n]) {
         return bad_syntax(s);

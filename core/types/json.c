@@ -372,7 +372,12 @@ lg_json_put(lg_call *c, lg_abuf *b, const lg_json *x)
         lg_num v;
         const char *end;
         char *text = lg_arena_strndup(c->arena, x->text, x->len);
-        if (lg_num_parse(c->arena, text, &v, &end))
+        lg_datum packed;
+        if (!lg_num_parse(c->arena, text, &v, &end))
+            return;
+        if (!lg_num_pack(c->arena, &v, &packed)) /* before it is written out in full */
+            (void)lg_call_error(c, "22003", "value overflows numeric format");
+        else
             lg_abuf_puts(b, lg_num_text(c->arena, &v));
         return;
     }

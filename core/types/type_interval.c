@@ -320,8 +320,8 @@ scan_time(const char *p, struct acc *a, int32_t typmod, bool *bad, bool *range)
     }
     if (part[1] > 59 || part[2] > 60)
         *range = true;
-    __int128 us =
-        ((__int128)part[0] * 3600 + part[1] * 60 + part[2]) * 1000000 + (__int128)rint(f * 1e6);
+    __int128 us = ((__int128)part[0] * 3600 + (__int128)part[1] * 60 + part[2]) * 1000000 +
+                  (__int128)rint(f * 1e6);
     a->us += neg ? -us : us;
     see(a, TIME_UNITS);
     return p;

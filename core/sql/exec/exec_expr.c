@@ -458,11 +458,14 @@ lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a, const cha
             lg_strbuf_putc(&b, ',');
         if (r->nulls[i])
             continue;
-        lg_oid type = r->types[i] == LG_T_UNKNOWN ? LG_T_TEXT : r->types[i];
-        if (type == LG_T_RECORD)
+        if (r->types[i] == LG_T_UNKNOWN) { /* a literal as written */
+            s = lg_cstring(r->v[i]);
+            len = strlen(s);
+        } else if (r->types[i] == LG_T_RECORD) {
             LG_CHECK(lg_exec_record_text(es, r->v[i], a, &s, &len));
-        else
-            LG_CHECK(lg_type_output(es->env, type, r->v[i], a, es->err, &s, &len));
+        } else {
+            LG_CHECK(lg_type_output(es->env, r->types[i], r->v[i], a, es->err, &s, &len));
+        }
         bool quote = len == 0;
         for (size_t k = 0; k < len && !quote; k++)
             quote = memchr("\"\\(), \t\n\r\v\f", s[k], 11) != NULL;
