@@ -249,6 +249,11 @@ LG_MUST lg_status lg_cat_creation_namespace(lg_cat *c, lg_oid *ret_oid);
 /* Moves whenever anything that name resolution depends on changed (search path, user, any dropped
  * cache entry): a cached plan made at another generation is made anew. */
 uint64_t lg_cat_generation(const lg_cat *c);
+/* The same for what every session of the instance sees alike: moves when DDL, ANALYZE or GRANT of
+ * any instance drops the dictionary cache. A plan made at one generation is good for another
+ * session of the same user and search path at the same one. 0: this session sees the catalog in its
+ * own way (its transaction changed it), and neither uses nor leaves anything shared. */
+uint64_t lg_cat_shared_generation(const lg_cat *c);
 
 /* ---- table locks (TM enqueues) ---- */
 

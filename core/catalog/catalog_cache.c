@@ -206,6 +206,12 @@ lg_cat_generation(const lg_cat *c)
     return c->cat->generation + c->own_generation;
 }
 
+uint64_t
+lg_cat_shared_generation(const lg_cat *c)
+{
+    return c->ddl ? 0 : c->cat->generation + 1;
+}
+
 void
 lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms)
 {

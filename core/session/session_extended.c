@@ -34,44 +34,62 @@ parse_text(lg_session *s, lg_arena *arena, const char *text, const lg_ast **ret_
     return LG_OK;
 }
 
+/* The statement that the session's one is based on: shared when the text is known, else parsed. */
+static lg_status
+parse_base(lg_session *s, const char *text, uint32_t nparams, const lg_oid *params,
+           lg_session_lookup *l, lg_prepared **ret_base)
+{
+    const lg_ast *stmt = NULL;
+    *ret_base = lg_session__cache_find_parse(s, text, nparams, params, l);
+    if (*ret_base)
+        return LG_OK;
+    lg_arena *arena = lg_arena_create("prepared", 2048);
+    const char *copy = lg_arena_strdup(arena, text);
+    lg_status st = parse_text(s, arena, copy, &stmt);
+    if (st != LG_OK) {
+        lg_arena_destroy(arena);
+        return st;
+    }
+    LG_TRY(lg_session__prepare(s, "", copy, stmt, arena, nparams, params, ret_base));
+    lg_session__cache_keep_parse(l, *ret_base);
+    return LG_OK;
+}
+
 static lg_status
 on_parse(lg_session *s, lg_pgwire_cursor *c)
 {
-    lg_arena *arena = lg_arena_create("prepared", 2048);
     const char *name = lg_pgwire_cstr(c);
-    const char *text = lg_arena_strdup(arena, lg_pgwire_cstr(c));
+    const char *text = lg_pgwire_cstr(c);
     uint32_t nparams = lg_pgwire_u16(c);
-    lg_oid *params = LG_NEWN(arena, lg_oid, nparams);
-    const lg_ast *stmt = NULL;
-    lg_prepared *p = NULL;
+    lg_oid *params = LG_NEWN(s->statement, lg_oid, nparams);
+    lg_session_lookup look;
+    lg_prepared *base = NULL, *p = NULL;
     lg_status st;
     for (uint32_t i = 0; i < nparams; i++)
         params[i] = lg_pgwire_u32(c);
-    if (!lg_pgwire_at_end(c)) {
-        st = malformed(s);
-        goto out;
-    }
+    if (!lg_pgwire_at_end(c))
+        return malformed(s);
     lg_session__statement_begin(s, text, strlen(text));
     if (!*name)
         lg_session__prepared_drop(s, "");
-    LG_CHECK(parse_text(s, arena, text, &stmt));
-    LG_CHECK(refuse_in_failed(s, stmt));
+    LG_CHECK(parse_base(s, text, nparams, params, &look, &base));
+    LG_CHECK(refuse_in_failed(s, base->stmt));
     if (*name && lg_session__prepared_find(s, name)) {
         st = lg_error_set(&s->err, "42P05", "prepared statement \"%s\" already exists", name);
         goto out;
     }
-    LG_CHECK(lg_session__prepare(s, name, text, stmt, arena, nparams, params, &p));
-    arena = NULL;
-    if (stmt && lg_bind_is_query(stmt)) {
-        LG_CHECK(lg_session__txn_statement(s, stmt));
+    p = lg_session__prepared_wrap(s, name, base);
+    if (base->stmt && lg_bind_is_query(base->stmt)) {
+        LG_CHECK(lg_session__txn_statement(s, base->stmt));
         LG_CHECK(lg_session__plan(s, p));
     }
+    lg_session__cache_put_parse(s, &look, base);
     lg_session__prepared_store(s, p);
     p = NULL;
     lg_pgwire_send_empty(&s->out, '1');
 out:
     lg_session__prepared_unref(p);
-    lg_arena_destroy(arena);
+    lg_session__prepared_unref(base);
     return st;
 }
 

@@ -23,6 +23,8 @@
 #define LG_SESSION_AUTH_TIMEOUT (60 * LG_SEC)
 #define LG_SESSION_MAX_PARAMS   65535
 
+typedef struct lg_session_cache lg_session_cache;
+
 struct lg_session_server {
     lg_session_server_config cfg;
     lg_sock *listener;
@@ -31,6 +33,7 @@ struct lg_session_server {
     uint32_t session_count;
     uint32_t next_serial;
     lg_map *by_pid;
+    lg_session_cache *cache; /* of statements */
     bool draining;
     bool stopping;
     lg_waitq gone; /* woken when a session or the acceptor ends */
@@ -48,13 +51,18 @@ typedef struct lg_session_plan {
     lg_arena *arena;
     lg_bind bind;
     lg_plan *plan;
-    uint64_t generation; /* lg_cat_generation it was made at */
+    uint64_t generation; /* lg_cat_generation it was made at; env: lg_cat_shared_generation */
+    uint32_t env;        /* planning environment it may be shared in; 0: this session's own */
     uint32_t refs;
 } lg_session_plan;
 
-/* A prepared statement: of the extended protocol or of SQL's PREPARE; counted likewise. */
+/* A prepared statement: of the extended protocol or of SQL's PREPARE; counted likewise. One with an
+ * env is shared: it has no name, and only sessions in that environment use it. One with a base has
+ * its text, tree and parameters from there, and its plan while the environments agree. */
 typedef struct lg_prepared {
-    lg_arena *arena; /* text, tree, parameter types */
+    lg_arena *arena; /* text, tree, parameter types; with a base only what differs, or NULL */
+    struct lg_prepared *base;
+    uint32_t env;
     const char *name;
     const char *text;
     const lg_ast *stmt;       /* NULL: empty query */
@@ -151,6 +159,9 @@ struct lg_session {
     uint64_t query_start_us;
     uint64_t state_change_us;
     uint64_t xact_start_us;
+    uint32_t plan_env; /* as of plan_env_version and _user */
+    uint32_t plan_env_version;
+    lg_oid plan_env_user;
     lg_timer idle_timer;
     bool idle_timed_out;
     lg_timer statement_timer;
@@ -219,6 +230,8 @@ LG_MUST lg_status lg_session__plan(lg_session *s, lg_prepared *p);
 LG_MUST lg_status lg_session__prepare(lg_session *s, const char *name, const char *text,
                                       const lg_ast *stmt, lg_arena *arena, uint32_t nparams,
                                       const lg_oid *params, lg_prepared **ret_p);
+/* A statement of the session with that name on a shared one. */
+lg_prepared *lg_session__prepared_wrap(lg_session *s, const char *name, lg_prepared *base);
 lg_prepared *lg_session__prepared_find(lg_session *s, const char *name);
 void lg_session__prepared_store(lg_session *s, lg_prepared *p);
 void lg_session__prepared_drop(lg_session *s, const char *name);
@@ -229,6 +242,42 @@ void lg_session__plan_unref(lg_session_plan *p);
 /* The result columns of a statement, whatever it is; 0: none. */
 LG_MUST lg_status lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a,
                                       const lg_outcol **ret_cols, uint32_t *ret_n);
+
+/* ---- session_cache.c: statements that sessions share ---- */
+/* One look-up, from the text to what may be learnt of it. Lives as long as the message. */
+typedef struct lg_session_lookup {
+    const char *text;
+    size_t len;
+    const char *shape; /* the text with its constants lifted; NULL: cannot be */
+    size_t shape_len;
+    const char *shape_key, *text_key, *query_key, *parse_key; /* NULL: not to be kept */
+    size_t shape_key_len, text_key_len, query_key_len, parse_key_len;
+    bool refused; /* the shape is known to be not worth it */
+    bool worth;   /* the Parse came before */
+    uint32_t env;
+    uint32_t nconsts; /* the statement's parameters */
+    lg_parse_shape_const consts[LG_PARSE_SHAPE_CONSTS];
+} lg_session_lookup;
+
+lg_session_cache *lg_session__cache_create(void);
+void lg_session__cache_destroy(lg_session_cache *c);
+/* The planning environment's number; 0: nothing is shared at present. */
+uint32_t lg_session__plan_env(lg_session *s);
+/* A simple query: the shared statement (a reference), or NULL and what learn needs. */
+lg_prepared *lg_session__cache_find(lg_session *s, const char *text, size_t len,
+                                    lg_session_lookup *l);
+/* After the parse found one statement: the shared statement to run instead, LG_NOT_FOUND: run it as
+ * it is. Plans, so it may block; its transaction has begun. */
+LG_MUST lg_status lg_session__cache_learn(lg_session *s, lg_session_lookup *l, const lg_ast *stmt,
+                                          lg_prepared **ret_p);
+/* The constants as the portal's parameters. An error here is better told by the whole way. */
+LG_MUST lg_status lg_session__cache_values(lg_session *s, const lg_session_lookup *l,
+                                           lg_portal *portal);
+/* The same for a Parse message: keep() before p is planned, put() after. */
+lg_prepared *lg_session__cache_find_parse(lg_session *s, const char *text, uint32_t nparams,
+                                          const lg_oid *params, lg_session_lookup *l);
+void lg_session__cache_keep_parse(lg_session_lookup *l, lg_prepared *p);
+void lg_session__cache_put_parse(lg_session *s, const lg_session_lookup *l, lg_prepared *p);
 
 /* ---- session_portal.c ---- */
 LG_MUST lg_status lg_session__portal_create(lg_session *s, const char *name, lg_prepared *p,

@@ -49,15 +49,45 @@ refuse_in_failed(lg_session *s, const lg_ast *stmt)
         "current transaction is aborted, commands ignored until end of transaction block");
 }
 
+static lg_status
+run_portal(lg_session *s, lg_portal *portal)
+{
+    char tag[LG_TAG_MAX] = "";
+    const lg_outcol *cols;
+    uint32_t ncols;
+    if (lg_bind_is_query(portal->prepared->stmt)) {
+        /* Only what is locked is sure to have the columns that are told. */
+        LG_TRY(lg_session__portal_open(s, portal));
+        cols = portal->planned->plan->cols;
+        ncols = portal->planned->plan->ncols;
+    } else {
+        LG_TRY(lg_session__columns(s, portal->prepared, portal->arena, &cols, &ncols));
+    }
+    if (portal->prepared->nparams && !portal->values)
+        return lg_error_set(&s->err, "42P02", "there is no parameter $1");
+    if (ncols)
+        lg_session__send_columns(s, cols, ncols, NULL, 0);
+    lg_status st = lg_session__portal_run(s, portal, 0, tag);
+    if (st != LG_END)
+        return st;
+    lg_pgwire_send_complete(&s->out, tag);
+    return LG_OK;
+}
+
+static void
+drop_unnamed(lg_session *s)
+{
+    lg_portal *portal = lg_session__portal_find(s, "");
+    if (portal)
+        lg_session__portal_drop(s, portal);
+}
+
 /* One statement of a simple query: its own arena, an unnamed portal of its own. */
 static lg_status
 run_one(lg_session *s, const char *text, const lg_ast *stmt, lg_arena *arena)
 {
-    char tag[LG_TAG_MAX] = "";
     lg_prepared *p;
     lg_portal *portal = NULL;
-    const lg_outcol *cols;
-    uint32_t ncols;
     lg_status st = refuse_in_failed(s, stmt);
     if (st != LG_OK) {
         lg_arena_destroy(arena);
@@ -67,36 +97,76 @@ run_one(lg_session *s, const char *text, const lg_ast *stmt, lg_arena *arena)
     if (!lg_session__is_txn_command(stmt))
         LG_CHECK(lg_session__txn_statement(s, stmt));
     LG_CHECK(lg_session__portal_create(s, "", p, &portal));
-    LG_CHECK(lg_session__columns(s, p, portal->arena, &cols, &ncols));
-    if (p->nparams) {
-        st = lg_error_set(&s->err, "42P02", "there is no parameter $1");
-        goto out;
-    }
-    if (ncols)
-        lg_session__send_columns(s, cols, ncols, NULL, 0);
-    st = lg_session__portal_run(s, portal, 0, tag);
-    if (st == LG_END) {
-        lg_pgwire_send_complete(&s->out, tag);
-        st = LG_OK;
-    }
+    st = run_portal(s, portal);
 out:
-    portal = lg_session__portal_find(s, "");
-    if (portal)
-        lg_session__portal_drop(s, portal);
+    drop_unnamed(s);
     lg_session__prepared_unref(p);
     return st;
 }
 
-/* Parses the whole text once to count and again per statement: a statement's tree lives as long as
- * its plan, the text's trees only as long as the message. */
+/* A statement of the cache, whose reference this spends. ret_ran false: nothing was done, for the
+ * constants do not fit, which the whole way tells best. */
 static lg_status
-run_text(lg_session *s, const char *text)
+run_shared(lg_session *s, lg_prepared *p, const lg_session_lookup *look, bool *ret_ran)
 {
+    lg_portal *portal;
+    lg_status st = LG_OK;
+    *ret_ran = true;
+    LG_CHECK(refuse_in_failed(s, p->stmt));
+    if (!lg_session__is_txn_command(p->stmt))
+        LG_CHECK(lg_session__txn_statement(s, p->stmt));
+    LG_CHECK(lg_session__portal_create(s, "", p, &portal));
+    if (look->nconsts && lg_session__cache_values(s, look, portal) != LG_OK) {
+        lg_error_clear(&s->err);
+        *ret_ran = false;
+    } else {
+        st = run_portal(s, portal);
+    }
+    drop_unnamed(s);
+out:
+    lg_session__prepared_unref(p);
+    return st;
+}
+
+/* A text of one statement: perhaps one that is worth keeping. */
+static lg_status
+run_learnt(lg_session *s, lg_session_lookup *look, const lg_ast *stmt, bool *ret_ran)
+{
+    lg_prepared *p;
+    *ret_ran = true;
+    LG_TRY(refuse_in_failed(s, stmt));
+    if (lg_bind_is_query(stmt))
+        LG_TRY(lg_session__txn_statement(s, stmt));
+    lg_status st = lg_session__cache_learn(s, look, stmt, &p);
+    if (st == LG_OK)
+        return run_shared(s, p, look, ret_ran);
+    *ret_ran = st != LG_NOT_FOUND;
+    return st;
+}
+
+/* The text's trees live as long as the message; a statement's own things as long as its plan. */
+static lg_status
+run_text(lg_session *s, const char *text, size_t len)
+{
+    lg_session_lookup look;
     lg_parse_tree *tree;
+    lg_prepared *p = lg_session__cache_find(s, text, len, &look);
+    bool known = p != NULL, ran;
+    lg_status st;
+    if (known) {
+        st = run_shared(s, p, &look, &ran);
+        if (ran)
+            return st;
+    }
     LG_TRY(lg_parse_sql(s->server->cfg.run, text, s->statement, &s->err, &tree));
     if (tree->n == 0) {
         lg_pgwire_send_empty(&s->out, 'I');
         return LG_OK;
+    }
+    if (tree->n == 1 && !known) {
+        st = run_learnt(s, &look, tree->stmts[0].stmt, &ran);
+        if (ran)
+            return st;
     }
     for (uint32_t i = 0; i < tree->n; i++) {
         LG_TRY(run_one(s, tree->sql, tree->stmts[i].stmt, lg_arena_create("statement", 1024)));
@@ -110,14 +180,16 @@ lg_status
 lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
 {
     lg_pgwire_cursor c = lg_pgwire_cursor_of(m);
-    const char *text = lg_arena_strdup(s->statement, lg_pgwire_cstr(&c));
+    const char *text = lg_pgwire_cstr(&c);
+    size_t len = strlen(text);
+    text = lg_arena_strndup(s->statement, text, len);
     if (!lg_pgwire_at_end(&c)) {
         (void)lg_error_set(&s->err, "08P01", "invalid message format");
         return LG_PROTOCOL;
     }
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_CALLS);
-    lg_session__statement_begin(s, text, strlen(text));
-    lg_status st = run_text(s, text);
+    lg_session__statement_begin(s, text, len);
+    lg_status st = run_text(s, text, len);
     if (st == LG_OK)
         st = lg_session__txn_end_implicit(s);
     lg_session__statement_end(s);

@@ -104,6 +104,7 @@ lg_session_server_start(const lg_session_server_config *cfg, lg_session_server *
         return st;
     }
     srv->by_pid = lg_map_create();
+    srv->cache = lg_session__cache_create();
     st = lg_run_spawn(cfg->run, "accept", 0, accept_main, srv, &srv->acceptor);
     if (st != LG_OK) {
         lg_sock_close(srv->listener);
@@ -161,6 +162,7 @@ lg_session_server_stop(lg_session_server *srv)
         (void)st;
     }
     lg_map_destroy(srv->by_pid);
+    lg_session__cache_destroy(srv->cache);
     lg_free(srv);
 }
 

@@ -43,7 +43,8 @@ make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
 {
     lg_plan_settings ps;
     lg_query *q;
-    sp->generation = lg_cat_generation(s->cat);
+    sp->env = p->env;
+    sp->generation = p->env ? lg_cat_shared_generation(s->cat) : lg_cat_generation(s->cat);
     lg_bind_init(&sp->bind, s->cat, s->server->cfg.run, sp->arena, &s->env, &s->err, p->text);
     sp->bind.infer_params = true;
     sp->bind.nparams = p->nparams;
@@ -53,13 +54,58 @@ make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
     return lg_plan_query(&sp->bind, q, &ps, &sp->plan);
 }
 
+static bool
+plan_is_good(lg_session *s, const lg_session_plan *sp)
+{
+    if (!sp)
+        return false;
+    if (sp->env)
+        return sp->generation == lg_cat_shared_generation(s->cat) &&
+               sp->env == lg_session__plan_env(s);
+    return sp->generation == lg_cat_generation(s->cat);
+}
+
+static bool
+same_columns(const lg_plan *a, const lg_plan *b)
+{
+    if (a->ncols != b->ncols)
+        return false;
+    for (uint32_t i = 0; i < a->ncols; i++)
+        if (a->cols[i].type != b->cols[i].type || a->cols[i].typmod != b->cols[i].typmod ||
+            strcmp(a->cols[i].name ? a->cols[i].name : "", b->cols[i].name ? b->cols[i].name : ""))
+            return false;
+    return true;
+}
+
+/* Takes the reference. What a client has prepared keeps its result's columns. */
+static lg_status
+set_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
+{
+    if (p->planned && !p->env && !same_columns(p->planned->plan, sp->plan)) {
+        lg_session__plan_unref(sp);
+        return lg_error_set(&s->err, "0A000", "cached plan must not change result type");
+    }
+    lg_session__plan_unref(p->planned);
+    p->planned = sp;
+    return LG_OK;
+}
+
 lg_status
 lg_session__plan(lg_session *s, lg_prepared *p)
 {
     if (!p->stmt || !lg_bind_is_query(p->stmt))
         return LG_OK;
-    if (p->planned && p->planned->generation == lg_cat_generation(s->cat))
+    if (plan_is_good(s, p->planned))
         return LG_OK;
+    uint32_t env = lg_session__plan_env(s);
+    if (p->base && p->base->env && p->base->env == env) {
+        LG_TRY(lg_session__plan(s, p->base));
+        LG_TRY(set_plan(s, p, lg_session__plan_ref(p->base->planned)));
+        p->nparams = p->base->nparams;
+        p->params = p->base->params;
+        return LG_OK;
+    }
+    LG_ASSERT(!p->env || p->env == env); /* else it would not have been found */
     lg_session_plan *sp = lg_zalloc(sizeof *sp);
     sp->arena = lg_arena_create("plan", 4096);
     sp->refs = 1;
@@ -70,13 +116,13 @@ lg_session__plan(lg_session *s, lg_prepared *p)
     }
     /* Inferred once; a plan made later must find the same types. */
     if (!p->planned) {
+        if (!p->arena)
+            p->arena = lg_arena_create("prepared", 256);
         p->nparams = sp->plan->nparams;
         p->params = lg_arena_dup(p->arena, sp->plan->params, p->nparams * sizeof(lg_oid));
     }
-    lg_session__plan_unref(p->planned);
-    p->planned = sp;
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_PARSE_COUNT_HARD);
-    return LG_OK;
+    return set_plan(s, p, sp);
 }
 
 /* Takes the arena over, in which text, stmt and params may live already. */
@@ -104,8 +150,26 @@ lg_session__prepared_unref(lg_prepared *p)
     if (!p || --p->refs)
         return;
     lg_session__plan_unref(p->planned);
+    lg_session__prepared_unref(p->base);
     lg_arena_destroy(p->arena);
     lg_free(p);
+}
+
+lg_prepared *
+lg_session__prepared_wrap(lg_session *s, const char *name, lg_prepared *base)
+{
+    size_t len = strlen(name) + 1;
+    lg_prepared *p = lg_zalloc(sizeof *p + len);
+    p->name = memcpy(p + 1, name, len);
+    p->base = base;
+    base->refs++;
+    p->text = base->text;
+    p->stmt = base->stmt;
+    p->nparams = base->nparams;
+    p->params = base->params;
+    p->prepared_at_us = lg_run_wall_us(s->server->cfg.run);
+    p->refs = 1;
+    return p;
 }
 
 lg_prepared *

@@ -59,6 +59,7 @@ struct lg_settings {
     unsigned custom_count;
     struct change *stack;
     size_t stack_len, stack_cap;
+    uint32_t version; /* moves with every change of a setting of the list */
     bool in_txn;
     bool report_due;
     lg_settings_check_fn check;
@@ -187,6 +188,31 @@ lg_settings_get(const lg_settings *s, const char *name)
         return lg_settings_string(s, (lg_setting_id)id);
     struct custom *c = find_custom(s, name);
     return c ? (c->value ? c->value : "") : NULL;
+}
+
+uint32_t
+lg_settings_version(const lg_settings *s)
+{
+    return s->version;
+}
+
+bool
+lg_settings_next_changed(const lg_settings *s, size_t *pos, lg_setting_id *ret_id,
+                         const char **ret_value)
+{
+    for (; *pos < LG_SETTING_COUNT; ++*pos) {
+        int id = (int)*pos;
+        if (!s->slot[id])
+            continue;
+        const char *value = lg_settings_string(s, (lg_setting_id)id);
+        if (!strcmp(value, infos[id].boot))
+            continue;
+        ++*pos;
+        *ret_id = (lg_setting_id)id;
+        *ret_value = value;
+        return true;
+    }
+    return false;
 }
 
 /* ---- checking ---- */
@@ -353,8 +379,9 @@ push_change(lg_settings *s, int id, const char *custom_name, char *old, bool loc
 }
 
 static void
-mark_report(lg_settings *s, int id)
+mark_changed(lg_settings *s, int id)
 {
+    s->version++;
     if (!infos[id].reported)
         return;
     variable_of(s, id)->report_due = true;
@@ -436,7 +463,7 @@ lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how 
         else
             lg_free(old);
     }
-    mark_report(s, id);
+    mark_changed(s, id);
     return LG_OK;
 }
 
@@ -465,7 +492,7 @@ undo_change(lg_settings *s, struct change *c)
         struct variable *v = variable_of(s, c->id);
         lg_free(v->value);
         v->value = c->old;
-        mark_report(s, c->id);
+        mark_changed(s, c->id);
     } else {
         struct custom *u = find_custom(s, c->custom_name);
         lg_free(u->value);

@@ -73,6 +73,12 @@ bool lg_settings_bool(const lg_settings *s, lg_setting_id id);
 int64_t lg_settings_int(const lg_settings *s, lg_setting_id id); /* in the setting's own unit */
 const char *lg_settings_reset_value(const lg_settings *s, lg_setting_id id);
 
+/* Moves with every change of a setting of the list, also when one is taken back. */
+uint32_t lg_settings_version(const lg_settings *s);
+/* Those whose value is not the built-in default, in the list's order: *pos starts at 0. */
+bool lg_settings_next_changed(const lg_settings *s, size_t *pos, lg_setting_id *ret_id,
+                              const char **ret_value);
+
 void lg_settings_txn_begin(lg_settings *s);
 void lg_settings_txn_end(lg_settings *s, bool committed);
 size_t lg_settings_mark(const lg_settings *s); /* for a savepoint */

@@ -54,4 +54,25 @@ LG_MUST lg_status lg_parse_normalize(struct lg_run *run, const char *sql, lg_are
                                      const char **ret_text, lg_parse_const **ret_consts,
                                      uint32_t *ret_n_consts);
 
+/* The shape of a single statement: what lg_parse_normalize gives, faster, for the usual texts only;
+ * constants become $1, $2 ... in order. False: not certain to be read as the grammar would
+ * (comments, escapes, parameters, several statements, more than fits); then there is none. No NUL
+ * is added. */
+#define LG_PARSE_SHAPE_CONSTS 64
+
+typedef enum lg_parse_shape_kind {
+    LG_PARSE_SHAPE_INT4,
+    LG_PARSE_SHAPE_INT8,
+    LG_PARSE_SHAPE_NUMERIC,
+    LG_PARSE_SHAPE_STRING, /* with its quotes, '' inside */
+} lg_parse_shape_kind;
+
+typedef struct lg_parse_shape_const {
+    uint32_t loc, len; /* in the text */
+    lg_parse_shape_kind kind;
+} lg_parse_shape_const;
+
+bool lg_parse_shape(const char *sql, size_t len, char *out, size_t cap, size_t *ret_len,
+                    lg_parse_shape_const consts[LG_PARSE_SHAPE_CONSTS], uint32_t *ret_n);
+
 #endif

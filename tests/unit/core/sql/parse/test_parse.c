@@ -192,3 +192,113 @@ LG_TEST(test_parse__normalize_lifts_constants)
     CU_ASSERT_EQUAL(c[1].param, 3);
     lg_arena_destroy(a);
 }
+
+static const char *
+shape_of(const char *sql, lg_parse_shape_const *consts, uint32_t *ret_n)
+{
+    static char out[256];
+    size_t len;
+    if (!lg_parse_shape(sql, strlen(sql), out, sizeof out - 1, &len, consts, ret_n))
+        return NULL;
+    out[len] = 0;
+    return out;
+}
+
+LG_TEST(test_parse__shape_lifts_constants_with_their_types)
+{
+    lg_parse_shape_const c[LG_PARSE_SHAPE_CONSTS];
+    uint32_t n;
+    CU_ASSERT_STRING_EQUAL(
+        shape_of(" SELECT \"A\"\"b\",x2 FROM T\n WHERE x=5 AND y = 'it''s' or z< 3000000000 ; ", c,
+                 &n),
+        "select \"A\"\"b\",x2 from t where x=$1 and y= $2 or z< $3");
+    CU_ASSERT_EQUAL_FATAL(n, 3);
+    CU_ASSERT_EQUAL(c[0].kind, LG_PARSE_SHAPE_INT4);
+    CU_ASSERT_EQUAL(c[0].len, 1);
+    CU_ASSERT_EQUAL(c[1].kind, LG_PARSE_SHAPE_STRING);
+    CU_ASSERT_EQUAL(c[1].len, 7);
+    CU_ASSERT_EQUAL(c[2].kind, LG_PARSE_SHAPE_INT8);
+    CU_ASSERT_STRING_EQUAL(shape_of("select 1.50, 2., 7", c, &n), "select $1, $2, $3");
+    CU_ASSERT_EQUAL(c[0].kind, LG_PARSE_SHAPE_NUMERIC);
+    CU_ASSERT_EQUAL(c[1].kind, LG_PARSE_SHAPE_NUMERIC);
+    CU_ASSERT_STRING_EQUAL(shape_of("select a < -1", c, &n), "select a< -$1");
+    CU_ASSERT_STRING_EQUAL(shape_of("select a <-1", c, &n), "select a<-$1");
+    CU_ASSERT_STRING_EQUAL(shape_of("end", c, &n), "end");
+    CU_ASSERT_EQUAL(n, 0);
+}
+
+LG_TEST(test_parse__shape_declines_what_it_is_not_sure_of)
+{
+    static const char *const texts[] = {
+        "",
+        ";",
+        "select 1; select 2",
+        "select 1 -- c",
+        "select /* c */ 1",
+        "select 'a\\b'",
+        "select E'a'",
+        "select b'1'",
+        "select U&'a'",
+        "select U&\"a\"",
+        "select $$a$$",
+        "select $1",
+        "select a$1",
+        "select 'a'\n'b'",
+        "select 'a",
+        "select \"a",
+        "select 1e5",
+        "select 1a",
+        "select 0x1f",
+        "select .5",
+        "select 1.2.3",
+        "select -2147483648",
+        "select -9223372036854775808",
+        "select 12345678901234567890",
+        "select \xc3\xa4",
+        "select a\xc3\xa4",
+        "select a\001b",
+    };
+    lg_parse_shape_const c[LG_PARSE_SHAPE_CONSTS];
+    uint32_t n;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (shape_of(texts[i], c, &n)) {
+            printf("taken: %s\n", texts[i]);
+            CU_FAIL("taken");
+        }
+    /* Bytes above 127 are fine where they are quoted. */
+    CU_ASSERT_PTR_NOT_NULL(shape_of("select '\xc3\xa4', \"\xc3\xa4\"", c, &n));
+    /* No room, too many. */
+    char out[8], many[600] = "select 1";
+    size_t len;
+    CU_ASSERT_FALSE(lg_parse_shape("select 1", 8, out, sizeof out, &len, c, &n));
+    for (int i = 0; i < LG_PARSE_SHAPE_CONSTS; i++)
+        strcat(many, ",1");
+    char wide[1024];
+    CU_ASSERT_FALSE(lg_parse_shape(many, strlen(many), wide, sizeof wide, &len, c, &n));
+}
+
+/* What the shape says is what the grammar reads: the same tokens, the constants apart. */
+LG_TEST(test_parse__shape_agrees_with_normalize)
+{
+    static const char *const texts[] = {
+        "select a.b, c*2-3, -4 from t as x where (d=5 or e like 'q%') and f<>'' limit 10",
+        "insert into t(a,b) values (1, 'x'), (2.5, 'y''z')",
+        "update t set a = a + -17 where b >= 3000000000 and c[2]::text = 'k'",
+        "delete from \"T\" where not a in (1,2,3)",
+    };
+    lg_arena *a = arena();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        lg_parse_shape_const c[LG_PARSE_SHAPE_CONSTS];
+        lg_parse_const *want;
+        const char *text;
+        uint32_t n, nwant;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(shape_of(texts[i], c, &n));
+        LG_ASSERT_OK(lg_parse_normalize(NULL, texts[i], a, &text, &want, &nwant));
+        CU_ASSERT_EQUAL_FATAL(n, nwant);
+        for (uint32_t k = 0; k < n; k++) {
+            CU_ASSERT_EQUAL(c[k].loc, (uint32_t)want[k].loc);
+            CU_ASSERT_EQUAL(c[k].len, (uint32_t)want[k].len);
+        }
+    }
+    lg_arena_destroy(a);
+}
