@@ -59,10 +59,10 @@ WORDS(colors, "almond", "antique", "aquamarine", "azure", "beige", "bisque", "bl
       "firebrick", "floral", "forest", "frosted", "gainsboro", "ghost", "goldenrod", "green",
       "grey", "honeydew", "hot", "indian", "ivory", "khaki", "lace", "lavender", "lawn", "lemon",
       "light", "lime", "linen", "magenta", "maroon", "medium", "metallic", "midnight", "mint",
-      "misty", "moccasin", "navajo", "navy", "olive", "orange", "orchid", "pale", "papaya",
-      "peach", "peru", "pink", "plum", "powder", "puff", "purple", "red", "rose", "rosy", "royal",
-      "saddle", "salmon", "sandy", "seashell", "sienna", "sky", "slate", "smoke", "snow", "spring",
-      "steel", "tan", "thistle", "tomato", "turquoise", "violet", "wheat", "white", "yellow");
+      "misty", "moccasin", "navajo", "navy", "olive", "orange", "orchid", "pale", "papaya", "peach",
+      "peru", "pink", "plum", "powder", "puff", "purple", "red", "rose", "rosy", "royal", "saddle",
+      "salmon", "sandy", "seashell", "sienna", "sky", "slate", "smoke", "snow", "spring", "steel",
+      "tan", "thistle", "tomato", "turquoise", "violet", "wheat", "white", "yellow");
 WORDS(type1, "STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO");
 WORDS(type2, "ANODIZED", "BURNISHED", "PLATED", "POLISHED", "BRUSHED");
 WORDS(type3, "TIN", "NICKEL", "BRASS", "STEEL", "COPPER");
@@ -73,10 +73,10 @@ WORDS(priorities, "1-URGENT", "2-HIGH", "3-MEDIUM", "4-NOT SPECIFIED", "5-LOW");
 WORDS(instructions, "DELIVER IN PERSON", "COLLECT COD", "NONE", "TAKE BACK RETURN");
 WORDS(modes, "REG AIR", "AIR", "RAIL", "SHIP", "TRUCK", "MAIL", "FOB");
 WORDS(regions, "AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST");
-WORDS(nations, "ALGERIA", "ARGENTINA", "BRAZIL", "CANADA", "EGYPT", "ETHIOPIA", "FRANCE",
-      "GERMANY", "INDIA", "INDONESIA", "IRAN", "IRAQ", "JAPAN", "JORDAN", "KENYA", "MOROCCO",
-      "MOZAMBIQUE", "PERU", "CHINA", "ROMANIA", "SAUDI ARABIA", "VIETNAM", "RUSSIA",
-      "UNITED KINGDOM", "UNITED STATES");
+WORDS(nations, "ALGERIA", "ARGENTINA", "BRAZIL", "CANADA", "EGYPT", "ETHIOPIA", "FRANCE", "GERMANY",
+      "INDIA", "INDONESIA", "IRAN", "IRAQ", "JAPAN", "JORDAN", "KENYA", "MOROCCO", "MOZAMBIQUE",
+      "PERU", "CHINA", "ROMANIA", "SAUDI ARABIA", "VIETNAM", "RUSSIA", "UNITED KINGDOM",
+      "UNITED STATES");
 static const int nation_region[] = {0, 1, 1, 1, 4, 0, 3, 3, 2, 2, 4, 4, 2,
                                     4, 0, 0, 0, 1, 2, 3, 4, 2, 3, 3, 1};
 
@@ -254,8 +254,8 @@ money(line *l, int64_t cents)
 {
     char t[40];
     int64_t a = cents < 0 ? -cents : cents;
-    int n = snprintf(t, sizeof t, "%s%" PRId64 ".%02d", cents < 0 ? "-" : "", a / 100,
-                     (int)(a % 100));
+    int n =
+        snprintf(t, sizeof t, "%s%" PRId64 ".%02d", cents < 0 ? "-" : "", a / 100, (int)(a % 100));
     sep(l);
     put(l, t, (size_t)n);
 }
@@ -303,11 +303,16 @@ date(line *l, int64_t day)
             break;
         day -= days;
     }
-    char t[11] = {(char)('0' + year / 1000),    (char)('0' + year / 100 % 10),
-                  (char)('0' + year / 10 % 10), (char)('0' + year % 10),
-                  '-',                          (char)('0' + (m + 1) / 10),
-                  (char)('0' + (m + 1) % 10),   '-',
-                  (char)('0' + (day + 1) / 10), (char)('0' + (day + 1) % 10)};
+    char t[11] = {(char)('0' + year / 1000),
+                  (char)('0' + year / 100 % 10),
+                  (char)('0' + year / 10 % 10),
+                  (char)('0' + year % 10),
+                  '-',
+                  (char)('0' + (m + 1) / 10),
+                  (char)('0' + (m + 1) % 10),
+                  '-',
+                  (char)('0' + (day + 1) / 10),
+                  (char)('0' + (day + 1) % 10)};
     sep(l);
     put(l, t, 10);
 }
@@ -497,7 +502,8 @@ customer_table(const char *dir)
     done(f);
 }
 
-/* One line item; returns its price with tax and discount, in 1/1,000,000; *ret_open: not shipped. */
+/* One line item; returns its price with tax and discount, in 1/1,000,000; *ret_open: not shipped.
+ */
 static int64_t
 lineitem(FILE *f, rng *r, int64_t order, int n, int64_t order_day, bool *ret_open)
 {

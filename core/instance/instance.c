@@ -196,7 +196,6 @@ create_cluster(lg_instance *in)
 static lg_status
 join(lg_instance *in)
 {
-    LG_TRY(create_cluster(in));
     lg_instance__agent_state(in, LG_INSTANCE_MOUNTED);
     LG_TRY(lg_instance__agent_ready(in));
     while (lg_reconf_open_epoch(in->reconf) == 0) {
@@ -397,6 +396,8 @@ start(lg_instance *in)
         LG_TRY(lg_ges_create(&gc, &in->ges));
     } else {
         LG_TRY(lg_instance__agent_connect(in));
+        LG_TRY(create_cluster(in)); /* beside the recovery of an earlier life */
+        LG_TRY(lg_instance__agent_welcome(in));
         if (in->cold) {
             LG_TRY(wait_lease(in));
             LG_TRY(recover_cold(in));

@@ -77,8 +77,12 @@ on_line(lg_instance *in, char *text)
         lg_log_warn(in->env.log, "agent", "the agent sent a malformed line");
         return;
     }
-    if (!strcmp(l.type, "WELCOME")) {
+    if (!strcmp(l.type, "LIFE") && in->incarnation == 0) {
         in->incarnation = lg_agent_line_u64(&l, "incarnation", 0);
+        lg_waitq_wake_all(&in->changed);
+    } else if (!strcmp(l.type, "WELCOME")) {
+        in->incarnation = lg_agent_line_u64(&l, "incarnation", 0);
+        in->welcomed = true;
         in->cold = lg_agent_line_u64(&l, "cold", 0) != 0;
         lg_waitq_wake_all(&in->changed);
     } else if (!strcmp(l.type, "LEASE")) {
@@ -219,6 +223,18 @@ lg_instance__agent_close(lg_instance *in)
 /* ---- what we say ---- */
 
 lg_status
+lg_instance__agent_welcome(lg_instance *in)
+{
+    lg_time deadline = lg_run_now_ns(in->env.run) + WELCOME_TIMEOUT;
+    while (!in->welcomed) {
+        if (in->agent_lost)
+            return LG_CLOSED;
+        LG_TRY(lg_waitq_wait(&in->changed, LG_WAIT_MEMBERSHIP, deadline, true));
+    }
+    return LG_OK;
+}
+
+lg_status
 lg_instance__agent_connect(lg_instance *in)
 {
     char buf[LG_AGENT_LINE_MAX];
@@ -231,7 +247,6 @@ lg_instance__agent_connect(lg_instance *in)
     LG_TRY(send_line(in, &w));
     LG_TRY(lg_run_spawn(in->env.run, "agent reader", 0, reader_main, in, NULL));
     in->agent_fibers++;
-    deadline = lg_run_now_ns(in->env.run) + WELCOME_TIMEOUT;
     while (in->incarnation == 0) {
         if (in->agent_lost)
             return LG_CLOSED;

@@ -84,6 +84,7 @@ struct lg_instance {
     /* the agent (instance_agent.c) */
     lg_sock *agent;
     lg_agent_view view;  /* the newest from membership */
+    bool welcomed;       /* the agent says: it may come in */
     bool cold;           /* the agent says: recover all threads first */
     lg_time lease_until; /* 0: none needed (alone) */
     lg_waitq changed;    /* woken on a view, a stop, the agent's loss */
@@ -117,7 +118,8 @@ struct lg_instance {
 
 /* instance_agent.c */
 LG_MUST lg_status lg_instance__agent_connect(lg_instance *in);
-void lg_instance__agent_close(lg_instance *in); /* waits for its fibers */
+LG_MUST lg_status lg_instance__agent_welcome(lg_instance *in); /* until it may come in */
+void lg_instance__agent_close(lg_instance *in);                /* waits for its fibers */
 LG_MUST lg_status lg_instance__agent_ready(lg_instance *in);
 void lg_instance__agent_state(lg_instance *in, lg_instance_state state);
 void lg_instance__agent_links(lg_instance *in); /* they have changed: the agent is told soon */

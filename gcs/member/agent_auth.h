@@ -2,8 +2,8 @@
  *
  *   client -> agent   AUTH      nonce               64 hex digits, fresh
  *   agent -> client   CHALLENGE nonce mac           mac of "agent", both nonces
- *   client -> agent   PROOF     mac                 mac of "client", both nonces; from here on lines
- *                                                   as on the unix socket. Wrong: END code 7, closed
+ *   client -> agent   PROOF     mac                 mac of "client", both nonces; from here on
+ * lines as on the unix socket. Wrong: END code 7, closed
  *
  * mac = HMAC-SHA256(cluster key, role, client's nonce, agent's nonce). Pure: no I/O, no randomness.
  * The connection is not encrypted and not protected afterwards: it is for a cluster's own network.

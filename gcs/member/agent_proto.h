@@ -7,8 +7,9 @@
  *
  * AGENT AND INSTANCE
  *   instance -> agent   HELLO   node pid           first message
- *   agent -> instance   WELCOME incarnation cold   this life's number, larger than any before. The
- *       agents welcome one instance at a time; until it is in a view, or ended, the others wait.
+ *   agent -> instance   LIFE    incarnation        this life's number, larger than any before
+ *   agent -> instance   WELCOME incarnation cold   it may come in, once it is READY. One instance
+ *       at a time is welcomed; until it is in a view, or ended, the others wait.
  *       cold=1: nobody is in the view: recover all threads before READY
  *   instance -> agent   READY   address            its interconnect listens: may be put in a view
  *   agent -> instance   VIEW    epoch, members, victims

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BACKOFF_MIN (50 * LG_MS)
+#define BACKOFF_MIN (5 * LG_MS)
 #define BACKOFF_MAX (10 * LG_SEC)
 #define LIVED_WELL  (20 * LG_SEC)
 

@@ -91,6 +91,11 @@ hello(struct visitor *v, const lg_agent_line *l)
     m->mine.link_epoch = m->mine.link_broken = m->mine.link_lost = 0;
     m->mine.address[0] = 0;
     lg_membership_changed(a->ms);
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_begin(&w, buf, "LIFE");
+    lg_agent_add_u64(&w, "incarnation", m->mine.incarnation);
+    agent_say(a, &w);
     return true;
 }
 

@@ -3,7 +3,8 @@
  *
  * What is decided goes over the voting files alone. Heartbeats say who hears whom, which membership
  * needs to tell a node without a network from one with a quiet instance (member.h), and make the
- * others look at once. One connection each way; BEAT {node, boot, look} after the proof of the key. */
+ * others look at once. One connection each way; BEAT {node, boot, look} after the proof of the key.
+ */
 #include "agent.h"
 #include <fcntl.h>
 #include <stdio.h>
