@@ -371,6 +371,7 @@ open_sessions(lg_instance *in)
         .secret = in->control.secret,
         .secret_len = sizeof in->control.secret,
         .trust_unix = in->cfg.trust_unix,
+        .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
         .arg = in,
     };

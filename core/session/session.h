@@ -49,6 +49,9 @@ typedef struct lg_session_server_config {
     bool trust_unix; /* peers on a unix socket need no password */
     /* LG_OK when sessions may start; else why not (LG_NOT_OPEN, LG_SHUTDOWN). */
     lg_status (*may_connect)(void *arg);
+    /* Asked before anything is sent to a client: not LG_OK while this instance may be out of the
+     * cluster, and what it has read may be old. Then it waits. May be NULL; must not block. */
+    lg_status (*may_answer)(void *arg);
     /* A cancel request for another instance. */
     void (*cancel_remote)(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
     void *arg;

@@ -29,6 +29,18 @@ lg_session__read_message(lg_session *s, bool startup, lg_time deadline, lg_pgwir
     }
 }
 
+/* Others may have gone on without this instance as soon as its lease has run out: what was read
+ * here since then may be old, and nobody must hear it (nor see an old snapshot beside a commit that
+ * was acknowledged elsewhere). The lease comes again, or this instance ends. */
+static lg_status
+wait_may_answer(lg_session *s)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    while (cfg->may_answer && cfg->may_answer(cfg->arg) != LG_OK)
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(cfg->run) + 5 * LG_MS, LG_WAIT_MEMBERSHIP));
+    return LG_OK;
+}
+
 lg_status
 lg_session__flush(lg_session *s)
 {
@@ -36,6 +48,7 @@ lg_session__flush(lg_session *s)
         return LG_LIMIT;
     if (!s->out.len)
         return LG_OK;
+    LG_TRY(wait_may_answer(s));
     lg_status st = lg_sock_write_all(s->sock, s->out.data, s->out.len, LG_FOREVER);
     lg_stat_add(&s->stats, LG_STAT_BYTES_SENT, s->out.len);
     lg_stat_add(lg_run_stats(s->server->cfg.run), LG_STAT_BYTES_SENT, s->out.len);

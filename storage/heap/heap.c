@@ -222,6 +222,8 @@ write_begin(wr *w, bool lock)
             }
             uint32_t room = w->want_cap > w->row.cap ? w->want_cap : 0;
             st = plan_room(w, room, &wait);
+            if (st == LG_OK && w->compact && room == 0) /* the row may lose room it does not use */
+                st = plan_room(w, w->want_cap, &wait);
             if (st == LG_OK)
                 st = lg_txn_undo_get(w->t, &w->m, payload, &w->u);
             else if (st == LG_IN_DOUBT) {

@@ -30,8 +30,9 @@ static void
 visit(void *arg, lg_buf *b)
 {
     struct search *s = arg;
-    if (b->mode == s->mode && b->valid && !b->converting && !b->revoking && b->users == 0 && !(s->clean && b->dirty) &&
-        b->addr.file != 0 && lg_block_version(b->data) != 0 && s->count < 256)
+    if (b->mode == s->mode && b->valid && !b->converting && !b->revoking && b->users == 0 &&
+        !(s->clean && b->dirty) && b->addr.file != 0 && lg_block_version(b->data) != 0 &&
+        s->count < 256)
         s->found[s->count++] = b->addr;
 }
 
@@ -169,7 +170,8 @@ sim_mutate(sim_world *w)
     unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
     const char *what = w->mutate;
     bool of_sql = w->kind == &sim_kind_sql;
-    if (w->attempts < 500 || !sim_is_member(w, node) || !w->kind->cache(&w->node[node]) || !w->node[node].open)
+    if (w->attempts < 500 || !sim_is_member(w, node) || !w->kind->cache(&w->node[node]) ||
+        !w->node[node].open)
         return;
     if (strcmp(what, "modes") == 0) {
         w->mutated = damage_mode(w, node);

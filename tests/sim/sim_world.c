@@ -507,6 +507,7 @@ begin_quiet(sim_world *w)
     sim_log(w, "quiet: %zu acknowledged, %llu attempts", w->ack_count,
             (unsigned long long)w->attempts);
     w->quiet = true;
+    w->quiet_since = lg_sim_now(w->sim);
     w->stop_work = true;
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
@@ -518,9 +519,12 @@ begin_quiet(sim_world *w)
         sim_hard_quiet(w);
 }
 
+/* Whoever was fenced before the quiet has had the time to notice. */
 static bool
 all_open(sim_world *w)
 {
+    if (lg_sim_now(w->sim) < w->quiet_since + SIM_LEASE)
+        return false;
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
         if (!n->heap || !n->open || paused(w, n) || !w->kind->settled(n))

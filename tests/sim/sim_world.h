@@ -107,7 +107,8 @@ struct sim_world {
     bool report;                              /* somebody lost a connection: a new epoch is due */
     lg_time view_after;                       /* not before */
     bool quiet;                               /* no more faults: heal, restart, finish */
-    bool stop_work;                           /* the workload ends */
+    lg_time quiet_since;
+    bool stop_work; /* the workload ends */
     bool verifying;
     lg_time until; /* faults until then */
     unsigned faults;

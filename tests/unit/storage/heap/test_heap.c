@@ -805,3 +805,54 @@ LG_TEST(test_heap__blocks_are_filled)
 {
     run_world(4, false, packing);
 }
+
+static lg_status
+update_to(struct world *w, lg_txn *t, lg_rowid id, uint32_t len)
+{
+    uint8_t *row = lg_zalloc(len);
+    lg_heap_out out;
+    lg_status st = lg_heap_row_update(t, w->g, id, NULL, row, len, false, &out);
+    lg_free(row);
+    return st;
+}
+
+/* A row that was long has room to grow back into; a compaction, which another transaction's ITL
+ * entry makes necessary, takes that room away before the row is written. */
+static void
+room_taken_by_compaction(struct world *w)
+{
+    enum { LOCKERS = 24, FILLERS = 200 };
+    for (uint32_t lockers = 1; lockers < LOCKERS; lockers++) {
+        uint8_t row[1200] = {0};
+        lg_rowid grown, filler[FILLERS];
+        lg_txn *locker[LOCKERS];
+        lg_heap_out out;
+        uint32_t n = 0, file;
+        RIG_OK(lg_segment_create(w->space, LG_SEGMENT_HEAP, &file));
+        RIG_OK(lg_segment_open(w->space, file, &w->g));
+        lg_txn *t = lg_txn_begin(w->txns);
+        RIG_OK(lg_heap_row_insert(t, w->g, row, sizeof row, &grown));
+        RIG_OK(lg_txn_commit(t));
+        t = lg_txn_begin(w->txns);
+        for (; n < FILLERS; n++)
+            RIG_OK(lg_heap_row_insert(t, w->g, row, 100 - n % 60, &filler[n]));
+        RIG_OK(lg_txn_commit(t));
+        t = lg_txn_begin(w->txns);
+        RIG_OK(update_to(w, t, grown, 20));
+        RIG_OK(lg_txn_commit(t));
+        for (uint32_t i = 0; i < lockers; i++) {
+            locker[i] = lg_txn_begin(w->txns);
+            RIG_OK(lg_heap_row_lock(locker[i], w->g, filler[i], NULL, LG_HEAP_UPDATE, &out));
+        }
+        t = lg_txn_begin(w->txns);
+        RIG_OK(update_to(w, t, grown, sizeof row));
+        RIG_OK(lg_txn_commit(t));
+        for (uint32_t i = 0; i < lockers; i++)
+            RIG_OK(lg_txn_commit(locker[i]));
+    }
+}
+
+LG_TEST(test_heap__a_row_grows_back_although_its_block_is_compacted)
+{
+    run_world(4, false, room_taken_by_compaction);
+}
