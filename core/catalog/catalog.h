@@ -15,7 +15,7 @@
  *
  * BUILT-IN types, functions, operators, casts and operator classes are constant and come straight
  * from core/types (lg_type_get, lg_func_by_name, lg_operator_find ...); they all live in the schema
- * pg_catalog. Objects of users (enums, functions) are not supported yet.
+ * pg_catalog. Types of users are in pg_type beside them (cat_type.h).
  *
  * BLOCKS  every lookup may read blocks and wait for the DICT enqueue: it may block the fiber, and
  * descriptors not referenced may go away. Errors: LG_NOT_FOUND where said (no error detail set),
@@ -46,10 +46,11 @@ typedef struct lg_cat lg_cat;         /* of a session */
 #define LG_DB_OID              16000u /* the one database of this volume */
 
 /* relkind */
-#define LG_REL_TABLE    'r'
-#define LG_REL_INDEX    'i'
-#define LG_REL_SEQUENCE 'S'
-#define LG_REL_VIEW     'v'
+#define LG_REL_TABLE     'r'
+#define LG_REL_INDEX     'i'
+#define LG_REL_SEQUENCE  'S'
+#define LG_REL_VIEW      'v'
+#define LG_REL_COMPOSITE 'c' /* the fields of CREATE TYPE AS (...) */
 
 /* Where a relation's blocks are. The catalog only carries it; exec opens it with storage/space. */
 typedef struct lg_rel_storage {
@@ -60,7 +61,8 @@ typedef struct lg_rel_storage {
 typedef struct lg_column {
     const char *name;
     int16_t attnum; /* 1-based; position in the stored row too */
-    lg_oid type;
+    lg_oid type;    /* of the values: a domain's base */
+    lg_oid domain;  /* the domain (or array of one) that it was declared with; 0 */
     int32_t typmod;
     lg_oid collation;
     int16_t ndims;
@@ -201,11 +203,18 @@ LG_MUST lg_status lg_cat_index_table(lg_cat *c, lg_oid index_oid, lg_oid *ret_ta
 /* Would the unqualified name find this very relation? */
 LG_MUST lg_status lg_cat_relation_visible(lg_cat *c, lg_oid oid, bool *ret);
 
+/* What the column was declared with: pg_attribute.atttypid. */
+static inline lg_oid
+lg_column_declared(const lg_column *c)
+{
+    return c->domain ? c->domain : c->type;
+}
+
 LG_MUST lg_status lg_cat_namespace_by_name(lg_cat *c, const char *name, lg_oid *ret_oid);
 /* In the arena; "???" when unknown is the caller's business: LG_NOT_FOUND. */
 LG_MUST lg_status lg_cat_namespace_name(lg_cat *c, lg_oid oid, lg_arena *a, const char **ret_name);
 
-/* Types: the built-in ones, later also users'. name as in pg_type.typname or SQL spelling. */
+/* Types, users' too (more in cat_type.h). name as in pg_type.typname or SQL spelling. */
 LG_MUST lg_status lg_cat_type_by_name(lg_cat *c, const char *schema, const char *name,
                                       lg_oid *ret_oid);
 

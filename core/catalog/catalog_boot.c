@@ -235,7 +235,7 @@ bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, c
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         LG_TRY(role_row(c, a, roles[i].oid, roles[i].name, false, NULL));
     LG_TRY(database_row(c, a, LG_DB_OID, database, false));
-    return LG_OK;
+    return lg_cat__type_rows(c, a);
 }
 
 lg_status

@@ -16,16 +16,16 @@ emit(lg_virtual_ctx *ctx, const lg_cat_row *row)
     ctx->emit(ctx, row->v, row->null);
 }
 
-static lg_status
-rows_type(void *arg, lg_virtual_ctx *ctx)
+/* Stored once, at bootstrap: users' types stand beside them. */
+lg_status
+lg_cat__type_rows(lg_cat *c, lg_arena *a)
 {
-    (void)arg;
     for (uint32_t i = 0; i < lg_type_count(); i++) {
         const lg_type *t = lg_type_at(i);
         lg_cat_row row;
         lg_cat_row_init(LG_REL_pg_type, &row);
         SET(pg_type, oid, t->oid);
-        SET(pg_type, typname, NAME(t->name));
+        SET(pg_type, typname, lg_cat_name(a, t->name));
         SET(pg_type, typnamespace, LG_NSP_CATALOG);
         SET(pg_type, typowner, LG_ROLE_BOOTSTRAP);
         SET(pg_type, typlen, lg_datum_int2(t->typlen));
@@ -48,7 +48,7 @@ rows_type(void *arg, lg_virtual_ctx *ctx)
         SET(pg_type, typstorage, lg_datum_char(t->storage));
         SET(pg_type, typtypmod, lg_datum_int4(-1));
         SET(pg_type, typcollation, t->collation);
-        emit(ctx, &row);
+        LG_TRY(lg_cat_insert(c, LG_REL_pg_type, &row));
     }
     return LG_OK;
 }
@@ -371,7 +371,6 @@ rows_none(void *arg, lg_virtual_ctx *ctx)
 }
 
 static const lg_virtual_rel builtin[] = {
-    {.oid = LG_REL_pg_type, .name = "pg_type", .rows = rows_type},
     {.oid = LG_REL_pg_proc, .name = "pg_proc", .rows = rows_proc},
     {.oid = LG_REL_pg_operator, .name = "pg_operator", .rows = rows_operator},
     {.oid = LG_REL_pg_cast, .name = "pg_cast", .rows = rows_cast},

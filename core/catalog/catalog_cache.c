@@ -155,6 +155,7 @@ lg_cat_destroy(lg_cat *c)
         return;
     LG_ASSERT(!c->txn);
     lg_cat_sequences_discard(c);
+    lg_cat__types_end(c, true);
     lg_cat__cache_fini(&c->own);
     lg_map_destroy(c->locks);
     lg_map_destroy(c->touched);
@@ -324,6 +325,7 @@ lg_cat_end(lg_cat *c, bool committed)
         lg_map_destroy(c->locks);
         c->locks = lg_map_create();
     }
+    lg_cat__types_end(c, false);
     c->txn = NULL;
 }
 

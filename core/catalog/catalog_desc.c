@@ -1,4 +1,5 @@
 /* Makes a relation's descriptor from the catalog tables. */
+#include "cat_type.h"
 #include "catalog_internal.h"
 #include "func.h"
 #include <stdlib.h>
@@ -40,6 +41,11 @@ read_columns(struct desc *d, uint16_t natts)
         col->name = keep_text(d, LG_ROW_GET(&row, LG_AT_pg_attribute_attname));
         col->attnum = n;
         col->type = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_attribute_atttypid));
+        if (lg_usertype_is_domain(col->type)) {
+            col->domain = col->type;
+            if ((st = lg_cat__domain_base(d->c, col->domain, &col->type)) != LG_OK)
+                break;
+        }
         col->typmod = lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_atttypmod));
         col->collation = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_attribute_attcollation));
         col->ndims = (int16_t)lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_attndims));

@@ -74,6 +74,7 @@ struct lg_cat {
     lg_map *currvals; /* seq oid -> int64 * */
     lg_oid lastval_seq;
     uint64_t own_generation;
+    struct lg_cat_types *types; /* catalog_type.c; NULL: none yet */
 };
 
 void lg_cat__cache_init(lg_cat_cache *cc);
@@ -91,6 +92,14 @@ void lg_cat__system_set_storage(lg_catalog *cat, lg_oid rel, const lg_rel_storag
 
 /* catalog_builtin.c: virtual rows of the constant catalogs */
 void lg_cat__builtin_register(lg_catalog *cat);
+
+/* catalog_type.c: at a transaction's end, and at the session's (all) */
+void lg_cat__types_end(lg_cat *c, bool all);
+/* The type that values of the domain (or of an array of it) have. */
+LG_MUST lg_status lg_cat__domain_base(lg_cat *c, lg_oid domain, lg_oid *ret_base);
+
+/* catalog_builtin.c: rows of the built-in types */
+LG_MUST lg_status lg_cat__type_rows(lg_cat *c, lg_arena *a);
 
 /* catalog_desc.c: makes a descriptor from the tables */
 LG_MUST lg_status lg_cat__describe(lg_cat *c, lg_oid oid, lg_relation **ret_rel);

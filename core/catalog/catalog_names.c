@@ -260,21 +260,6 @@ lg_cat_relation_visible(lg_cat *c, lg_oid oid, bool *ret)
     return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
-lg_status
-lg_cat_type_by_name(lg_cat *c, const char *schema, const char *name, lg_oid *ret_oid)
-{
-    (void)c;
-    if (schema && strcmp(schema, "pg_catalog") != 0)
-        return LG_NOT_FOUND;
-    const lg_type *t = lg_type_by_name(name);
-    if (!t && !schema)
-        t = lg_type_by_sql_name(name);
-    if (!t)
-        return LG_NOT_FOUND;
-    *ret_oid = t->oid;
-    return LG_OK;
-}
-
 /* ---- search path ---- */
 
 void

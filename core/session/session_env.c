@@ -313,6 +313,7 @@ lg_session__open_database(lg_session *s)
     };
     lg_session__copy_callbacks(&s->es);
     s->env.session = &s->es;
+    s->env.user = &lg_exec_usertypes;
     return LG_OK;
 }
 
@@ -340,6 +341,7 @@ lg_session__sql_close(lg_session *s)
     lg_session__prepared_drop_all(s);
     lg_strmap_destroy(s->prepared);
     lg_strmap_destroy(s->portals);
+    lg_exec_session_fini(&s->es);
     lg_cat_destroy(s->cat);
     s->cat = NULL;
     lg_ges_owner_fini(&s->owner);

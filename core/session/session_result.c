@@ -75,9 +75,6 @@ put_datum(lg_session *s, lg_oid type, lg_datum d, uint16_t format)
         case LG_T_INT2:
             put_integer(&s->out, lg_int2(d));
             return LG_OK;
-        case LG_T_RECORD:
-            LG_TRY(lg_exec_record_text(&s->es, d, s->rows, &data, &len));
-            break;
         default:
             LG_TRY(lg_type_output(&s->env, type, d, s->rows, &s->err, &data, &len));
         }

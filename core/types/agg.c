@@ -957,6 +957,8 @@ static const lg_agg aggs[] = {
     MAX_OF(2244, NULL),
     MAX_OF(2050, NULL),
     MAX_OF(2797, NULL),
+    MAX_OF(3526, NULL),
+    MIN_OF(3527, NULL),
     MAX_OF(3564, NULL),
     MAX_OF(4189, NULL),
     MAX_OF(5099, NULL),

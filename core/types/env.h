@@ -7,9 +7,10 @@
 #include "datum.h"
 #include "error.h"
 
-typedef struct lg_tz lg_tz;             /* one time zone's rules */
-typedef struct lg_tz_cache lg_tz_cache; /* the zones loaded so far; one per instance */
-typedef struct lg_fntable lg_fntable;   /* func.h */
+typedef struct lg_tz lg_tz;               /* one time zone's rules */
+typedef struct lg_tz_cache lg_tz_cache;   /* the zones loaded so far; one per instance */
+typedef struct lg_fntable lg_fntable;     /* func.h */
+typedef struct lg_usertypes lg_usertypes; /* usertype.h */
 
 typedef enum lg_datestyle {
     LG_DATESTYLE_ISO,
@@ -40,8 +41,9 @@ typedef struct lg_env {
     bool bytea_escape;      /* bytea_output = escape */
     uint64_t rand_state[2]; /* random(), setseed() */
     bool rand_seeded;
-    const lg_fntable *ext; /* implementations by upper layers; may be NULL */
-    void *session;         /* whatever those implementations need */
+    const lg_fntable *ext;    /* implementations by upper layers; may be NULL */
+    const lg_usertypes *user; /* types made by users; NULL: there are none */
+    void *session;            /* whatever those implementations need */
 } lg_env;
 
 /* Defaults: UTC, ISO MDY, postgres intervals, extra_float_digits 1; clocks at 0. */

@@ -2,6 +2,7 @@
  * and found by OID through an index of 16,384 entries that the compiler fills. */
 #include "mem.h"
 #include "types_internal.h"
+#include "usertype.h"
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -394,7 +395,9 @@ opclass_base_type(lg_oid type)
     case LG_T_REGCOLLATION:
         return LG_T_OID;
     default:
-        return type;
+        if (lg_usertype_of(type) == LG_UT_ENUM)
+            return LG_T_ANYENUM;
+        return lg_usertype_of(type) == LG_UT_ROW ? LG_T_RECORD : type;
     }
 }
 

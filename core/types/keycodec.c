@@ -17,6 +17,7 @@
 #include "array.h"
 #include "numeric.h"
 #include "types_values.h"
+#include "usertype.h"
 #include <math.h>
 
 struct out {
@@ -198,6 +199,10 @@ put_value(struct out *o, lg_oid type, lg_datum d)
     }
     default: {
         const lg_type *t = lg_type_get(type);
+        if (lg_usertype_of(type) == LG_UT_ENUM) {
+            put_be(o, d, 8);
+            return;
+        }
         if (t && lg_type_is_array(t)) {
             put_array(o, d);
             return;
@@ -214,7 +219,9 @@ lg_key_supported(lg_oid type)
 {
     const lg_type *t = lg_type_get(type);
     if (t && lg_type_is_array(t))
-        return lg_key_supported(t->elem);
+        return lg_key_supported(lg_type_elem(type));
+    if (type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW)
+        return false;
     return type != LG_T_INET && type != LG_T_JSONB && lg_type_compare_fn(type) != NULL;
 }
 
@@ -418,9 +425,11 @@ get_value(struct in *in, lg_oid type, lg_arena *a)
     default: {
         const lg_type *t = lg_type_get(type);
         if (t && lg_type_is_array(t)) {
-            skip_array(in, t->elem, a);
+            skip_array(in, lg_type_elem(type), a);
             return 0;
         }
+        if (lg_usertype_of(type) == LG_UT_ENUM)
+            return get_be(in, 8);
         return get_text(in, a);
     }
     }

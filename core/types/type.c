@@ -2,6 +2,7 @@
 #include "type.h"
 #include "hash.h"
 #include "types_internal.h"
+#include "record.h"
 #include "types_values.h"
 #include <stdio.h>
 #include <strings.h>
@@ -16,6 +17,8 @@ static const lg_type types[] = {
 const lg_type *
 lg_type_get(lg_oid oid)
 {
+    if (lg_usertype_of(oid) != LG_UT_NONE)
+        return lg_type__user(oid);
     uint32_t lo = 0, hi = TYPE_COUNT;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
@@ -168,8 +171,8 @@ lg_type_format(lg_arena *a, lg_oid oid, int32_t typmod)
     const lg_type *t = lg_type_get(oid);
     if (oid == 0)
         return "-";
-    if (!t)
-        return "???";
+    if (!t || lg_usertype_of(oid) != LG_UT_NONE)
+        return "???"; /* lg_type_name knows */
     if (lg_type_is_array(t) && t->storage != 'p' && lg_type_get(t->elem)) {
         if (typmod < 0)
             return t->sql_name;
@@ -184,6 +187,8 @@ LG_FN(format_type)
         RET_NULL();
     const lg_type *t = lg_type_get(ARG_OID(0));
     int32_t typmod = ARG_NULL(1) ? -1 : ARG_INT4(1);
+    if (lg_usertype_of(ARG_OID(0)) != LG_UT_NONE)
+        return lg_datum_cstring_text(c->arena, lg_type_name(c->env, ARG_OID(0), -1, c->arena));
     /* format_type(bpchar, NULL) says character, and with typmod -1 bpchar. */
     if (t && t->oid == LG_T_BPCHAR && typmod < 0)
         return lg_datum_cstring_text(c->arena, ARG_NULL(1) ? "character" : "bpchar");
@@ -380,6 +385,12 @@ equal_array(lg_datum a, lg_datum b)
     return lg_array_compare(a, b) == 0;
 }
 
+static bool
+equal_record(lg_datum a, lg_datum b)
+{
+    return lg_record_compare(a, b) == 0;
+}
+
 struct order {
     lg_compare_fn compare;
     lg_equal_fn equal;
@@ -444,7 +455,13 @@ order_of(lg_oid oid)
         return (struct order){lg_interval_compare, equal_interval, lg_interval_hash};
     case LG_T_TIMETZ:
         return (struct order){lg_timetz_compare, equal_timetz, lg_timetz_hash};
+    case LG_T_RECORD:
+        return (struct order){lg_record_compare, equal_record, lg_record_hash};
     default: {
+        if (lg_usertype_of(oid) == LG_UT_ENUM)
+            return (struct order){compare_uint, equal_uint, hash_uint};
+        if (lg_usertype_of(oid) == LG_UT_ROW)
+            return (struct order){lg_record_compare, equal_record, lg_record_hash};
         const lg_type *t = lg_type_get(oid);
         if (t && lg_type_is_array(t))
             return (struct order){lg_array_compare, equal_array, lg_array_hash};
@@ -502,6 +519,7 @@ struct io {
     lg_call call;
     lg_datum args[3];
     uint8_t nulls[3];
+    lg_oid type;
 };
 
 static lg_status
@@ -512,8 +530,9 @@ io_init(struct io *io, const lg_env *env, const lg_type *t, lg_oid type, lg_oid 
     if (!f) {
         return lg_error_set(err, "42883", "no %s function available for type %s",
                             t && (func == t->in || func == t->recv) ? "input" : "output",
-                            lg_type_format(arena, type, -1));
+                            lg_type_name(env, type, -1, arena));
     }
+    io->type = type;
     lg_call_init(&io->call, f, (lg_env *)(uintptr_t)env, err, arena, arena);
     io->call.args = io->args;
     io->call.nulls = io->nulls;
@@ -522,9 +541,10 @@ io_init(struct io *io, const lg_env *env, const lg_type *t, lg_oid type, lg_oid 
 }
 
 static lg_oid
-io_param(const lg_type *t)
+io_param(lg_oid type)
 {
-    return t->elem ? t->elem : t->oid;
+    lg_oid elem = lg_type_elem(type);
+    return elem ? elem : type;
 }
 
 lg_status
@@ -535,7 +555,7 @@ lg_type_input(const lg_env *env, lg_oid type, const char *s, int32_t typmod, lg_
     const lg_type *t = lg_type_get(type);
     LG_TRY(io_init(&io, env, t, type, t ? t->in : 0, arena, err));
     io.args[0] = lg_datum_ptr(s);
-    io.args[1] = io_param(t);
+    io.args[1] = io_param(type);
     io.args[2] = lg_datum_int4(typmod);
     io.call.nargs = 3;
     *ret = io.call.func->fn(&io.call);
@@ -555,6 +575,7 @@ lg_type_output(const lg_env *env, lg_oid type, lg_datum d, lg_arena *arena, lg_e
     }
     LG_TRY(io_init(&io, env, t, type, t ? t->out : 0, arena, err));
     io.args[0] = d;
+    io.call.argtypes = &io.type;
     lg_datum r = io.call.func->fn(&io.call);
     LG_TRY(io.call.st);
     *ret = lg_cstring(r);
@@ -571,7 +592,7 @@ lg_type_recv(const lg_env *env, lg_oid type, const void *data, size_t len, int32
     LG_TRY(io_init(&io, env, t, type, t ? t->recv : 0, arena, err));
     lg_recvbuf buf = {data, len, 0};
     io.args[0] = lg_datum_ptr(&buf);
-    io.args[1] = io_param(t);
+    io.args[1] = io_param(type);
     io.args[2] = lg_datum_int4(typmod);
     io.call.nargs = 3;
     *ret = io.call.func->fn(&io.call);
@@ -589,6 +610,7 @@ lg_type_send(const lg_env *env, lg_oid type, lg_datum d, lg_arena *arena, lg_err
     const lg_type *t = lg_type_get(type);
     LG_TRY(io_init(&io, env, t, type, t ? t->send : 0, arena, err));
     io.args[0] = d;
+    io.call.argtypes = &io.type;
     lg_datum r = io.call.func->fn(&io.call);
     LG_TRY(io.call.st);
     *ret = lg_text_data(r);

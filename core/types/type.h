@@ -1,6 +1,6 @@
 /* The table of built-in types: PostgreSQL 15's OIDs, names and pg_type facts (type.def), with
  * compare, equality, hash and text/binary conversion for each. Constant data, no life cycle.
- * Types made by users (enums, composites) are the catalog's: lookups return NULL for them. */
+ * Types made by users (enums, composites, domains) are the catalog's: see usertype.h. */
 #ifndef LG_TYPES_TYPE_H
 #define LG_TYPES_TYPE_H
 
@@ -40,11 +40,16 @@ typedef struct lg_type {
     uint8_t size;
 } lg_type;
 
-const lg_type *lg_type_get(lg_oid oid);               /* NULL: not built in */
+/* NULL: not built in. For user-made types the facts of their class (usertype.h). */
+const lg_type *lg_type_get(lg_oid oid);
 const lg_type *lg_type_by_name(const char *typname);  /* pg_type.typname, "int4" */
 const lg_type *lg_type_by_sql_name(const char *name); /* also "integer", "int4", "integer[]" */
 uint32_t lg_type_count(void);
 const lg_type *lg_type_at(uint32_t i); /* all of them, in the order of their OIDs */
+
+/* The element type of an array, the array type of a type; 0: none. Of user-made types too. */
+lg_oid lg_type_elem(lg_oid type);
+lg_oid lg_type_array(lg_oid type);
 
 static inline bool
 lg_type_is_array(const lg_type *t)

@@ -685,10 +685,8 @@ LG_FN(array_cardinality)
 static lg_oid
 result_elem(lg_call *c, uint32_t array_arg)
 {
-    const lg_type *t = lg_type_get(lg_argtype(c, array_arg));
-    if (c->rettype && (!t || !t->elem))
-        t = lg_type_get(c->rettype);
-    return t ? t->elem : 0;
+    lg_oid elem = lg_type_elem(lg_argtype(c, array_arg));
+    return elem || !c->rettype ? elem : lg_type_elem(c->rettype);
 }
 
 static lg_array

@@ -3,6 +3,7 @@
 #include "array.h"
 #include "datetime.h"
 #include "numeric.h"
+#include "record.h"
 #include "text.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -110,17 +111,19 @@ LG_FN(jsonb_send)
 
 /* --- any SQL value as JSON --- */
 
-static bool put_value(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d, bool null);
+/* lines: a line feed after each comma, as row_to_json(x, true). */
+static bool put_value(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d, bool null, bool lines);
 
 static bool
-put_array(lg_call *c, lg_abuf *b, const lg_array *x, int level, uint32_t *at)
+put_array(lg_call *c, lg_abuf *b, const lg_array *x, int level, uint32_t *at, bool lines)
 {
     lg_abuf_putc(b, '[');
     for (int32_t i = 0; x->n && i < x->dims[level]; i++) {
         if (i)
-            lg_abuf_putc(b, ',');
-        bool ok = level + 1 < x->ndim ? put_array(c, b, x, level + 1, at)
-                                      : put_value(c, b, x->elem, x->values[*at], x->nulls[*at]);
+            lg_abuf_puts(b, lines ? ",\n " : ",");
+        bool ok = level + 1 < x->ndim
+                      ? put_array(c, b, x, level + 1, at, false)
+                      : put_value(c, b, x->elem, x->values[*at], x->nulls[*at], false);
         if (!ok)
             return false;
         *at += level + 1 == x->ndim;
@@ -150,7 +153,29 @@ put_time(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d)
 }
 
 static bool
-put_value(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d, bool null)
+put_record(lg_call *c, lg_abuf *b, lg_datum d, bool lines)
+{
+    lg_record r;
+    const char *const *names;
+    lg_record_unpack(d, c->arena, &r);
+    c->st = lg_record_names(c->env, &r, c->arena, c->err, &names);
+    if (c->st)
+        return false;
+    lg_abuf_putc(b, '{');
+    for (uint32_t i = 0; i < r.n; i++) {
+        if (i)
+            lg_abuf_puts(b, lines ? ",\n " : ",");
+        lg_json_put_string(b, names[i], strlen(names[i]));
+        lg_abuf_putc(b, ':');
+        if (!put_value(c, b, r.types[i], r.values[i], r.nulls[i], false))
+            return false;
+    }
+    lg_abuf_putc(b, '}');
+    return true;
+}
+
+static bool
+put_value(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d, bool null, bool lines)
 {
     const lg_type *t = lg_type_get(type);
     const char *s;
@@ -163,8 +188,10 @@ put_value(lg_call *c, lg_abuf *b, lg_oid type, lg_datum d, bool null)
         lg_array x;
         uint32_t at = 0;
         lg_array_unpack(d, c->arena, &x);
-        return put_array(c, b, &x, 0, &at);
+        return put_array(c, b, &x, 0, &at, lines);
     }
+    if (type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW)
+        return put_record(c, b, d, lines);
     switch (type) {
     case LG_T_BOOL:
         lg_abuf_puts(b, d ? "true" : "false");
@@ -206,8 +233,21 @@ to_json(lg_call *c)
 {
     lg_abuf b;
     lg_abuf_init(&b, c->arena);
-    put_value(c, &b, lg_argtype(c, 0), ARG(0), false);
+    put_value(c, &b, lg_argtype(c, 0), ARG(0), false, c->nargs > 1 && ARG_BOOL(1));
     return finish(c, &b);
+}
+
+LG_FN(row_to_json)
+{
+    return to_json(c);
+}
+LG_FN(row_to_json_pretty)
+{
+    return to_json(c);
+}
+LG_FN(array_to_json_pretty)
+{
+    return to_json(c);
 }
 
 LG_FN(to_json)
@@ -232,7 +272,7 @@ build_array(lg_call *c)
     for (uint32_t i = 0; i < c->nargs && !c->st; i++) {
         if (i)
             lg_abuf_puts(&b, ", ");
-        put_value(c, &b, lg_argtype(c, i), ARG(i), ARG_NULL(i));
+        put_value(c, &b, lg_argtype(c, i), ARG(i), ARG_NULL(i), false);
     }
     lg_abuf_putc(&b, ']');
     return finish(c, &b);
@@ -277,7 +317,7 @@ build_object(lg_call *c)
         if (i)
             lg_abuf_puts(&b, ", ");
         if (put_key(c, &b, lg_argtype(c, i), ARG(i), ARG_NULL(i), i + 1))
-            put_value(c, &b, lg_argtype(c, i + 1), ARG(i + 1), ARG_NULL(i + 1));
+            put_value(c, &b, lg_argtype(c, i + 1), ARG(i + 1), ARG_NULL(i + 1), false);
     }
     lg_abuf_putc(&b, '}');
     return finish(c, &b);
@@ -1087,8 +1127,13 @@ void
 lg_json__agg_step(lg_call *c, void *state)
 {
     struct state *s = state;
+    lg_oid type = lg_argtype(c, 0);
+    bool more = s->any;
     start(c, s, '[');
-    put_value(c, &s->b, lg_argtype(c, 0), ARG(0), ARG_NULL(0));
+    if (more && !ARG_NULL(0) &&
+        (lg_type_elem(type) || type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW))
+        lg_abuf_puts(&s->b, "\n ");
+    put_value(c, &s->b, lg_argtype(c, 0), ARG(0), ARG_NULL(0), false);
 }
 
 void
@@ -1101,7 +1146,7 @@ lg_json__object_agg_step(lg_call *c, void *state)
     if (ARG_NULL(0))
         lg_call_error(c, "22004", "field name must not be null");
     else if (put_key(c, &s->b, lg_argtype(c, 0), ARG(0), false, 1))
-        put_value(c, &s->b, lg_argtype(c, 1), ARG(1), ARG_NULL(1));
+        put_value(c, &s->b, lg_argtype(c, 1), ARG(1), ARG_NULL(1), false);
 }
 
 static lg_datum

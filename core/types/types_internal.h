@@ -60,6 +60,9 @@ typedef struct lg_recvbuf {
     size_t pos;
 } lg_recvbuf;
 
+/* The facts of a user-made type's class; NULL: none. */
+const lg_type *lg_type__user(lg_oid oid);
+
 /* A batch row by row, without the kernel. */
 lg_status lg_func__loop(lg_call *c, const lg_vector *const *args, uint32_t nargs,
                         const uint16_t *sel, uint32_t n, lg_vector *ret);

@@ -38,7 +38,7 @@ lg_bind__error(lg_bind *b, int32_t loc, const char *sqlstate, const char *fmt, .
 const char *
 lg_bind__type_name(lg_bind *b, lg_oid type)
 {
-    return lg_type_format(b->arena, type, -1);
+    return lg_type_name(b->env, type, -1, b->arena);
 }
 
 const char *
@@ -292,8 +292,8 @@ lg_bind_type_name(lg_bind *b, const lg_ast_type_name *t, lg_oid *ret_type, int32
     const char *name = lg_ast_list_str(&t->names, t->names.n - 1);
     const char *schema = t->names.n > 1 ? lg_ast_list_str(&t->names, t->names.n - 2) : NULL;
     lg_oid type = 0;
-    const lg_type *known = NULL;
-    if (!schema || !strcmp(schema, "pg_catalog"))
+    const lg_type *known = !schema ? lg_type_by_name(name) : NULL;
+    if (schema && !strcmp(schema, "pg_catalog"))
         known = lg_type_by_name(name);
     if (known) {
         type = known->oid;
@@ -524,17 +524,34 @@ identity_default(lg_bind *b, const lg_column *col, lg_expr **ret)
     return *ret ? LG_OK : LG_INTERNAL;
 }
 
+/* The domain's default, or NULL, which the domain may not allow. */
+static lg_status
+domain_default(lg_bind *b, const lg_column *col, lg_expr **ret)
+{
+    if (lg_usertype_of(col->domain) == LG_UT_DOMAIN) {
+        const lg_domain_type *d;
+        LG_TRY(lg_usertype_domain(b->env, col->domain, b->arena, b->err, &d));
+        if (d->default_sql)
+            return lg_bind_expr_text(b, d->default_sql, LG_PLACE_DEFAULT, NULL, col->domain, -1,
+                                     ret);
+    }
+    lg_expr *e = lg_expr_const(b->arena, col->type, 0, true);
+    return lg_bind__coerce(b, e, col->domain, -1, LG_COERCE_IMPLICIT, LG_FORM_IMPLICIT, -1, ret);
+}
+
 lg_status
 lg_bind_column_default(lg_bind *b, lg_relation *rel, const lg_column *col, lg_expr **ret_expr)
 {
     (void)rel;
     if (!col->dropped && col->identity && col->identity_seq)
         return identity_default(b, col, ret_expr);
+    if (!col->dropped && col->domain && !col->default_sql && !col->generated)
+        return domain_default(b, col, ret_expr);
     if (col->dropped || !col->default_sql || col->generated) {
         *ret_expr = lg_expr_const(b->arena, col->dropped ? LG_T_INT4 : col->type, 0, true);
         (*ret_expr)->typmod = col->dropped ? -1 : col->typmod;
         return LG_OK;
     }
-    return lg_bind_expr_text(b, col->default_sql, LG_PLACE_DEFAULT, NULL, col->type, col->typmod,
-                             ret_expr);
+    return lg_bind_expr_text(b, col->default_sql, LG_PLACE_DEFAULT, NULL, lg_column_declared(col),
+                             col->typmod, ret_expr);
 }

@@ -12,6 +12,7 @@
 
 #include "bound.h"
 #include "parse.h"
+#include "usertype.h"
 
 /* What bind needs of the catalog. lg_bind_catalog_init gives the real one; tests bring theirs. */
 typedef struct lg_bind_catalog {
@@ -48,6 +49,9 @@ typedef struct lg_bind {
     uint32_t nparams;
     lg_oid *params;
     size_t stack_bytes; /* of the fiber that may be used from here; 0 = 128 KiB */
+    /* A domain's check is bound: what VALUE is; 0: there is none. */
+    lg_oid value_type;
+    int32_t value_typmod;
     /* results */
     uint32_t nrelations;
     lg_bind_relation *relations;
@@ -112,8 +116,9 @@ typedef struct lg_deparse {
      * NULL: then the plain name. */
     const char *(*relation_name)(void *arg, lg_oid oid);
     void *arg;
-    bool qualify; /* columns as table.column */
-    bool pretty;  /* fewer parentheses, as pg_get_expr(..., true) */
+    bool type_oids; /* user-made types as "#oid": texts to be stored */
+    bool qualify;   /* columns as table.column */
+    bool pretty;    /* fewer parentheses, as pg_get_expr(..., true) */
     /* For plans: the text of a slot, execution parameter or subplan; NULL outside EXPLAIN. */
     const char *(*slot_name)(void *arg, const lg_expr *e);
 } lg_deparse;

@@ -14,14 +14,13 @@ lg_oid
 lg_bind__element_of(lg_oid type)
 {
     const lg_type *t = lg_type_get(type);
-    return t && lg_type_is_array(t) ? t->elem : 0;
+    return t && lg_type_is_array(t) ? lg_type_elem(type) : 0;
 }
 
 lg_oid
 lg_bind__array_of(lg_oid type)
 {
-    const lg_type *t = lg_type_get(type);
-    return t ? t->array : 0;
+    return lg_type_array(type);
 }
 
 static char
@@ -72,6 +71,12 @@ lg_bind__binary_coercible(lg_oid from, lg_oid to)
         return lg_bind__is_array(from);
     if (to == LG_T_ANYNONARRAY || to == LG_T_ANYCOMPATIBLENONARRAY)
         return !lg_bind__is_array(from);
+    if (to == LG_T_ANYENUM)
+        return lg_usertype_of(from) == LG_UT_ENUM;
+    if (to == LG_T_RECORD)
+        return lg_usertype_of(from) == LG_UT_ROW;
+    if (to == LG_T_RECORD_ARRAY)
+        return lg_usertype_of(from) == LG_UT_ROW_ARRAY;
     const lg_cast *c = lg_cast_find(from, to);
     return c && c->method == 'b' && c->context == 'i';
 }
@@ -83,7 +88,8 @@ static path
 find_path(lg_oid from, lg_oid to, lg_coercion ctx, const lg_func **ret_func)
 {
     *ret_func = NULL;
-    if (from == to)
+    if (from == to || (to == LG_T_RECORD && lg_usertype_of(from) == LG_UT_ROW) ||
+        (to == LG_T_RECORD_ARRAY && lg_usertype_of(from) == LG_UT_ROW_ARRAY))
         return PATH_RELABEL;
     const lg_cast *c = lg_cast_find(from, to);
     if (c) {
@@ -126,8 +132,8 @@ lg_bind__can_coerce(uint32_t n, const lg_oid *from, const lg_oid *to, lg_coercio
         }
         if (f == LG_T_UNKNOWN)
             continue;
-        if (f == LG_T_RECORD || t == LG_T_RECORD)
-            return false;
+        if (f == LG_T_RECORD && lg_usertype_of(t) == LG_UT_ROW)
+            continue; /* whether the fields fit is seen when it is done */
         if (f == LG_T_RECORD_ARRAY && lg_bind__is_array(t))
             return false;
         if (find_path(f, t, ctx, &fn) == PATH_NONE)
@@ -233,11 +239,76 @@ coerce_array(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion ct
     return LG_OK;
 }
 
+static lg_status
+cannot_cast(lg_bind *b, const lg_expr *e, lg_oid type, int32_t loc)
+{
+    return lg_bind__error(b, loc, "42846", "cannot cast type %s to %s",
+                          lg_bind__type_name(b, e->type), lg_bind__type_name(b, type));
+}
+
+/* A row constructor to a composite type: field by field. */
+static lg_status
+coerce_row(lg_bind *b, lg_expr *e, lg_oid type, lg_coercion ctx, lg_func_form form, int32_t loc,
+           lg_expr **ret)
+{
+    const lg_row_type *t;
+    LG_TRY(lg_usertype_row(b->env, type, b->arena, b->err, &t));
+    if (e->kind != LG_EX_ROW)
+        return cannot_cast(b, e, type, loc);
+    if (e->nargs != t->n) {
+        cannot_cast(b, e, type, loc);
+        lg_error_detail(b->err, e->nargs < t->n ? "Input has too few columns."
+                                                : "Input has too many columns.");
+        return LG_SQL;
+    }
+    lg_expr *n = lg_expr_new(b->arena, LG_EX_ROW, type, t->n);
+    n->form = (uint8_t)form;
+    n->loc = e->loc;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const lg_row_field *f = &t->fields[i];
+        lg_expr *x;
+        LG_TRY(lg_bind__coerce_to(b, e->args[i], f->domain ? f->domain : f->type, f->typmod, ctx,
+                                  LG_FORM_IMPLICIT, e->args[i]->loc, &x));
+        if (!x) {
+            cannot_cast(b, e, type, loc);
+            lg_error_detail(b->err, "Cannot cast type %s to %s in column %u.",
+                            lg_bind__type_name(b, e->args[i]->type),
+                            lg_bind__type_name(b, f->domain ? f->domain : f->type), i + 1);
+            return LG_SQL;
+        }
+        n->args[i] = x;
+    }
+    *ret = n;
+    return LG_OK;
+}
+
+/* To the base type, with the domain's length, then the domain's constraints. */
+static lg_status
+coerce_domain(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion ctx,
+              lg_func_form form, int32_t loc, lg_expr **ret)
+{
+    lg_oid base;
+    lg_expr *x;
+    *ret = e;
+    if (e->domain == type)
+        return LG_OK;
+    LG_TRY(lg_usertype_base(b->env, type, b->arena, b->err, &base, &typmod));
+    LG_TRY(lg_bind__coerce_to(b, e, base, typmod, ctx, LG_FORM_IMPLICIT, loc, &x));
+    if (!x)
+        return cannot_cast(b, e, type, loc);
+    *ret = wrap(b, LG_EX_DOMAIN, x, base, form, loc);
+    (*ret)->domain = type;
+    (*ret)->typmod = typmod;
+    return LG_OK;
+}
+
 lg_status
 lg_bind__coerce(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion ctx,
                 lg_func_form form, int32_t loc, lg_expr **ret)
 {
     *ret = e;
+    if (lg_usertype_is_domain(type))
+        return coerce_domain(b, e, type, typmod, ctx, form, loc, ret);
     if (e->type == type)
         return LG_OK;
     if (type == LG_T_ANY || type == LG_T_ANYELEMENT || type == LG_T_ANYNONARRAY ||
@@ -256,6 +327,8 @@ lg_bind__coerce(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion
         return LG_OK;
     }
     const lg_func *f;
+    if (lg_usertype_of(type) == LG_UT_ROW && e->type == LG_T_RECORD)
+        return coerce_row(b, e, type, ctx, form, loc, ret);
     switch (find_path(e->type, type, ctx, &f)) {
     case PATH_RELABEL:
         *ret = wrap(b, LG_EX_RELABEL, e, type, form, loc);
@@ -310,6 +383,13 @@ lg_bind__coerce_to(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coerc
                    lg_func_form form, int32_t loc, lg_expr **ret)
 {
     *ret = NULL;
+    if (lg_usertype_is_domain(type)) {
+        lg_oid base;
+        LG_TRY(lg_usertype_base(b->env, type, b->arena, b->err, &base, NULL));
+        if (!lg_bind__can_coerce(1, &e->type, &base, ctx))
+            return LG_OK;
+        return coerce_domain(b, e, type, -1, ctx, form, loc, ret);
+    }
     if (!lg_bind__can_coerce(1, &e->type, &type, ctx))
         return LG_OK;
     lg_expr *x;

@@ -50,12 +50,13 @@ assign(lg_bind *b, lg_expr *e, const lg_column *col, lg_expr **ret)
     if (e->kind == LG_EX_DEFAULT)
         return lg_bind_column_default(b, NULL, col, ret);
     lg_oid from = e->type;
-    LG_TRY(lg_bind__coerce_to(b, e, col->type, col->typmod, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT,
-                              e->loc, ret));
+    LG_TRY(lg_bind__coerce_to(b, e, lg_column_declared(col), col->typmod, LG_COERCE_ASSIGNMENT,
+                              LG_FORM_IMPLICIT, e->loc, ret));
     if (*ret)
         return LG_OK;
     lg_bind__error(b, e->loc, "42804", "column \"%s\" is of type %s but expression is of type %s",
-                   col->name, lg_bind__type_name(b, col->type), lg_bind__type_name(b, from));
+                   col->name, lg_bind__type_name(b, lg_column_declared(col)),
+                   lg_bind__type_name(b, from));
     lg_error_hint(b->err, "You will need to rewrite or cast the expression.");
     return LG_SQL;
 }

@@ -964,6 +964,22 @@ bind_subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t fro
     return LG_OK;
 }
 
+lg_expr *
+lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i)
+{
+    const lg_row_field *f = &t->fields[i];
+    if (base->kind == LG_EX_ROW && i < base->nargs)
+        return base->args[i];
+    lg_expr *e = lg_expr_new(b->arena, LG_EX_FIELD, f->type, 1);
+    e->args[0] = base;
+    e->field = i + 1;
+    e->typmod = f->typmod;
+    e->domain = f->domain;
+    if (f->collation)
+        e->collation = f->collation;
+    return e;
+}
+
 /* A field of a record whose fields are known here: a row, a function with OUT columns. */
 static lg_status
 bind_field(lg_level *l, lg_expr *base, const char *name, int32_t loc, lg_expr **ret)
@@ -989,6 +1005,23 @@ bind_field(lg_level *l, lg_expr *base, const char *name, int32_t loc, lg_expr **
             p = p[len] ? p + len + 1 : NULL;
         }
     }
+    if (lg_usertype_of(base->type) == LG_UT_ROW) {
+        const lg_row_type *t;
+        LG_TRY(lg_usertype_row(b->env, base->type, b->arena, b->err, &t));
+        for (uint32_t i = 0; i < t->n; i++)
+            if (strcmp(t->fields[i].name, name) == 0) {
+                *ret = lg_bind__field(b, base, t, i);
+                (*ret)->loc = loc;
+                return LG_OK;
+            }
+        return lg_bind__error(b, loc, "42703", "column \"%s\" not found in data type %s", name,
+                              lg_bind__type_name(b, base->type));
+    }
+    for (uint32_t i = 0; base->kind == LG_EX_ROW && base->row.names && i < base->nargs; i++)
+        if (strcmp(base->row.names[i], name) == 0) {
+            *ret = base->args[i];
+            return LG_OK;
+        }
     if (base->type == LG_T_RECORD)
         return lg_bind__error(b, loc, "42703",
                               "could not identify column \"%s\" in record data type", name);

@@ -58,6 +58,8 @@ lg_bind__var(lg_bind *b, const lg_rte *rte, uint32_t rte_index, int16_t attno)
     e->collation = c.collation ? c.collation : e->collation;
     e->var.rte = rte_index;
     e->var.attno = attno;
+    if (attno > 0 && rte->kind == LG_RTE_RELATION && rte->rel)
+        e->domain = rte->rel->cols[attno - 1].domain;
     return e;
 }
 
@@ -837,11 +839,19 @@ whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
     uint32_t n = 0;
     for (uint32_t i = 0; i < it->ncols; i++)
         n += it->col_names[i] != NULL;
-    lg_expr *e = lg_expr_new(b->arena, LG_EX_ROW, LG_T_RECORD, n);
+    const lg_relation *rel = it->rte && it->rte->kind == LG_RTE_RELATION   ? it->rte->rel
+                             : it->rte && it->rte->kind == LG_RTE_SUBQUERY ? it->rte->view
+                                                                           : NULL;
+    lg_oid type = rel && !rel->is_system ? lg_usertype_oid(LG_UT_ROW, rel->oid) : LG_T_RECORD;
+    lg_expr *e = lg_expr_new(b->arena, LG_EX_ROW, type, n);
+    const char **names = LG_NEWN(b->arena, const char *, n + 1);
     n = 0;
     for (uint32_t i = 0; i < it->ncols; i++)
-        if (it->col_names[i])
+        if (it->col_names[i]) {
+            names[n] = it->col_names[i];
             e->args[n++] = found(b, it->col_exprs[i], up, loc);
+        }
+    e->row.names = type == LG_T_RECORD ? names : NULL;
     e->loc = loc;
     return e;
 }
@@ -977,6 +987,12 @@ lg_bind__column_ref(lg_level *l, const lg_ast_column_ref *c, lg_expr **ret)
         if (!it)
             return missing_table(l, NULL, table, loc);
         *ret = whole_row(b, it, up, loc);
+        return LG_OK;
+    }
+    if (n == 1 && b->value_type && strcmp(last, "value") == 0) {
+        *ret = lg_expr_new(b->arena, LG_EX_DOMAIN_VALUE, b->value_type, 0);
+        (*ret)->typmod = b->value_typmod;
+        (*ret)->loc = loc;
         return LG_OK;
     }
     if (n == 1) {

@@ -829,6 +829,11 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
         return lg_bind__window_call(l, s, f, result, n, args, ret);
     if (f->kind == 'a')
         return make_agg(l, s, f, result, n, args, ret);
+    if (f->oid == 1619 && args[0]->domain) { /* pg_typeof: values do not know of their domain */
+        *ret = lg_expr_const(b->arena, LG_T_REGTYPE, args[0]->domain, false);
+        (*ret)->loc = s->loc;
+        return LG_OK;
+    }
     lg_expr *e = lg_expr_call(b->arena, f, NULL, n, args);
     e->type = result;
     e->loc = s->loc;

@@ -130,6 +130,8 @@ LG_MUST lg_status lg_bind__bool_operand(lg_level *l, lg_expr *e, const char *wha
 LG_MUST lg_status lg_bind__op(lg_level *l, const lg_ast_list *name, const char *plain,
                               lg_expr *left, lg_expr *right, int32_t loc, lg_expr **ret);
 const char *lg_bind__column_name(const lg_ast *n); /* FigureColname */
+/* Field i of a value of a composite type. */
+lg_expr *lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i);
 
 /* --- bind_func.c --- */
 typedef struct lg_call_site {

@@ -93,6 +93,14 @@ expand_record(lg_level *l, const lg_ast_a_indirection *a, lg_target **t, uint32_
             LG_TRY(add_target(l, e->args[i], row_column_name(l, a, i), t, n, cap));
         return LG_OK;
     }
+    if (lg_usertype_of(e->type) == LG_UT_ROW) {
+        const lg_row_type *rt;
+        LG_TRY(lg_usertype_row(l->b->env, e->type, l->b->arena, l->b->err, &rt));
+        for (uint32_t i = 0; i < rt->n; i++)
+            LG_TRY(add_target(l, lg_bind__field(l->b, e, rt, i),
+                              lg_arena_strdup(l->b->arena, rt->fields[i].name), t, n, cap));
+        return LG_OK;
+    }
     return lg_bind__error(l->b, e->loc, "42809",
                           "row expansion of this expression is not supported");
 }

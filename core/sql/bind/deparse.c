@@ -245,7 +245,9 @@ put_list(out *o, lg_expr *const *args, uint32_t n)
 static const char *
 type_text(out *o, lg_oid type, int32_t typmod)
 {
-    return lg_type_format(o->d->arena, type, typmod);
+    if (o->d->type_oids && lg_usertype_of(type) != LG_UT_NONE)
+        return lg_arena_printf(o->d->arena, "\"#%u\"", type);
+    return lg_type_name(o->d->env, type, typmod, o->d->arena);
 }
 
 static void
@@ -617,6 +619,15 @@ put(out *o, const lg_expr *e)
         return;
     case LG_EX_CASE:
         put_case(o, e);
+        return;
+    case LG_EX_DOMAIN_VALUE:
+        lg_strbuf_puts(&o->b, "VALUE");
+        return;
+    case LG_EX_DOMAIN:
+        if (e->form == LG_FORM_IMPLICIT && !show)
+            put(o, e->args[0]);
+        else
+            put_cast(o, e->args[0], e->domain, -1);
         return;
     case LG_EX_CASE_TEST:
         lg_strbuf_puts(&o->b, "CASE_TEST_EXPR");

@@ -157,6 +157,8 @@ same_own(const lg_expr *x, const lg_expr *y)
         return x->func.func == y->func.func && x->use_or == y->use_or && x->variadic == y->variadic;
     case LG_EX_FIELD:
         return x->field == y->field;
+    case LG_EX_DOMAIN:
+        return x->domain == y->domain;
     case LG_EX_IS_NULL:
         return x->negated == y->negated;
     case LG_EX_BOOL_TEST:
@@ -227,6 +229,7 @@ find_volatility(const lg_expr *e, void *arg)
         break;
     }
     case LG_EX_COERCE_IO:
+    case LG_EX_DOMAIN:
         if (*v == 'i')
             *v = 's';
         break;

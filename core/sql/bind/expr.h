@@ -38,7 +38,7 @@ typedef enum lg_expr_kind {
     LG_EX_BOOL_TEST, /* [x] booltest: LG_A_IS_TRUE ... of ast_enum.h */
     LG_EX_ARRAY,     /* [x] ARRAY[...]; args are elements, or arrays when multidim */
     LG_EX_ARRAY_OP,  /* [x] args[0] op ANY/ALL (args[1]); func, use_or */
-    LG_EX_ROW,       /* [x] ROW(...): type record */
+    LG_EX_ROW,       /* [x] ROW(...): type record, or a composite one */
     LG_EX_FIELD,     /* [x] field number `field` (from 1) of the record args[0] */
     LG_EX_SUBSCRIPT, /* [x] args[0] the array, then indices; slices: lower, upper pairs */
     LG_EX_RELABEL,   /* [x] same bits, other type (binary coercible) or collation */
@@ -52,7 +52,10 @@ typedef enum lg_expr_kind {
     LG_EX_SUBCOL,   /* output column `slot` of the enclosing sublink's subquery; in a subplan's
                        test [x] */
     LG_EX_SUBPLAN,  /* [x] subplan */
-    LG_EX_DEFAULT,  /* DEFAULT in VALUES or SET; gone after bind */
+    LG_EX_DOMAIN,   /* [x] args[0], a value of the base type, after it was found to keep the
+                       constraints of `domain` */
+    LG_EX_DOMAIN_VALUE, /* [x] VALUE in a domain's check */
+    LG_EX_DEFAULT,      /* DEFAULT in VALUES or SET; gone after bind */
 } lg_expr_kind;
 
 /* System columns as attribute numbers and (negative) slots, PostgreSQL's numbers. */
@@ -90,8 +93,9 @@ struct lg_expr {
     lg_oid type;
     int32_t typmod;
     lg_oid collation;
-    int32_t loc; /* byte offset in the statement; -1 */
-    uint32_t id; /* after planning: index of run-time state, < lg_plan.n_expr_ids */
+    lg_oid domain; /* the domain that the value is declared as (VAR, DOMAIN); 0: none */
+    int32_t loc;   /* byte offset in the statement; -1 */
+    uint32_t id;   /* after planning: index of run-time state, < lg_plan.n_expr_ids */
     uint32_t nargs;
     lg_expr **args;
     union {
@@ -110,6 +114,9 @@ struct lg_expr {
         int32_t slot;   /* SLOT, SUBCOL (from 0) */
         uint32_t exec;  /* EXEC: index < lg_plan.n_exec_params */
         uint32_t field; /* FIELD */
+        struct {
+            const char *const *names; /* NULL: those of type, or f1, f2 ... */
+        } row;
         struct {
             const lg_func *func;
             const lg_operator *op; /* NULL: not written as an operator */

@@ -1,6 +1,7 @@
 /* ALTER TABLE and RENAME. Each command opens the table anew, so that it sees what the one before
  * did. Stored rows are rewritten only where a new value must be computed for each. */
 #include "ddl_internal.h"
+#include "usertype.h"
 #include <string.h>
 
 static void
@@ -129,7 +130,10 @@ add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         LG_CHECK(lg_exec_bare(u->es, ids, &x));
         st = lg_xexpr_scalar(x, u->a, e, &col.missing, &null);
         if (st == LG_OK && !null) {
-            col.missing = lg_datum_copy(col.type, col.missing, u->a);
+            lg_oid base;
+            st = lg_usertype_base(u->es->env, col.type, u->a, u->err, &base, NULL);
+            if (st == LG_OK)
+                col.missing = lg_datum_copy(base, col.missing, u->a);
             col.has_missing = true;
         }
         lg_exec_close(x);
@@ -212,8 +216,8 @@ delete_default(lg_util *u, const lg_column *col)
     return lg_ddl_default_drop(u, col->default_oid);
 }
 
-static lg_status
-drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+lg_status
+lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
     const lg_column *col = lg_relation_column_by_name(r, cmd->name);
     bool cascade = cmd->behavior == LG_A_DROP_CASCADE;
@@ -224,6 +228,7 @@ drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     }
     LG_TRY(column_of(u, r, cmd->name, &col));
     int16_t att = col->attnum;
+    LG_TRY(lg_ddl_rowtype_unused(u, r));
     for (uint16_t i = 0; i < r->nconstraints; i++) {
         const lg_constraint *k = &r->constraints[i];
         bool uses = false;
@@ -237,6 +242,7 @@ drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
             LG_TRY(lg_ddl_drop_index(u, r->indexes[i]->oid));
     LG_TRY(delete_default(u, col));
     LG_TRY(drop_owned_sequences(u, r->oid, att));
+    LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, att));
     lg_datum name = lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att));
     LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &name));
     return lg_cat_touch(u->cat, r->oid);
@@ -259,8 +265,8 @@ column_default(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         lg_expr *e;
         const char *text;
         lg_ddl_bind_init(u, &b);
-        lg_status st = lg_bind_expr(&b, cmd->def, LG_PLACE_DEFAULT, NULL, col->type, col->typmod,
-                                    col->name, &e);
+        lg_status st = lg_bind_expr(&b, cmd->def, LG_PLACE_DEFAULT, NULL, lg_column_declared(col),
+                                    col->typmod, col->name, &e);
         if (st == LG_OK)
             st = lg_ddl_expr_text(u, &b, e, r, &text);
         if (st == LG_OK)
@@ -309,7 +315,7 @@ set_type(lg_cat_row *row, void *arg)
 {
     const lg_column *c = arg;
     const lg_type *t = lg_type_get(c->type);
-    SETC(row, pg_attribute, atttypid, c->type);
+    SETC(row, pg_attribute, atttypid, lg_column_declared(c));
     SETC(row, pg_attribute, atttypmod, lg_datum_int4(c->typmod));
     SETC(row, pg_attribute, attlen, lg_datum_int2(t ? t->typlen : -1));
     SETC(row, pg_attribute, attbyval, t && t->typbyval);
@@ -346,18 +352,29 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     lg_ddl_bind_init(u, &b);
     LG_CHECK(column_of(u, r, cmd->name, &col));
     now = *col;
-    LG_CHECK(lg_bind_type_name(&b, def->type_name, &now.type, &now.typmod, NULL));
+    lg_oid declared;
+    LG_CHECK(lg_bind_type_name(&b, def->type_name, &declared, &now.typmod, NULL));
+    LG_CHECK(lg_usertype_base(u->es->env, declared, u->a, u->err, &now.type, NULL));
+    now.domain = declared == now.type ? 0 : declared;
+    LG_CHECK(lg_ddl_rowtype_unused(u, r));
+    LG_CHECK(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, col->attnum));
+    LG_CHECK(lg_ddl_type_depend(u, LG_REL_pg_class, r->oid, col->attnum, declared));
+    if (r->kind == LG_REL_COMPOSITE) {
+        LG_CHECK(lg_ddl_attribute_update(u, r->oid, col->attnum, set_type, &now));
+        st = lg_cat_touch(u->cat, r->oid);
+        goto out;
+    }
     lg_ast_value name = {.h = {LG_AST_STRING, -1}, .sval = col->name};
     lg_ast *fields[1] = {&name.h};
     lg_ast_column_ref ref = {.h = {LG_AST_COLUMN_REF, -1}, .fields = {1, fields}};
-    st = lg_bind_expr(&b, def->raw_default ? def->raw_default : &ref.h, LG_PLACE_USING, r, now.type,
+    st = lg_bind_expr(&b, def->raw_default ? def->raw_default : &ref.h, LG_PLACE_USING, r, declared,
                       now.typmod, col->name, &e);
     if (st == LG_SQL && !def->raw_default && strcmp(u->err->sqlstate, "42804") == 0) {
         lg_error_clear(u->err);
         st = lg_error_set(u->err, "42804", "column \"%s\" cannot be cast automatically to type %s",
-                          col->name, lg_type_format(u->a, now.type, now.typmod));
+                          col->name, lg_type_name(u->es->env, declared, now.typmod, u->a));
         lg_error_hint(u->err, "You might need to specify \"USING %s::%s\".", col->name,
-                      lg_type_format(u->a, now.type, now.typmod));
+                      lg_type_name(u->es->env, declared, now.typmod, u->a));
     }
     if (st != LG_OK)
         goto out;
@@ -429,7 +446,7 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     case LG_A_AT_ADD_COLUMN:
         return add_column(u, r, cmd);
     case LG_A_AT_DROP_COLUMN:
-        return drop_column(u, r, cmd);
+        return lg_ddl_drop_column(u, r, cmd);
     case LG_A_AT_COLUMN_DEFAULT:
         return column_default(u, r, cmd);
     case LG_A_AT_DROP_NOT_NULL:
@@ -450,6 +467,7 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         lg_oid role;
         LG_TRY(lg_ddl_role(u, cmd->newowner, &role));
         LG_TRY(lg_ddl_class_update(u, r->oid, set_owner, &role));
+        LG_TRY(lg_ddl_type_change(u, lg_usertype_oid(LG_UT_ROW, r->oid), NULL, 0, role));
         return lg_cat_touch(u->cat, r->oid);
     }
     case LG_A_AT_SET_STATISTICS:
@@ -472,6 +490,7 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
              s->objtype == LG_A_OBJECT_VIEW       ? "VIEW"
              : s->objtype == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
              : s->objtype == LG_A_OBJECT_INDEX    ? "INDEX"
+             : s->objtype == LG_A_OBJECT_TYPE     ? "TYPE"
                                                   : "TABLE");
     lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
     if (st == LG_NOT_FOUND) {
@@ -592,12 +611,13 @@ rename_column(lg_util *u, lg_relation *r, const char *old_name, const char *new_
     return lg_cat_touch(u->cat, r->oid);
 }
 
-static lg_status
-rename_relation(lg_util *u, lg_relation *r, const char *new_name)
+lg_status
+lg_ddl_rename_relation(lg_util *u, lg_relation *r, const char *new_name)
 {
     lg_datum name = lg_cat_name(u->a, new_name);
     LG_TRY(lg_ddl_check_free(u, r->namespace_oid, new_name, false, NULL));
     LG_TRY(lg_ddl_class_update(u, r->oid, set_relname, &name));
+    LG_TRY(lg_ddl_type_change(u, lg_usertype_oid(LG_UT_ROW, r->oid), new_name, 0, 0));
     if (r->kind == LG_REL_INDEX) { /* its constraint has the same name */
         lg_oid table;
         lg_relation *t;
@@ -659,13 +679,19 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
         snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
         return rename_schema(u, s->subname, s->newname);
     }
+    if (s->rename_type == LG_A_OBJECT_TYPE || s->rename_type == LG_A_OBJECT_DOMAIN)
+        return lg_ddl_rename_type(u, s);
+    if (s->rename_type == LG_A_OBJECT_DOMCONSTRAINT)
+        return lg_ddl_rename_domain_constraint(u, s);
     if (!s->relation)
         return lg_error_set(u->err, "0A000", "renaming this kind of object is not supported");
-    int32_t type = s->rename_type == LG_A_OBJECT_COLUMN ? s->relation_type : s->rename_type;
+    bool column = s->rename_type == LG_A_OBJECT_COLUMN || s->rename_type == LG_A_OBJECT_ATTRIBUTE;
+    int32_t type = column ? s->relation_type : s->rename_type;
     snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
              type == LG_A_OBJECT_VIEW       ? "VIEW"
              : type == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
              : type == LG_A_OBJECT_INDEX    ? "INDEX"
+             : type == LG_A_OBJECT_TYPE     ? "TYPE"
                                             : "TABLE");
     lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
     if (st == LG_NOT_FOUND) {
@@ -675,12 +701,12 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
     LG_TRY(st);
     st = lg_ddl_check_owner(u, r);
     if (st == LG_OK) {
-        if (s->rename_type == LG_A_OBJECT_COLUMN)
+        if (column)
             st = rename_column(u, r, s->subname, s->newname);
         else if (s->rename_type == LG_A_OBJECT_TABCONSTRAINT)
             st = rename_constraint(u, r, s->subname, s->newname);
         else
-            st = rename_relation(u, r, s->newname);
+            st = lg_ddl_rename_relation(u, r, s->newname);
     }
     lg_relation_unref(r);
     return st;

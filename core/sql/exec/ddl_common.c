@@ -1,5 +1,6 @@
 /* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
 #include "ddl_internal.h"
+#include "usertype.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,11 @@ lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *re
                  const char **ret_text)
 {
     (void)b;
-    lg_deparse d = {.arena = u->a, .env = u->es->env, .relation_name = oid_name, .arg = u->a};
+    lg_deparse d = {.arena = u->a,
+                    .env = u->es->env,
+                    .relation_name = oid_name,
+                    .arg = u->a,
+                    .type_oids = true};
     return lg_deparse_expr(&d, e, rel, ret_text);
 }
 
@@ -235,17 +240,23 @@ lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char k
     SETC(&row, pg_class, relhasrules, kind == 'v');
     SETC(&row, pg_class, relispopulated, 1);
     SETC(&row, pg_class, relreplident, lg_datum_char(kind == 'r' ? 'd' : 'n'));
+    bool row_type = kind != LG_REL_INDEX && kind != LG_REL_SEQUENCE;
+    if (row_type)
+        SETC(&row, pg_class, reltype, lg_usertype_oid(LG_UT_ROW, oid));
     lg_status s = lg_cat_insert(u->cat, LG_REL_pg_class, &row);
     if (s == LG_EXISTS)
         return lg_error_set(u->err, "42P07", "relation \"%s\" already exists", name);
-    return s;
+    LG_TRY(s);
+    return row_type ? lg_ddl_rowtype_insert(u, oid, name, nsp) : LG_OK;
 }
 
 lg_status
 lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_column *col)
 {
     lg_cat_row row;
-    const lg_type *t = lg_type_get(col->type);
+    lg_oid base;
+    LG_TRY(lg_usertype_base(u->es->env, col->type, u->a, u->err, &base, NULL));
+    const lg_type *t = lg_type_get(base);
     lg_cat_row_init(LG_REL_pg_attribute, &row);
     SETC(&row, pg_attribute, attrelid, rel);
     SETC(&row, pg_attribute, attname, lg_cat_name(u->a, col->name));
@@ -270,7 +281,7 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
         const uint8_t *bytes;
         size_t len;
         uint8_t null = 0;
-        lg_rowcol_init(&rc, col->type);
+        lg_rowcol_init(&rc, base);
         lg_row_encode_arena(&rc, 1, &col->missing, &null, u->a, &bytes, &len);
         SETC(&row, pg_attribute, atthasmissing, 1);
         SETC(&row, pg_attribute, attmissingval, lg_datum_text(u->a, (const char *)bytes, len));
@@ -278,7 +289,8 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
     lg_status st = lg_cat_insert(u->cat, LG_REL_pg_attribute, &row);
     if (st == LG_EXISTS)
         return lg_error_set(u->err, "42701", "column \"%s\" specified more than once", col->name);
-    return st;
+    LG_TRY(st);
+    return col->of_index ? LG_OK : lg_ddl_type_depend(u, LG_REL_pg_class, rel, attnum, col->type);
 }
 
 lg_status
@@ -487,6 +499,21 @@ cascade_to_default(lg_util *u, lg_oid attrdef)
         st = lg_cat_touch(u->cat, t->oid);
     lg_relation_unref(t);
     return st;
+}
+
+lg_status
+lg_ddl_depend_forget(lg_util *u, lg_oid cls, lg_oid obj)
+{
+    LG_TRY(delete2(u, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, cls, obj));
+    return delete2(u, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, cls, obj);
+}
+
+lg_status
+lg_ddl_depend_forget_sub(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub)
+{
+    lg_datum k[3] = {lg_datum_oid(cls), lg_datum_oid(obj), lg_datum_int4(sub)};
+    return lg_cat_delete_where(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 3, k,
+                               NULL);
 }
 
 static lg_status
@@ -710,6 +737,10 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
     for (uint16_t i = 0; i < r->ncols; i++)
         LG_CHECK(lg_ddl_default_drop(u, r->cols[i].default_oid));
     LG_CHECK(drop_dependents(u, oid, cascade));
+    if (cascade && r->kind != LG_REL_SEQUENCE) {
+        const char *none;
+        LG_CHECK(lg_ddl_type_users(u, lg_usertype_oid(LG_UT_ROW, oid), true, &none));
+    }
     for (uint16_t i = 0; i < r->nconstraints; i++) {
         LG_CHECK(delete_common(u, LG_REL_pg_constraint, r->constraints[i].oid));
         if (r->constraints[i].type == 'f')
@@ -726,6 +757,8 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
     if (r->kind == LG_REL_VIEW)
         LG_CHECK(delete1(u, LG_REL_pg_rewrite, LG_IX_pg_rewrite_rel_rulename_index, oid));
     LG_CHECK(delete_common(u, LG_REL_pg_class, oid));
+    if (r->kind != LG_REL_SEQUENCE)
+        LG_CHECK(lg_ddl_type_delete(u, lg_usertype_oid(LG_UT_ROW, oid)));
     LG_CHECK(drop_storage(u, oid));
     LG_CHECK(lg_cat_touch(u->cat, oid));
 out:
@@ -816,6 +849,8 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
             name = lg_ddl_range_var(u, object)->relname;
         return drop_schema(u, name, s->missing_ok, cascade);
     }
+    if (s->remove_type == LG_A_OBJECT_TYPE || s->remove_type == LG_A_OBJECT_DOMAIN)
+        return lg_ddl_drop_type_named(u, s, object);
     const lg_ast_range_var *rv = lg_ddl_range_var(u, object);
     const char *word = kind_word(s->remove_type);
     lg_relation *r;
@@ -861,7 +896,13 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
     } else if (!cascade) {
         uint32_t n;
         const char *text;
+        const char *users;
         LG_CHECK(lg_ddl_describe_dependents(u, r->oid, &n, &text));
+        LG_CHECK(lg_ddl_type_users(u, lg_usertype_oid(LG_UT_ROW, r->oid), false, &users));
+        if (users) {
+            text = n ? lg_arena_printf(u->a, "%s\n%s", users, text) : users;
+            n++;
+        }
         if (n) {
             st =
                 lg_error_set(u->err, "2BP01",
@@ -883,11 +924,10 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
     static const struct {
         int32_t type;
         const char *tag;
-    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},
-                {LG_A_OBJECT_VIEW, "DROP VIEW"},
-                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"},
-                {LG_A_OBJECT_INDEX, "DROP INDEX"},
-                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"}};
+    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},       {LG_A_OBJECT_VIEW, "DROP VIEW"},
+                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"}, {LG_A_OBJECT_INDEX, "DROP INDEX"},
+                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},     {LG_A_OBJECT_TYPE, "DROP TYPE"},
+                {LG_A_OBJECT_DOMAIN, "DROP DOMAIN"}};
     const char *tag = NULL;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (tags[i].type == s->remove_type)

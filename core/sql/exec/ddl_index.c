@@ -43,8 +43,10 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
         if (!col)
             exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
                           : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
-        lg_ddl_column c = {
-            .name = col ? col->name : "expr", .type = type, .typmod = col ? col->typmod : -1};
+        lg_ddl_column c = {.name = col ? col->name : "expr",
+                           .type = type,
+                           .typmod = col ? col->typmod : -1,
+                           .of_index = true};
         if (!col && i)
             c.name = lg_arena_printf(u->a, "expr%u", i);
         LG_TRY(lg_ddl_attribute_insert(u, ix->oid, (int16_t)(i + 1), &c));

@@ -18,6 +18,7 @@ typedef struct lg_ddl_column {
     char generated;
     const char *default_sql;
     bool has_missing;
+    bool of_index; /* a key of an index */
     lg_datum missing;
 } lg_ddl_column;
 
@@ -76,6 +77,54 @@ lg_status lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constrai
 lg_status lg_ddl_drop_index(lg_util *u, lg_oid oid);
 lg_status lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n,
                                      const char **ret_text);
+
+/* Forgets what the object depends on. */
+lg_status lg_ddl_depend_forget(lg_util *u, lg_oid cls, lg_oid obj);
+/* ... of one column. */
+lg_status lg_ddl_depend_forget_sub(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub);
+
+/* ---- types (ddl_type.c) ---- */
+LG_MUST lg_status lg_ddl_type_find(lg_util *u, lg_oid nsp, const char *name, lg_cat_row *row);
+/* A pg_type row from the facts of a type; what is special is set by the caller. */
+void lg_ddl_type_row(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, const lg_type *facts,
+                     lg_cat_row *row);
+/* With its array type's. */
+LG_MUST lg_status lg_ddl_type_insert(lg_util *u, lg_cat_row *row);
+LG_MUST lg_status lg_ddl_rowtype_insert(lg_util *u, lg_oid rel, const char *name, lg_oid nsp);
+LG_MUST lg_status lg_ddl_type_delete(lg_util *u, lg_oid oid);
+/* Name, schema, owner of a type and its array type; NULL and 0 stay. No such row: nothing. */
+LG_MUST lg_status lg_ddl_type_change(lg_util *u, lg_oid oid, const char *name, lg_oid nsp,
+                                     lg_oid owner);
+/* Notes that the object needs the type (or its element type), if a user made it. */
+LG_MUST lg_status lg_ddl_type_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid type);
+LG_MUST lg_status lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text);
+/* 2BP01 (or with cascade: drops them) when columns or types need it. */
+LG_MUST lg_status lg_ddl_drop_type(lg_util *u, lg_oid type, bool cascade);
+LG_MUST lg_status lg_ddl_type_named(lg_util *u, const lg_ast_list *names, bool missing_ok,
+                                    lg_oid *ret);
+LG_MUST lg_status lg_ddl_type_place(lg_util *u, const lg_ast_list *names, lg_oid *ret_nsp,
+                                    const char **ret_name);
+LG_MUST lg_status lg_ddl_type_owner_check(lg_util *u, lg_oid type);
+LG_MUST lg_status lg_ddl_type_owner(lg_util *u, const lg_ast_list *names, lg_oid role, bool domain);
+LG_MUST lg_status lg_ddl_create_enum(lg_util *u, const lg_ast_create_enum_stmt *s);
+LG_MUST lg_status lg_ddl_alter_enum(lg_util *u, const lg_ast_alter_enum_stmt *s);
+LG_MUST lg_status lg_ddl_create_composite(lg_util *u, const lg_ast_composite_type_stmt *s);
+LG_MUST lg_status lg_ddl_drop_type_named(lg_util *u, const lg_ast_drop_stmt *s,
+                                         const lg_ast *object);
+LG_MUST lg_status lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s);
+/* The columns that need the relation's row type: 0A000 for a change that they forbid. */
+LG_MUST lg_status lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r);
+
+/* ---- domains (ddl_domain.c) ---- */
+LG_MUST lg_status lg_ddl_create_domain(lg_util *u, const lg_ast_create_domain_stmt *s);
+LG_MUST lg_status lg_ddl_alter_domain(lg_util *u, const lg_ast_alter_domain_stmt *s);
+LG_MUST lg_status lg_ddl_rename_domain_constraint(lg_util *u, const lg_ast_rename_stmt *s);
+/* The first column of r whose stored values break the domain's constraints; NULL: none. */
+LG_MUST lg_status lg_ddl_domain_rows(lg_util *u, lg_relation *r, lg_oid domain,
+                                     const char **ret_column);
+
+LG_MUST lg_status lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+LG_MUST lg_status lg_ddl_rename_relation(lg_util *u, lg_relation *r, const char *new_name);
 
 /* ---- pieces ---- */
 /* Rows and entries of an index over what the table holds now. */

@@ -1,5 +1,6 @@
 /* CREATE TABLE, CREATE TABLE AS, TRUNCATE, views, schemas. */
 #include "ddl_internal.h"
+#include "usertype.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -44,10 +45,12 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
     if (st == LG_NOT_FOUND && serial)
         st = LG_OK;
     LG_TRY(st);
-    const lg_type *t = lg_type_get(ret->type);
+    lg_oid base;
+    LG_TRY(lg_usertype_base(u->es->env, ret->type, u->a, u->err, &base, NULL));
+    const lg_type *t = lg_type_get(base);
     if (!t || t->store == LG_STORE_NONE || t->store == LG_STORE_CSTRING || t->typtype == 'p')
         return lg_error_set(u->err, "42P16", "column \"%s\" has pseudo-type %s", ret->name,
-                            lg_type_format(u->a, ret->type, -1));
+                            lg_type_name(u->es->env, ret->type, -1, u->a));
     ret->not_null = def->is_not_null;
     const lg_ast_list *options = NULL;
     for (uint32_t i = 0; i < def->constraints.n; i++) {
@@ -117,7 +120,7 @@ like_columns(lg_util *u, const lg_ast_table_like_clause *like, lg_ddl_column *co
         lg_ddl_column *out = &cols[(*n)++];
         memset(out, 0, sizeof *out);
         out->name = lg_arena_strdup(u->a, c->name);
-        out->type = c->type;
+        out->type = lg_column_declared(c);
         out->typmod = c->typmod;
         out->not_null = c->not_null;
         if (c->default_sql && (like->options & 8) && !c->generated) /* INCLUDING DEFAULTS */

@@ -22,6 +22,7 @@
 
 #include "catalog_admin.h"
 #include "plan.h"
+#include "usertype.h"
 
 typedef struct lg_exec lg_exec;
 typedef struct lg_exec_session lg_exec_session;
@@ -67,7 +68,13 @@ struct lg_exec_session {
     lg_status (*copy_in)(void *arg, const char **ret_data, size_t *ret_len);
     lg_status (*copy_out)(void *arg, const char *data, size_t len);
     lg_status (*copy_end)(void *arg);
+    struct lg_map *domains; /* exec's own: compiled checks of domains; starts NULL */
 };
+
+/* Lets go what exec keeps for a session. */
+void lg_exec_session_fini(lg_exec_session *es);
+/* Types made by users, for lg_env.user: reads the catalog of lg_env.session. */
+extern const lg_usertypes lg_exec_usertypes;
 
 /* ---- plans ---- */
 
@@ -84,10 +91,6 @@ void lg_exec_close(lg_exec *x);          /* NULL is fine */
 /* "SELECT 5", "INSERT 0 1", "UPDATE 3", "DELETE 0". */
 #define LG_TAG_MAX 64
 void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);
-
-/* A value of type record (a row constructor, a whole row) as text: "(1,a,)". */
-LG_MUST lg_status lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a,
-                                      const char **ret, size_t *ret_len);
 
 /* ---- utilities ---- */
 

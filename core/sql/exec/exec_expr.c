@@ -2,6 +2,7 @@
  * does the common kinds a vector at a time and falls back to the walk for the others. */
 #include "exec_internal.h"
 #include "keycodec.h"
+#include "record.h"
 #include <string.h>
 
 /* Run-time state of one call in the tree. Ids are unique in a plan; expressions bound one by one
@@ -34,9 +35,9 @@ site_of(lg_exec *x, const lg_expr *e, const lg_func *f, uint32_t nargs)
     for (uint32_t i = 0; i < e->nargs && i < nargs; i++)
         types[i] = e->args[i]->type;
     if (e->kind == LG_EX_ARRAY_OP) {
-        const lg_type *t = lg_type_get(e->args[1]->type);
-        if (t && t->elem)
-            types[1] = t->elem;
+        lg_oid elem = lg_type_elem(e->args[1]->type);
+        if (elem)
+            types[1] = elem;
     }
     s->call.args = s->args;
     s->call.nulls = s->nulls;
@@ -237,7 +238,7 @@ eval_booltest(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 static lg_status
 eval_array(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
-    const lg_type *t = lg_type_get(e->type);
+    lg_oid elem = lg_type_elem(e->type);
     lg_datum *v = LG_NEWN(c->arena, lg_datum, e->nargs + 1);
     uint8_t *nulls = LG_NEWN(c->arena, uint8_t, e->nargs + 1);
     for (uint32_t i = 0; i < e->nargs; i++) {
@@ -247,10 +248,10 @@ eval_array(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     }
     *ret_null = false;
     if (!e->multidim) {
-        *ret = lg_array_make(c->arena, t ? t->elem : LG_T_TEXT, e->nargs, v, nulls);
+        *ret = lg_array_make(c->arena, elem ? elem : LG_T_TEXT, e->nargs, v, nulls);
         return LG_OK;
     }
-    lg_array out = {.elem = t ? t->elem : LG_T_TEXT};
+    lg_array out = {.elem = elem ? elem : LG_T_TEXT};
     lg_array *parts = LG_NEWN(c->arena, lg_array, e->nargs + 1);
     for (uint32_t i = 0; i < e->nargs; i++) {
         if (nulls[i])
@@ -394,7 +395,7 @@ eval_array_coerce(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
     lg_datum v, save = c->test;
     bool save_null = c->test_null;
-    const lg_type *t = lg_type_get(e->type);
+    lg_oid elem = lg_type_elem(e->type);
     LG_TRY(lg_xexpr_eval(c, e->args[0], &v, ret_null));
     *ret = 0;
     if (*ret_null)
@@ -414,7 +415,7 @@ eval_array_coerce(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
             return st;
         a.nulls[i] = null;
     }
-    a.elem = t ? t->elem : a.elem;
+    a.elem = elem ? elem : a.elem;
     *ret = lg_array_pack(c->arena, &a);
     return LG_OK;
 }
@@ -433,89 +434,21 @@ eval_slot(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     return LG_OK;
 }
 
-/* A row value is a record: the bytes of lg_row_encode behind {natts, type OIDs}. Inside exec it is
- * a pointer to {uint32 n; then n types, datums, nulls}. */
-struct record {
-    uint32_t n;
-    const lg_oid *types;
-    lg_datum *v;
-    uint8_t *nulls;
-};
-
-lg_status
-lg_exec_record_text(lg_exec_session *es, lg_datum record, lg_arena *a, const char **ret,
-                    size_t *ret_len)
-{
-    const struct record *r = lg_ptr(record);
-    lg_strbuf b;
-    lg_status st = LG_OK;
-    lg_strbuf_init(&b, 1u << 30);
-    lg_strbuf_putc(&b, '(');
-    for (uint32_t i = 0; i < r->n; i++) {
-        const char *s;
-        size_t len;
-        if (i)
-            lg_strbuf_putc(&b, ',');
-        if (r->nulls[i])
-            continue;
-        if (r->types[i] == LG_T_UNKNOWN) { /* a literal as written */
-            s = lg_cstring(r->v[i]);
-            len = strlen(s);
-        } else if (r->types[i] == LG_T_RECORD) {
-            LG_CHECK(lg_exec_record_text(es, r->v[i], a, &s, &len));
-        } else {
-            LG_CHECK(lg_type_output(es->env, r->types[i], r->v[i], a, es->err, &s, &len));
-        }
-        bool quote = len == 0;
-        for (size_t k = 0; k < len && !quote; k++)
-            quote = memchr("\"\\(), \t\n\r\v\f", s[k], 11) != NULL;
-        if (quote)
-            lg_strbuf_putc(&b, '"');
-        for (size_t k = 0; k < len; k++) {
-            if (s[k] == '"' || s[k] == '\\')
-                lg_strbuf_putc(&b, s[k]);
-            lg_strbuf_putc(&b, s[k]);
-        }
-        if (quote)
-            lg_strbuf_putc(&b, '"');
-    }
-    lg_strbuf_putc(&b, ')');
-    LG_CHECK(lg_strbuf_status(&b));
-    *ret = lg_arena_strndup(a, b.data, b.len);
-    *ret_len = b.len;
-out:
-    lg_strbuf_fini(&b);
-    return st;
-}
-
-lg_datum
-lg_xrecord_make(lg_arena *a, uint32_t n, const lg_oid *types, const lg_datum *v,
-                const uint8_t *nulls)
-{
-    struct record *r = LG_NEW(a, struct record);
-    r->n = n;
-    r->v = lg_arena_dup(a, v, n * sizeof *v);
-    r->nulls = lg_arena_dup(a, nulls, n);
-    r->types = types;
-    return lg_datum_ptr(r);
-}
-
 static lg_status
 eval_row(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
-    struct record *r = LG_NEW(c->arena, struct record);
     lg_oid *types = LG_NEWN(c->arena, lg_oid, e->nargs + 1);
-    r->n = e->nargs;
-    r->v = LG_NEWN(c->arena, lg_datum, e->nargs + 1);
-    r->nulls = LG_NEWN(c->arena, uint8_t, e->nargs + 1);
+    lg_datum *v = LG_NEWN(c->arena, lg_datum, e->nargs + 1);
+    uint8_t *nulls = LG_NEWN(c->arena, uint8_t, e->nargs + 1);
     for (uint32_t i = 0; i < e->nargs; i++) {
         bool null;
-        LG_TRY(lg_xexpr_eval(c, e->args[i], &r->v[i], &null));
-        r->nulls[i] = null;
+        LG_TRY(lg_xexpr_eval(c, e->args[i], &v[i], &null));
         types[i] = e->args[i]->type;
+        nulls[i] = null;
+        if (types[i] == LG_T_UNKNOWN && !null && e->args[i]->kind == LG_EX_CONST)
+            v[i] = lg_datum_cstring_text(c->arena, lg_cstring(v[i]));
     }
-    r->types = types;
-    *ret = lg_datum_ptr(r);
+    *ret = lg_record_pack(c->arena, e->type, e->nargs, types, v, nulls, e->row.names);
     *ret_null = false;
     return LG_OK;
 }
@@ -528,11 +461,11 @@ eval_field(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     *ret = 0;
     if (*ret_null)
         return LG_OK;
-    const struct record *r = lg_ptr(v);
-    if (e->field < 1 || e->field > r->n)
-        return LG_INTERNAL;
-    *ret = r->v[e->field - 1];
-    *ret_null = r->nulls[e->field - 1];
+    lg_record r;
+    lg_record_unpack(v, c->arena, &r);
+    *ret_null = e->field > r.n || r.nulls[e->field - 1];
+    if (!*ret_null)
+        *ret = r.values[e->field - 1];
     return LG_OK;
 }
 
@@ -551,7 +484,16 @@ eval_is_null(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         *ret = lg_datum_bool(all);
     } else {
         LG_TRY(lg_xexpr_eval(c, e->args[0], &v, &null));
-        *ret = lg_datum_bool(null != e->negated);
+        lg_oid type = e->args[0]->type;
+        bool is = null != e->negated;
+        if (!null && (type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW)) {
+            lg_record r;
+            lg_record_unpack(v, c->arena, &r);
+            is = true;
+            for (uint32_t i = 0; i < r.n && is; i++)
+                is = (r.nulls[i] != 0) != e->negated;
+        }
+        *ret = lg_datum_bool(is);
     }
     *ret_null = false;
     return LG_OK;
@@ -627,6 +569,13 @@ lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         return eval_coerce_io(c, e, ret, ret_null);
     case LG_EX_ARRAY_COERCE:
         return eval_array_coerce(c, e, ret, ret_null);
+    case LG_EX_DOMAIN:
+        LG_TRY(lg_xexpr_eval(c, e->args[0], ret, ret_null));
+        return lg_xdomain_check(c->x->es, e->domain, *ret, *ret_null, c->arena);
+    case LG_EX_DOMAIN_VALUE:
+        *ret = c->value;
+        *ret_null = c->value_null;
+        return LG_OK;
     case LG_EX_SUBCOL:
         *ret = c->subcols[e->slot];
         *ret_null = c->subnulls[e->slot];

@@ -121,12 +121,22 @@ find_type(lg_call *c, const char *text, lg_oid *ret)
         name++;
     }
     const lg_type *t = lg_type_by_sql_name(name);
-    (void)array;
     if (t) {
         *ret = t->oid;
         return LG_OK;
     }
-    return lg_cat_type_by_name(lg_fx_session(c)->cat, NULL, name, ret);
+    const char *part[3];
+    int np;
+    lg_arena *a = c->arena;
+    char *bare = lg_arena_strdup(a, s);
+    if (array)
+        bare[strlen(bare) - 2] = '\0';
+    if (!lg_fx_split_name(c, bare, part, &np) || np > 2)
+        return LG_NOT_FOUND;
+    LG_TRY(lg_cat_type_by_name(lg_fx_session(c)->cat, np > 1 ? part[0] : NULL, part[np - 1], ret));
+    if (array)
+        *ret = lg_type_array(*ret);
+    return *ret ? LG_OK : LG_NOT_FOUND;
 }
 
 static lg_status
@@ -335,8 +345,9 @@ fn_regclassout(lg_call *c)
 static lg_datum
 fn_regtypeout(lg_call *c)
 {
-    const lg_type *t = lg_type_get(lg_oid_of(c->args[0]));
-    return out(c, LG_OK, t ? t->sql_name : NULL);
+    lg_oid oid = lg_oid_of(c->args[0]);
+    const char *name = lg_type_name(c->env, oid, -1, c->arena);
+    return out(c, LG_OK, strcmp(name, "???") == 0 ? NULL : name);
 }
 
 static lg_datum

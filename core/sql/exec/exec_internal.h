@@ -38,6 +38,8 @@ typedef struct lg_ectx {
     lg_arena *arena; /* results */
     lg_datum test;   /* CASE_TEST */
     bool test_null;
+    lg_datum value; /* DOMAIN_VALUE */
+    bool value_null;
     const lg_datum *subcols; /* SUBCOL */
     const uint8_t *subnulls;
 } lg_ectx;
@@ -200,12 +202,13 @@ lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uin
 /* No input row: parameters and constants only. */
 lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null);
 void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
-lg_datum lg_xrecord_make(lg_arena *a, uint32_t n, const lg_oid *types, const lg_datum *v,
-                         const uint8_t *nulls); /* copies v and nulls, keeps types */
 lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
 lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
 
 /* Evaluates expressions outside a plan (defaults, checks, COPY, DDL): an lg_exec without nodes. */
+/* Does the value keep the domain's constraints? (exec_usertype.c) */
+LG_MUST lg_status lg_xdomain_check(lg_exec_session *es, lg_oid domain, lg_datum value, bool isnull,
+                                   lg_arena *a);
 lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
 
 /* ---- ordered-set aggregates (exec_ordered.c) ---- */

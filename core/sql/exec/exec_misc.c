@@ -1,5 +1,6 @@
 /* Set-returning functions, CTEs and recursion, subplans. */
 #include "exec_internal.h"
+#include "record.h"
 #include "type.h"
 #include <string.h>
 
@@ -232,7 +233,7 @@ pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
             if (!fin) {
                 const lg_func *fn = e->func.func;
                 v = fn->n_out
-                        ? lg_xrecord_make(t->fs[i].arena, fn->n_out, fn->out_types, vals, nulls)
+                        ? lg_record_pack(t->fs[i].arena, LG_T_RECORD, fn->n_out, fn->out_types, vals, nulls, NULL)
                         : vals[0];
                 null = !fn->n_out && nulls[0];
                 *ret_any = true;
@@ -578,16 +579,10 @@ subplan_value(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_arena *a, lg_dat
     if (st != LG_END)
         return st;
     if (e->subplan.link == LG_SUBLINK_MULTI) {
-        struct {
-            uint32_t n;
-            const lg_oid *types;
-            lg_datum *v;
-            uint8_t *nulls;
-        } *rec = lg_arena_zalloc(a, sizeof *rec); /* as struct record of exec_expr.c */
-        rec->n = ncols;
-        rec->v = kept;
-        rec->nulls = lg_xrow_nulls(kept, ncols);
-        *ret = lg_datum_ptr(rec);
+        lg_oid *types = LG_NEWN(a, lg_oid, ncols + 1);
+        for (uint32_t i = 0; i < ncols; i++)
+            types[i] = sp->root->plan->cols[i].type;
+        *ret = lg_record_pack(a, LG_T_RECORD, ncols, types, kept, lg_xrow_nulls(kept, ncols), NULL);
         *ret_null = false;
         return LG_OK;
     }

@@ -355,6 +355,9 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
         snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
         return lg_cat_update(u->cat, LG_REL_pg_namespace, &old, &row);
     }
+    if (s->object_type == LG_A_OBJECT_TYPE || s->object_type == LG_A_OBJECT_DOMAIN)
+        return lg_ddl_type_owner(u, &lg_ast_as(s->object, list_node)->list, role,
+                                 s->object_type == LG_A_OBJECT_DOMAIN);
     if (!s->relation)
         return lg_error_set(u->err, "0A000", "ALTER OWNER of this kind of object is not supported");
     lg_relation *r;
@@ -437,6 +440,16 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
     case LG_AST_ALTER_OWNER_STMT:
         return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
+    case LG_AST_CREATE_ENUM_STMT:
+        return lg_ddl_create_enum(u, lg_ast_as(stmt, create_enum_stmt));
+    case LG_AST_ALTER_ENUM_STMT:
+        return lg_ddl_alter_enum(u, lg_ast_as(stmt, alter_enum_stmt));
+    case LG_AST_COMPOSITE_TYPE_STMT:
+        return lg_ddl_create_composite(u, lg_ast_as(stmt, composite_type_stmt));
+    case LG_AST_CREATE_DOMAIN_STMT:
+        return lg_ddl_create_domain(u, lg_ast_as(stmt, create_domain_stmt));
+    case LG_AST_ALTER_DOMAIN_STMT:
+        return lg_ddl_alter_domain(u, lg_ast_as(stmt, alter_domain_stmt));
     case LG_AST_COPY_STMT:
         return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
     case LG_AST_ALTER_TABLE_STMT:

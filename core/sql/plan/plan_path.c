@@ -315,10 +315,9 @@ match_cond(const keyed *kx, uint16_t key, lg_expr *q, const bool *usable, lg_ind
         return false;
     if (q->kind == LG_EX_ARRAY_OP && q->use_or && q->func.op && is_key(kx, key, q->args[0]) &&
         is_outside(q->args[1], rte, usable) && lg_amop_strategy(oc->family, q->func.op->oid) == 3) {
-        const lg_type *t = lg_type_get(q->args[1]->type);
         c->op = LG_COND_ANY;
         c->value = q->args[1];
-        c->value_type = t ? t->elem : 0;
+        c->value_type = lg_type_elem(q->args[1]->type);
         return encodable(kt, c->value_type);
     }
     if (q->kind != LG_EX_FUNC || !q->func.op || q->nargs != 2)

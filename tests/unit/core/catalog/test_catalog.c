@@ -1,6 +1,7 @@
 /* The constant part of the catalog: descriptors of the catalog tables, virtual relations, rows. */
 #include "catalog_admin.h"
 #include "ges.h"
+#include "func.h"
 #include "lg_test.h"
 #include "type.h"
 #include "virtual.h"
@@ -49,7 +50,7 @@ LG_TEST(test_catalog__tables_have_the_columns_of_postgresql_15)
     CU_ASSERT_EQUAL(r->primary->oid, LG_IX_pg_class_oid_index);
     CU_ASSERT_EQUAL(lg_relation_column_by_name(r, "relname")->attnum, 2);
     CU_ASSERT_PTR_NULL(lg_relation_column_by_name(r, "nosuch"));
-    LG_ASSERT_OK(lg_cat_relation_by_oid(f.cat, LG_REL_pg_type, &r));
+    LG_ASSERT_OK(lg_cat_relation_by_oid(f.cat, LG_REL_pg_operator, &r));
     CU_ASSERT_PTR_NOT_NULL(r->virtual_rel);
     CU_ASSERT_EQUAL(lg_cat_relation_by_name(f.cat, "pg_catalog", "nosuch", &r), LG_NOT_FOUND);
     teardown(&f);
@@ -74,11 +75,11 @@ LG_TEST(test_catalog__built_in_rows_come_from_the_registries)
     setup(&f);
     lg_arena *a = lg_arena_create("test", 0);
     lg_virtual_ctx ctx = {.cat = f.cat, .arena = a, .emit = count_row};
-    LG_ASSERT_OK(lg_cat_relation_by_name(f.cat, "pg_catalog", "pg_type", &r));
+    LG_ASSERT_OK(lg_cat_relation_by_name(f.cat, "pg_catalog", "pg_operator", &r));
     emitted = 0;
     LG_ASSERT_OK(r->virtual_rel->rows(r->virtual_rel->arg, &ctx));
-    CU_ASSERT_EQUAL(emitted, lg_type_count());
-    CU_ASSERT_EQUAL(last_oid, lg_type_at(lg_type_count() - 1)->oid);
+    CU_ASSERT_EQUAL(emitted, lg_operator_count());
+    CU_ASSERT_EQUAL(last_oid, lg_operator_at(lg_operator_count() - 1)->oid);
     lg_arena_destroy(a);
     teardown(&f);
 }

@@ -545,6 +545,7 @@ fiber(void *arg)
     m->env.tzs = m->tzs;
     m->env.ext = m->functions;
     m->env.session = &m->es;
+    m->env.user = &lg_exec_usertypes;
     m->es = (lg_exec_session){.run = m->run,
                               .cat = m->cat,
                               .env = &m->env,
@@ -555,6 +556,7 @@ fiber(void *arg)
     m->es.copy_out = copy_out;
     m->es.copy_end = copy_end;
     m->fn(m);
+    lg_exec_session_fini(&m->es);
     lg_cat_destroy(m->cat);
     lg_ges_owner_fini(&m->owner);
     lg_catalog_destroy(m->catalog);
