@@ -6,8 +6,8 @@
  *   shared   the block in S from its X holder
  *   cr       a consistent copy from the X holder (the builder gives the image as it is)
  *
- * Beside it bench-interconnect's `raw` of the same transport. Two instances, both directory masters:
- * every fetch is of the two-message kind or goes by way of oneself. */
+ * Beside it bench-interconnect's `raw` of the same transport. Two instances, both directory
+ * masters: every fetch is of the two-message kind or goes by way of oneself. */
 #include "cachefusion.h"
 #include "dwb.h"
 #include "mem.h"
@@ -174,8 +174,8 @@ fetch(struct bench *b, uint32_t i, uint8_t *frame)
 {
     if (strcmp(b->what, "cr") == 0) {
         bool current;
-        LG_TRY(lg_buf_read_copy(b->cache, block_at(b, i), lg_scn_current(&b->clock), frame,
-                                &current));
+        LG_TRY(
+            lg_buf_read_copy(b->cache, block_at(b, i), lg_scn_current(&b->clock), frame, &current));
         return current ? LG_RETRY : LG_OK;
     }
     lg_latch_mode mode = strcmp(b->what, "shared") == 0 ? LG_LATCH_S : LG_LATCH_X;

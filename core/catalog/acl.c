@@ -8,10 +8,11 @@
 static const struct {
     char letter;
     const char *name;
-} bits[LG_ACL_BITS] = {{'a', "INSERT"},    {'r', "SELECT"},     {'w', "UPDATE"},  {'d', "DELETE"},
-                       {'D', "TRUNCATE"},  {'x', "REFERENCES"}, {'t', "TRIGGER"}, {'X', "EXECUTE"},
-                       {'U', "USAGE"},     {'C', "CREATE"},     {'T', "TEMPORARY"},
-                       {'c', "CONNECT"},   {'s', "SET"},        {'A', "ALTER SYSTEM"}};
+} bits[LG_ACL_BITS] = {{'a', "INSERT"},  {'r', "SELECT"},      {'w', "UPDATE"},
+                       {'d', "DELETE"},  {'D', "TRUNCATE"},    {'x', "REFERENCES"},
+                       {'t', "TRIGGER"}, {'X', "EXECUTE"},     {'U', "USAGE"},
+                       {'C', "CREATE"},  {'T', "TEMPORARY"},   {'c', "CONNECT"},
+                       {'s', "SET"},     {'A', "ALTER SYSTEM"}};
 
 /* ---- items ---- */
 
@@ -98,10 +99,10 @@ lg_acl_all(char type)
 void
 lg_acl_default(char type, lg_oid owner, lg_arena *a, lg_acl *ret)
 {
-    uint32_t world = type == LG_ACL_DATABASE                              ? LG_ACL_TEMPORARY | LG_ACL_CONNECT
-                     : type == LG_ACL_FUNCTION                            ? LG_ACL_EXECUTE
+    uint32_t world = type == LG_ACL_DATABASE   ? LG_ACL_TEMPORARY | LG_ACL_CONNECT
+                     : type == LG_ACL_FUNCTION ? LG_ACL_EXECUTE
                      : type == LG_ACL_LANGUAGE || type == LG_ACL_TYPE ? LG_ACL_USAGE
-                                                                          : 0;
+                                                                      : 0;
     *ret = (lg_acl){.arena = a};
     if (world)
         add(ret, 0, owner, world);
@@ -245,8 +246,8 @@ closure(lg_cat *c, lg_oid user, bool set, lg_arena *a, lg_acl_roles *ret)
             !among(list, n, LG_ROLE_DATABASE_OWNER) && n < cap)
             list[n++] = LG_ROLE_DATABASE_OWNER;
         lg_datum key = lg_datum_oid(list[i]);
-        LG_TRY(lg_cat_scan_open(c, LG_REL_pg_auth_members,
-                                LG_IX_pg_auth_members_member_role_index, 1, &key, a, &s));
+        LG_TRY(lg_cat_scan_open(c, LG_REL_pg_auth_members, LG_IX_pg_auth_members_member_role_index,
+                                1, &key, a, &s));
         while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
             lg_oid up = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_auth_members_roleid));
             if (among(list, n, up))
@@ -293,7 +294,8 @@ lg_cat_is_member(lg_cat *c, lg_oid member, lg_oid role, bool set, bool *ret)
 {
     lg_acl_roles roles;
     lg_arena *a = lg_arena_create("member", 1024);
-    lg_status st = set ? closure(c, member, true, a, &roles) : lg_cat_roles_of(c, member, a, &roles);
+    lg_status st =
+        set ? closure(c, member, true, a, &roles) : lg_cat_roles_of(c, member, a, &roles);
     if (st == LG_OK)
         *ret = roles.super || among(roles.at, roles.n, role);
     lg_arena_destroy(a);
@@ -379,12 +381,15 @@ lg_cat_database_mask(lg_cat *c, lg_oid user, uint32_t want, uint32_t *ret)
     lg_arena *a = lg_arena_create("acl", 1024);
     lg_datum key = lg_cat_name(a, c->database);
     *ret = 0;
-    lg_status st = lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row);
+    lg_status st =
+        lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row);
     if (st == LG_OK)
-        st = lg_cat_acl_mask(
-            c, user, LG_ACL_DATABASE, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_datdba)),
-            LG_ROW_NULL(&row, LG_AT_pg_database_datacl) ? 0 : LG_ROW_GET(&row, LG_AT_pg_database_datacl),
-            want, ret);
+        st = lg_cat_acl_mask(c, user, LG_ACL_DATABASE,
+                             lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_datdba)),
+                             LG_ROW_NULL(&row, LG_AT_pg_database_datacl)
+                                 ? 0
+                                 : LG_ROW_GET(&row, LG_AT_pg_database_datacl),
+                             want, ret);
     lg_arena_destroy(a);
     return st;
 }

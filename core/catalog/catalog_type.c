@@ -10,7 +10,7 @@
 
 struct lg_cat_types {
     lg_arena *arena;
-    lg_map *by_oid;    /* type -> descriptor of its class */
+    lg_map *by_oid;     /* type -> descriptor of its class */
     lg_strmap *by_name; /* "nspoid\0name" -> (void *)oid; LG_CAT_ABSENT */
     uint64_t generation;
 };
@@ -206,8 +206,8 @@ read_labels(lg_cat *c, lg_oid oid, lg_arena *tmp, lg_arena *a, lg_enum_type *t)
     lg_datum key = lg_datum_oid(oid);
     lg_enum_label *list = NULL;
     uint32_t cap = 0;
-    LG_TRY(lg_cat_scan_open(c, LG_REL_pg_enum, LG_IX_pg_enum_typid_sortorder_index, 1, &key, tmp,
-                            &s));
+    LG_TRY(
+        lg_cat_scan_open(c, LG_REL_pg_enum, LG_IX_pg_enum_typid_sortorder_index, 1, &key, tmp, &s));
     lg_status st;
     while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         if (t->n == cap) {
@@ -273,8 +273,8 @@ by_check_name(const lg_cat_check *x, const lg_cat_check *y)
 
 /* The domain's own checks after those of the domain below it. */
 static lg_status
-read_checks(lg_cat *c, lg_oid oid, const lg_cat_domain *below, lg_arena *tmp,
-            lg_arena *a, lg_cat_domain *d)
+read_checks(lg_cat *c, lg_oid oid, const lg_cat_domain *below, lg_arena *tmp, lg_arena *a,
+            lg_cat_domain *d)
 {
     lg_cat_scan s;
     lg_cat_row row;
@@ -295,10 +295,9 @@ read_checks(lg_cat *c, lg_oid oid, const lg_cat_domain *below, lg_arena *tmp,
             list = more;
             cap *= 2;
         }
-        lg_cat_check k = {
-            .oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_oid)),
-            .name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_constraint_conname)),
-            .sql = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_constraint_conbin))};
+        lg_cat_check k = {.oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_oid)),
+                          .name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_constraint_conname)),
+                          .sql = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_constraint_conbin))};
         uint32_t at = n++;
         while (at > base && by_check_name(&list[at - 1], &k) > 0) {
             list[at] = list[at - 1];

@@ -76,8 +76,8 @@ lg_record_unpack(lg_datum record, lg_arena *a, lg_record *ret)
     lg_rowcol *cols = lg_arena_alloc(a, sizeof *cols * ((size_t)h.n + 1));
     for (uint32_t i = 0; i < h.n; i++)
         lg_rowcol_init(&cols[i], ret->types[i]);
-    lg_status st = lg_row_decode(cols, h.n, (const uint8_t *)p,
-                                 v->len - (size_t)(p - v->data), ret->values, ret->nulls, NULL);
+    lg_status st = lg_row_decode(cols, h.n, (const uint8_t *)p, v->len - (size_t)(p - v->data),
+                                 ret->values, ret->nulls, NULL);
     LG_ASSERT(st == LG_OK);
 }
 
@@ -504,7 +504,8 @@ image_compare(lg_call *c)
             return x.nulls[i] ? 1 : -1;
         if (x.nulls[i])
             continue;
-        size_t n = lg_datum_size(x.types[i], x.values[i]), m = lg_datum_size(y.types[i], y.values[i]);
+        size_t n = lg_datum_size(x.types[i], x.values[i]),
+               m = lg_datum_size(y.types[i], y.values[i]);
         int r = n ? lg_bytes_compare(lg_ptr(x.values[i]), n, lg_ptr(y.values[i]), m)
                   : (x.values[i] > y.values[i]) - (x.values[i] < y.values[i]);
         if (r)

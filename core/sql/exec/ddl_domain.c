@@ -43,9 +43,9 @@ constraint_name(lg_util *u, const struct domain *d, const char **ret)
         size_t room = LG_NAME_MAX - strlen(mod);
         *ret = lg_arena_printf(u->a, "%.*s%s", (int)room, d->name, mod);
         lg_datum keys[3] = {lg_datum_oid(0), lg_datum_oid(d->oid), lg_cat_name(u->a, *ret)};
-        lg_status st = lg_cat_find(u->cat, LG_REL_pg_constraint,
-                                   LG_IX_pg_constraint_conrelid_contypid_conname_index, 3, keys,
-                                   u->a, &row);
+        lg_status st =
+            lg_cat_find(u->cat, LG_REL_pg_constraint,
+                        LG_IX_pg_constraint_conrelid_contypid_conname_index, 3, keys, u->a, &row);
         if (st == LG_NOT_FOUND)
             return LG_OK;
         LG_TRY(st);
@@ -88,8 +88,8 @@ default_text(lg_util *u, const struct domain *d, const lg_ast *expr, const char 
     lg_bind b;
     lg_expr *e;
     lg_ddl_bind_init(u, &b);
-    lg_status st = lg_bind_expr(&b, expr, LG_PLACE_DEFAULT, NULL, d->declared, d->typmod, d->name,
-                                &e);
+    lg_status st =
+        lg_bind_expr(&b, expr, LG_PLACE_DEFAULT, NULL, d->declared, d->typmod, d->name, &e);
     if (st == LG_OK)
         st = lg_ddl_expr_text(u, &b, e, NULL, ret);
     lg_bind_fini(&b);

@@ -160,7 +160,7 @@ lg_ddl_type_delete(lg_util *u, lg_oid oid)
 }
 
 struct change {
-    const char *name; /* NULL: stays */
+    const char *name;  /* NULL: stays */
     lg_oid nsp, owner; /* 0: stays */
 };
 
@@ -315,9 +315,9 @@ lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text)
             lg_ddl_notice(u, "00000", "drop cascades to %s", text);
             LG_TRY(drop_user(u, &list[i]));
         } else {
-            all = lg_arena_printf(u->a, "%s%s%s depends on type %s", all ? all : "",
-                                  all ? "\n" : "", text,
-                                  lg_type_name(u->es->env, list[i].type, -1, u->a));
+            all =
+                lg_arena_printf(u->a, "%s%s%s depends on type %s", all ? all : "", all ? "\n" : "",
+                                text, lg_type_name(u->es->env, list[i].type, -1, u->a));
         }
     }
     *ret_text = all;
@@ -359,11 +359,10 @@ lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r)
             continue;
         LG_TRY(lg_cat_relation_by_oid(u->cat, list[i].obj, &other));
         const lg_column *c = lg_relation_column(other, (int16_t)list[i].sub);
-        lg_status st = lg_error_set(u->err, "0A000",
-                                    "cannot alter %s \"%s\" because column \"%s.%s\" uses it%s",
-                                    r->kind == LG_REL_COMPOSITE ? "type" : "table", r->name,
-                                    other->name, c ? c->name : "?",
-                                    r->kind == LG_REL_COMPOSITE ? "" : "s row type");
+        lg_status st = lg_error_set(
+            u->err, "0A000", "cannot alter %s \"%s\" because column \"%s.%s\" uses it%s",
+            r->kind == LG_REL_COMPOSITE ? "type" : "table", r->name, other->name, c ? c->name : "?",
+            r->kind == LG_REL_COMPOSITE ? "" : "s row type");
         lg_relation_unref(other);
         return st;
     }
@@ -395,8 +394,8 @@ lg_ddl_type_place(lg_util *u, const lg_ast_list *names, lg_oid *ret_nsp, const c
 {
     lg_cat_row row;
     lg_ast_range_var rv = {.relname = lg_ast_list_str(names, names->n - 1),
-                           .schemaname = names->n > 1 ? lg_ast_list_str(names, names->n - 2)
-                                                      : NULL};
+                           .schemaname =
+                               names->n > 1 ? lg_ast_list_str(names, names->n - 2) : NULL};
     LG_TRY(lg_ddl_namespace_for(u, &rv, ret_nsp));
     *ret_name = rv.relname;
     if (strlen(rv.relname) > LG_NAME_MAX)

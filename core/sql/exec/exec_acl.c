@@ -48,8 +48,9 @@ fn_aclitemout(lg_call *c)
             privs[n++] = '*';
     }
     privs[n] = '\0';
-    const char *text = lg_arena_printf(c->arena, "%s=%s/%s", it.grantee ? role_text(c, it.grantee) : "",
-                                       privs, role_text(c, it.grantor));
+    const char *text =
+        lg_arena_printf(c->arena, "%s=%s/%s", it.grantee ? role_text(c, it.grantee) : "", privs,
+                        role_text(c, it.grantor));
     return lg_datum_ptr(text);
 }
 
@@ -58,7 +59,8 @@ role_word(lg_call *c, const char *p, const char **ret)
 {
     char *out = lg_arena_alloc(c->arena, strlen(p) + 1), *to = out;
     bool quoted = false;
-    for (; *p && (quoted || isalnum((unsigned char)*p) || *p == '_' || *p == '"' || *p & 0x80); p++) {
+    for (; *p && (quoted || isalnum((unsigned char)*p) || *p == '_' || *p == '"' || *p & 0x80);
+         p++) {
         if (*p != '"')
             *to++ = *p;
         else if (p[1] == '"' && quoted)
@@ -300,8 +302,8 @@ columns_mask(lg_call *c, lg_oid user, const lg_relation *rel, const lg_column *o
         const lg_column *col = &rel->cols[i];
         if (col->dropped || !col->acl || (only && only != col))
             continue;
-        *st = lg_cat_acl_mask(lg_fx_session(c)->cat, user, LG_ACL_COLUMN, rel->owner, col->acl, want,
-                              &have);
+        *st = lg_cat_acl_mask(lg_fx_session(c)->cat, user, LG_ACL_COLUMN, rel->owner, col->acl,
+                              want, &have);
     }
     return have;
 }
@@ -376,7 +378,8 @@ fn_has_column_privilege(lg_call *c)
         char *name = lg_text_cstring(c->arena, c->args[at + 1]);
         col = lg_relation_column_by_name(rel, name);
         if (!col) {
-            lg_call_error(c, "42703", "column \"%s\" of relation \"%s\" does not exist", name, rel->name);
+            lg_call_error(c, "42703", "column \"%s\" of relation \"%s\" does not exist", name,
+                          rel->name);
             lg_relation_unref(rel);
             return 0;
         }
@@ -455,8 +458,9 @@ default_privilege(lg_call *c, char type)
     uint32_t want = privileges_of(c, c->args[c->nargs - 1], lg_acl_all(type), &ok);
     if (!ok)
         return 0;
-    return answer(c, lg_cat_acl_mask(lg_fx_session(c)->cat, user, type, LG_ROLE_BOOTSTRAP, 0, want, &have),
-                  have);
+    return answer(
+        c, lg_cat_acl_mask(lg_fx_session(c)->cat, user, type, LG_ROLE_BOOTSTRAP, 0, want, &have),
+        have);
 }
 
 static lg_datum

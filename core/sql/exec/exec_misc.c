@@ -232,9 +232,9 @@ pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
             LG_TRY(srf_next(&t->fs[i], vals, nulls, &fin));
             if (!fin) {
                 const lg_func *fn = e->func.func;
-                v = fn->n_out
-                        ? lg_record_pack(t->fs[i].arena, LG_T_RECORD, fn->n_out, fn->out_types, vals, nulls, NULL)
-                        : vals[0];
+                v = fn->n_out ? lg_record_pack(t->fs[i].arena, LG_T_RECORD, fn->n_out,
+                                               fn->out_types, vals, nulls, NULL)
+                              : vals[0];
                 null = !fn->n_out && nulls[0];
                 *ret_any = true;
             }

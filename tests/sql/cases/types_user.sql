@@ -49,7 +49,9 @@ CREATE TYPE t_tx AS ENUM ('one');
 SELECT 'one'::t_tx;
 ROLLBACK;
 SELECT 'one'::t_tx;
+SET client_min_messages = warning;
 DROP TYPE feeling CASCADE;
+RESET client_min_messages;
 SELECT * FROM person ORDER BY 1;
 DROP TABLE person, d;
 -- domains
@@ -66,7 +68,7 @@ INSERT INTO dt VALUES (1, 'x', '{1,2}');
 INSERT INTO dt (p) VALUES (2);
 INSERT INTO dt VALUES (0, 'x');
 INSERT INTO dt VALUES (1, NULL);
-INSERT INTO dt VALUES (1, 'x', '{1,-2}');
+INSERT INTO dt VALUES (1, 'x', ARRAY[1, -2]);
 UPDATE dt SET p = -p;
 SELECT * FROM dt ORDER BY p;
 SELECT pg_typeof(p), pg_typeof(s), pg_typeof(ps) FROM dt LIMIT 1;
@@ -128,7 +130,9 @@ DROP TYPE pair;
 SELECT typname, typtype, typcategory, typrelid <> 0 AS rel FROM pg_type WHERE typname = 'pair';
 SELECT attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'pair'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT relkind FROM pg_class WHERE relname = 'pair';
+SET client_min_messages = warning;
 DROP TYPE pair CASCADE;
+RESET client_min_messages;
 SELECT * FROM ct ORDER BY k;
 -- rows of tables
 CREATE TABLE rt (a int, b text);
