@@ -329,6 +329,7 @@ lg_instance__catalog_create(lg_instance *in)
     in->tzs = lg_tz_cache_create();
     in->functions = lg_fntable_create();
     lg_exec_functions_register(in->functions);
+    lg_session_functions_register(in->functions);
     lg_catalog_config cc = {
         .run = in->env.run, .access = lg_access_storage(in->txns), .ges = in->ges};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
@@ -358,13 +359,41 @@ open_catalog(lg_instance *in)
     return st;
 }
 
+static lg_notify_outcome
+outcome(void *arg, uint64_t xid)
+{
+    lg_instance *in = arg;
+    lg_txn_status status;
+    if (!in->txns)
+        return LG_NOTIFY_UNKNOWN;
+    lg_txn_forget_active(in->txns, xid);
+    if (lg_txn_resolve(in->txns, xid, 0, &status) != LG_OK)
+        return LG_NOTIFY_UNKNOWN;
+    return status.state == LG_XID_COMMITTED ? LG_NOTIFY_COMMITTED
+           : status.state == LG_XID_ABORTED ? LG_NOTIFY_ABORTED
+                                            : LG_NOTIFY_UNKNOWN;
+}
+
+static lg_status
+open_notify(lg_instance *in)
+{
+    lg_notify_config nc = {.run = in->env.run,
+                           .rpc = in->rpc,
+                           .ges = in->ges,
+                           .node = in->cfg.node,
+                           .incarnation = in->incarnation,
+                           .outcome = outcome,
+                           .arg = in};
+    return lg_notify_create(&nc, &in->notify);
+}
+
 static lg_status
 open_sessions(lg_instance *in)
 {
     lg_session_server_config sc = {
         .run = in->env.run,
         .log = in->env.log,
-        .sql = {in->catalog, in->txns, in->ges, in->tzs, in->functions},
+        .sql = {in->catalog, in->txns, in->ges, in->tzs, in->functions, in->notify},
         .instance = in->cfg.node,
         .listen = in->cfg.listen,
         .max_sessions = in->cfg.max_sessions,
@@ -413,6 +442,7 @@ start(lg_instance *in)
         LG_TRY(st);
     }
     LG_TRY(open_catalog(in));
+    LG_TRY(open_notify(in));
     return open_sessions(in);
 }
 
@@ -440,6 +470,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
         (void)waited; /* looked at again */
     }
     lg_session_server_stop(in->sessions);
+    lg_notify_stop(in->notify);
     lg_views_destroy(in->views);
     lg_catalog_destroy(in->catalog);
     lg_fntable_destroy(in->functions);
@@ -469,6 +500,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
     if (in->cf)
         lg_cf_destroy(in->cf);
     lg_rpc_destroy(in->rpc);
+    lg_notify_destroy(in->notify);
     lg_dwb_destroy(in->dwb);
     lg_volume_close(in->volume);
     lg_io_destroy(in->io);

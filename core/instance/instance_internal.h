@@ -18,6 +18,7 @@
 #include "io.h"
 #include "mem.h"
 #include "msg.h"
+#include "notify.h"
 #include "reconf.h"
 #include "recoverer.h"
 #include "recovery.h"
@@ -78,6 +79,7 @@ struct lg_instance {
     lg_tz_cache *tzs;
     lg_fntable *functions;
     lg_views *views;
+    lg_notify_hub *notify;
     lg_session_server *sessions;
     lg_rpc_type *rpc_types;
 

@@ -35,6 +35,7 @@ typedef struct lg_session_sql {
     struct lg_ges *ges;
     lg_tz_cache *tzs;
     lg_fntable *functions;
+    struct lg_notify_hub *notify; /* NULL: no LISTEN, no NOTIFY */
 } lg_session_sql;
 
 typedef struct lg_session_server_config {
@@ -91,6 +92,8 @@ uint32_t lg_session_count(const lg_session_server *s);
 /* Visits sessions: *pos starts at 0. False at the end. */
 bool lg_session_next(lg_session_server *s, uint32_t *pos, lg_session_info *ret_info);
 
+/* Functions that are the session's own: pg_notify and its kin. */
+void lg_session_functions_register(lg_fntable *t);
 /* pg_settings. Once per catalog, before it is opened. */
 LG_MUST lg_status lg_session_views_register(lg_catalog *cat);
 

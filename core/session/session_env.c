@@ -331,6 +331,7 @@ lg_session__sql_open(lg_session *s)
     s->portals = lg_strmap_create();
     lg_list_init(&s->savepoints);
     lg_ges_owner_init(s->server->cfg.sql.ges, &s->owner, s);
+    lg_session__notify_open(s);
 }
 
 void
@@ -338,6 +339,7 @@ lg_session__sql_close(lg_session *s)
 {
     lg_session__portals_drop_all(s);
     lg_session__txn_abandon(s);
+    lg_session__notify_close(s);
     lg_session__prepared_drop_all(s);
     lg_strmap_destroy(s->prepared);
     lg_strmap_destroy(s->portals);

@@ -11,6 +11,7 @@
 #include "list.h"
 #include "map.h"
 #include "mem.h"
+#include "notify.h"
 #include "pgwire.h"
 #include "session.h"
 #include "settings.h"
@@ -101,12 +102,19 @@ typedef enum lg_session_txn_state {
     LG_SESSION_TXN_FAILED /* a block that only ROLLBACK [TO] can follow */
 } lg_session_txn_state;
 
+/* session_notify.c: what a transaction wants of LISTEN and NOTIFY */
+typedef struct lg_session_notify lg_session_notify;
+typedef struct lg_session_notify_mark {
+    uint32_t actions, items;
+} lg_session_notify_mark;
+
 typedef struct lg_session_savepoint {
     lg_list link;
     char *name;
     lg_txn_savepoint storage;
     uint32_t catalog;
     size_t settings;
+    lg_session_notify_mark notify;
 } lg_session_savepoint;
 
 typedef enum lg_cancel_reason { LG_CANCEL_USER, LG_CANCEL_STATEMENT_TIMEOUT } lg_cancel_reason;
@@ -150,6 +158,10 @@ struct lg_session {
     lg_snapshot snapshot;
     bool have_snapshot; /* of the transaction, under REPEATABLE READ */
     lg_list savepoints; /* newest first */
+
+    lg_notify_listener listener;
+    lg_session_notify *notify; /* of the transaction; NULL: nothing */
+    lg_strbuf notified;        /* for the client, when it is outside a transaction */
 
     lg_strmap *prepared;
     lg_strmap *portals;
@@ -321,6 +333,20 @@ uint32_t lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena
                                      const lg_outcol **ret_cols);
 /* Runs in a failed transaction too (ROLLBACK and its kin). */
 bool lg_session__is_txn_command(const lg_ast *stmt);
+
+/* ---- session_notify.c ---- */
+void lg_session__notify_open(lg_session *s);
+void lg_session__notify_close(lg_session *s);
+void lg_session__notify_send(lg_session *s); /* into `out`, outside a transaction */
+LG_MUST lg_status lg_session__notify_statement(lg_session *s, const lg_ast *stmt,
+                                               char tag[LG_TAG_MAX]);
+LG_MUST lg_status lg_session__notify_add(lg_session *s, const char *channel, const char *payload);
+void lg_session__notify_unlisten_all(lg_session *s);
+void lg_session__notify_mark(const lg_session *s, lg_session_notify_mark *ret);
+void lg_session__notify_rollback_to(lg_session *s, lg_session_notify_mark mark);
+/* May wait for other instances. On an error the transaction is to be rolled back. */
+LG_MUST lg_status lg_session__notify_pre_commit(lg_session *s);
+void lg_session__notify_end(lg_session *s, bool committed); /* the enqueue is still held */
 
 /* ---- session_copy.c ---- */
 void lg_session__copy_callbacks(lg_exec_session *es);

@@ -75,6 +75,7 @@ void
 lg_session__ready(lg_session *s)
 {
     lg_session__report_settings(s);
+    lg_session__notify_send(s);
     lg_pgwire_send_ready(&s->out, lg_session__txn_char(s));
 }
 
@@ -258,6 +259,8 @@ fiber_main(void *arg)
         st = idle_timeout_error(s);
     else if (s->pending_end != LG_OK)
         st = s->pending_end;
+    else if (s->notified.len)
+        st = (lg_session__notify_send(s), LG_OK); /* nothing to read: that is what woke it */
     else
         st = read_some(s);
     if (st == LG_OK)

@@ -6,8 +6,8 @@
  *
  * An error in a block without savepoints rolls back in storage at once (locks go), the block stays
  * FAILED until the client ends it; with savepoints everything after the innermost one is taken
- * back. COMMIT's order: catalog (may wait for the dictionary enqueue), storage (durable and heard
- * by all), then catalog and settings let go.
+ * back. COMMIT's order: catalog (may wait for the dictionary enqueue), notifications (every
+ * instance has them), storage (durable and heard by all), then catalog and settings let go.
  */
 #include "session_internal.h"
 #include <stdio.h>
@@ -205,6 +205,7 @@ rollback_storage(lg_session *s)
     s->txn = NULL;
     if (st != LG_OK)
         lg_log_error(s->server->cfg.log, "session", "rollback failed: %s", lg_status_text(st));
+    lg_session__notify_end(s, false);
     lg_cat_end(s->cat, false);
     lg_stat_inc(&s->stats, LG_STAT_USER_ROLLBACKS);
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_ROLLBACKS);
@@ -223,6 +224,8 @@ commit(lg_session *s)
     lg_session__portals_drop_all(s);
     if (s->txn) {
         lg_status st = lg_cat_pre_commit(s->cat);
+        if (st == LG_OK)
+            st = lg_session__notify_pre_commit(s);
         if (st != LG_OK) {
             rollback(s);
             return st;
@@ -231,6 +234,7 @@ commit(lg_session *s)
         if (st == LG_IO || st == LG_FENCED)
             return LG_FENCED; /* the outcome is unknown: the instance stops, recovery decides */
         s->txn = NULL;
+        lg_session__notify_end(s, st == LG_OK);
         lg_cat_end(s->cat, st == LG_OK);
         if (st != LG_OK) {
             finish(s, false);
@@ -251,6 +255,7 @@ rollback_to_newest(lg_session *s)
     LG_TRY(lg_txn_rollback_to(s->txn, sp->storage));
     lg_cat_rollback_to(s->cat, sp->catalog);
     lg_settings_rollback_to(s->settings, sp->settings);
+    lg_session__notify_rollback_to(s, sp->notify);
     return lg_session__settings_changed(s);
 }
 
@@ -359,6 +364,7 @@ command_savepoint(lg_session *s, const char *name)
     lg_txn_savepoint_take(s->txn, &sp->storage);
     sp->catalog = lg_cat_savepoint(s->cat);
     sp->settings = lg_settings_mark(s->settings);
+    lg_session__notify_mark(s, &sp->notify);
     lg_list_push_front(&s->savepoints, &sp->link);
     return LG_OK;
 }

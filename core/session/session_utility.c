@@ -435,6 +435,7 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
         LG_TRY(set_role(s, NULL));
         LG_TRY(lg_settings_reset_all(s->settings, &s->err));
         LG_TRY(lg_session__settings_changed(s));
+        lg_session__notify_unlisten_all(s);
     }
     if (target == LG_A_DISCARD_ALL || target == LG_A_DISCARD_SEQUENCES)
         lg_cat_sequences_discard(s->cat);
@@ -473,7 +474,7 @@ lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG
     case LG_AST_LISTEN_STMT:
     case LG_AST_NOTIFY_STMT:
     case LG_AST_UNLISTEN_STMT:
-        return lg_error_set(&s->err, "0A000", "LISTEN and NOTIFY are not supported");
+        return lg_session__notify_statement(s, stmt, tag);
     default:
         return LG_UNSUPPORTED;
     }

@@ -1,5 +1,7 @@
 /* Registration of views and the rows of gv$ and v$ relations. */
 #include "views_internal.h"
+
+#include "msg.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -150,6 +152,8 @@ lg_views_destroy(lg_views *w)
 {
     if (!w)
         return;
+    if (w->cfg.rpc) /* peers may still ask */
+        lg_rpc_handle(w->cfg.rpc, LG_MSG_GV_QUERY, NULL, NULL);
     for (uint16_t i = 0; i < w->count; i++) {
         lg_free((void *)(uintptr_t)w->defs[i]->global.name);
         lg_free((void *)(uintptr_t)w->defs[i]->local.name);

@@ -224,6 +224,19 @@ typedef struct lg_msg_tx_reply {
     uint32_t upper_bound; /* as txn defines it */
 } lg_msg_tx_reply;
 
+/* A publication, or the outcome of one; items follow in NOTIFY_QUEUE (core/notify). */
+typedef struct lg_msg_notify {
+    uint64_t xid; /* 0: of a transaction that wrote nothing */
+    uint64_t incarnation;
+    uint64_t id; /* unique in the publisher's life */
+    uint32_t node;
+    uint32_t pid;
+    uint32_t chunk;
+    uint8_t committed;
+    uint8_t last;
+    uint8_t pad[2];
+} lg_msg_notify;
+
 typedef struct lg_msg_any {
     uint64_t what;
 } lg_msg_any;

@@ -281,7 +281,7 @@ lg_rpc_peer_next(const lg_rpc *rpc, unsigned *pos, lg_rpc_peer_info *ret_info)
 void
 lg_rpc_handle(lg_rpc *rpc, uint16_t type, lg_rpc_handler fn, void *arg)
 {
-    LG_ASSERT(type < rpc->cfg.type_count && !rpc->handlers[type]);
+    LG_ASSERT(type < rpc->cfg.type_count && (!rpc->handlers[type] || !fn));
     rpc->handlers[type] = fn;
     rpc->handler_args[type] = arg;
 }

@@ -130,8 +130,8 @@ typedef struct lg_rpc_msg {
 /* m is valid until the handler returns, unless taken. */
 typedef void (*lg_rpc_handler)(void *arg, lg_rpc_msg *m);
 
-/* Registers the handler of a type, once. While there is none, calls of that type are answered with
- * LG_NOT_OPEN; a one-way message breaks the connection. */
+/* Registers the handler of a type, once; NULL takes it away. While there is none, calls of that
+ * type are answered with LG_NOT_OPEN; a one-way message breaks the connection. */
 void lg_rpc_handle(lg_rpc *rpc, uint16_t type, lg_rpc_handler fn, void *arg);
 /* In a handler: the message now belongs to the caller, until lg_rpc_msg_free. Taken messages hold
  * the sender's credit: free them soon. */

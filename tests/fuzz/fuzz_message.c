@@ -1,5 +1,5 @@
-/* A message between instances: whatever lg_msg_check lets through may be read by its type's structure
- * to the end of the counted items. The first two bytes are the type. */
+/* A message between instances: whatever lg_msg_check lets through may be read by its type's
+ * structure to the end of the counted items. The first two bytes are the type. */
 #include "fuzz.h"
 
 #include "msg.h"

@@ -1,4 +1,5 @@
-/* The codec of the PostgreSQL protocol, fed in pieces. The first byte draws the size of the pieces. */
+/* The codec of the PostgreSQL protocol, fed in pieces. The first byte draws the size of the pieces.
+ */
 #include "fuzz.h"
 
 #include "pgwire.h"

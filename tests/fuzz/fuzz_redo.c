@@ -1,6 +1,6 @@
-/* A redo record with a right checksum but any content, replayed on a block: what recovery does with a
- * record from a disk that lies. The changes it names are applied or the record is corrupt; nothing is
- * touched outside the block, and the header of the block survives. */
+/* A redo record with a right checksum but any content, replayed on a block: what recovery does with
+ * a record from a disk that lies. The changes it names are applied or the record is corrupt;
+ * nothing is touched outside the block, and the header of the block survives. */
 #include "fuzz.h"
 
 #include "redo.h"
@@ -26,7 +26,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (lg_redo_change_next(h, &pos, &change) == LG_OK) {
         memset(block, 0x5a, BLOCK_BYTES);
         (void)lg_change_formats(change.ops, change.ops_len);
-        if (lg_change_apply(block, BLOCK_BYTES, change.ops, change.ops_len, change.after) == LG_OK &&
+        if (lg_change_apply(block, BLOCK_BYTES, change.ops, change.ops_len, change.after) ==
+                LG_OK &&
             lg_block_version(block) != change.after)
             abort();
     }

@@ -1,7 +1,7 @@
-/* A client's bytes against a whole instance: one simulated instance lives through all inputs, each is
- * a connection of its own. The first byte: even, the rest is SQL, sent as one simple query; odd, the
- * rest is what follows the startup packet, raw. The instance must answer or close the connection, and
- * must still answer a SELECT on another connection afterwards; it may never end. */
+/* A client's bytes against a whole instance: one simulated instance lives through all inputs, each
+ * is a connection of its own. The first byte: even, the rest is SQL, sent as one simple query; odd,
+ * the rest is what follows the startup packet, raw. The instance must answer or close the
+ * connection, and must still answer a SELECT on another connection afterwards; it may never end. */
 #include "fuzz.h"
 
 #include "instance.h"
@@ -115,12 +115,14 @@ static void
 first_fiber(void *arg)
 {
     static const char *const setup[] = {
-        "CREATE TABLE t (a int PRIMARY KEY, b text, c numeric(10,2), d timestamptz, e int[], f jsonb)",
+        "CREATE TABLE t (a int PRIMARY KEY, b text, c numeric(10,2), d timestamptz, e int[], f "
+        "jsonb)",
         ("INSERT INTO t SELECT i, 'row ' || i, i / 3.0, now(), ARRAY[i, i], '{\"k\": 1}' "
          "FROM generate_series(1, 20) i"),
         "CREATE TABLE u (a int REFERENCES t, x float8 DEFAULT 1, y bytea)",
         "INSERT INTO u SELECT i FROM generate_series(1, 20) i",
-        "CREATE VIEW v AS SELECT t.a, u.x FROM t JOIN u USING (a)", "CREATE SEQUENCE s"};
+        "CREATE VIEW v AS SELECT t.a, u.x FROM t JOIN u USING (a)",
+        "CREATE SEQUENCE s"};
     struct world *w = arg;
     sim_pg c;
     while (sim_pg_connect(&c, w->client, "sim:1:5432", "lagoon", "lagoon") != LG_OK)
@@ -193,7 +195,8 @@ begin(void)
         st = lg_sim_disk_create(w->sim, "disk", DISK_BYTES);
     w->heap = lg_heap_create();
     lg_heap *outer = lg_heap_switch(w->heap);
-    lg_run_config client = {.name = "client", .sim = w->sim, .sim_node = CLIENT_NODE, .heap = w->heap};
+    lg_run_config client = {
+        .name = "client", .sim = w->sim, .sim_node = CLIENT_NODE, .heap = w->heap};
     lg_run_config server = {.name = "server", .sim = w->sim, .sim_node = 1, .heap = w->heap};
     if (st == LG_OK)
         st = lg_run_create(&client, &w->client);

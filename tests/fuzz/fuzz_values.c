@@ -1,5 +1,6 @@
-/* Values from clients: text and binary input of every built-in type. What is accepted must be written
- * as text that reads back to the same text. The first byte draws the type, the second the format. */
+/* Values from clients: text and binary input of every built-in type. What is accepted must be
+ * written as text that reads back to the same text. The first byte draws the type, the second the
+ * format. */
 #include "fuzz.h"
 
 #include "arena.h"
@@ -9,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const lg_oid types[] = {16,   17,   18,   19,   20,   21,   23,   25,   26,   114,  700,  701,
-                               869,  650,  1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950,
-                               3802, 1007, 1009, 1231, 1115, 3807, 27};
+static const lg_oid types[] = {16,   17,   18,   19,   20,   21,   23,   25,   26,   114,  700,
+                               701,  869,  650,  1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266,
+                               1700, 2950, 3802, 1007, 1009, 1231, 1115, 3807, 27};
 
 static void
 check_round_trip(const lg_env *env, lg_oid type, lg_datum d, lg_arena *a, lg_error *err)

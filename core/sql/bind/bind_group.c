@@ -1,7 +1,8 @@
 /* GROUP BY: plain items, grouping sets, ROLLUP and CUBE; the GROUPING() function.
  *
  * q->group lists every grouping expression once. A query with grouping sets has them expanded:
- * the items of GROUP BY are combined (each with each), every set a list of positions in q->group. */
+ * the items of GROUP BY are combined (each with each), every set a list of positions in q->group.
+ */
 #include "bind_internal.h"
 #include <string.h>
 
