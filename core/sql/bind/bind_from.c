@@ -235,6 +235,9 @@ cte_rte(lg_level *l, const lg_ast_range_var *rv, uint32_t up, uint32_t index, lg
                               "recursive reference to query \"%s\" must not appear within its "
                               "non-recursive term",
                               c->name);
+    if (c->query && c->query->cmd != LG_CMD_SELECT && !c->query->nreturning)
+        return lg_bind__error(b, rv->h.loc, "0A000",
+                              "WITH query \"%s\" does not have a RETURNING clause", c->name);
     rte->cte_self = !c->query;
     c->recursive = c->recursive || rte->cte_self;
     if (!rte->cte_self)
@@ -259,6 +262,26 @@ lock_for(const lg_level *l, const char *alias)
     return LG_LOCK_ACCESS_SHARE;
 }
 
+/* A relation that does not exist, but a WITH query that comes later does. */
+static void
+hint_later_cte(lg_level *l, const char *name)
+{
+    lg_error *err = l->b->err;
+    if (!err->set || strcmp(err->sqlstate, "42P01") != 0)
+        return;
+    for (const lg_level *at = l; at; at = at->parent)
+        for (uint32_t i = 0; at->with && i < at->with->ctes.n; i++)
+            if (!strcmp(lg_ast_as(at->with->ctes.at[i], common_table_expr)->ctename, name)) {
+                lg_error_detail(err,
+                                "There is a WITH item named \"%s\", but it cannot be referenced "
+                                "from this part of the query.",
+                                name);
+                lg_error_hint(err, "Use WITH RECURSIVE, or re-order the WITH items to remove "
+                                   "forward references.");
+                return;
+            }
+}
+
 static lg_status
 bind_range_var(lg_level *l, const lg_ast_range_var *rv, lg_rte **ret)
 {
@@ -269,7 +292,10 @@ bind_range_var(lg_level *l, const lg_ast_range_var *rv, lg_rte **ret)
         LG_TRY(cte_rte(l, rv, up, index, ret));
     } else {
         lg_relation *rel;
-        LG_TRY(lg_bind__open(b, rv, lock_for(l, alias), &rel));
+        lg_status st = lg_bind__open(b, rv, lock_for(l, alias), &rel);
+        if (st != LG_OK && !rv->schemaname)
+            hint_later_cte(l, rv->relname);
+        LG_TRY(st);
         if (rel->kind == LG_REL_INDEX)
             return lg_bind__error(b, rv->h.loc, "42809", "\"%s\" is an index", rel->name);
         if (rel->kind == LG_REL_VIEW && !rel->virtual_rel)

@@ -75,6 +75,7 @@ struct lg_level {
     lg_nsitem *ns;
     lg_clause clause;
     bool lateral_active;
+    const lg_ast_with_clause *with;
     uint32_t visible_ctes;      /* of q->ctes, for a non-recursive WITH */
     const lg_ast_list *locking; /* FOR UPDATE of the statement (views, subqueries) */
     bool in_agg;                /* inside an aggregate's arguments */
@@ -186,7 +187,6 @@ int32_t lg_bind__common_typmod(lg_expr *const *e, uint32_t n, lg_oid type);
 /* --- bind_select.c --- */
 LG_MUST lg_status lg_bind__targets(lg_level *l, const lg_ast_list *list, lg_clause clause,
                                    uint32_t *ret_n, lg_target **ret_targets);
-LG_MUST lg_status lg_bind__with(lg_level *l, const lg_ast_with_clause *w);
 LG_MUST lg_status lg_bind__select(lg_level *l, const lg_ast_select_stmt *s);
 LG_MUST lg_status lg_bind__order_item(lg_level *l, const lg_ast_sort_by *s, lg_expr *e,
                                       lg_sort_item *ret);
@@ -213,6 +213,12 @@ LG_MUST lg_status lg_bind__within_args(lg_level *l, const lg_ast_func_call *c, l
 LG_MUST lg_status lg_bind__within_check(lg_level *l, const lg_call_site *s, const lg_func *f);
 LG_MUST lg_status lg_bind__within_unify(lg_level *l, const lg_call_site *s);
 LG_MUST lg_status lg_bind__within(lg_level *l, const lg_call_site *s, lg_expr *agg);
+
+/* --- bind_cte.c --- */
+LG_MUST lg_status lg_bind__with(lg_level *l, const lg_ast_with_clause *w);
+/* The queries in the order to bind them; recursion that is not allowed is refused. */
+LG_MUST lg_status lg_bind__cte_order(lg_bind *b, const lg_ast_with_clause *w,
+                                     const lg_ast_common_table_expr ***ret);
 
 /* --- bind_window.c --- */
 LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const lg_func *f,

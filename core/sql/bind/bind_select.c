@@ -540,11 +540,37 @@ check_ungrouped(const lg_expr *e, void *arg)
     return lg_expr_walk(e, check_ungrouped, g);
 }
 
+static bool
+find_agg(const lg_expr *e, void *arg)
+{
+    if (e->kind == LG_EX_AGG && !e->agg.up) {
+        *(int32_t *)arg = e->loc;
+        return true;
+    }
+    return lg_expr_walk(e, find_agg, arg);
+}
+
+static int32_t
+first_agg(const lg_query *q)
+{
+    int32_t loc = -1;
+    for (uint32_t i = 0; i < q->ntargets && loc < 0; i++)
+        find_agg(q->targets[i].expr, &loc);
+    if (q->having && loc < 0)
+        find_agg(q->having, &loc);
+    return loc;
+}
+
 lg_status
 lg_bind__check_grouping(lg_level *l)
 {
     lg_query *q = l->q;
     q->grouped = q->grouped || q->has_aggs || q->having;
+    for (uint32_t i = 0; q->has_aggs && i < q->nrtes; i++)
+        if (q->rtes[i]->kind == LG_RTE_CTE && q->rtes[i]->cte_self)
+            return lg_bind__error(l->b, first_agg(q), "42P19",
+                                  "aggregate functions are not allowed in a recursive query's "
+                                  "recursive term");
     if (!q->grouped)
         return LG_OK;
     group_check g = {.l = l};
@@ -558,96 +584,6 @@ lg_bind__check_grouping(lg_level *l)
     if (q->having && g.st == LG_OK)
         check_ungrouped(q->having, &g);
     return g.st;
-}
-
-/* ---- WITH ---- */
-
-static lg_status
-cte_columns(lg_bind *b, const lg_ast_common_table_expr *c, lg_cte *cte, const lg_query *q)
-{
-    cte->ncols = lg_query_outcols(q, b->arena, &cte->cols);
-    if (c->aliascolnames.n > cte->ncols)
-        return lg_bind__error(b, c->h.loc, "42P10",
-                              "WITH query \"%s\" has %u columns available but %u columns specified",
-                              cte->name, cte->ncols, c->aliascolnames.n);
-    for (uint32_t i = 0; i < c->aliascolnames.n; i++)
-        cte->cols[i].name = lg_ast_list_str(&c->aliascolnames, i);
-    return LG_OK;
-}
-
-/* Column i of the leftmost leaf. */
-static const lg_expr *
-setop_first(const lg_query *q, uint32_t i)
-{
-    const lg_setop *n = q->setop;
-    while (n->op != LG_A_SETOP_NONE)
-        n = n->left;
-    const lg_query *leaf = q->rtes[n->rte]->subquery;
-    return i < leaf->ntargets ? leaf->targets[i].expr : NULL;
-}
-
-static lg_status
-bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_t index)
-{
-    lg_bind *b = l->b;
-    lg_cte *cte = &l->q->ctes[index];
-    cte->name = c->ctename;
-    cte->materialized = (uint8_t)c->ctematerialized;
-    for (uint32_t i = 0; i < index; i++)
-        if (!strcmp(l->q->ctes[i].name, cte->name))
-            return lg_bind__error(b, c->h.loc, "42712",
-                                  "WITH query name \"%s\" specified more than once", cte->name);
-    lg_query *q;
-    if (recursive && c->ctequery->tag == LG_AST_SELECT_STMT &&
-        lg_ast_as(c->ctequery, select_stmt)->op == LG_A_SETOP_UNION) {
-        const lg_ast_select_stmt *s = lg_ast_as(c->ctequery, select_stmt);
-        l->visible_ctes = index + 1;
-        LG_TRY(lg_bind__query(b, l, &s->larg->h, NULL, true, &q));
-        LG_TRY(cte_columns(b, c, cte, q));
-        LG_TRY(lg_bind__query(b, l, c->ctequery, NULL, true, &q));
-        if (cte->recursive) {
-            lg_outcol *cols;
-            uint32_t n = lg_query_outcols(q, b->arena, &cols);
-            for (uint32_t i = 0; i < n; i++)
-                if (cols[i].type != cte->cols[i].type) {
-                    const lg_expr *e = q->setop ? setop_first(q, i) : NULL;
-                    lg_bind__error(b, e ? lg_bind__expr_loc(e) : -1, "42804",
-                                   "recursive query \"%s\" column %u has type %s in non-recursive "
-                                   "term but type %s overall",
-                                   cte->name, i + 1, lg_bind__type_name(b, cte->cols[i].type),
-                                   lg_bind__type_name(b, cols[i].type));
-                    lg_error_hint(b->err,
-                                  "Cast the output of the non-recursive term to the correct type.");
-                    return LG_SQL;
-                }
-        }
-    } else {
-        LG_TRY(lg_bind__query(b, l, c->ctequery, NULL, true, &q));
-    }
-    if (q->cmd != LG_CMD_SELECT) {
-        if (l->parent)
-            return lg_bind__error(
-                b, c->h.loc, "0A000",
-                "WITH clause containing a data-modifying statement must be at the "
-                "top level");
-        l->q->has_ctes_modifying = true;
-    }
-    LG_TRY(cte_columns(b, c, cte, q));
-    cte->query = q;
-    l->visible_ctes = index + 1;
-    return LG_OK;
-}
-
-lg_status
-lg_bind__with(lg_level *l, const lg_ast_with_clause *w)
-{
-    if (!w)
-        return LG_OK;
-    l->q->nctes = w->ctes.n;
-    l->q->ctes = LG_NEWN(l->b->arena, lg_cte, w->ctes.n);
-    for (uint32_t i = 0; i < w->ctes.n; i++)
-        LG_TRY(bind_cte(l, lg_ast_as(w->ctes.at[i], common_table_expr), w->recursive, i));
-    return LG_OK;
 }
 
 /* ---- VALUES ---- */

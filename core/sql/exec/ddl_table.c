@@ -628,6 +628,11 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_query(&b, s->query, &q));
+    if (q->has_ctes_modifying) {
+        st = lg_error_set(u->err, "0A000",
+                          "views must not contain data-modifying statements in WITH");
+        goto out;
+    }
     uint32_t n = lg_query_outcols(q, u->a, &out);
     lg_ddl_column *cols = LG_NEWN(u->a, lg_ddl_column, n + 1);
     for (uint32_t i = 0; i < n; i++) {

@@ -84,6 +84,8 @@ typedef struct lg_xcte {
     lg_xnode *root;
     bool done;
     struct lg_xstore *store;
+    uint64_t run;   /* how often it was started over */
+    uint64_t stamp; /* of the parameters that the rows were made with */
 } lg_xcte;
 
 struct lg_exec {
@@ -108,6 +110,9 @@ struct lg_exec {
     lg_xbatch *pending;
     uint32_t pending_at;
     uint32_t restarts;
+    struct lg_xstore *kept; /* the result of a statement with data-modifying WITH queries */
+    uint64_t kept_pos;
+    lg_xbatch kept_batch;
 };
 
 /* ---- rows kept in an arena: ncols datums, then ncols null bytes ---- */

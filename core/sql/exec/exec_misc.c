@@ -325,7 +325,34 @@ const lg_xnode_ops lg_xops_project_set = {pset_open, pset_fetch, pset_rescan, ps
 
 struct cscan {
     uint64_t pos;
+    uint64_t run; /* of the WITH query that pos is in */
 };
+
+/* Changes when an execution parameter that the WITH query depends on was set. */
+static uint64_t
+params_stamp(const lg_xnode *root)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < root->plan->nparams; i++)
+        n += root->x->exec_version[root->plan->params[i]];
+    return n;
+}
+
+/* Starts the WITH query over when its parameters are others than those of the rows kept. */
+static lg_status
+cte_current(lg_xcte *cte)
+{
+    uint64_t stamp = params_stamp(cte->root);
+    if (cte->stamp == stamp)
+        return LG_OK;
+    cte->stamp = stamp;
+    if (!cte->store->n && !cte->done)
+        return LG_OK;
+    lg_xstore_reset(cte->store);
+    cte->done = false;
+    cte->run++;
+    return lg_xnode_rescan(cte->root);
+}
 
 static lg_status
 cte_open(lg_xnode *s)
@@ -351,6 +378,11 @@ cte_fetch(lg_xnode *s, lg_xbatch **ret)
     if (!cte->store) {
         cte->store = LG_NEW(s->x->arena, lg_xstore);
         lg_xstore_init(cte->store, cte->root->plan->ncols);
+    }
+    LG_TRY(cte_current(cte));
+    if (c->run != cte->run) {
+        c->run = cte->run;
+        c->pos = 0;
     }
     while (!cte->done && c->pos >= cte->store->n) { /* as far as somebody needs it */
         lg_xbatch *b;
@@ -462,6 +494,7 @@ recursive_fetch(lg_xnode *s, lg_xbatch **ret)
             return st;
         if (!r->work.n)
             return LG_END;
+        lg_xexec_param_set(s->x, s->plan->recursive.param, 0, true);
         if (r->step_open)
             LG_TRY(lg_xnode_rescan(s->right));
         r->step_open = true;

@@ -204,7 +204,7 @@ change_row(lg_xnode *s, lg_tid tid, bool *ret_restart)
             st = lg_xtarget_delete(&m->target, m->row, snap, tid, m->old, m->old_nulls);
         }
         if (st == LG_OK) {
-            s->x->rows++;
+            s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls, tid);
         }
         if (st == LG_NOT_FOUND)
@@ -287,7 +287,7 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
         return lg_error_set(s->x->es->err, "21000",
                             "ON CONFLICT DO UPDATE command cannot affect row a second time");
     LG_TRY(st);
-    s->x->rows++;
+    s->x->rows += s->plan->modify.can_set_tag;
     return give_back(s, m->values, m->nulls, tid);
 }
 
@@ -305,7 +305,7 @@ insert_row(lg_xnode *s)
         lg_status st = lg_xtarget_insert(&m->target, m->row, m->values, m->nulls, conflict,
                                          p->modify.narbiters, p->modify.arbiters, &tid, &other);
         if (st == LG_OK) {
-            s->x->rows++;
+            s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, m->values, m->nulls, tid);
         }
         if (st != LG_EXISTS)
@@ -326,7 +326,8 @@ run_again(lg_xnode *s)
 {
     struct modify *m = s->state;
     lg_exec *x = s->x;
-    if (!x->es->new_snapshot || x->restarts++ > 100)
+    /* what a data-modifying WITH query has done cannot be done again */
+    if (!x->es->new_snapshot || x->restarts++ > 100 || x->plan->has_modifying_ctes)
         return serialization(s, false);
     LG_TRY(x->es->new_snapshot(x->es->arg));
     if (m->returning.arena)

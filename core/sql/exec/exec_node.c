@@ -350,9 +350,10 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
         if (r->rel->stale)
             return LG_RETRY;
     }
-    if (es->read_only && plan->cmd != LG_CMD_SELECT)
+    if (es->read_only && (plan->cmd != LG_CMD_SELECT || plan->has_modifying_ctes))
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
-                            plan->cmd == LG_CMD_INSERT   ? "INSERT"
+                            plan->cmd == LG_CMD_SELECT   ? "SELECT"
+                            : plan->cmd == LG_CMD_INSERT ? "INSERT"
                             : plan->cmd == LG_CMD_UPDATE ? "UPDATE"
                                                          : "DELETE");
     lg_arena *a = lg_arena_create("execution", 4096);
@@ -413,6 +414,50 @@ hand_out(lg_exec *x, uint64_t max, lg_exec_sink sink, void *arg, uint64_t *ret_n
     return LG_OK;
 }
 
+/* Data-modifying WITH queries run to their ends, whatever was read of them; so does the statement
+ * itself before its first row is given out. Later ones first: they may read earlier ones. */
+static lg_status
+run_modifying(lg_exec *x)
+{
+    lg_xbatch *b;
+    lg_status st;
+    lg_xstore *kept = LG_NEW(x->arena, lg_xstore);
+    lg_xstore_init(kept, x->root->plan->ncols);
+    x->kept = kept;
+    while ((st = lg_xnode_next(x->root, &b)) == LG_OK)
+        lg_xstore_add_batch(kept, b);
+    for (uint32_t i = x->plan->nctes; st == LG_END && i > 0; i--) {
+        if (!x->plan->ctes[i - 1].modifies)
+            continue;
+        while ((st = lg_xnode_next(x->ctes[i - 1].root, &b)) == LG_OK)
+            continue;
+    }
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+next_kept(lg_exec *x, lg_xbatch **ret)
+{
+    lg_xbatch *b = &x->kept_batch;
+    if (!x->kept)
+        LG_TRY(run_modifying(x));
+    if (x->kept_pos >= x->kept->n)
+        return LG_END;
+    if (!b->cap)
+        lg_xbatch_init(b, x->arena, x->root->plan->ncols, lg_xnode_types(x->root, x->root->plan),
+                       LG_BATCH);
+    uint32_t n = 0;
+    for (; n < b->cap && x->kept_pos < x->kept->n; n++, x->kept_pos++) {
+        const lg_datum *row = x->kept->rows[x->kept_pos];
+        for (uint32_t i = 0; i < x->kept->ncols; i++)
+            lg_vector_set(b->b.cols[i], n, row[i], lg_xrow_nulls(row, x->kept->ncols)[i]);
+    }
+    b->b.n = n;
+    b->b.sel = NULL;
+    *ret = b;
+    return LG_OK;
+}
+
 lg_status
 lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, uint64_t *ret_n)
 {
@@ -423,7 +468,8 @@ lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, 
         if (!x->pending) {
             if (x->ended)
                 return LG_END;
-            lg_status st = lg_xnode_next(x->root, &x->pending);
+            lg_status st = x->plan->has_modifying_ctes ? next_kept(x, &x->pending)
+                                                       : lg_xnode_next(x->root, &x->pending);
             if (st == LG_END) {
                 x->ended = true;
                 x->pending = NULL;
@@ -459,6 +505,8 @@ lg_exec_close(lg_exec *x)
     for (uint32_t i = 0; i < x->plan->nctes; i++)
         if (x->ctes[i].store)
             lg_xstore_fini(x->ctes[i].store);
+    if (x->kept)
+        lg_xstore_fini(x->kept);
     lg_arena_destroy(x->arena);
 }
 

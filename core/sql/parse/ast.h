@@ -104,6 +104,9 @@ lg_ast_list_str(const lg_ast_list *l, uint32_t i)
 
 const char *lg_ast_tag_name(lg_ast_tag tag); /* "SelectStmt" */
 
+/* Calls fn on every child node of n (elements of lists too; NULLs left out); stops at true. */
+bool lg_ast_walk(const lg_ast *n, bool (*fn)(const lg_ast *n, void *arg), void *arg);
+
 /* PostgreSQL's bits in int fields. */
 #define LG_A_CURSOR_BINARY      0x0001
 #define LG_A_CURSOR_SCROLL      0x0002

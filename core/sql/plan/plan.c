@@ -379,6 +379,10 @@ finish_node(finish *outer, lg_node *n)
     }
     for (uint32_t i = 0; n->kind == LG_NODE_NESTED_LOOP && i < n->join.nset; i++)
         f.used[n->join.set[i]] = false;
+    if (n->kind == LG_NODE_WORKTABLE_SCAN)
+        f.used[n->cte.param] = true;
+    if (n->kind == LG_NODE_RECURSIVE_UNION)
+        f.used[n->recursive.param] = false;
     uint32_t *list = LG_NEWN(p->a, uint32_t, np + 1);
     n->nparams = 0;
     for (uint32_t i = 0; i < np; i++) {

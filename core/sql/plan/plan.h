@@ -197,12 +197,14 @@ struct lg_node {
         struct {
             uint32_t cte;       /* CTE_SCAN: index in lg_plan.ctes */
             uint32_t worktable; /* WORKTABLE_SCAN: id of its RECURSIVE_UNION */
+            uint32_t param;     /* WORKTABLE_SCAN: set whenever the working table is another */
             const char *alias;
             const char *name;
         } cte;
         struct {
             bool distinct; /* UNION, not UNION ALL; left: start, right: step */
             uint32_t worktable;
+            uint32_t param; /* as of the WORKTABLE_SCAN: what the step depends on */
         } recursive;
         struct {
             uint8_t type;        /* lg_join_kind */
@@ -313,6 +315,7 @@ typedef struct lg_plan_subplan {
 typedef struct lg_plan_cte {
     const char *name;
     lg_node *root;
+    bool modifies; /* INSERT, UPDATE, DELETE: run to its end whether or not it is read */
 } lg_plan_cte;
 
 typedef struct lg_plan {

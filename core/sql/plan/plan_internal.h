@@ -62,6 +62,7 @@ typedef struct lg_pq {
     uint32_t nouter, outer_cap;
     lg_outer *outer;
     uint32_t *cte_plan; /* plan's index of each CTE; UINT32_MAX: inlined */
+    uint32_t worktable_param;
     uint32_t worktable; /* of the recursive union being planned at this level's child; node id */
     bool has_outer_join;
     uint32_t nsemis;

@@ -131,6 +131,7 @@ cte_item(lg_pq *pq, lg_rte *r, lg_node **ret)
     n->cte.name = owner->q->ctes[r->cte].name;
     if (r->cte_self) {
         n->cte.worktable = owner->worktable;
+        n->cte.param = owner->worktable_param;
         n->rows = 100;
     } else {
         n->cte.cte = owner->cte_plan[r->cte];
@@ -195,6 +196,7 @@ inlinable(const lg_pq *pq, uint32_t i, uint32_t *ret_rte)
 }
 
 static lg_status plan_recursive(lg_pq *pq, lg_cte *c, lg_node **ret);
+static lg_status plan_setop_node(lg_pq *pq, const lg_setop *s, lg_node **ret);
 
 static lg_status
 plan_ctes(lg_pq *pq)
@@ -231,7 +233,7 @@ plan_ctes(lg_pq *pq)
                 memcpy(x, pl->ctes, pl->nctes * sizeof *x);
             pl->ctes = x;
         }
-        pl->ctes[pl->nctes] = (lg_plan_cte){c->name, root};
+        pl->ctes[pl->nctes] = (lg_plan_cte){c->name, root, c->query->cmd != LG_CMD_SELECT};
         pq->cte_plan[i] = pl->nctes++;
     }
     return LG_OK;
@@ -244,27 +246,27 @@ plan_recursive(lg_pq *pq, lg_cte *c, lg_node **ret)
 {
     lg_planner *p = pq->p;
     lg_query *q = c->query;
-    lg_pq *level = LG_NEW(p->a, lg_pq), *child;
+    lg_pq *level = LG_NEW(p->a, lg_pq);
     level->p = p;
     level->parent = pq;
     level->q = q;
-    if (!q->setop || q->setop->op != LG_A_SETOP_UNION || q->setop->left->op != LG_A_SETOP_NONE ||
-        q->setop->right->op != LG_A_SETOP_NONE || q->nsort || q->limit || q->offset)
+    if (!q->setop || q->setop->op != LG_A_SETOP_UNION || q->nsort || q->limit || q->offset)
         return lg_error_set(p->b->err, "0A000",
                             "this form of recursive query \"%s\" is not supported", c->name);
     lg_node *n = lg_plan__node(p, LG_NODE_RECURSIVE_UNION);
-    uint32_t was = pq->worktable, k;
+    uint32_t was = pq->worktable, was_param = pq->worktable_param, k;
     lg_outer *set;
     LG_TRY(plan_ctes(level));
     n->recursive.distinct = !q->setop->all;
     n->recursive.worktable = n->id;
+    n->recursive.param = lg_plan__exec_param(p, LG_T_INT4);
+    pq->worktable_param = n->recursive.param;
     pq->worktable = n->id;
-    LG_TRY(lg_plan__query(p, level, q->rtes[q->setop->left->rte]->subquery, &child, &n->left));
-    LG_TRY(lg_plan__take_outer(level, child, &k, &set));
-    LG_TRY(lg_plan__query(p, level, q->rtes[q->setop->right->rte]->subquery, &child, &n->right));
-    LG_TRY(lg_plan__take_outer(level, child, &k, &set));
+    LG_TRY(plan_setop_node(level, q->setop->left, &n->left));
+    LG_TRY(plan_setop_node(level, q->setop->right, &n->right));
     LG_TRY(lg_plan__take_outer(pq, level, &k, &set));
     pq->worktable = was;
+    pq->worktable_param = was_param;
     n->ncols = n->left->ncols;
     n->cols = n->left->cols;
     n->rows = n->left->rows + 10 * n->right->rows;
