@@ -272,6 +272,10 @@ typedef lg_lock_mode lg_lockmode; /* PostgreSQL's numbers */
  * LG_CANCELED, LG_TIMEOUT (lock_timeout), LG_LOCK_NOT_AVAILABLE with nowait. Catalog tables are not
  * locked (their rows are). */
 LG_MUST lg_status lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait);
+/* SERIALIZABLE: until the transaction ends a table that is read is locked against writers
+ * (SHARE) and one that is written against readers of this kind too (SHARE ROW EXCLUSIVE).
+ * `locked` is called after each lock that was not held before; it must not block. */
+void lg_cat_lock_serializable(lg_cat *c, void (*locked)(void *arg), void *arg);
 LG_MUST lg_status lg_cat_lock_held(lg_cat *c, lg_oid rel, lg_lockmode *ret_mode);
 
 #endif

@@ -327,6 +327,7 @@ lg_cat_end(lg_cat *c, bool committed)
     }
     lg_cat__types_end(c, false);
     c->txn = NULL;
+    c->locked = NULL;
 }
 
 uint32_t

@@ -71,6 +71,8 @@ struct lg_cat {
     uint32_t nsegops, capsegops;
     lg_map *locks; /* rel oid -> bit mask of modes asked for in this transaction */
     uint32_t lock_timeout_ms;
+    void (*locked)(void *arg); /* not NULL: the transaction is SERIALIZABLE */
+    void *locked_arg;
     lg_map *currvals; /* seq oid -> int64 * */
     lg_oid lastval_seq;
     uint64_t own_generation;

@@ -70,10 +70,33 @@ asked_before(uintptr_t held, lg_lock_mode mode)
     return false;
 }
 
+void
+lg_cat_lock_serializable(lg_cat *c, void (*locked)(void *arg), void *arg)
+{
+    c->locked = locked;
+    c->locked_arg = arg;
+}
+
+static lg_lock_mode
+serializable_mode(lg_lock_mode mode)
+{
+    switch (mode) {
+    case LG_LOCK_ACCESS_SHARE:
+    case LG_LOCK_ROW_SHARE:
+        return LG_LOCK_SHARE;
+    case LG_LOCK_ROW_EXCLUSIVE:
+        return LG_LOCK_SHARE_ROW_EXCLUSIVE;
+    default:
+        return mode;
+    }
+}
+
 lg_status
 lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
 {
     lg_catalog *cat = c->cat;
+    if (c->locked)
+        mode = serializable_mode(mode);
     if (mode == LG_LOCK_NONE || lg_cat__system_by_oid(cat, rel))
         return LG_OK;
     if (asked_before((uintptr_t)lg_map_get(c->locks, rel), mode))
@@ -85,6 +108,8 @@ lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
     LG_TRY(lg_ges_lock(c->owner, res, mode, nowait ? LG_GES_NOWAIT : 0, deadline));
     uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel) | (uintptr_t)1 << mode;
     lg_map_put(c->locks, rel, (void *)held);
+    if (c->locked)
+        c->locked(c->locked_arg);
     return LG_OK;
 }
 

@@ -8,15 +8,15 @@
 #include "waitq.h"
 #include <string.h>
 
-#define ENQUEUE_ID   0x4e544659u         /* "NTFY": id1 of LG_GES_OTHER */
-#define DOUBT_AFTER  (500 * LG_MS)       /* then the outcome of the head is asked for */
-#define RETRY_AFTER  (20 * LG_MS)        /* a connection to a living member broke */
-#define CHUNK_BYTES  (LG_RPC_MAX_PAYLOAD - 512u) /* of items in one message */
+#define ENQUEUE_ID  0x4e544659u                 /* "NTFY": id1 of LG_GES_OTHER */
+#define DOUBT_AFTER (500 * LG_MS)               /* then the outcome of the head is asked for */
+#define RETRY_AFTER (20 * LG_MS)                /* a connection to a living member broke */
+#define CHUNK_BYTES (LG_RPC_MAX_PAYLOAD - 512u) /* of items in one message */
 
 enum state { PENDING, COMMITTED, ABORTED };
 
-/* A publication in a hub's queue. Items as they came: {u16 channel bytes, u16 payload bytes, both with
- * their NUL}. */
+/* A publication in a hub's queue. Items as they came: {u16 channel bytes, u16 payload bytes, both
+ * with their NUL}. */
 struct entry {
     lg_list link;
     uint32_t node;

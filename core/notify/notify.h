@@ -1,28 +1,30 @@
 /* LISTEN and NOTIFY over all instances.
  *
  * MODEL
- * A hub per instance keeps who listens here and a queue of publications. A publication is all that one
- * transaction notifies. Every instance receives every publication, in one order: the publisher holds the
- * NOTIFY enqueue in X from before the first message until the outcome is told, so publications follow
- * each other in commit order everywhere. Whoever begins to listen takes the enqueue in S for a moment: a
- * transaction that commits after LISTEN did is heard, wherever both run.
+ * A hub per instance keeps who listens here and a queue of publications. A publication is all that
+ * one transaction notifies. Every instance receives every publication, in one order: the publisher
+ * holds the NOTIFY enqueue in X from before the first message until the outcome is told, so
+ * publications follow each other in commit order everywhere. Whoever begins to listen takes the
+ * enqueue in S for a moment: a transaction that commits after LISTEN did is heard, wherever both
+ * run.
  *
  *   publisher                      every hub
  *   lg_notify_publish  --QUEUE-->  PENDING (call: acknowledged)
  *   storage commit
  *   lg_notify_finish   --DONE--->  COMMITTED: delivered in queue order      ABORTED: dropped
  *
- * FAILURE  A publisher that dies in between, or a DONE that is lost, leaves a PENDING publication at the
- * head of the queue: after a while its transaction's outcome is asked for, as any reader of its rows
- * would; so a notification is heard exactly when its transaction is there after recovery. A transaction
- * that wrote nothing has no outcome to ask for: it is sent as COMMITTED, and what its publisher's death
- * cuts off is lost, as its client was told nothing. A dead instance's listeners are gone with it.
+ * FAILURE  A publisher that dies in between, or a DONE that is lost, leaves a PENDING publication
+ * at the head of the queue: after a while its transaction's outcome is asked for, as any reader of
+ * its rows would; so a notification is heard exactly when its transaction is there after recovery.
+ * A transaction that wrote nothing has no outcome to ask for: it is sent as COMMITTED, and what its
+ * publisher's death cuts off is lost, as its client was told nothing. A dead instance's listeners
+ * are gone with it.
  *
- * The queue is bounded by what publishers put in while a head is in doubt; a listener's own backlog is
- * bounded by the session.
+ * The queue is bounded by what publishers put in while a head is in doubt; a listener's own backlog
+ * is bounded by the session.
  *
- * THREADS  Everything on the instance's worker. LOCKS  publish blocks on the enqueue and on peers: no
- * latch may be held. */
+ * THREADS  Everything on the instance's worker. LOCKS  publish blocks on the enqueue and on peers:
+ * no latch may be held. */
 #ifndef LG_NOTIFY_NOTIFY_H
 #define LG_NOTIFY_NOTIFY_H
 
@@ -76,7 +78,8 @@ void lg_notify_listener_init(lg_notify_listener *l,
 LG_MUST lg_status lg_notify_listen(lg_notify_hub *hub, lg_ges_owner *owner, lg_notify_listener *l,
                                    const char *channel);
 bool lg_notify_listening(const lg_notify_listener *l, const char *channel);
-void lg_notify_unlisten(lg_notify_hub *hub, lg_notify_listener *l, const char *channel); /* NULL: all */
+void lg_notify_unlisten(lg_notify_hub *hub, lg_notify_listener *l,
+                        const char *channel); /* NULL: all */
 /* Visits the channels of a listener: *pos starts as NULL. NULL at the end. */
 const char *lg_notify_next_channel(const lg_notify_listener *l, const lg_list **pos);
 
@@ -98,8 +101,8 @@ typedef struct lg_notify_publication {
 LG_MUST lg_status lg_notify_publish(lg_notify_hub *hub, lg_ges_owner *owner,
                                     lg_notify_publication *p, const lg_notify_item *items,
                                     uint32_t count);
-/* After the commit or its failure; the enqueue is still held. Never blocks. Listeners here have their
- * notifications when it returns. */
+/* After the commit or its failure; the enqueue is still held. Never blocks. Listeners here have
+ * their notifications when it returns. */
 void lg_notify_finish(lg_notify_hub *hub, const lg_notify_publication *p, bool committed);
 
 /* Publications queued here whose outcome is not known yet: for views and tests. */

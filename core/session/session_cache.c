@@ -2,24 +2,23 @@
  *
  * WHAT IS KEPT, each under a key of its own kind:
  *   'T'  the shape of a simple query with its constants lifted into parameters, when its plan does
- *        not depend on their values: rows found by unique keys, rows inserted (is_point_plan). Other
- *        statements are better off with a plan for their constants.
- *   'X'  the exact text of a simple query that has no such plan
- *   'P'  the exact text and the parameter types of a Parse message
- *   'U'  the tree of a utility statement that sessions repeat (BEGIN, COMMIT, SET ...)
- * A key also names the planning environment: user, database, search path and every setting that may
- * change what binding or planning makes of the text (env_id), so two sessions share a plan only when
- * each would have made it.
+ *        not depend on their values: rows found by unique keys, rows inserted (is_point_plan).
+ * Other statements are better off with a plan for their constants. 'X'  the exact text of a simple
+ * query that has no such plan 'P'  the exact text and the parameter types of a Parse message 'U'
+ * the tree of a utility statement that sessions repeat (BEGIN, COMMIT, SET ...) A key also names
+ * the planning environment: user, database, search path and every setting that may change what
+ * binding or planning makes of the text (env_id), so two sessions share a plan only when each would
+ * have made it.
  *
  * VALIDITY  a plan is good while the instance's dictionary cache has not been dropped since it was
  * made (lg_cat_shared_generation): DDL, ANALYZE and GRANT on any instance drop it. What is used
  * after that is planned anew in its place. A transaction that changed the catalog itself uses and
  * leaves nothing here. The tables are locked and looked at again at each execution (lg_exec_open).
  *
- * OWNERSHIP  an entry holds a reference to an unnamed lg_prepared, whose text and tree never change;
- * its plan may be replaced. Users hold references of their own, so an entry may go at any time.
- * An entry without one says: not worth lifting. Text is taken in when it comes the second time.
- * Owned by the instance's worker; nothing here blocks but the planning of what was found.
+ * OWNERSHIP  an entry holds a reference to an unnamed lg_prepared, whose text and tree never
+ * change; its plan may be replaced. Users hold references of their own, so an entry may go at any
+ * time. An entry without one says: not worth lifting. Text is taken in when it comes the second
+ * time. Owned by the instance's worker; nothing here blocks but the planning of what was found.
  */
 #include "hash.h"
 #include "session_internal.h"
@@ -210,8 +209,8 @@ put(lg_session *s, const char *key, size_t len, lg_prepared *prepared)
 
 /* Kind, environment, kinds of constants or types of parameters, text. */
 static char *
-make_key(lg_arena *a, char kind, uint32_t env, const void *types, size_t types_len, const char *text,
-         size_t len, size_t *ret_len)
+make_key(lg_arena *a, char kind, uint32_t env, const void *types, size_t types_len,
+         const char *text, size_t len, size_t *ret_len)
 {
     char *key = lg_arena_alloc(a, KEY_HEAD + types_len + len);
     uint32_t head[3] = {(uint32_t)kind, env, (uint32_t)types_len};
@@ -394,13 +393,12 @@ lg_session__cache_find(lg_session *s, const char *text, size_t len, lg_session_l
             return NULL;
     }
     l->nconsts = 0;
-    l->text_key =
-        make_key(s->statement, 'U', 0, NULL, 0, plain ? shape : text, plain ? shape_len : len,
-                 &l->text_key_len);
+    l->text_key = make_key(s->statement, 'U', 0, NULL, 0, plain ? shape : text,
+                           plain ? shape_len : len, &l->text_key_len);
     if ((e = l->refused ? NULL : find(s, l->text_key, l->text_key_len)))
         return found(s, e);
-    l->query_key = env ? make_key(s->statement, 'X', env, NULL, 0, text, len, &l->query_key_len)
-                       : NULL;
+    l->query_key =
+        env ? make_key(s->statement, 'X', env, NULL, 0, text, len, &l->query_key_len) : NULL;
     e = l->query_key ? find(s, l->query_key, l->query_key_len) : NULL;
     return e ? found(s, e) : NULL;
 }

@@ -191,7 +191,21 @@ lg_session__check_setting(void *arg, lg_setting_id id, const char *value, char *
 {
     lg_session *s = arg;
     const lg_tz *tz;
+    const char *now;
     switch (id) {
+    case LG_SETTING_transaction_isolation:
+        now = lg_settings_string(s->settings, id);
+        if (s->have_snapshot && strcmp(now, value) != 0)
+            return lg_error_set(err, "25001",
+                                "SET TRANSACTION ISOLATION LEVEL must be called before any query");
+        snprintf(ret_canonical, size, "%s", value);
+        return LG_OK;
+    case LG_SETTING_transaction_read_only:
+        if (s->have_snapshot && strcmp(value, "off") == 0 && lg_settings_bool(s->settings, id))
+            return lg_error_set(err, "25001",
+                                "transaction read-write mode must be set before any query");
+        snprintf(ret_canonical, size, "%s", value);
+        return LG_OK;
     case LG_SETTING_TimeZone:
         tz = lg_tz_get(s->env.tzs, value);
         if (!tz)

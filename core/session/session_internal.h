@@ -220,6 +220,7 @@ void lg_session__notice(lg_session *s, const char *severity, const char *sqlstat
 /* ---- session_txn.c ---- */
 char lg_session__txn_char(const lg_session *s); /* I, T, E */
 uint64_t lg_session__xid(const lg_session *s);
+bool lg_session__serializable(const lg_session *s);
 /* Before a statement: an implicit transaction when there is none, a snapshot unless it is one of
  * those that need none (SET, SHOW, LOCK ...), the clock. */
 LG_MUST lg_status lg_session__txn_statement(lg_session *s, const lg_ast *stmt);

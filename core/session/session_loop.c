@@ -96,6 +96,13 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
         (void)lg_error_set(&s->err, "57014", "canceling statement due to statement timeout");
     else if (st == LG_TIMEOUT || (st == LG_LOCK_NOT_AVAILABLE && !s->err.set))
         (void)lg_error_set(&s->err, "55P03", "canceling statement due to lock timeout");
+    else if (st == LG_DEADLOCK && !s->err.set && lg_session__serializable(s)) {
+        /* Locks stand for conflicts here: the client's answer to both is to try again. */
+        (void)lg_error_set(&s->err, "40001",
+                           "could not serialize access due to read/write dependencies among "
+                           "transactions");
+        lg_error_hint(&s->err, "The transaction might succeed if retried.");
+    }
     lg_error_from_status(&s->err, st);
     lg_pgwire_send_error(&s->out, severity, &s->err);
     lg_error_clear(&s->err);

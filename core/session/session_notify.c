@@ -1,12 +1,12 @@
 /* LISTEN, UNLISTEN and NOTIFY of a session (core/notify does the rest).
  *
- * All three take effect at commit. Before it, channels that will be listened to are subscribed and what
- * the transaction notifies is given to every instance; after it, channels are let go and the outcome is
- * told. A savepoint remembers how many there were of both.
+ * All three take effect at commit. Before it, channels that will be listened to are subscribed and
+ * what the transaction notifies is given to every instance; after it, channels are let go and the
+ * outcome is told. A savepoint remembers how many there were of both.
  *
- * What comes from other transactions is put, ready to be sent, into `notified`: it leaves before the next
- * ReadyForQuery outside a transaction, or at once when the session is idle. A client that never comes
- * back to it loses its session when NOTIFIED_MAX have gathered. */
+ * What comes from other transactions is put, ready to be sent, into `notified`: it leaves before
+ * the next ReadyForQuery outside a transaction, or at once when the session is idle. A client that
+ * never comes back to it loses its session when NOTIFIED_MAX have gathered. */
 #include "session_internal.h"
 #include <string.h>
 
@@ -152,8 +152,8 @@ lg_session__notify_add(lg_session *s, const char *channel, const char *payload)
     if (lg_strmap_get(n->seen, key, len))
         return LG_OK;
     n->items = grow(n->arena, n->items, n->item_count, &n->item_cap, sizeof *n->items);
-    n->items[n->item_count++] = (lg_notify_item){lg_arena_strdup(n->arena, channel),
-                                                 lg_arena_strdup(n->arena, payload)};
+    n->items[n->item_count++] =
+        (lg_notify_item){lg_arena_strdup(n->arena, channel), lg_arena_strdup(n->arena, payload)};
     (void)lg_strmap_put(n->seen, key, len, n);
     return LG_OK;
 }
@@ -301,7 +301,8 @@ static lg_datum
 fn_queue_usage(lg_call *c)
 {
     (void)c;
-    return lg_datum_float8(0); /* what waits is with the listeners: there is no common queue to fill */
+    return lg_datum_float8(
+        0); /* what waits is with the listeners: there is no common queue to fill */
 }
 
 static lg_status

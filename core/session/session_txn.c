@@ -6,7 +6,14 @@
  *
  * An error in a block without savepoints rolls back in storage at once (locks go), the block stays
  * FAILED until the client ends it; with savepoints everything after the innermost one is taken
- * back. COMMIT's order: catalog (may wait for the dictionary enqueue), notifications (every
+ * back.
+ *
+ * SERIALIZABLE is strict two-phase locking of tables: what a transaction reads is locked against
+ * writers, what it writes against other such readers, until it has committed; its snapshot moves
+ * up with each new lock, so it reads what it locked. Serial order is commit order. A READ ONLY
+ * one needs no locks: a snapshot is a prefix of that order. A cycle of waits ends with 40001.
+ *
+ * COMMIT's order: catalog (may wait for the dictionary enqueue), notifications (every
  * instance has them), storage (durable and heard by all), then catalog and settings let go.
  */
 #include "session_internal.h"
@@ -43,6 +50,23 @@ repeatable(const lg_session *s)
 {
     const char *level = lg_settings_string(s->settings, LG_SETTING_transaction_isolation);
     return level[0] == 'r' && level[5] == 't'; /* repeatable read, not read committed */
+}
+
+bool
+lg_session__serializable(const lg_session *s)
+{
+    return lg_settings_string(s->settings, LG_SETTING_transaction_isolation)[0] == 's';
+}
+
+/* A table was locked: nothing that was read so far can have changed, so reading goes on as of now.
+ */
+static void
+on_locked(void *arg)
+{
+    lg_session *s = arg;
+    lg_txn_snapshot_advance(s->txn, &s->snapshot);
+    if (s->es.snapshot && s->es.snapshot != &s->snapshot)
+        lg_txn_snapshot_advance(s->txn, (lg_snapshot *)(uintptr_t)s->es.snapshot);
 }
 
 static lg_status
@@ -126,10 +150,15 @@ lg_session__txn_import_snapshot(lg_session *s, const char *id)
     if (s->txn_state != LG_SESSION_TXN_BLOCK)
         return lg_error_set(&s->err, "25P01",
                             "SET TRANSACTION SNAPSHOT can only be used in transaction blocks");
-    if (!repeatable(s))
+    if (!repeatable(s) && !lg_session__serializable(s))
         return lg_error_set(&s->err, "0A000",
                             "a snapshot-importing transaction must have isolation level "
                             "SERIALIZABLE or REPEATABLE READ");
+    if (lg_session__serializable(s) &&
+        !lg_settings_bool(s->settings, LG_SETTING_transaction_read_only))
+        return lg_error_set(&s->err, "0A000",
+                            "a serializable transaction cannot import a snapshot from a "
+                            "non-serializable transaction");
     if (s->have_snapshot)
         return lg_error_set(&s->err, "25001",
                             "SET TRANSACTION SNAPSHOT must be called before any query");
@@ -153,8 +182,10 @@ lg_session__txn_statement(lg_session *s, const lg_ast *stmt)
     lg_txn_set_lock_deadline(s->txn, lock_timeout_ms > 0 ? lg_run_now_exact_ns(s->server->cfg.run) +
                                                                (uint64_t)lock_timeout_ms * LG_MS
                                                          : LG_FOREVER);
-    s->es.repeatable_read = repeatable(s);
+    s->es.repeatable_read = repeatable(s) || lg_session__serializable(s);
     s->es.read_only = lg_settings_bool(s->settings, LG_SETTING_transaction_read_only);
+    if (lg_session__serializable(s) && !s->es.read_only)
+        lg_cat_lock_serializable(s->cat, on_locked, s);
     if (!s->es.repeatable_read || !s->have_snapshot) {
         /* Nothing open needs the older ones: purge may go on. */
         if (!s->es.repeatable_read && lg_strmap_count(s->portals) == 0)

@@ -60,11 +60,6 @@ lg_session__txn_options(lg_session *s, const lg_ast_list *options, bool session)
         const char *value = set_argument(s, d->arg, false);
         if (strcmp(d->defname, "transaction_isolation") != 0)
             value = !strcmp(value, "1") || !strcmp(value, "true") ? "on" : "off";
-        else if (!session && s->have_snapshot &&
-                 strcmp(value, lg_settings_string(s->settings, LG_SETTING_transaction_isolation)) !=
-                     0)
-            return lg_error_set(&s->err, "25001",
-                                "SET TRANSACTION ISOLATION LEVEL must be called before any query");
         const char *name =
             session ? lg_arena_printf(s->statement, "default_%s", d->defname) : d->defname;
         LG_TRY(set_one(s, name, value, !session));

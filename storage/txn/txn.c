@@ -183,6 +183,12 @@ lg_txn_snapshot(lg_txn *t, lg_snapshot *ret)
         t->oldest_snapshot = ret->scn;
 }
 
+void
+lg_txn_snapshot_advance(const lg_txn *t, lg_snapshot *snap)
+{
+    snap->scn = lg_scn_current(t->sys->clock);
+}
+
 lg_status
 lg_txn_snapshot_at(lg_txn *t, lg_scn scn, lg_snapshot *ret)
 {

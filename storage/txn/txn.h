@@ -112,6 +112,9 @@ void lg_txn_snapshots_done(lg_txn *t);
 LG_MUST lg_status lg_txn_snapshot_at(lg_txn *t, lg_scn scn, lg_snapshot *ret);
 /* The same SCN, and all own changes made so far: for the next statement of REPEATABLE READ. */
 void lg_txn_snapshot_refresh_own(const lg_txn *t, lg_snapshot *snap);
+/* As of now, but with the own changes that it saw: good only while nothing that was read under it
+ * can have changed since. */
+void lg_txn_snapshot_advance(const lg_txn *t, lg_snapshot *snap);
 /* Nothing at or below it is needed by any snapshot any more. */
 lg_scn lg_txn_horizon(lg_txn_sys *s);
 lg_scn lg_txn_oldest_local_snapshot(lg_txn_sys *s); /* for hooks.oldest_snapshot of others */

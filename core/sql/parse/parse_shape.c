@@ -2,9 +2,9 @@
  *
  * A scanner of its own, because libpg_query's costs as much as parsing a short statement. It takes
  * only what it is certain to split as PostgreSQL does and declines the rest: it is a short cut, not
- * a second grammar. Declined: comments, backslashes in strings, E'' B'' X'' N'' U&'' and $$ quoting,
- * strings that follow each other, numbers that run into words, integers beyond eighteen digits,
- * several statements, and bytes above 127 outside quotes. */
+ * a second grammar. Declined: comments, backslashes in strings, E'' B'' X'' N'' U&'' and $$
+ * quoting, strings that follow each other, numbers that run into words, integers beyond eighteen
+ * digits, several statements, and bytes above 127 outside quotes. */
 #include "parse.h"
 #include <string.h>
 

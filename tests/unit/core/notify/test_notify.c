@@ -210,7 +210,8 @@ finish(struct node *n, void *arg)
 LG_TEST(test_notify__heard_everywhere_after_the_commit_only)
 {
     struct world *w = world_new();
-    struct publication p = {.p = {.xid = 77, .pid = 9}, .items = {{"a", "x"}, {"b", "y"}}, .count = 2};
+    struct publication p = {
+        .p = {.xid = 77, .pid = 9}, .items = {{"a", "x"}, {"b", "y"}}, .count = 2};
     in_node(w, 1, listen, "a");
     in_node(w, 2, listen, "a");
     in_node(w, 2, listen, "b");
@@ -248,14 +249,18 @@ LG_TEST(test_notify__rollback_is_silent_and_order_is_common)
     world_free(w);
 }
 
-/* The publisher dies between the messages and the outcome: the transaction's own outcome decides. */
+/* The publisher dies between the messages and the outcome: the transaction's own outcome decides.
+ */
 static void
 publisher_dies(lg_notify_outcome o, const char *expected)
 {
     struct world *w = world_new();
     struct publication p = {.p = {.xid = 77, .pid = 1}, .items = {{"a", "x"}}, .count = 1};
-    struct publication later = {
-        .p = {.xid = 0, .pid = 2}, .items = {{"a", "y"}}, .count = 1, .finish = true, .commit = true};
+    struct publication later = {.p = {.xid = 0, .pid = 2},
+                                .items = {{"a", "y"}},
+                                .count = 1,
+                                .finish = true,
+                                .commit = true};
     w->outcome = LG_NOTIFY_UNKNOWN;
     in_node(w, 2, listen, "a");
     in_node(w, 1, publish, &p);
@@ -309,8 +314,11 @@ unlisten(struct node *n, void *channel)
 LG_TEST(test_notify__unlisten_ends_it)
 {
     struct world *w = world_new();
-    struct publication p = {
-        .p = {.xid = 0}, .items = {{"a", "1"}, {"b", "2"}}, .count = 2, .finish = true, .commit = true};
+    struct publication p = {.p = {.xid = 0},
+                            .items = {{"a", "1"}, {"b", "2"}},
+                            .count = 2,
+                            .finish = true,
+                            .commit = true};
     in_node(w, 2, listen, "a");
     in_node(w, 2, listen, "b");
     in_node(w, 2, unlisten, "a");
