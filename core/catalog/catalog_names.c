@@ -333,9 +333,12 @@ resolve_path(lg_cat *c)
             if (!*use)
                 continue;
             st = lg_cat_namespace_by_name(c, use, &oid);
+            uint32_t usable = 0;
             if (st == LG_OK)
+                st = lg_cat_namespace_mask(c, c->user, oid, LG_ACL_USAGE, &usable);
+            if (st == LG_OK && usable)
                 oids[n++] = oid;
-            else if (st != LG_NOT_FOUND)
+            else if (st != LG_OK && st != LG_NOT_FOUND)
                 break;
             st = LG_OK;
             if (own != c->own_generation)

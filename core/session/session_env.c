@@ -1,6 +1,7 @@
 /* What statements run in: the environment of functions, the executor's callbacks, checked settings,
  * the user and the database. */
 #include "session_internal.h"
+#include "scram.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,18 @@ lg_session__notice(lg_session *s, const char *severity, const char *sqlstate, co
     snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);
     e.message = message;
     lg_pgwire_send_error(&s->out, severity, &e);
+}
+
+static lg_status
+es_scram_verifier(void *arg, const char *password, lg_arena *a, const char **ret)
+{
+    lg_session *s = arg;
+    uint8_t salt[16];
+    char *text = lg_arena_alloc(a, LG_SCRAM_VERIFIER_MAX);
+    lg_run_random_bytes(s->server->cfg.run, salt, sizeof salt);
+    LG_TRY(lg_scram_verifier_make(password, salt, text));
+    *ret = text;
+    return LG_OK;
 }
 
 /* ---- settings that have to be understood ---- */
@@ -324,6 +337,7 @@ lg_session__open_database(lg_session *s)
         .setting = es_setting,
         .set_setting = es_set_setting,
         .backend_pid = es_backend_pid,
+        .scram_verifier = es_scram_verifier,
     };
     lg_session__copy_callbacks(&s->es);
     s->env.session = &s->es;

@@ -1,6 +1,7 @@
 /* Statements that are the session's own: transactions, SET and SHOW, PREPARE and EXECUTE, cursors,
  * DISCARD. */
 #include "session_internal.h"
+#include "acl.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -95,7 +96,10 @@ set_role(lg_session *s, const char *value)
     if (st == LG_NOT_FOUND)
         return lg_error_set(&s->err, "22023", "role \"%s\" does not exist", value);
     LG_TRY(st);
-    if (!s->superuser && role.oid != s->role_oid)
+    bool may = s->superuser;
+    if (!may)
+        LG_TRY(lg_cat_is_member(s->cat, s->role_oid, role.oid, true, &may));
+    if (!may)
         return lg_error_set(&s->err, "42501", "permission denied to set role \"%s\"", value);
     lg_cat_set_user(s->cat, role.oid);
     return LG_OK;

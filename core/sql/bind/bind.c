@@ -139,6 +139,13 @@ lg_bind__open(lg_bind *b, const lg_ast_range_var *rv, lg_lockmode lock, lg_relat
         return lg_bind__error(b, rv->h.loc, "0A000",
                               "cross-database references are not implemented: \"%s.%s.%s\"",
                               rv->catalogname, rv->schemaname, rv->relname);
+    if (rv->schemaname && c->schema_usable && !b->check_as) {
+        bool usable = true;
+        LG_TRY(c->schema_usable(c->arg, rv->schemaname, &usable));
+        if (!usable)
+            return lg_bind__error(b, rv->h.loc, "42501", "permission denied for schema %s",
+                                  rv->schemaname);
+    }
     for (;;) {
         lg_relation *rel;
         lg_status st = c->relation_by_name(c->arg, rv->schemaname, rv->relname, &rel);
@@ -381,6 +388,7 @@ lg_bind_query(lg_bind *b, const lg_ast *stmt, lg_query **ret_query)
         b->params_cap = b->nparams;
     }
     LG_TRY(lg_bind__query(b, NULL, stmt, NULL, true, ret_query));
+    LG_TRY(lg_bind__check_privileges(b, *ret_query));
     return check_params(b);
 }
 

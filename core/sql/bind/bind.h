@@ -25,6 +25,13 @@ typedef struct lg_bind_catalog {
     lg_status (*namespace_by_name)(void *arg, const char *name, lg_oid *ret_oid);
     /* Column names when a relation or index is shown: quoting and visibility. */
     lg_status (*relation_visible)(void *arg, lg_oid oid, bool *ret);
+    /* What of `want` (acl.h) a user has on a relation, a column, a schema; as 0: the session's. All
+     * NULL: everything is allowed. */
+    lg_status (*relation_mask)(void *arg, lg_oid as, const lg_relation *rel, uint32_t want,
+                               uint32_t *ret);
+    lg_status (*column_mask)(void *arg, lg_oid as, const lg_relation *rel, const lg_column *col,
+                             uint32_t want, uint32_t *ret);
+    lg_status (*schema_usable)(void *arg, const char *schema, bool *ret);
     const char *database; /* for the three-part names; NULL: any */
 } lg_bind_catalog;
 
@@ -60,7 +67,8 @@ typedef struct lg_bind {
     uint32_t params_cap;
     const char *stack_base;
     uint32_t depth;
-    bool no_lock; /* binding stored expressions */
+    lg_oid check_as; /* binding a view: its owner */
+    bool no_lock;    /* binding stored expressions */
 } lg_bind;
 
 void lg_bind_init(lg_bind *b, lg_cat *cat, struct lg_run *run, lg_arena *arena, lg_env *env,

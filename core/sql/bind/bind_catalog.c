@@ -1,4 +1,5 @@
 /* Bind on the real catalog. Apart, so that tests with a catalog of their own link without it. */
+#include "acl.h"
 #include "bind.h"
 
 static lg_status
@@ -37,6 +38,42 @@ cat_visible(void *arg, lg_oid oid, bool *ret)
     return lg_cat_relation_visible((lg_cat *)arg, oid, ret);
 }
 
+static lg_status
+cat_relation_mask(void *arg, lg_oid as, const lg_relation *rel, uint32_t want, uint32_t *ret)
+{
+    lg_cat *c = arg;
+    return lg_cat_relation_mask(c, as ? as : lg_cat_user(c), rel, want, ret);
+}
+
+static lg_status
+cat_column_mask(void *arg, lg_oid as, const lg_relation *rel, const lg_column *col, uint32_t want,
+                uint32_t *ret)
+{
+    lg_cat *c = arg;
+    *ret = 0;
+    return col->acl ? lg_cat_acl_mask(c, as ? as : lg_cat_user(c), LG_ACL_COLUMN, rel->owner,
+                                      col->acl, want, ret)
+                    : LG_OK;
+}
+
+static lg_status
+cat_schema_usable(void *arg, const char *schema, bool *ret)
+{
+    lg_cat *c = arg;
+    lg_oid nsp;
+    uint32_t have;
+    *ret = true;
+    if (lg_cat_user(c) == LG_ROLE_BOOTSTRAP)
+        return LG_OK;
+    lg_status st = lg_cat_namespace_by_name(c, schema, &nsp);
+    if (st == LG_NOT_FOUND) /* told elsewhere */
+        return LG_OK;
+    LG_TRY(st);
+    LG_TRY(lg_cat_namespace_mask(c, lg_cat_user(c), nsp, LG_ACL_USAGE, &have));
+    *ret = have != 0;
+    return LG_OK;
+}
+
 void
 lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
 {
@@ -47,6 +84,9 @@ lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
                             .type_by_name = cat_type,
                             .namespace_by_name = cat_namespace,
                             .relation_visible = cat_visible,
+                            .relation_mask = cat_relation_mask,
+                            .column_mask = cat_column_mask,
+                            .schema_usable = cat_schema_usable,
                             .database = lg_cat_database(cat)};
 }
 

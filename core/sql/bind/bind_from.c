@@ -96,6 +96,7 @@ lg_bind__relation_rte(lg_bind *b, lg_relation *rel, const lg_ast_alias *alias, l
     rte->kind = LG_RTE_RELATION;
     rte->rel = rel;
     rte->lock = lock;
+    rte->check_as = b->check_as;
     rte->alias = alias ? alias->aliasname : rel->name;
     rte->has_alias = alias != NULL;
     rte->ncols = rel->ncols;
@@ -180,6 +181,8 @@ bind_view(lg_level *l, lg_relation *rel, const lg_ast_alias *alias, lg_rte **ret
     const char *sql = b->sql;
     bool infer = b->infer_params;
     uint32_t np = b->nparams;
+    lg_oid as = b->check_as;
+    b->check_as = rel->owner;
     b->sql = NULL;
     b->infer_params = false;
     b->nparams = 0;
@@ -188,10 +191,12 @@ bind_view(lg_level *l, lg_relation *rel, const lg_ast_alias *alias, lg_rte **ret
     b->sql = sql;
     b->infer_params = infer;
     b->nparams = np;
+    b->check_as = as;
     LG_TRY(st);
     lg_rte *rte = query_rte(b, q, alias ? alias->aliasname : rel->name);
     rte->has_alias = alias != NULL;
     rte->view = rel;
+    rte->check_as = as;
     for (uint32_t i = 0; i < rte->ncols && i < rel->ncols; i++) {
         rte->cols[i].name = rel->cols[i].name;
         rte->cols[i].table = rel->oid;

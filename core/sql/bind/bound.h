@@ -47,6 +47,7 @@ typedef struct lg_rte {
     /* RELATION */
     lg_relation *rel;
     lg_lockmode lock;
+    lg_oid check_as; /* whose privileges count, also for a view: 0 the user, else a view's owner */
     /* SUBQUERY */
     lg_query *subquery;
     const lg_relation *view; /* the view it came from, or NULL */

@@ -1,4 +1,5 @@
 /* COPY FROM STDIN and TO STDOUT: text, csv and binary, through the session's callbacks. */
+#include "acl.h"
 #include "ddl_internal.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -818,6 +819,8 @@ lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s)
             goto out;
         }
         LG_CHECK(pick_columns(&c, &s->attlist));
+        if (s->is_from) /* COPY TO is a query, which checks for itself */
+            LG_CHECK(lg_ddl_check_privilege(u, c.rel, LG_ACL_INSERT, c.ncols, c.atts));
     }
     LG_CHECK(read_options(&c, &s->options));
     if (s->is_from)

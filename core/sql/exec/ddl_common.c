@@ -1,4 +1,5 @@
 /* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
+#include "acl.h"
 #include "ddl_internal.h"
 #include "usertype.h"
 #include <stdarg.h>
@@ -43,6 +44,18 @@ lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *re
 
 /* ---- names ---- */
 
+/* A byte offset of the statement's text as the client counts: characters, from 1. */
+static int
+position_of(lg_util *u, int32_t loc)
+{
+    int n = 1;
+    if (loc < 0 || !u->es->sql)
+        return 0;
+    for (int32_t i = 0; i < loc && u->es->sql[i]; i++)
+        n += (u->es->sql[i] & 0xc0) != 0x80;
+    return n;
+}
+
 lg_status
 lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
 {
@@ -57,6 +70,15 @@ lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
             return lg_error_set(u->err, "3F000", "no schema has been selected to create in");
     }
     LG_TRY(st);
+    uint32_t may = 0;
+    LG_TRY(lg_cat_namespace_mask(u->cat, lg_cat_user(u->cat), *ret_nsp, LG_ACL_CREATE, &may));
+    if (!may) {
+        const char *name = "";
+        LG_TRY(lg_cat_namespace_name(u->cat, *ret_nsp, u->a, &name));
+        lg_error_set(u->err, "42501", "permission denied for schema %s", name);
+        u->err->position = position_of(u, rv->h.loc);
+        return LG_SQL;
+    }
     if (*ret_nsp == LG_NSP_CATALOG || *ret_nsp == LG_NSP_INFORMATION) {
         lg_error_set(u->err, "42501", "permission denied to create \"%s.%s\"",
                      rv->schemaname ? rv->schemaname : "pg_catalog", rv->relname);
@@ -180,26 +202,50 @@ lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
     }
 }
 
+static const char *
+relation_word(const lg_relation *rel)
+{
+    return rel->kind == LG_REL_VIEW       ? "view"
+           : rel->kind == LG_REL_SEQUENCE ? "sequence"
+           : rel->kind == LG_REL_INDEX    ? "index"
+                                          : "table";
+}
+
+lg_status
+lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32_t ncols,
+                       const int16_t *cols)
+{
+    uint32_t have;
+    lg_oid user = lg_cat_user(u->cat);
+    LG_TRY(lg_cat_relation_mask(u->cat, user, rel, want, &have));
+    bool ok = have == want;
+    for (uint32_t i = 0; !ok && i < ncols; i++) {
+        const lg_column *col = lg_relation_column(rel, cols[i]);
+        have = 0;
+        if (col && col->acl)
+            LG_TRY(lg_cat_acl_mask(u->cat, user, LG_ACL_COLUMN, rel->owner, col->acl, want, &have));
+        if (have != want)
+            break;
+        ok = i + 1 == ncols;
+    }
+    return ok ? LG_OK
+              : lg_error_set(u->err, "42501", "permission denied for %s %s", relation_word(rel),
+                             rel->name);
+}
+
 lg_status
 lg_ddl_check_owner(lg_util *u, const lg_relation *rel)
 {
-    lg_role role;
     if (rel->is_system) {
         lg_error_set(u->err, "42501", "permission denied: \"%s\" is a system catalog", rel->name);
         return LG_SQL;
     }
-    if (rel->owner == lg_cat_user(u->cat))
+    bool owns = rel->owner == lg_cat_user(u->cat);
+    if (!owns)
+        LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), rel->owner, false, &owns));
+    if (owns)
         return LG_OK;
-    lg_status st = lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &role);
-    if (st == LG_OK && role.super)
-        return LG_OK;
-    if (st != LG_OK && st != LG_NOT_FOUND)
-        return st;
-    const char *what = rel->kind == LG_REL_VIEW       ? "view"
-                       : rel->kind == LG_REL_SEQUENCE ? "sequence"
-                       : rel->kind == LG_REL_INDEX    ? "index"
-                                                      : "table";
-    return lg_error_set(u->err, "42501", "must be owner of %s %s", what, rel->name);
+    return lg_error_set(u->err, "42501", "must be owner of %s %s", relation_word(rel), rel->name);
 }
 
 lg_status
@@ -239,6 +285,12 @@ lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char k
     SETC(&row, pg_class, relnatts, lg_datum_int2((int16_t)natts));
     SETC(&row, pg_class, relhasrules, kind == 'v');
     SETC(&row, pg_class, relispopulated, 1);
+    if (kind != 'i') {
+        lg_datum acl;
+        LG_TRY(lg_ddl_default_acl(u, kind == 'S' ? 'S' : 'r', nsp, &acl));
+        if (acl)
+            SETC(&row, pg_class, relacl, acl);
+    }
     SETC(&row, pg_class, relreplident, lg_datum_char(kind == 'r' ? 'd' : 'n'));
     bool row_type = kind != LG_REL_INDEX && kind != LG_REL_SEQUENCE;
     if (row_type)
@@ -792,6 +844,11 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
         return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
     LG_TRY(st);
     lg_oid nsp = lg_oid_of(GETC(&row, pg_namespace, oid));
+    bool owns = false;
+    LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat),
+                            lg_oid_of(GETC(&row, pg_namespace, nspowner)), false, &owns));
+    if (!owns)
+        return lg_error_set(u->err, "42501", "must be owner of schema %s", name);
     if (nsp < LG_OID_FIRST_NORMAL && nsp != LG_NSP_PUBLIC)
         return lg_error_set(u->err, "2BP01",
                             "cannot drop schema %s because it is required by the database system",

@@ -1,4 +1,5 @@
 /* Indexes and constraints: catalog rows, and checking or indexing what the table holds. */
+#include "acl.h"
 #include "ddl_internal.h"
 #include <string.h>
 
@@ -546,6 +547,7 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
                 lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "", rel->cols[keys[i] - 1].name);
         LG_CHECK(choose_constraint_name(u, rel, names, "fkey", &k.name));
     }
+    LG_CHECK(lg_ddl_check_privilege(u, ref, LG_ACL_REFERENCES, k.nkeys, ref_keys));
     k.keys = keys;
     k.ref_keys = ref_keys;
     k.ref_table = ref->oid;

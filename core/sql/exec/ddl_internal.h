@@ -49,6 +49,13 @@ lg_status lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_no
 /* "t_a_key": cut to 63 bytes and numbered until it is free. */
 lg_status lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
                              const char *label, const char **ret_name);
+/* The list that a new object of the user gets by ALTER DEFAULT PRIVILEGES; 0: none. */
+lg_status lg_ddl_default_acl(lg_util *u, char stored_type, lg_oid nsp, lg_datum *ret);
+/* A list with the old owner's place taken by the new one. */
+lg_datum lg_ddl_acl_new_owner(lg_util *u, lg_datum list, lg_oid from, lg_oid to);
+/* 42501 unless the user has all of `want` (acl.h) on the relation, or on each of the columns. */
+lg_status lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32_t ncols,
+                                 const int16_t *cols);
 lg_status lg_ddl_check_owner(lg_util *u, const lg_relation *rel);
 lg_status lg_ddl_role(lg_util *u, const lg_ast_role_spec *r, lg_oid *ret_oid);
 void lg_ddl_bind_init(lg_util *u, lg_bind *b);

@@ -1,4 +1,5 @@
 /* CREATE TABLE, CREATE TABLE AS, TRUNCATE, views, schemas. */
+#include "acl.h"
 #include "ddl_internal.h"
 #include "usertype.h"
 #include <ctype.h>
@@ -425,7 +426,7 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
         if (r->kind != LG_REL_TABLE)
             st = lg_error_set(u->err, "42809", "\"%s\" is not a table", r->name);
         else
-            st = lg_ddl_check_owner(u, r);
+            st = lg_ddl_check_privilege(u, r, LG_ACL_TRUNCATE, 0, NULL);
         if (st == LG_OK && n < 256 && !in_list(list, n, r->oid))
             list[n++] = r->oid;
         lg_relation_unref(r);
@@ -530,6 +531,11 @@ lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
         lg_error_detail(u->err, "The prefix \"pg_\" is reserved for system schemas.");
         return LG_SQL;
     }
+    uint32_t may;
+    LG_TRY(lg_cat_database_mask(u->cat, lg_cat_user(u->cat), LG_ACL_CREATE, &may));
+    if (!may)
+        return lg_error_set(u->err, "42501", "permission denied for database %s",
+                            lg_cat_database(u->cat));
     st = lg_cat_namespace_by_name(u->cat, name, &oid);
     if (st == LG_OK && s->if_not_exists) {
         lg_ddl_notice(u, "42P06", "schema \"%s\" already exists, skipping", name);
@@ -544,6 +550,10 @@ lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
     SETC(&row, pg_namespace, oid, oid);
     SETC(&row, pg_namespace, nspname, lg_cat_name(u->a, name));
     SETC(&row, pg_namespace, nspowner, owner);
+    lg_datum acl;
+    LG_TRY(lg_ddl_default_acl(u, 'n', 0, &acl));
+    if (acl)
+        SETC(&row, pg_namespace, nspacl, acl);
     st = lg_cat_insert(u->cat, LG_REL_pg_namespace, &row);
     if (st == LG_EXISTS)
         return lg_error_set(u->err, "42P06", "schema \"%s\" already exists", name);

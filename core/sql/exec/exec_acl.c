@@ -443,7 +443,8 @@ fn_has_database_privilege(lg_call *c)
         if (st != LG_OK)
             return lg_fx_fail(c, st);
     }
-    return answer(c, lg_cat_database_mask(cat, user, want, &have), have);
+    lg_status st = lg_cat_database_mask(cat, user, want, &have);
+    return answer(c, st, have);
 }
 
 /* Objects whose lists are the default of their type: built-in ones, owned by the first role. */
@@ -458,9 +459,9 @@ default_privilege(lg_call *c, char type)
     uint32_t want = privileges_of(c, c->args[c->nargs - 1], lg_acl_all(type), &ok);
     if (!ok)
         return 0;
-    return answer(
-        c, lg_cat_acl_mask(lg_fx_session(c)->cat, user, type, LG_ROLE_BOOTSTRAP, 0, want, &have),
-        have);
+    lg_status st =
+        lg_cat_acl_mask(lg_fx_session(c)->cat, user, type, LG_ROLE_BOOTSTRAP, 0, want, &have);
+    return answer(c, st, have);
 }
 
 static lg_datum
@@ -509,7 +510,8 @@ fn_pg_has_role(lg_call *c)
     bool usage = !strncasecmp(what, "usage", 5);
     if (!usage && strncasecmp(what, "member", 6) != 0)
         return lg_call_error(c, "22023", "unrecognized privilege type: \"%s\"", what);
-    return answer(c, lg_cat_is_member(lg_fx_session(c)->cat, user, role, !usage, &member), member);
+    lg_status st = lg_cat_is_member(lg_fx_session(c)->cat, user, role, !usage, &member);
+    return answer(c, st, member);
 }
 
 static const lg_fx_entry list[] = {

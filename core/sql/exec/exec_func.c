@@ -1,5 +1,6 @@
 /* Functions of the session and the catalog: identity, settings, sequences, visibility, privileges,
  * sizes, descriptions, advisory locks. */
+#include "acl.h"
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
@@ -222,6 +223,29 @@ sequence_error(lg_call *c, lg_status st, lg_oid oid)
                          up ? "maximum" : "minimum", name, (long long)(up ? s.max : s.min));
 }
 
+/* Any of `want` on the sequence; one behind an identity column is its table's business. */
+static bool
+may_use(lg_call *c, lg_oid oid, uint32_t want)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_relation *rel;
+    uint32_t have = 0;
+    if (lg_cat_user(cat) == LG_ROLE_BOOTSTRAP || lg_cat_relation_by_oid(cat, oid, &rel) != LG_OK)
+        return true; /* what is not there is reported by the caller */
+    lg_status st = lg_cat_relation_mask(cat, lg_cat_user(cat), rel, want, &have);
+    if (st == LG_OK && !have) {
+        lg_cat_row dep;
+        lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
+        st = lg_cat_find(cat, LG_REL_pg_depend, LG_IX_pg_depend_depender_index, 2, keys, c->arena,
+                         &dep);
+        have = st == LG_OK && lg_char(LG_ROW_GET(&dep, LG_AT_pg_depend_deptype)) == 'i';
+        if (!have)
+            lg_call_error(c, "42501", "permission denied for sequence %s", rel->name);
+    }
+    lg_relation_unref(rel);
+    return have != 0;
+}
+
 static lg_datum
 fn_nextval(lg_call *c)
 {
@@ -230,6 +254,8 @@ fn_nextval(lg_call *c)
     lg_oid oid = lg_oid_of(c->args[0]);
     if (es->read_only)
         return lg_call_error(c, "25006", "cannot execute nextval() in a read-only transaction");
+    if (!may_use(c, oid, LG_ACL_USAGE | LG_ACL_UPDATE))
+        return 0;
     lg_status st = lg_cat_sequence_next(es->cat, oid, &v);
     return st == LG_OK ? lg_datum_int8(v) : sequence_error(c, st, oid);
 }
@@ -243,6 +269,8 @@ fn_setval(lg_call *c)
     int64_t v = lg_int8(c->args[1]);
     if (es->read_only)
         return lg_call_error(c, "25006", "cannot execute setval() in a read-only transaction");
+    if (!may_use(c, oid, LG_ACL_UPDATE))
+        return 0;
     lg_status st = lg_cat_sequence(es->cat, oid, &s);
     if (st != LG_OK)
         return sequence_error(c, st, oid);
@@ -262,6 +290,8 @@ fn_currval(lg_call *c)
 {
     int64_t v;
     lg_oid oid = lg_oid_of(c->args[0]);
+    if (!may_use(c, oid, LG_ACL_USAGE | LG_ACL_SELECT))
+        return 0;
     lg_status st = lg_cat_sequence_currval(lg_fx_session(c)->cat, oid, &v);
     if (st == LG_OK)
         return lg_datum_int8(v);

@@ -299,6 +299,13 @@ lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *
 lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);
 lg_status lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s);
 lg_status lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s);
+lg_status lg_ddl_grant(lg_util *u, const lg_ast_grant_stmt *s);
+lg_status lg_ddl_grant_role(lg_util *u, const lg_ast_grant_role_stmt *s);
+lg_status lg_ddl_default_privileges(lg_util *u, const lg_ast_alter_default_privileges_stmt *s);
+lg_status lg_ddl_reassign_owned(lg_util *u, const lg_ast_reassign_owned_stmt *s);
+lg_status lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s);
+lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s);
+lg_status lg_ddl_alter_database_set(lg_util *u, const lg_ast_alter_database_set_stmt *s);
 lg_status lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s);
 lg_status lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s);
 lg_status lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s);

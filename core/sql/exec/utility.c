@@ -1,4 +1,5 @@
-/* Utility statements: dispatch, LOCK, ANALYZE and VACUUM, COMMENT, roles, owners. */
+/* Utility statements: dispatch, LOCK, ANALYZE and VACUUM, COMMENT, owners. */
+#include "acl.h"
 #include "ddl_internal.h"
 #include <string.h>
 #include <strings.h>
@@ -13,7 +14,15 @@ lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
         const lg_ast_range_var *rv = lg_ast_as(s->relations.at[i], range_var);
         lg_relation *r;
         LG_TRY(lg_ddl_open(u, rv, LG_LOCK_NONE, false, &r));
-        lg_status st = lg_cat_lock(u->cat, r->oid, (lg_lockmode)s->mode, s->nowait);
+        uint32_t have, any = LG_ACL_UPDATE | LG_ACL_DELETE | LG_ACL_TRUNCATE;
+        any |= s->mode == LG_LOCK_ACCESS_SHARE    ? LG_ACL_SELECT
+               : s->mode <= LG_LOCK_ROW_EXCLUSIVE ? LG_ACL_INSERT
+                                                  : 0;
+        lg_status st = lg_cat_relation_mask(u->cat, lg_cat_user(u->cat), r, any, &have);
+        if (st == LG_OK && !have)
+            st = lg_ddl_check_privilege(u, r, any, 0, NULL);
+        if (st == LG_OK)
+            st = lg_cat_lock(u->cat, r->oid, (lg_lockmode)s->mode, s->nowait);
         if (st == LG_LOCK_NOT_AVAILABLE && s->nowait)
             st = lg_error_set(u->err, "55P03", "could not obtain lock on relation \"%s\"", r->name);
         lg_relation_unref(r);
@@ -124,6 +133,39 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
 
 /* ---- COMMENT ---- */
 
+/* Databases and roles, which are the cluster's. */
+static lg_status
+comment_shared(lg_util *u, const lg_ast_comment_stmt *s)
+{
+    bool role = s->objtype == LG_A_OBJECT_ROLE;
+    const char *name = lg_ast_str(s->object);
+    lg_role r;
+    lg_database db;
+    lg_cat_row row;
+    lg_status st = role ? lg_cat_role_by_name(u->cat, name, u->a, &r)
+                        : lg_cat_database_by_name(u->cat, name, u->a, &db);
+    if (st == LG_NOT_FOUND)
+        return role ? lg_error_set(u->err, "42704", "role \"%s\" does not exist", name)
+                    : lg_error_set(u->err, "3D000", "database \"%s\" does not exist", name);
+    LG_TRY(st);
+    lg_oid obj = role ? r.oid : db.oid, cls = role ? LG_REL_pg_authid : LG_REL_pg_database;
+    bool may = false;
+    LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), role ? r.oid : db.owner, false, &may));
+    if (!may)
+        return lg_error_set(u->err, "42501", "must be owner of %s %s", role ? "role" : "database",
+                            name);
+    lg_datum keys[2] = {lg_datum_oid(obj), lg_datum_oid(cls)};
+    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_shdescription, LG_IX_pg_shdescription_o_c_index, 2,
+                               keys, NULL));
+    if (!s->comment || !*s->comment)
+        return LG_OK;
+    lg_cat_row_init(LG_REL_pg_shdescription, &row);
+    SETC(&row, pg_shdescription, objoid, obj);
+    SETC(&row, pg_shdescription, classoid, cls);
+    SETC(&row, pg_shdescription, description, lg_datum_cstring_text(u->a, s->comment));
+    return lg_cat_insert(u->cat, LG_REL_pg_shdescription, &row);
+}
+
 lg_status
 lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
 {
@@ -137,9 +179,8 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         st = lg_cat_namespace_by_name(u->cat, name, &obj);
         if (st == LG_NOT_FOUND)
             return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
-    } else if (s->objtype == LG_A_OBJECT_DATABASE) {
-        cls = LG_REL_pg_database;
-        obj = LG_DB_OID;
+    } else if (s->objtype == LG_A_OBJECT_DATABASE || s->objtype == LG_A_OBJECT_ROLE) {
+        return comment_shared(u, s);
     } else if (s->objtype == LG_A_OBJECT_COLUMN || s->objtype == LG_A_OBJECT_TABCONSTRAINT) {
         const lg_ast_list *l = &lg_ast_as(s->object, list_node)->list;
         if (l->n < 2)
@@ -150,6 +191,11 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         lg_relation *r;
         LG_TRY(lg_ddl_open(u, &rv, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
         obj = r->oid;
+        st = lg_ddl_check_owner(u, r);
+        if (st != LG_OK) {
+            lg_relation_unref(r);
+            return st;
+        }
         if (s->objtype == LG_A_OBJECT_COLUMN) {
             const lg_column *c = lg_relation_column_by_name(r, name);
             if (!c)
@@ -175,6 +221,7 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         LG_TRY(lg_ddl_open(u, lg_ddl_range_var(u, s->object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false,
                            &r));
         obj = r->oid;
+        st = lg_ddl_check_owner(u, r);
         lg_relation_unref(r);
     } else {
         return lg_error_set(u->err, "0A000", "COMMENT on this kind of object is not supported");
@@ -194,141 +241,7 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
     return lg_cat_insert(u->cat, LG_REL_pg_description, &row);
 }
 
-/* ---- roles ---- */
-
-static lg_status
-require_super(lg_util *u, const char *what)
-{
-    lg_role role;
-    lg_status st = lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &role);
-    if (st == LG_OK && (role.super || role.createrole))
-        return LG_OK;
-    return st == LG_OK || st == LG_NOT_FOUND
-               ? lg_error_set(u->err, "42501", "permission denied to %s role", what)
-               : st;
-}
-
-static lg_status
-role_options(lg_util *u, const lg_ast_list *list, lg_cat_row *row)
-{
-    static const struct {
-        const char *name;
-        int att;
-    } flags[] = {{"superuser", LG_AT_pg_authid_rolsuper},
-                 {"inherit", LG_AT_pg_authid_rolinherit},
-                 {"createrole", LG_AT_pg_authid_rolcreaterole},
-                 {"createdb", LG_AT_pg_authid_rolcreatedb},
-                 {"canlogin", LG_AT_pg_authid_rolcanlogin},
-                 {"isreplication", LG_AT_pg_authid_rolreplication},
-                 {"bypassrls", LG_AT_pg_authid_rolbypassrls}};
-    for (uint32_t i = 0; i < list->n; i++) {
-        const lg_ast_def_elem *e = lg_ast_as(list->at[i], def_elem);
-        for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
-            if (strcmp(e->defname, flags[k].name) == 0)
-                LG_ROW_SET(row, flags[k].att,
-                           lg_datum_bool(e->arg && lg_ast_as(e->arg, value)->ival));
-        if (strcmp(e->defname, "connectionlimit") == 0 && e->arg)
-            SETC(row, pg_authid, rolconnlimit, lg_datum_int4(lg_ast_as(e->arg, value)->ival));
-        if (strcmp(e->defname, "password") == 0) {
-            const char *pw = lg_ast_str(e->arg);
-            if (!pw || !*pw) {
-                row->null[LG_AT_pg_authid_rolpassword - 1] = 1;
-                continue;
-            }
-            const char *verifier = pw;
-            if (strncmp(pw, "SCRAM-SHA-256$", 14) != 0) {
-                if (!u->es->scram_verifier)
-                    return lg_error_set(u->err, "0A000", "plain passwords cannot be set here");
-                LG_TRY(u->es->scram_verifier(u->es->arg, pw, u->a, &verifier));
-            }
-            SETC(row, pg_authid, rolpassword, lg_datum_cstring_text(u->a, verifier));
-        }
-    }
-    return LG_OK;
-}
-
-lg_status
-lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s)
-{
-    lg_cat_row row;
-    lg_oid oid;
-    snprintf(u->tag, LG_TAG_MAX, "CREATE ROLE");
-    LG_TRY(require_super(u, "create"));
-    LG_TRY(lg_cat_new_oid(u->cat, &oid));
-    lg_cat_row_init(LG_REL_pg_authid, &row);
-    SETC(&row, pg_authid, oid, oid);
-    SETC(&row, pg_authid, rolname, lg_cat_name(u->a, s->role));
-    SETC(&row, pg_authid, rolinherit, 1);
-    SETC(&row, pg_authid, rolcanlogin, s->stmt_type == LG_A_ROLESTMT_USER);
-    SETC(&row, pg_authid, rolconnlimit, lg_datum_int4(-1));
-    LG_TRY(role_options(u, &s->options, &row));
-    lg_status st = lg_cat_insert(u->cat, LG_REL_pg_authid, &row);
-    return st == LG_EXISTS ? lg_error_set(u->err, "42710", "role \"%s\" already exists", s->role)
-                           : st;
-}
-
-static lg_status
-role_row(lg_util *u, const char *name, lg_cat_row *row)
-{
-    lg_datum key = lg_cat_name(u->a, name);
-    lg_status st =
-        lg_cat_find(u->cat, LG_REL_pg_authid, LG_IX_pg_authid_rolname_index, 1, &key, u->a, row);
-    return st == LG_NOT_FOUND ? lg_error_set(u->err, "42704", "role \"%s\" does not exist", name)
-                              : st;
-}
-
-lg_status
-lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s)
-{
-    lg_cat_row old, row;
-    lg_oid oid;
-    lg_role role;
-    snprintf(u->tag, LG_TAG_MAX, "ALTER ROLE");
-    LG_TRY(lg_ddl_role(u, s->role, &oid));
-    LG_TRY(lg_cat_role_by_oid(u->cat, oid, u->a, &role));
-    if (oid != lg_cat_user(u->cat) || s->options.n != 1)
-        LG_TRY(require_super(u, "alter"));
-    LG_TRY(role_row(u, role.name, &old));
-    row = old;
-    LG_TRY(role_options(u, &s->options, &row));
-    return lg_cat_update(u->cat, LG_REL_pg_authid, &old, &row);
-}
-
-lg_status
-lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s)
-{
-    snprintf(u->tag, LG_TAG_MAX, "DROP ROLE");
-    LG_TRY(require_super(u, "drop"));
-    for (uint32_t i = 0; i < s->roles.n; i++) {
-        const char *name = lg_ast_as(s->roles.at[i], role_spec)->rolename;
-        lg_cat_row row, cls;
-        lg_status st = role_row(u, name, &row);
-        if (st == LG_SQL && s->missing_ok) {
-            lg_error_clear(u->err);
-            lg_ddl_notice(u, "00000", "role \"%s\" does not exist, skipping", name);
-            continue;
-        }
-        LG_TRY(st);
-        lg_oid oid = lg_oid_of(GETC(&row, pg_authid, oid));
-        lg_cat_scan sc;
-        LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &sc));
-        bool owns = false;
-        while (!owns && (st = lg_cat_scan_next(&sc, &cls)) == LG_OK)
-            owns = lg_oid_of(GETC(&cls, pg_class, relowner)) == oid;
-        lg_cat_scan_close(&sc);
-        if (owns) {
-            lg_error_set(u->err, "2BP01",
-                         "role \"%s\" cannot be dropped because some objects depend on it", name);
-            lg_error_detail(u->err, "owner of table %s",
-                            lg_text_cstring(u->a, GETC(&cls, pg_class, relname)));
-            return LG_SQL;
-        }
-        if (st != LG_END)
-            return st;
-        LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_authid, &row));
-    }
-    return LG_OK;
-}
+/* ---- owners ---- */
 
 static void
 set_owner(lg_cat_row *row, void *arg)
@@ -438,6 +351,20 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_alter_role(u, lg_ast_as(stmt, alter_role_stmt));
     case LG_AST_DROP_ROLE_STMT:
         return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
+    case LG_AST_ALTER_ROLE_SET_STMT:
+        return lg_ddl_alter_role_set(u, lg_ast_as(stmt, alter_role_set_stmt));
+    case LG_AST_ALTER_DATABASE_SET_STMT:
+        return lg_ddl_alter_database_set(u, lg_ast_as(stmt, alter_database_set_stmt));
+    case LG_AST_GRANT_STMT:
+        return lg_ddl_grant(u, lg_ast_as(stmt, grant_stmt));
+    case LG_AST_GRANT_ROLE_STMT:
+        return lg_ddl_grant_role(u, lg_ast_as(stmt, grant_role_stmt));
+    case LG_AST_ALTER_DEFAULT_PRIVILEGES_STMT:
+        return lg_ddl_default_privileges(u, lg_ast_as(stmt, alter_default_privileges_stmt));
+    case LG_AST_REASSIGN_OWNED_STMT:
+        return lg_ddl_reassign_owned(u, lg_ast_as(stmt, reassign_owned_stmt));
+    case LG_AST_DROP_OWNED_STMT:
+        return lg_ddl_drop_owned(u, lg_ast_as(stmt, drop_owned_stmt));
     case LG_AST_ALTER_OWNER_STMT:
         return lg_ddl_owner(u, lg_ast_as(stmt, alter_owner_stmt));
     case LG_AST_CREATE_ENUM_STMT:
