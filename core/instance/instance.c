@@ -228,8 +228,12 @@ static lg_status
 recover_cold(lg_instance *in)
 {
     lg_recovery_stats rs;
-    LG_TRY(lg_recovery_cold(in->env.run, in->volume, in->cfg.node - 1, &in->clock, archive_dir(in),
-                            &rs));
+    lg_status st = lg_recovery_cold(in->env.run, in->volume, in->cfg.node - 1, &in->clock,
+                                    archive_dir(in), &rs);
+    if (st != LG_OK && rs.failed.file != LG_ADDR_NONE.file)
+        lg_log_error(in->env.log, "recovery", "block %u of file %u cannot be recovered: %s",
+                     rs.failed.block, rs.failed.file, lg_status_text(st));
+    LG_TRY(st);
     if (rs.threads)
         lg_log_info(in->env.log, "recovery", "%u threads, %llu records, %llu blocks written",
                     rs.threads, (unsigned long long)rs.records,

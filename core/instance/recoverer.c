@@ -159,11 +159,27 @@ past_image_task(struct task *t)
     return st == LG_CORRUPT || st == LG_INVALID ? LG_NOT_FOUND : st;
 }
 
+/* Metadata through which blocks are found. It may be with a member that is just being lost. */
 static lg_status
-env_past_image(void *arg, lg_addr addr, void *ret_image)
+map_block_task(struct task *t)
 {
-    lg_recoverer *r = arg;
-    struct task *t = task_new(r, past_image_task);
+    lg_recoverer *r = t->r;
+    lg_buf_cache *c = r->cfg.cache;
+    lg_buf *b;
+    lg_cf_recovery_begin(r->cfg.cf);
+    lg_status st = lg_buf_get(c, t->addr, LG_LATCH_S, &b);
+    if (st == LG_OK) {
+        memcpy(t->image, b->data, lg_buf_block_bytes(c));
+        lg_buf_put(c, b, LG_LATCH_S);
+    }
+    lg_cf_recovery_end(r->cfg.cf);
+    return st;
+}
+
+static lg_status
+image_by(lg_recoverer *r, lg_status (*fn)(struct task *t), lg_addr addr, void *ret_image)
+{
+    struct task *t = task_new(r, fn);
     t->addr = addr;
     t->image = lg_io_buf_alloc(lg_buf_block_bytes(r->cfg.cache));
     LG_TRY(task_run(t));
@@ -172,6 +188,18 @@ env_past_image(void *arg, lg_addr addr, void *ret_image)
         memcpy(ret_image, t->image, lg_buf_block_bytes(r->cfg.cache));
     task_free(t);
     return st;
+}
+
+static lg_status
+env_past_image(void *arg, lg_addr addr, void *ret_image)
+{
+    return image_by(arg, past_image_task, addr, ret_image);
+}
+
+static lg_status
+env_map_block(void *arg, lg_addr addr, void *ret_image)
+{
+    return image_by(arg, map_block_task, addr, ret_image);
 }
 
 /* The disk has the recovered block (and the buffer that its image came through): past images may
@@ -338,8 +366,6 @@ step_analyse(void *self, const lg_reconf_change *c)
         return LG_OK;
     uint32_t threads[LG_VOLUME_MAX_INSTANCES], count;
     LG_TRY(find_threads(r, threads, &count));
-    if (count == 0)
-        return LG_OK;
     lg_recovery_config rc = {
         .run = r->cfg.run,
         .volume = r->cfg.volume,
@@ -348,7 +374,9 @@ step_analyse(void *self, const lg_reconf_change *c)
         .clock = r->cfg.clock,
         .threads = threads,
         .thread_count = count,
-        .env = {r, env_held, env_past_image, env_written, env_demand_write, env_still_valid},
+        .areas = r->pending, /* also of those that had not opened their threads yet */
+        .env = {r, env_held, env_past_image, env_map_block, env_written, env_demand_write,
+                env_still_valid},
         .archive_dir = r->cfg.archive_dir};
     LG_TRY(lg_recovery_create(&rc, &r->rec));
     LG_TRY(lg_recovery_repair(r->rec));

@@ -1,50 +1,15 @@
 /* The master's side: directory entries and lg_grd_step. See grd.h for the model. */
-#include "grd.h"
+#include "grd_internal.h"
 
 #include "assert.h"
 #include "hash.h"
-#include "map.h"
 #include "mem.h"
 #include <string.h>
 
-typedef struct pi_item {
-    uint32_t node;
-    uint64_t version;
-} pi_item;
-
-typedef struct wait_item {
-    uint32_t node;
-    uint8_t mode;
-    uint64_t id;
-} wait_item;
-
-typedef struct conversion {
-    bool active;
-    bool spread; /* invalidations are out: acks says how many */
-    uint8_t mode;
-    uint8_t acks;
-    uint32_t node;  /* the requester */
-    uint32_t asked; /* who was sent a FORWARD; 0: the requester has its grant */
-    uint64_t id;
-} conversion;
-
-typedef struct entry {
-    uint64_t key;
-    uint32_t x;
-    uint64_t s;
-    uint64_t claimed; /* newest version claimed in this epoch (I5) */
-    uint64_t demand;  /* a past image waits for this version; served when the conversion is over */
-    conversion conv;
-    pi_item *pi;
-    uint32_t pi_count, pi_cap;
-    wait_item *queue;
-    uint32_t queue_count, queue_cap;
-} entry;
-
-struct lg_grd {
-    uint32_t self;
-    lg_map *entries;
-};
+typedef grd_entry entry;
+typedef grd_pi_item pi_item;
+typedef grd_wait_item wait_item;
+typedef grd_conversion conversion;
 
 #define BIT(node) (1ULL << (node))
 

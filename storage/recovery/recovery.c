@@ -61,6 +61,8 @@ map_image_read(lg_recovery *rec, lg_addr map_block, void *image)
         memcpy(image, e->image, rec->block_bytes);
         return LG_OK;
     }
+    if (rec->cfg.env.map_block)
+        return rec->cfg.env.map_block(rec->cfg.env.arg, map_block, image);
     if (rec->cfg.cache) {
         lg_buf *b;
         LG_TRY(lg_buf_get(rec->cfg.cache, map_block, LG_LATCH_S, &b));
@@ -123,43 +125,58 @@ spare_found(void *arg, lg_addr addr, const void *image, uint32_t index)
     return LG_OK;
 }
 
-/* Nobody else lives: the torn blocks are put right at once, all in one batch, through the half of
- * our own
- * area that holds none of them (at the death one half was in use). So a death now loses nothing. */
+/* Is the block torn on disk? LG_OK: it is; LG_NOT_FOUND: it is not. */
 static lg_status
-repair_now(lg_recovery *rec)
+torn(lg_recovery *rec, const struct lg_rec__entry *e, void *image, lg_volume_place *ret_place)
 {
-    lg_dwb_block batch[64];
+    lg_status st = lg_rec__locate(rec, e->addr, ret_place);
+    if (st == LG_INVALID || st == LG_CORRUPT)
+        return LG_NOT_FOUND; /* not mapped yet on disk: its redo formats it */
+    LG_TRY(st);
+    st = lg_volume_read_block(rec->cfg.volume, ret_place, e->addr, image);
+    return st == LG_CORRUPT ? LG_OK : st == LG_OK ? LG_NOT_FOUND : st;
+}
+
+/* Torn blocks whose good copy is in our own area (own) or in others', in batches. */
+static lg_status
+repair_of(lg_recovery *rec, bool own, lg_dwb_block *batch, void *image)
+{
     uint32_t n = 0, most = lg_dwb_batch_blocks(rec->cfg.dwb);
-    void *image = lg_io_buf_alloc(rec->block_bytes);
-    lg_status st = LG_OK;
-    lg_rec__order_make(rec);
-    most = most < 64 ? most : 64;
     for (uint32_t i = 0; i < rec->order_count; i++) {
         struct lg_rec__entry *e = rec->order[i];
-        lg_volume_place place;
-        lg_status at = lg_rec__locate(rec, e->addr, &place);
-        if (at == LG_INVALID || at == LG_CORRUPT)
-            continue; /* not mapped yet on disk: its redo formats it */
-        LG_CHECK(at);
-        at = lg_volume_read_block(rec->cfg.volume, &place, e->addr, image);
-        if (at != LG_CORRUPT) {
-            LG_CHECK(at);
+        if (!e->spare || e->spare_own != own)
             continue;
-        }
-        if (n == 0 && e->spare_own)
+        lg_status st = torn(rec, e, image, &batch[n].place);
+        if (st == LG_NOT_FOUND)
+            continue;
+        LG_TRY(st);
+        if (own && n == 0)
             lg_dwb_spare(rec->cfg.dwb, e->spare_index);
-        batch[n++] = (lg_dwb_block){.place = place, .image = e->spare};
+        batch[n++].image = e->spare;
         rec->stats.repaired++;
         if (n == most) {
-            LG_CHECK(lg_dwb_write(rec->cfg.dwb, batch, n));
+            LG_TRY(lg_dwb_write(rec->cfg.dwb, batch, n));
             n = 0;
         }
     }
-    if (n > 0)
-        st = lg_dwb_write(rec->cfg.dwb, batch, n);
-out:
+    return n ? lg_dwb_write(rec->cfg.dwb, batch, n) : LG_OK;
+}
+
+/* Nobody else lives: the torn blocks are put right at once. First those whose good copy is in our
+ * own area: all in one batch, through the half that holds none of them (at the death one half was
+ * in use). Then our area is free for the others. So a death at any time loses nothing. */
+static lg_status
+repair_now(lg_recovery *rec)
+{
+    uint32_t most = lg_dwb_batch_blocks(rec->cfg.dwb);
+    lg_dwb_block *batch = lg_zalloc(most * sizeof *batch);
+    void *image = lg_io_buf_alloc(rec->block_bytes);
+    lg_rec__order_make(rec);
+    lg_status st = repair_of(rec, true, batch, image);
+    if (st == LG_OK)
+        st = repair_of(rec, false, batch, image);
     lg_free(image);
+    lg_free(batch);
     return st;
 }
 
@@ -170,10 +187,14 @@ lg_recovery_repair(lg_recovery *rec)
      * of its mini-transactions are on disk; nor may a block that reads well now be torn then, when
      * our own area holds other images. */
     LG_TRY(lg_rec__sync_disks(rec));
-    for (uint32_t i = 0; i < rec->stats.threads; i++) {
-        /* In a cold start the own slot's thread is among the dead. */
-        struct scan s = {.rec = rec, .own = rec->cfg.cache == NULL};
-        LG_TRY(lg_dwb_scan(rec->cfg.run, rec->cfg.volume, rec->threads[i].thread, spare_found, &s));
+    uint64_t areas = rec->cfg.areas;
+    for (uint32_t i = 0; i < rec->stats.threads; i++)
+        areas |= 1ULL << rec->threads[i].thread;
+    for (uint32_t slot = 0; slot < LG_VOLUME_MAX_INSTANCES; slot++) {
+        lg_volume_area area;
+        struct scan s = {.rec = rec, .own = rec->cfg.cache == NULL && slot == rec->cfg.own_slot};
+        if (areas >> slot & 1 && lg_volume_instance_area(rec->cfg.volume, slot, &area) == LG_OK)
+            LG_TRY(lg_dwb_scan(rec->cfg.run, rec->cfg.volume, slot, spare_found, &s));
     }
     /* Beside living instances a block that looks torn may be one that its holder is writing. So
      * there
@@ -443,12 +464,15 @@ lg_recovery_cold(lg_run *run, lg_volume *v, uint32_t slot, lg_scn_clock *clock,
                  const char *archive_dir, lg_recovery_stats *ret_stats)
 {
     uint32_t threads[LG_VOLUME_MAX_INSTANCES];
-    lg_recovery_config cfg = {
-        .run = run, .volume = v, .clock = clock, .threads = threads, .archive_dir = archive_dir};
+    lg_recovery_config cfg = {.run = run,
+                              .volume = v,
+                              .clock = clock,
+                              .threads = threads,
+                              .areas = UINT64_MAX, /* also of one that died recovering */
+                              .own_slot = slot,
+                              .archive_dir = archive_dir};
     memset(ret_stats, 0, sizeof *ret_stats);
     LG_TRY(open_threads(v, threads, &cfg.thread_count, clock));
-    if (cfg.thread_count == 0)
-        return LG_OK;
     lg_recovery *rec = NULL;
     LG_TRY(lg_dwb_create(run, v, slot, &cfg.dwb));
     lg_status st = lg_recovery_create(&cfg, &rec);

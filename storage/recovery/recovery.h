@@ -42,6 +42,9 @@ typedef struct lg_recovery_env {
     /* The newest past image that a survivor (this one included) has: LG_OK, image (verified by the
      * caller) filled; LG_NOT_FOUND: none. */
     lg_status (*past_image)(void *arg, lg_addr addr, void *ret_image);
+    /* A block of volume metadata that is outside the set, through the cache. It may be with a
+     * member that is lost meanwhile: must return then. */
+    lg_status (*map_block)(void *arg, lg_addr addr, void *ret_image);
     /* Recovered and durable in this version: past images up to it may go; the block is open. */
     void (*written)(void *arg, lg_addr addr, lg_version version);
     /* Ask the living holder to write the block in this version or newer. Idempotent. */
@@ -58,6 +61,11 @@ typedef struct lg_recovery_config {
     lg_scn_clock *clock;     /* observes every SCN found; may be NULL */
     const uint32_t *threads; /* instance slots of the dead */
     uint32_t thread_count;
+    /* Slots (bit mask) whose double-write areas may hold the good copy of a torn block, beside
+     * those of the threads: of everybody who may have died writing. Whoever recovers, or has not
+     * opened its thread yet, writes too. */
+    uint64_t areas;
+    uint32_t own_slot; /* cold start: whose area dwb is */
     lg_recovery_env env;
     uint32_t parallel;       /* fibers that apply; 0 = 8 */
     const char *archive_dir; /* archive the tails; NULL: off */

@@ -355,6 +355,66 @@ check(sim_world *w)
     }
 }
 
+/* ---- post mortem ---- */
+
+static void
+tell_enqueue(void *arg, const lg_ges_row *row)
+{
+    sim_world *w = arg;
+    if (row->requested != LG_LOCK_NONE || row->blocking || row->res.type == LG_GES_OTHER)
+        sim_log(w, "  enqueue %u.%u.%llu%s: held %s, wanted %s%s, master %u", row->res.type,
+                row->res.id1, (unsigned long long)row->res.id2, row->gid ? " by an owner" : "",
+                lg_lock_mode_name(row->held), lg_lock_mode_name(row->requested),
+                row->blocking ? ", blocking" : "", row->master);
+}
+
+static void
+tell_block(void *arg, const lg_cf_element *e)
+{
+    if (e->acquiring || e->converting || e->queued || e->recovering)
+        sim_log(
+            arg,
+            "  block %u.%u: mode %u%s%s%s%s%s, version %llx; master %u%s: x %u s %llx pi %llx%s "
+            "%u queued",
+            e->addr.file, e->addr.block, e->mode, e->dirty ? " dirty" : "", e->pi ? " pi" : "",
+            e->acquiring ? " acquiring" : "", e->releasing ? " releasing" : "",
+            e->recovering ? " closed" : "", (unsigned long long)e->version, e->master,
+            e->mastered ? ", here" : "", e->x_holder, (unsigned long long)e->s_holders,
+            (unsigned long long)e->pi_holders, e->converting ? " converting" : "", e->queued);
+}
+
+/* Of a run that failed: how far each instance came, and what it waits for. */
+static void
+tell_state(sim_world *w)
+{
+    for (unsigned i = 1; i <= w->node_count; i++) {
+        const sim_node *n = &w->node[i];
+        lg_instance *in = instance_of(n);
+        lg_reconf_record r;
+        unsigned pos = 0, at = 0;
+        if (!in || !in->reconf || !lg_reconf_next(in->reconf, &pos, &r))
+            continue;
+        for (unsigned k = 0; k < LG_RECONF_STEPS; k++)
+            at = r.start[k] ? k : at;
+        sim_log(w,
+                "node %u: incarnation %llu, %s%s%s, %u rollbacks; open in %llu; epoch %llu: %s%s, "
+                "dead %llx, recoverer %u",
+                i, (unsigned long long)n->incarnation, in->redo ? "redo open" : "no redo",
+                in->txns ? ", transactions" : "", in->sessions ? ", sessions" : "", in->rollbacks,
+                (unsigned long long)lg_reconf_open_epoch(in->reconf), (unsigned long long)r.epoch,
+                lg_reconf_step_name((lg_reconf_step)at), r.running ? ", running" : "",
+                (unsigned long long)r.dead, r.recoverer);
+        lg_ges_visit(in->ges, tell_enqueue, w);
+        lg_cf_elements(in->cf, tell_block, w);
+        lg_rpc_peer_info info;
+        for (pos = 0; lg_rpc_peer_next(in->rpc, &pos, &info);)
+            sim_log(w, "  peer %u.%llu %s%s, %u queued, %u credits", info.node,
+                    (unsigned long long)info.incarnation,
+                    info.connected ? "connected" : "not connected", info.broken ? ", broken" : "",
+                    info.queued, info.credits);
+    }
+}
+
 /* ---- the world ---- */
 
 static void
@@ -682,6 +742,7 @@ const sim_kind sim_kind_sql = {
     .cache = cache_of,
     .check = check,
     .closed = closed,
+    .post_mortem = tell_state,
     .txns = txns_of,
     .verify = verify,
 };

@@ -565,7 +565,7 @@ model_create(void *arg)
     lg_volume_create_config c = {.io = io,
                                  .paths = rig_disk_names,
                                  .disk_count = m->rig.disks,
-                                 .instances = 2,
+                                 .instances = 3,
                                  .log_files = 2,
                                  .log_file_bytes = MIB};
     RIG_OK(lg_volume_create(&c, false));
@@ -582,10 +582,12 @@ static inline void
 model_recover_and_check(void *arg)
 {
     struct model *m = arg;
+    /* by anybody, also by one that has no thread: the next one finds what it was writing */
+    uint32_t slot = (uint32_t)(lg_sim_random(m->rig.sim) % (m->count + 1));
     m->st = model_instance_mount(m, 0);
     if (m->st == LG_OK)
-        m->st =
-            lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, 0, &m->in[0].clock, NULL, &m->stats);
+        m->st = lg_recovery_cold(m->rig.nodes[0].run, m->in[0].v, slot, &m->in[0].clock, NULL,
+                                 &m->stats);
     m->repaired += m->stats.repaired;
     if (m->st == LG_OK) {
         model_check_disk(m, m->in[0].v);
@@ -708,16 +710,16 @@ model_lose_peer(void *arg)
     struct instance *a = &m->in[0], *b = &m->in[1];
     lg_run *run = m->rig.nodes[0].run;
     uint32_t slot = 1;
-    lg_recovery_config cfg = {
-        .run = run,
-        .volume = a->v,
-        .dwb = a->dwb,
-        .cache = a->cache,
-        .clock = &a->clock,
-        .threads = &slot,
-        .thread_count = 1,
-        .env = {a, model_env_held, model_env_past_image, model_env_written, model_env_demand, NULL},
-        .parallel = 3};
+    lg_recovery_config cfg = {.run = run,
+                              .volume = a->v,
+                              .dwb = a->dwb,
+                              .cache = a->cache,
+                              .clock = &a->clock,
+                              .threads = &slot,
+                              .thread_count = 1,
+                              .env = {a, model_env_held, model_env_past_image, NULL,
+                                      model_env_written, model_env_demand, NULL},
+                              .parallel = 3};
     for (unsigned i = 0; i < MODEL_LOCKS; i++) {
         while (m->locks[i].busy)
             RIG_OK(lg_waitq_wait(&m->locks[i].q, LG_WAIT_GC_CURRENT_REQUEST, LG_FOREVER, false));
