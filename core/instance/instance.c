@@ -392,6 +392,13 @@ open_notify(lg_instance *in)
 }
 
 static lg_status
+may_connect(void *arg)
+{
+    const lg_instance *in = arg;
+    return in->refusing ? LG_DRAINING : LG_OK;
+}
+
+static lg_status
 open_sessions(lg_instance *in)
 {
     lg_session_server_config sc = {
@@ -404,6 +411,7 @@ open_sessions(lg_instance *in)
         .secret = in->control.secret,
         .secret_len = sizeof in->control.secret,
         .trust_unix = in->cfg.trust_unix,
+        .may_connect = may_connect,
         .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
         .arg = in,

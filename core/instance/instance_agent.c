@@ -12,6 +12,7 @@
 #define CONNECT_TIMEOUT (30 * LG_SEC)
 #define WELCOME_TIMEOUT (600 * LG_SEC) /* another instance may be recovering everything */
 #define STATE_EVERY     (2 * LG_SEC)
+#define STATE_DRAINING  (100 * LG_MS)
 #define LINKS_SETTLE    (100 * LG_MS) /* in a new view all have to be connected first */
 
 static lg_status
@@ -70,6 +71,16 @@ on_view(lg_instance *in, const lg_agent_line *l)
 }
 
 static void
+on_drain(lg_instance *in, const char *mode)
+{
+    in->refusing = mode && strcmp(mode, "off");
+    in->winding = mode && !strcmp(mode, "end");
+    if (in->sessions && !in->stopping)
+        lg_session_server_wind_down(in->sessions, in->winding);
+    lg_instance__agent_links(in); /* the teller looks more often */
+}
+
+static void
 on_line(lg_instance *in, char *text)
 {
     lg_agent_line l;
@@ -92,6 +103,8 @@ on_line(lg_instance *in, char *text)
         lg_waitq_wake_all(&in->changed);
     } else if (!strcmp(l.type, "VIEW")) {
         on_view(in, &l);
+    } else if (!strcmp(l.type, "DRAIN")) {
+        on_drain(in, lg_agent_line_get(&l, "mode"));
     } else if (!strcmp(l.type, "STOP")) {
         const char *mode = lg_agent_line_get(&l, "mode");
         lg_instance_stop(in, mode && !strcmp(mode, "immediate") ? 0 : 10000);
@@ -184,7 +197,10 @@ state_main(void *arg)
         lg_time now = lg_run_now_ns(in->env.run);
         if (now >= next || (now >= links_at && links_news(in))) {
             lg_instance__agent_state(in, in->state);
-            next = lg_run_now_ns(in->env.run) + STATE_EVERY;
+            next = lg_run_now_ns(in->env.run) + (in->refusing ? STATE_DRAINING : STATE_EVERY);
+        } else if (in->refusing && next > now + STATE_DRAINING) {
+            next = now;
+            continue;
         }
         if (now >= links_at)
             links_at = LG_FOREVER;
@@ -279,6 +295,7 @@ lg_instance__agent_state(lg_instance *in, lg_instance_state state)
     lg_agent_add(&w, "state", lg_instance_state_name(state));
     lg_agent_add_u64(&w, "sessions", in->sessions ? lg_session_count(in->sessions) : 0);
     lg_agent_add(&w, "listen", in->cfg.listen);
+    lg_agent_add_u64(&w, "drain", in->winding ? 2 : in->refusing);
     in->links_told = links_now(in);
     lg_agent_add_u64(&w, "epoch", in->links_told.epoch);
     lg_agent_add_u64(&w, "broken", in->links_told.broken);

@@ -114,6 +114,8 @@ struct lg_instance {
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
 
+    bool refusing; /* the agent says: no new sessions */
+    bool winding;  /* and those that are there end with their transaction */
     bool stopping;
     uint64_t drain_ms;
 };

@@ -63,6 +63,9 @@ LG_MUST lg_status lg_session_server_start(const lg_session_server_config *cfg,
 /* No new sessions. Idle ones end at once, active ones at the end of their transaction; after
  * `deadline` all are ended. Blocks the fiber until none is left. */
 void lg_session_server_drain(lg_session_server *s, lg_time deadline);
+/* Ends idle sessions now and the others at the end of their transaction, for as long as it is on.
+ * New sessions are the business of may_connect. Does not block. */
+void lg_session_server_wind_down(lg_session_server *s, bool on);
 void lg_session_server_stop(lg_session_server *s); /* drained before */
 
 /* Cancels the statement of a session of this instance if the key is right. */

@@ -129,14 +129,22 @@ end_from_outside(lg_session *s, lg_status why)
 }
 
 void
-lg_session_server_drain(lg_session_server *srv, lg_time deadline)
+lg_session_server_wind_down(lg_session_server *srv, bool on)
 {
-    srv->draining = true;
+    srv->draining = on;
+    if (!on)
+        return;
     LG_LIST_FOREACH_SAFE (it, &srv->sessions) {
         lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
         if (s->state == LG_SESSION_IDLE && lg_session__txn_char(s) == 'I')
             end_from_outside(s, LG_SHUTDOWN);
     }
+}
+
+void
+lg_session_server_drain(lg_session_server *srv, lg_time deadline)
+{
+    lg_session_server_wind_down(srv, true);
     while (srv->session_count && lg_run_now_ns(srv->cfg.run) < deadline)
         if (lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, deadline, false) == LG_TIMEOUT)
             break;

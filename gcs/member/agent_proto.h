@@ -17,9 +17,11 @@
  *   agent -> instance   LEASE   until_ns           it may write until then (CLOCK_MONOTONIC of the
  *       machine, which both share: a lease read late is no longer than it was)
  *   instance -> agent   DONE    epoch              its reconfiguration for that view is complete
- *   instance -> agent   STATE   state sessions listen epoch broken lost
+ *   instance -> agent   STATE   state sessions listen drain epoch broken lost
  *       on change and every few seconds. broken: bits of members with whom messages of that epoch
  *       were lost; lost: of members without a connection
+ *   agent -> instance   DRAIN   mode               refuse: no new sessions; end: those that are
+ *       there end with their transaction; off
  *   agent -> instance   STOP    mode               drain and leave: "normal", "immediate"
  *   agent -> instance   FENCED                     it is out of the view: it must exit at once
  *   instance -> agent   LEAVE   epoch              everything is on disk: no recovery

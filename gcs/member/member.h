@@ -55,6 +55,9 @@ enum lg_member_instance {
     LG_MEMBER_LEFT      /* ended by itself with everything on disk */
 };
 
+/* No new sessions: ordered, confirmed by the instance; confirmed that it ends those it has. */
+enum lg_member_drain { LG_DRAIN_OFF, LG_DRAIN_ORDERED, LG_DRAIN_REFUSES, LG_DRAIN_ENDS };
+
 /* A service that clients connect to. Each agent keeps the table in its slot; of two entries of one
  * name the one with the higher version counts (ties: the lower node), so all come to the same. */
 #define LG_MEMBER_SERVICES 12
@@ -114,8 +117,10 @@ typedef struct lg_vote_slot {
     uint32_t link_broken; /* members with whom messages were lost in that epoch */
     uint32_t link_lost;   /* members without a connection */
     uint32_t heard;       /* nodes whose agents are heard over the network */
-    uint32_t pad;
-    char rest[LG_VOTE_SLOT_BYTES - 2896 - 80 * LG_MEMBER_SERVICES];
+    uint32_t draining;    /* enum lg_member_drain: no new sessions go to the instance */
+    uint64_t since_s;     /* for people: wall time of the last change of shown_state, and why */
+    char reason[64];
+    char rest[LG_VOTE_SLOT_BYTES - 2968 - 80 * LG_MEMBER_SERVICES];
 } lg_vote_slot;
 
 _Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");

@@ -158,6 +158,33 @@ read_services(lg_listener *l, const lg_config *c)
     }
 }
 
+/* An instance that was added while we run, or that listens somewhere else now. */
+static lg_listener_target *
+learn_instance(lg_listener *l, int64_t id, const char *address)
+{
+    unsigned k = 0;
+    while (k < l->cfg.instance_count && l->cfg.instances[k].id != id)
+        k++;
+    lg_listener_target *t = &l->targets[k];
+    bool usable_address = address && *address && strlen(address) < sizeof t->conf.address;
+    if (k < l->cfg.instance_count)
+        return t;
+    if (k == LG_LISTENER_MAX_INSTANCES || id < 1 || id > 2047 || !usable_address)
+        return NULL;
+    struct probe *p = lg_zalloc(sizeof *p);
+    *p = (struct probe){l, k};
+    *t = (lg_listener_target){.conf = {.id = (uint32_t)id}};
+    snprintf(t->conf.address, sizeof t->conf.address, "%s", address);
+    l->cfg.instances[k] = t->conf;
+    if (lg_listener__spawn(l, "probe", probe_fiber, p) != LG_OK) {
+        lg_free(p);
+        return NULL;
+    }
+    l->cfg.instance_count++;
+    lg_log_info(l->log, "listener", "instance %u at %s is new", t->conf.id, t->conf.address);
+    return t;
+}
+
 /* The agent's word on each instance. A file that is missing or unreadable says nothing. */
 static void
 read_status_file(lg_listener *l)
@@ -175,13 +202,12 @@ read_status_file(lg_listener *l)
         (void)lg_config_int(c, path, &load);
         snprintf(path, sizeof path, "instances[%zu].state", i);
         const char *state = lg_config_string(c, path);
-        for (unsigned k = 0; k < l->cfg.instance_count; k++) {
-            lg_listener_target *t = &l->targets[k];
-            if (t->conf.id != id)
-                continue;
-            t->load = load > 0 ? (uint64_t)load : 0;
-            snprintf(t->state, sizeof t->state, "%s", state ? state : "");
-        }
+        snprintf(path, sizeof path, "instances[%zu].address", i);
+        lg_listener_target *t = learn_instance(l, id, lg_config_string(c, path));
+        if (!t)
+            continue;
+        t->load = load > 0 ? (uint64_t)load : 0;
+        snprintf(t->state, sizeof t->state, "%s", state ? state : "");
     }
     read_services(l, c);
     lg_config_free(c);
@@ -269,10 +295,6 @@ static lg_status
 start_all(lg_listener *l)
 {
     l->fixed_services = l->cfg.service_count;
-    if (l->cfg.status_file[0]) {
-        read_status_file(l);
-        LG_TRY(lg_listener__spawn(l, "status file", status_file_fiber, l));
-    }
     for (unsigned i = 0; i < l->cfg.instance_count; i++) {
         struct probe *p = lg_zalloc(sizeof *p);
         *p = (struct probe){l, i};
@@ -281,6 +303,10 @@ start_all(lg_listener *l)
             lg_free(p);
             return st;
         }
+    }
+    if (l->cfg.status_file[0]) {
+        read_status_file(l);
+        LG_TRY(lg_listener__spawn(l, "status file", status_file_fiber, l));
     }
     for (unsigned i = 0; i < l->cfg.listen_count; i++)
         LG_TRY(listen_at(l, l->cfg.listen[i], false));

@@ -63,6 +63,7 @@ typedef struct agent {
     lg_time backoff, link_backoff;
     lg_waitq child_changed;
     bool stop_sent;
+    const char *killed_why; /* by us; NULL: not */
 
     agent_conn *conn; /* of the child, from HELLO on */
     bool welcomed, welcomed_cold, began, leaving;
@@ -88,6 +89,9 @@ lg_status agent_config_load(const char *path, agent_config *ret, char *message, 
 /* agent_child.c */
 void agent_child_main(void *arg);  /* fiber: starts, awaits, restarts */
 void agent_child_watch(void *arg); /* fiber: a child stopped past its lease is killed */
+/* The state that people see changes, for that reason (NULL: none to name). */
+void agent_show(agent *a, uint32_t state, const char *reason);
+void agent_drain(agent *a, const char *mode);
 void agent_child_kill(agent *a, const char *why);
 void agent_child_stop(agent *a, const char *mode);
 lg_status agent_orphan_end(agent *a); /* the instance of an earlier life of this agent */
@@ -111,7 +115,17 @@ struct agent_peer {
 /* agent_ctl.c */
 void agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l);
 void agent_command(agent *a, uint32_t verb); /* to the own instance */
-enum { AGENT_START = 1, AGENT_STOP = 2, AGENT_RESTART = 3, AGENT_STOP_NOW = 4, AGENT_REMOVE = 5 };
+enum {
+    AGENT_START = 1,
+    AGENT_STOP = 2,
+    AGENT_RESTART = 3,
+    AGENT_STOP_NOW = 4,
+    AGENT_REMOVE = 5,
+    AGENT_DRAIN = 6,
+    AGENT_DRAIN_END = 7,
+    AGENT_DRAIN_OFF = 8,
+    AGENT_FENCE = 9
+};
 enum {
     AGENT_REMOVED = 2
 }; /* target of a slot: stopped for good, and not shown once its agent is gone */
@@ -121,6 +135,7 @@ enum {
 void agent_service_ctl(agent *a, lg_sock *s, const lg_agent_line *l, const char *verb,
                        const char *name);
 void agent_status_file(agent *a);
+const char *agent_state_name(const lg_vote_slot *s);
 /* Rows and the closing line, for whoever answers lagoonctl. */
 void agent_row(agent *a, lg_sock *s, lg_agent_writer *w);
 void agent_end(agent *a, lg_sock *s, int code, const char *message);

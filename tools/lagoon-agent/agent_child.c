@@ -77,6 +77,32 @@ child_start(agent *a)
     return LG_OK;
 }
 
+/* ---- what people see ---- */
+
+void
+agent_show(agent *a, uint32_t state, const char *reason)
+{
+    lg_member *m = lg_membership_member(a->ms);
+    if (state == m->mine.shown_state && !reason)
+        return;
+    if (state != m->mine.shown_state)
+        m->mine.since_s = lg_run_wall_us(a->run) / 1000000;
+    m->mine.shown_state = state;
+    snprintf(m->mine.reason, sizeof m->mine.reason, "%.*s", (int)sizeof m->mine.reason - 1,
+             reason ? reason : "");
+    lg_membership_changed(a->ms);
+}
+
+void
+agent_drain(agent *a, const char *mode)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    lg_agent_begin(&w, buf, "DRAIN");
+    lg_agent_add(&w, "mode", mode);
+    agent_say(a, &w);
+}
+
 /* ---- end ---- */
 
 void
@@ -85,6 +111,8 @@ agent_child_kill(agent *a, const char *why)
     if (!a->child)
         return;
     lg_log_warn(a->log, "agent", "killing the instance, pid %d: %s", (int)a->child, why);
+    if (!a->killed_why)
+        a->killed_why = why;
     kill(a->child, SIGKILL);
 }
 
@@ -122,7 +150,6 @@ confirm(agent *a, bool clean)
     }
     if (m->mine.instance == LG_MEMBER_STARTING || m->mine.instance == LG_MEMBER_READY)
         m->mine.instance = clean ? LG_MEMBER_LEFT : LG_MEMBER_DEAD;
-    m->mine.shown_state = LG_INSTANCE_OFFLINE;
     m->mine.sessions = 0;
     m->mine.pid = 0;
     lg_membership_changed(a->ms);
@@ -139,6 +166,15 @@ child_await(agent *a)
         ;
     close(a->child_fd);
     bool clean = a->leaving && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    char how[64];
+    if (a->killed_why)
+        snprintf(how, sizeof how, "%s", a->killed_why);
+    else if (WIFSIGNALED(status))
+        snprintf(how, sizeof how, "killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(how, sizeof how, clean ? "stopped" : "ended with code %d", WEXITSTATUS(status));
+    agent_show(a, LG_INSTANCE_OFFLINE, how);
+    a->killed_why = NULL;
     if (WIFSIGNALED(status))
         lg_log_warn(a->log, "agent", "instance killed by signal %d", WTERMSIG(status));
     else

@@ -86,7 +86,8 @@ hello(struct visitor *v, const lg_agent_line *l)
     m->mine.incarnation++;
     m->mine.instance = LG_MEMBER_STARTING;
     m->mine.pid = (uint32_t)pid;
-    m->mine.shown_state = LG_INSTANCE_STARTING;
+    m->mine.draining = LG_DRAIN_OFF;
+    agent_show(a, LG_INSTANCE_STARTING, NULL);
     m->mine.done_epoch = 0;
     m->mine.link_epoch = m->mine.link_broken = m->mine.link_lost = 0;
     m->mine.address[0] = 0;
@@ -116,13 +117,16 @@ take_state(agent *a, lg_member *m, const lg_agent_line *l)
     m->mine.link_epoch = epoch;
     m->mine.link_broken = broken;
     m->mine.link_lost = lost;
-    m->mine.sessions = (uint32_t)lg_agent_line_u64(l, "sessions", 0);
-    if (listen)
-        snprintf(m->mine.listen, sizeof m->mine.listen, "%.*s", LG_MEMBER_ADDRESS - 1, listen);
-    if (shown != m->mine.shown_state) {
-        m->mine.shown_state = shown;
+    uint32_t sessions = (uint32_t)lg_agent_line_u64(l, "sessions", 0);
+    uint32_t drain = LG_DRAIN_ORDERED + (uint32_t)lg_agent_line_u64(l, "drain", 0);
+    if (m->mine.draining && (drain > m->mine.draining || sessions != m->mine.sessions)) {
+        m->mine.draining = drain > m->mine.draining ? drain : m->mine.draining;
         lg_membership_changed(a->ms);
     }
+    m->mine.sessions = sessions;
+    if (listen)
+        snprintf(m->mine.listen, sizeof m->mine.listen, "%.*s", LG_MEMBER_ADDRESS - 1, listen);
+    agent_show(a, shown, NULL);
 }
 
 static void

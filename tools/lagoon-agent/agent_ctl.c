@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct reply {
     agent *a;
@@ -92,8 +93,7 @@ row_instance(struct reply *r, uint32_t node)
                  s->target == 1               ? "ONLINE"
                  : s->target == AGENT_REMOVED ? "REMOVED"
                                               : "OFFLINE");
-    lg_agent_add(&r->w, "state",
-                 alive ? lg_instance_state_name((lg_instance_state)s->shown_state) : "UNKNOWN");
+    lg_agent_add(&r->w, "state", alive ? agent_state_name(s) : "UNKNOWN");
     lg_agent_add(&r->w, "member", member ? "yes" : "no");
     lg_agent_add_u64(&r->w, "incarnation", s->incarnation);
     lg_agent_add_u64(&r->w, "pid", s->pid);
@@ -101,6 +101,8 @@ row_instance(struct reply *r, uint32_t node)
     lg_agent_add_u64(&r->w, "restarts", s->restarts);
     lg_agent_add(&r->w, "listen", s->listen);
     lg_agent_add(&r->w, "interconnect", s->address);
+    lg_agent_add_u64(&r->w, "since", s->since_s);
+    lg_agent_add(&r->w, "reason", s->reason);
     flush(r);
 }
 
@@ -169,12 +171,68 @@ row_config(struct reply *r)
     }
 }
 
+/* The tree: one row for each resource, TARGET beside STATE, and what comes next. */
+static void
+row_tree(struct reply *r, const char *resource, uint32_t node, const char *target,
+         const char *state, uint64_t since, const char *reason, const char *next)
+{
+    char name[48], when[32] = "";
+    time_t t = (time_t)since;
+    struct tm tm;
+    snprintf(name, sizeof name, "%s%u", strcmp(resource, "instance") ? resource : "lagoon", node);
+    if (since && gmtime_r(&t, &tm))
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add(&r->w, "resource", resource);
+    lg_agent_add(&r->w, "name", name);
+    lg_agent_add(&r->w, "target", target);
+    lg_agent_add(&r->w, "state", state);
+    lg_agent_add(&r->w, "since", when);
+    lg_agent_add(&r->w, "reason", reason);
+    lg_agent_add(&r->w, "next", next);
+    flush(r);
+}
+
+static void
+status_tree(struct reply *r)
+{
+    agent *a = r->a;
+    lg_member *m = lg_membership_member(a->ms);
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        const lg_vote_slot *s = slot_of(a, n);
+        if (!(known(a) >> n & 1))
+            continue;
+        bool alive = lg_member_alive(m, n, lg_run_now_exact_ns(a->run)) && s->seq;
+        bool open = alive && s->shown_state == LG_INSTANCE_OPEN, on = s->target == 1;
+        row_tree(r, "node", n, "ONLINE", alive ? "ONLINE" : "OFFLINE", 0,
+                 alive ? "" : "no heartbeat on the voting files",
+                 alive ? "" : "start its lagoon-agent");
+        row_tree(r, "instance", n,
+                 on                           ? "ONLINE"
+                 : s->target == AGENT_REMOVED ? "REMOVED"
+                                              : "OFFLINE",
+                 alive ? agent_state_name(s) : "UNKNOWN", s->since_s, s->reason,
+                 !alive || open == on                    ? ""
+                 : !on                                   ? "ends"
+                 : s->shown_state == LG_INSTANCE_OFFLINE ? "its agent starts it again"
+                 : m->view.members >> n & 1              ? "opens after recovery"
+                                                         : "comes in with the next view");
+    }
+    for (uint32_t i = 0; i < a->cfg.vote_count; i++) {
+        bool ok = lg_membership_vote_ok(a->ms, i);
+        row_tree(r, "vote", i + 1, "ONLINE", ok ? "ONLINE" : "OFFLINE", 0,
+                 ok ? "" : "it does not answer", ok ? "" : "is tried again; look at its disk");
+    }
+}
+
 static void
 status(struct reply *r, const char *noun, uint32_t only)
 {
     agent *a = r->a;
     bool nodes = !strcmp(noun, "node"), instances = !strcmp(noun, "instance");
-    if (!strcmp(noun, "cluster")) {
+    if (!strcmp(noun, "all")) {
+        status_tree(r);
+    } else if (!strcmp(noun, "cluster")) {
         row_cluster(r);
     } else if (!strcmp(noun, "vote")) {
         for (uint32_t i = 0; i < a->cfg.vote_count; i++)
@@ -199,6 +257,21 @@ void
 agent_command(agent *a, uint32_t verb)
 {
     lg_member *m = lg_membership_member(a->ms);
+    if (verb == AGENT_DRAIN || verb == AGENT_DRAIN_END || verb == AGENT_DRAIN_OFF) {
+        if (verb == AGENT_DRAIN_OFF || !m->mine.draining)
+            m->mine.draining = verb == AGENT_DRAIN_OFF ? LG_DRAIN_OFF : LG_DRAIN_ORDERED;
+        agent_drain(a, verb == AGENT_DRAIN ? "refuse" : verb == AGENT_DRAIN_END ? "end" : "off");
+        lg_membership_changed(a->ms);
+        return;
+    }
+    if (verb == AGENT_FENCE) { /* comes back, if it is to run */
+        agent_child_kill(a, "fenced by an operator");
+        return;
+    }
+    if (verb == AGENT_START && m->mine.draining) {
+        m->mine.draining = LG_DRAIN_OFF;
+        agent_drain(a, "off");
+    }
     m->mine.target = verb == AGENT_START || verb == AGENT_RESTART ? 1
                      : verb == AGENT_REMOVE                       ? AGENT_REMOVED
                                                                   : 0;
@@ -228,11 +301,63 @@ arrived(agent *a, uint32_t node, uint32_t verb, uint64_t incarnation)
 {
     const lg_vote_slot *s = slot_of(a, node);
     bool open = s->shown_state == LG_INSTANCE_OPEN && s->instance == LG_MEMBER_READY;
+    if (verb == AGENT_DRAIN || verb == AGENT_DRAIN_END) {
+        uint32_t enough = verb == AGENT_DRAIN ? LG_DRAIN_REFUSES : LG_DRAIN_ENDS;
+        return s->pid == 0 || (s->draining >= enough && s->sessions == 0);
+    }
+    if (verb == AGENT_DRAIN_OFF)
+        return !s->draining;
+    if (verb == AGENT_FENCE)
+        return s->pid == 0 || s->incarnation > incarnation;
     if (verb == AGENT_START)
-        return open;
+        return open && !s->draining;
     if (verb == AGENT_RESTART)
         return open && s->incarnation > incarnation;
     return s->pid == 0;
+}
+
+static void
+order(agent *a, uint32_t node, uint32_t verb)
+{
+    if (node == a->cfg.node)
+        agent_command(a, verb);
+    else
+        send_command(a, node, verb);
+}
+
+/* False: not there in time. */
+static bool
+wait_arrived(agent *a, uint32_t node, uint32_t verb, uint64_t incarnation, uint64_t timeout_s)
+{
+    lg_time limit = lg_run_now_ns(a->run) + timeout_s * LG_SEC;
+    while (!arrived(a, node, verb, incarnation)) {
+        if (lg_run_now_ns(a->run) >= limit || a->stopping)
+            return false;
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(a->run) + 20 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
+    }
+    return true;
+}
+
+/* No new sessions; those that are there may end by themselves for `timeout_s`, then idle ones are
+ * ended, and the others with their transaction. */
+static void
+drain(struct reply *r, uint32_t node, uint64_t timeout_s)
+{
+    agent *a = r->a;
+    const lg_vote_slot *s = slot_of(a, node);
+    if (s->shown_state != LG_INSTANCE_OPEN) {
+        end(r, CTL_NOT_FOUND, "the instance is not open");
+        return;
+    }
+    order(a, node, AGENT_DRAIN);
+    if (!wait_arrived(a, node, AGENT_DRAIN, 0, timeout_s)) {
+        order(a, node, AGENT_DRAIN_END);
+        if (!wait_arrived(a, node, AGENT_DRAIN_END, 0, 10)) {
+            end(r, CTL_PARTIAL, "sessions are left that are still in their transactions");
+            return;
+        }
+    }
+    end(r, CTL_OK, "");
 }
 
 static void
@@ -245,19 +370,33 @@ command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
         return;
     }
     uint64_t incarnation = slot_of(a, node)->incarnation;
-    if (node == a->cfg.node)
-        agent_command(a, verb);
-    else
-        send_command(a, node, verb);
-    lg_time limit = lg_run_now_ns(a->run) + timeout_s * LG_SEC;
-    while (!arrived(a, node, verb, incarnation)) {
-        if (lg_run_now_ns(a->run) >= limit || a->stopping) {
-            end(r, CTL_TIMED_OUT, "asked, but not there in time");
-            return;
-        }
-        (void)!lg_fiber_sleep_until(lg_run_now_ns(a->run) + 20 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
+    if (verb == AGENT_DRAIN) {
+        drain(r, node, timeout_s);
+        return;
     }
-    end(r, CTL_OK, "");
+    order(a, node, verb);
+    if (wait_arrived(a, node, verb, incarnation, timeout_s))
+        end(r, CTL_OK, "");
+    else
+        end(r, CTL_TIMED_OUT, "asked, but not there in time");
+}
+
+/* 0: no such verb. */
+static uint32_t
+verb_code(const char *verb, const char *mode)
+{
+    static const struct {
+        const char *verb;
+        uint32_t code;
+    } verbs[] = {{"start", AGENT_START},      {"stop", AGENT_STOP},   {"restart", AGENT_RESTART},
+                 {"remove", AGENT_REMOVE},    {"drain", AGENT_DRAIN}, {"fence", AGENT_FENCE},
+                 {"undrain", AGENT_DRAIN_OFF}};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (!strcmp(verb, verbs[i].verb))
+            return verbs[i].code == AGENT_STOP && mode && !strcmp(mode, "immediate")
+                       ? AGENT_STOP_NOW
+                       : verbs[i].code;
+    return 0;
 }
 
 void
@@ -270,7 +409,7 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
     const char *name = lg_agent_line_get(l, "name"), *timeout = lg_agent_line_get(l, "timeout");
     const char *mode = lg_agent_line_get(l, "mode");
     uint64_t limit = timeout ? strtoull(timeout, NULL, 10) : 90;
-    uint32_t node = name ? node_named(a, name) : 0;
+    uint32_t node = name ? node_named(a, name) : 0, code = 0;
     bool instance = noun && (!strcmp(noun, "instance") || !strcmp(noun, "node"));
     if (!verb || !noun)
         end(r, CTL_USAGE, "a verb and a noun are needed");
@@ -285,14 +424,8 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
         end(r, CTL_OK, "");
     } else if (instance && !node)
         end(r, CTL_USAGE, "which one?");
-    else if (instance && !strcmp(verb, "start"))
-        command(r, node, AGENT_START, limit);
-    else if (instance && !strcmp(verb, "stop"))
-        command(r, node, mode && !strcmp(mode, "immediate") ? AGENT_STOP_NOW : AGENT_STOP, limit);
-    else if (instance && !strcmp(verb, "remove"))
-        command(r, node, AGENT_REMOVE, limit);
-    else if (instance && !strcmp(verb, "restart"))
-        command(r, node, AGENT_RESTART, limit);
+    else if (instance && (code = verb_code(verb, mode)))
+        command(r, node, code, limit);
     else
         end(r, CTL_USAGE, "an agent does not know that verb for that noun");
     lg_free(r);

@@ -17,13 +17,22 @@ slot_of(agent *a, uint32_t node)
     return node == a->cfg.node ? &m->mine : &m->seen.slot[node];
 }
 
+const char *
+agent_state_name(const lg_vote_slot *s)
+{
+    if (s->draining && s->shown_state == LG_INSTANCE_OPEN)
+        return "DRAINING";
+    return lg_instance_state_name((lg_instance_state)s->shown_state);
+}
+
 static uint32_t
 open_instances(agent *a)
 {
     lg_member *m = lg_membership_member(a->ms);
     uint32_t mask = 0;
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
-        if ((m->view.members >> n & 1) && slot_of(a, n)->shown_state == LG_INSTANCE_OPEN)
+        if ((m->view.members >> n & 1) && slot_of(a, n)->shown_state == LG_INSTANCE_OPEN &&
+            !slot_of(a, n)->draining)
             mask |= 1u << n;
     return mask;
 }
@@ -62,8 +71,8 @@ put_status(agent *a, lg_strbuf *b)
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
         const lg_vote_slot *s = slot_of(a, n);
         if (s->seq && lg_member_alive(m, n, lg_run_now_exact_ns(a->run)))
-            lg_strbuf_printf(b, "  - {id: %u, state: %s, load: 0}\n", n,
-                             lg_instance_state_name((lg_instance_state)s->shown_state));
+            lg_strbuf_printf(b, "  - {id: %u, state: %s, load: 0, address: \"%.*s\"}\n", n,
+                             agent_state_name(s), (int)strcspn(s->listen, ","), s->listen);
     }
     lg_strbuf_puts(b, "services:\n");
     for (unsigned i = 0; i < LG_MEMBER_SERVICES; i++) {
@@ -180,6 +189,30 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
         n.preferred = nodes_of(lg_agent_line_get(l, "preferred"), &bad);
         n.available = nodes_of(lg_agent_line_get(l, "available"), &bad);
         n.flags = 0;
+    } else if (!strcmp(verb, "modify")) {
+        if (lg_agent_line_get(l, "preferred"))
+            n.preferred = nodes_of(lg_agent_line_get(l, "preferred"), &bad);
+        if (lg_agent_line_get(l, "available"))
+            n.available = nodes_of(lg_agent_line_get(l, "available"), &bad);
+        if (database) {
+            memset(n.database, 0, sizeof n.database);
+            snprintf(n.database, sizeof n.database, "%.31s", database);
+        }
+    } else if (!strcmp(verb, "relocate")) {
+        uint16_t from = nodes_of(lg_agent_line_get(l, "from"), &bad);
+        uint16_t to = nodes_of(lg_agent_line_get(l, "to"), &bad);
+        if (bad || !to) {
+            agent_end(a, sock, CTL_USAGE, "relocate needs --to NODE, and --from NODE");
+            return;
+        }
+        if (!(open_instances(a) & to)) {
+            agent_end(a, sock, CTL_PRECONDITION, "no instance is open where it shall go");
+            return;
+        }
+        if (!from)
+            from = n.preferred & (uint16_t)~to;
+        n.preferred = (uint16_t)((n.preferred & ~from) | to);
+        n.available = (uint16_t)((n.available | from) & ~to);
     } else if (!strcmp(verb, "remove")) {
         n.flags = LG_SERVICE_REMOVED;
     } else {
@@ -187,6 +220,10 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
     }
     if (bad) {
         agent_end(a, sock, CTL_USAGE, "nodes are given as 1,2,3");
+        return;
+    }
+    if (exists && !memcmp(&n, s, sizeof n)) { /* it is so already */
+        agent_end(a, sock, CTL_OK, "");
         return;
     }
     n.version++;
@@ -200,7 +237,8 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
 void
 agent_service_ctl(agent *a, lg_sock *s, const lg_agent_line *l, const char *verb, const char *name)
 {
-    static const char *const changes[] = {"add", "remove", "enable", "disable", "start", "stop"};
+    static const char *const changes[] = {"add",   "remove", "enable", "disable",
+                                          "start", "stop",   "modify", "relocate"};
     if (!strcmp(verb, "status") || !strcmp(verb, "config")) {
         rows(a, s, name);
         return;

@@ -14,6 +14,7 @@ struct ctl_option {
 
 struct ctl {
     const char *verb, *noun, *name;
+    bool watch; /* -w */
     const char *agent;
     const char *output;
     struct ctl_option options[CTL_OPTIONS_MAX];
@@ -28,6 +29,13 @@ struct ctl_rows {
 const char *ctl_option(const struct ctl *c, const char *name); /* NULL: not given */
 /* Prints the message, returns the code. */
 __attribute__((format(printf, 2, 3))) int ctl_fail(int code, const char *fmt, ...);
+
+/* ctl_agent.c: asks the agent; rows are added. Returns the exit code, messages are printed. */
+int ctl_request(const struct ctl *c, struct ctl_rows *r);
+/* ctl_print.c: as -o says */
+void ctl_print(const struct ctl *c, const struct ctl_rows *r);
+/* ctl_apply.c: apply -f, diff -f */
+int ctl_apply(const struct ctl *c, bool only_show);
 
 /* ctl_create.c */
 int ctl_create_cluster(const struct ctl *c);
