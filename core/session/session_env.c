@@ -2,6 +2,7 @@
  * the user and the database. */
 #include "session_internal.h"
 #include "scram.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,13 +182,17 @@ check_datestyle(lg_session *s, const char *value, char *ret, size_t size, lg_err
 static lg_status
 check_encoding(const char *value, char *ret, size_t size, lg_error *err)
 {
-    static const char *const names[] = {"UTF8", "UTF-8", "unicode", "utf_8"};
-    for (size_t i = 0; i < 4; i++)
-        if (!strcasecmp(value, names[i])) {
-            snprintf(ret, size, "UTF8");
-            return LG_OK;
-        }
-    if (!strcasecmp(value, "SQL_ASCII")) {
+    char word[64]; /* only letters and digits count: 'utf-8' is UTF8 */
+    size_t n = 0;
+    for (const char *p = value; *p && n + 1 < sizeof word; p++)
+        if (isalnum((unsigned char)*p))
+            word[n++] = *p;
+    word[n] = '\0';
+    if (!strcasecmp(word, "UTF8") || !strcasecmp(word, "unicode")) {
+        snprintf(ret, size, "UTF8");
+        return LG_OK;
+    }
+    if (!strcasecmp(word, "SQLASCII")) {
         snprintf(ret, size, "SQL_ASCII");
         return LG_OK;
     }
@@ -365,7 +370,7 @@ lg_session__sql_open(lg_session *s)
 void
 lg_session__sql_close(lg_session *s)
 {
-    lg_session__portals_drop_all(s);
+    lg_session__portals_drop_all(s, true);
     lg_session__txn_abandon(s);
     lg_session__notify_close(s);
     lg_session__prepared_drop_all(s);

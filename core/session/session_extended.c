@@ -13,7 +13,7 @@ malformed(lg_session *s)
 static lg_status
 refuse_in_failed(lg_session *s, const lg_ast *stmt)
 {
-    if (s->txn_state != LG_SESSION_TXN_FAILED || !stmt || lg_session__is_txn_command(stmt))
+    if (s->txn_state != LG_SESSION_TXN_FAILED || !stmt || lg_session__ends_failed(stmt))
         return LG_OK;
     return lg_error_set(
         &s->err, "25P02",

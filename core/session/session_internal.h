@@ -90,6 +90,9 @@ typedef struct lg_portal {
     bool is_cursor;
     lg_prepared *declared_by; /* a cursor's tree lives in the DECLARE's statement */
     bool drop_rows;           /* MOVE */
+    bool scroll, no_scroll, hold; /* as DECLARE said */
+    bool survives;                /* a held cursor whose transaction has committed */
+    struct lg_session_held *held; /* its rows, once they are kept in memory (session_cursor.c) */
     bool done;                /* ran to its end */
     bool utility_ran;
     uint64_t rows;
@@ -297,13 +300,25 @@ LG_MUST lg_status lg_session__portal_create(lg_session *s, const char *name, lg_
                                             lg_portal **ret_portal);
 lg_portal *lg_session__portal_find(lg_session *s, const char *name);
 void lg_session__portal_drop(lg_session *s, lg_portal *p);
-void lg_session__portals_drop_all(lg_session *s);
+/* At the end of a transaction; with `held` also those that outlive theirs. */
+void lg_session__portals_drop_all(lg_session *s, bool held);
 void lg_session__cursors_drop_all(lg_session *s);
 LG_MUST lg_status lg_session__portal_open(lg_session *s, lg_portal *p); /* the execution begins */
 /* Runs up to max_rows (0: all) into the client; LG_END when it is finished, LG_OK: suspended.
  * describe: a RowDescription first. tag is set at the end. */
 LG_MUST lg_status lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows,
                                          char tag[LG_TAG_MAX]);
+
+/* ---- session_cursor.c: held and scrollable cursors ---- */
+typedef struct lg_session_held lg_session_held;
+void lg_session__held_drop(lg_session_held *h); /* NULL is fine */
+/* After DECLARE opened it. */
+LG_MUST lg_status lg_session__cursor_opened(lg_session *s, lg_portal *p);
+/* Before COMMIT: keeps the rows of cursors WITH HOLD. */
+LG_MUST lg_status lg_session__cursors_hold(lg_session *s);
+/* FETCH and MOVE in any direction; p->rows counts what was given. */
+LG_MUST lg_status lg_session__cursor_fetch(lg_session *s, lg_portal *p, int direction,
+                                           int64_t how_many);
 
 /* ---- session_result.c ---- */
 void lg_session__send_columns(lg_session *s, const lg_outcol *cols, uint32_t n,
@@ -333,6 +348,7 @@ LG_MUST lg_status lg_session__utility(lg_session *s, lg_portal *p, const lg_ast 
 uint32_t lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena *a,
                                      const lg_outcol **ret_cols);
 /* Runs in a failed transaction too (ROLLBACK and its kin). */
+bool lg_session__ends_failed(const lg_ast *stmt);
 bool lg_session__is_txn_command(const lg_ast *stmt);
 
 /* ---- session_notify.c ---- */

@@ -34,6 +34,7 @@ lg_session__portal_drop(lg_session *s, lg_portal *p)
 {
     lg_strmap_remove(s->portals, p->name, strlen(p->name));
     lg_exec_close(p->exec);
+    lg_session__held_drop(p->held);
     lg_session__plan_unref(p->planned);
     lg_session__prepared_unref(p->prepared);
     lg_session__prepared_unref(p->declared_by);
@@ -42,15 +43,17 @@ lg_session__portal_drop(lg_session *s, lg_portal *p)
 }
 
 void
-lg_session__portals_drop_all(lg_session *s)
+lg_session__portals_drop_all(lg_session *s, bool held)
 {
-    for (;;) {
-        size_t pos = 0, len;
-        const char *name;
-        void *p;
-        if (!lg_strmap_next(s->portals, &pos, &name, &len, &p))
-            return;
+    size_t pos = 0, len;
+    const char *name;
+    void *v;
+    while (lg_strmap_next(s->portals, &pos, &name, &len, &v)) {
+        lg_portal *p = v;
+        if (p->survives && !held)
+            continue;
         lg_session__portal_drop(s, p);
+        pos = 0; /* the map changed: start over */
     }
 }
 

@@ -229,7 +229,7 @@ finish(lg_session *s, bool committed)
 static void
 rollback_storage(lg_session *s)
 {
-    lg_session__portals_drop_all(s);
+    lg_session__portals_drop_all(s, false);
     if (!s->txn)
         return;
     lg_status st = lg_txn_rollback(s->txn);
@@ -252,9 +252,14 @@ rollback(lg_session *s)
 static lg_status
 commit(lg_session *s)
 {
-    lg_session__portals_drop_all(s);
+    lg_status st = lg_session__cursors_hold(s);
+    if (st != LG_OK) {
+        rollback(s);
+        return st;
+    }
+    lg_session__portals_drop_all(s, false);
     if (s->txn) {
-        lg_status st = lg_cat_pre_commit(s->cat);
+        st = lg_cat_pre_commit(s->cat);
         if (st == LG_OK)
             st = lg_session__notify_pre_commit(s);
         if (st != LG_OK) {
@@ -296,7 +301,7 @@ lg_session__txn_statement_failed(lg_session *s)
     if (s->txn_state == LG_SESSION_TXN_FAILED)
         return;
     if (s->txn_state == LG_SESSION_TXN_BLOCK) {
-        lg_session__portals_drop_all(s);
+        lg_session__portals_drop_all(s, false);
         s->txn_state = LG_SESSION_TXN_FAILED;
         if (lg_list_empty(&s->savepoints) || rollback_to_newest(s) != LG_OK)
             rollback_storage(s);
@@ -422,7 +427,7 @@ command_rollback_to(lg_session *s, const char *name)
         return lg_error_set(&s->err, "3B001", "savepoint \"%s\" does not exist", name);
     while (s->savepoints.next != &sp->link)
         pop_savepoint(s);
-    lg_session__portals_drop_all(s);
+    lg_session__portals_drop_all(s, false);
     LG_TRY(rollback_to_newest(s));
     s->txn_state = LG_SESSION_TXN_BLOCK;
     return LG_OK;

@@ -12,6 +12,22 @@ lg_session__is_txn_command(const lg_ast *stmt)
     return stmt->tag == LG_AST_TRANSACTION_STMT;
 }
 
+bool
+lg_session__ends_failed(const lg_ast *stmt)
+{
+    if (stmt->tag != LG_AST_TRANSACTION_STMT)
+        return false;
+    switch (lg_ast_as(stmt, transaction_stmt)->kind) {
+    case LG_A_TRANS_STMT_COMMIT:
+    case LG_A_TRANS_STMT_ROLLBACK:
+    case LG_A_TRANS_STMT_ROLLBACK_TO:
+    case LG_A_TRANS_STMT_PREPARE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* ---- SET ---- */
 
 /* One argument of SET as text. quote: list settings (search_path) keep identifiers quoted as
@@ -349,13 +365,10 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
     lg_portal *cursor;
     lg_prepared *p;
     snprintf(tag, LG_TAG_MAX, "DECLARE CURSOR");
-    if (d->options & LG_A_CURSOR_HOLD)
-        return lg_error_set(&s->err, "0A000", "DECLARE CURSOR ... WITH HOLD is not supported");
-    if (s->txn_state != LG_SESSION_TXN_BLOCK)
+    bool hold = d->options & LG_A_CURSOR_HOLD;
+    if (s->txn_state != LG_SESSION_TXN_BLOCK && !hold)
         return lg_error_set(&s->err, "25P01",
                             "DECLARE CURSOR can only be used in transaction blocks");
-    if (d->options & LG_A_CURSOR_SCROLL)
-        return lg_error_set(&s->err, "0A000", "SCROLL cursors are not supported");
     if (lg_session__portal_find(s, d->portalname))
         return lg_error_set(&s->err, "42P03", "cursor \"%s\" already exists", d->portalname);
     /* The declaring statement's tree is the cursor's: its prepared statement is kept by reference.
@@ -369,34 +382,29 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
     lg_session__prepared_unref(p);
     LG_TRY(st);
     cursor->is_cursor = true;
+    cursor->hold = hold;
+    cursor->scroll = d->options & LG_A_CURSOR_SCROLL;
+    cursor->no_scroll = d->options & LG_A_CURSOR_NO_SCROLL;
     cursor->declared_by = portal->prepared;
     portal->prepared->refs++;
     cursor->values = lg_arena_dup(cursor->arena, portal->values, p->nparams * sizeof(lg_datum));
     cursor->nulls = lg_arena_dup(cursor->arena, portal->nulls, p->nparams);
-    return lg_session__portal_open(s, cursor);
+    LG_TRY(lg_session__portal_open(s, cursor));
+    return lg_session__cursor_opened(s, cursor);
 }
 
 static lg_status
 do_fetch(lg_session *s, lg_portal *portal, const lg_ast_fetch_stmt *f, char tag[LG_TAG_MAX])
 {
-    char ignored[LG_TAG_MAX];
     lg_portal *cursor = lg_session__portal_find(s, f->portalname);
     if (!cursor)
         return lg_error_set(&s->err, "34000", "cursor \"%s\" does not exist", f->portalname);
-    bool relative = f->direction == LG_A_FETCH_RELATIVE && f->how_many == 1;
-    if ((f->direction != LG_A_FETCH_FORWARD && !relative) || f->how_many < 0)
-        return lg_error_set(&s->err, "55000", "cursor can only scan forward");
     uint64_t before = cursor->rows;
     cursor->formats =
         lg_arena_dup(cursor->arena, portal->formats, portal->nformats * sizeof(uint16_t));
     cursor->nformats = portal->nformats;
     cursor->drop_rows = f->ismove;
-    lg_status st = LG_OK;
-    if (f->how_many > 0 && !cursor->done)
-        st = lg_session__portal_run(
-            s, cursor, f->how_many == LG_A_FETCH_ALL ? 0 : (uint64_t)f->how_many, ignored);
-    if (st != LG_OK && st != LG_END)
-        return st;
+    LG_TRY(lg_session__cursor_fetch(s, cursor, f->direction, f->how_many));
     snprintf(tag, LG_TAG_MAX, "%s %llu", f->ismove ? "MOVE" : "FETCH",
              (unsigned long long)(cursor->rows - before));
     return LG_OK;
