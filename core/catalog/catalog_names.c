@@ -2,6 +2,7 @@
 #include "catalog_internal.h"
 #include "type.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- which cache ---- */
@@ -243,18 +244,37 @@ lg_cat_index_table(lg_cat *c, lg_oid index_oid, lg_oid *ret_table)
     return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
+/* Asked for every row of pg_class by the tools that list tables: no descriptor is made for it. */
 lg_status
 lg_cat_relation_visible(lg_cat *c, lg_oid oid, bool *ret)
 {
-    lg_relation *r;
-    lg_oid found;
+    const lg_relation *sys = lg_cat__system_by_oid(c->cat, oid);
+    lg_oid nsp = LG_NSP_CATALOG, found;
+    char name[LG_NAME_MAX + 1];
     *ret = false;
-    lg_status st = lg_cat_relation_by_oid(c, oid, &r);
-    if (st == LG_NOT_FOUND)
-        return LG_NOT_FOUND;
-    LG_TRY(st);
-    st = oid_by_name(c, NULL, r->name, &found);
-    lg_relation_unref(r);
+    if (sys) {
+        nsp = sys->namespace_oid;
+        snprintf(name, sizeof name, "%s", sys->name);
+    } else {
+        lg_arena *a = lg_arena_create("visible", 1024);
+        lg_datum key = lg_datum_oid(oid);
+        lg_cat_row row;
+        lg_status st = lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, a, &row);
+        if (st == LG_OK) {
+            nsp = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_relnamespace));
+            snprintf(name, sizeof name, "%s",
+                     lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_class_relname)));
+        }
+        lg_arena_destroy(a);
+        LG_TRY(st);
+    }
+    LG_TRY(resolve_path(c));
+    bool in_path = nsp == LG_NSP_CATALOG;
+    for (uint32_t i = 0; i < c->npath; i++)
+        in_path |= c->path_oids[i] == nsp;
+    if (!in_path)
+        return LG_OK;
+    lg_status st = oid_by_name(c, NULL, name, &found);
     if (st == LG_OK)
         *ret = found == oid;
     return st == LG_NOT_FOUND ? LG_OK : st;

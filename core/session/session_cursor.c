@@ -1,9 +1,9 @@
-/* Cursors that outlive their transaction (WITH HOLD) or move backwards (SCROLL): their rows are kept
- * in memory. A SCROLL cursor is run to its end when it is opened; a held one when its transaction
- * commits. Positions are PostgreSQL's: 0 before the first row, n + 1 after the last.
+/* Cursors that outlive their transaction (WITH HOLD) or move backwards (SCROLL): their rows are
+ * kept in memory. A SCROLL cursor is run to its end when it is opened; a held one when its
+ * transaction commits. Positions are PostgreSQL's: 0 before the first row, n + 1 after the last.
  *
- * A cursor that was declared neither SCROLL nor NO SCROLL is run again, as of its own snapshot, when
- * someone first moves backwards in it. */
+ * A cursor that was declared neither SCROLL nor NO SCROLL is run again, as of its own snapshot,
+ * when someone first moves backwards in it. */
 #include "session_internal.h"
 #include <string.h>
 

@@ -88,12 +88,12 @@ typedef struct lg_portal {
     uint32_t nformats;
     uint16_t *formats; /* of the result's columns: none, one for all, or one each */
     bool is_cursor;
-    lg_prepared *declared_by; /* a cursor's tree lives in the DECLARE's statement */
-    bool drop_rows;           /* MOVE */
+    lg_prepared *declared_by;     /* a cursor's tree lives in the DECLARE's statement */
+    bool drop_rows;               /* MOVE */
     bool scroll, no_scroll, hold; /* as DECLARE said */
     bool survives;                /* a held cursor whose transaction has committed */
     struct lg_session_held *held; /* its rows, once they are kept in memory (session_cursor.c) */
-    bool done;                /* ran to its end */
+    bool done;                    /* ran to its end */
     bool utility_ran;
     uint64_t rows;
 } lg_portal;

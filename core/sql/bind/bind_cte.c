@@ -200,7 +200,7 @@ check_form(search *s, const lg_ast_common_table_expr *c)
                        : q->limit_count      ? "LIMIT"
                        : q->locking_clause.n ? "FOR UPDATE/SHARE"
                                              : NULL;
-    const lg_ast *at = q->sort_clause.n ? q->sort_clause.at[0]
+    const lg_ast *at = q->sort_clause.n  ? q->sort_clause.at[0]
                        : q->limit_offset ? q->limit_offset
                                          : q->limit_count;
     if (at && at->tag == LG_AST_SORT_BY)

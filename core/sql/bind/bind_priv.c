@@ -100,7 +100,8 @@ denied(lg_bind *b, const lg_relation *rel)
 
 /* Each used column needs `want`; with none used, any one column will do for SELECT. */
 static lg_status
-check_columns(lg_bind *b, const lg_rte *rte, const lg_relation *rel, const uint8_t *used, uint32_t want)
+check_columns(lg_bind *b, const lg_rte *rte, const lg_relation *rel, const uint8_t *used,
+              uint32_t want)
 {
     bool none = true, some = false;
     for (uint16_t i = 1; i <= rel->ncols; i++)
@@ -111,7 +112,8 @@ check_columns(lg_bind *b, const lg_rte *rte, const lg_relation *rel, const uint8
         uint32_t have = 0;
         if (rel->cols[i].dropped || (!none && !used[i + 1]))
             continue;
-        LG_TRY(b->catalog.column_mask(b->catalog.arg, rte->check_as, rel, &rel->cols[i], want, &have));
+        LG_TRY(
+            b->catalog.column_mask(b->catalog.arg, rte->check_as, rel, &rel->cols[i], want, &have));
         if (!have && !none)
             return denied(b, rel);
         some |= have != 0;
@@ -161,7 +163,7 @@ check_entry(lg_bind *b, const lg_query *q, uint32_t i)
     bool target = q->cmd != LG_CMD_SELECT && i == q->result_rte;
     uint32_t want = LG_ACL_SELECT, have = 0;
     if (target) {
-        want |= q->cmd == LG_CMD_INSERT ? LG_ACL_INSERT
+        want |= q->cmd == LG_CMD_INSERT   ? LG_ACL_INSERT
                 : q->cmd == LG_CMD_UPDATE ? LG_ACL_UPDATE
                                           : LG_ACL_DELETE;
         if (q->on_conflict && q->on_conflict->action == LG_A_ONCONFLICT_UPDATE)
@@ -176,7 +178,8 @@ check_entry(lg_bind *b, const lg_query *q, uint32_t i)
     if (target)
         LG_TRY(check_written(b, q, rel, want & ~have));
     else if (want & ~have & LG_ACL_UPDATE) /* FOR UPDATE: any column will do */
-        LG_TRY(check_columns(b, rte, rel, LG_NEWN(b->arena, uint8_t, rel->ncols + 1u), LG_ACL_UPDATE));
+        LG_TRY(
+            check_columns(b, rte, rel, LG_NEWN(b->arena, uint8_t, rel->ncols + 1u), LG_ACL_UPDATE));
     return want & ~have & LG_ACL_SELECT ? check_read(b, q, i, rel, target) : LG_OK;
 }
 

@@ -470,6 +470,26 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         LG_TRY(lg_ddl_type_change(u, lg_usertype_oid(LG_UT_ROW, r->oid), NULL, 0, role));
         return lg_cat_touch(u->cat, r->oid);
     }
+    case LG_A_AT_ADD_IDENTITY:
+        return lg_ddl_add_identity(u, r, cmd);
+    case LG_A_AT_SET_IDENTITY:
+        return lg_ddl_set_identity(u, r, cmd);
+    case LG_A_AT_DROP_IDENTITY:
+        return lg_ddl_drop_identity(u, r, cmd);
+    case LG_A_AT_DROP_EXPRESSION:
+        return lg_ddl_drop_expression(u, r, cmd);
+    case LG_A_AT_VALIDATE_CONSTRAINT:
+        return lg_ddl_validate(u, r, cmd->name);
+    case LG_A_AT_SET_COMPRESSION:
+    case LG_A_AT_SET_OPTIONS:
+    case LG_A_AT_RESET_OPTIONS:
+    case LG_A_AT_DROP_CLUSTER:
+    case LG_A_AT_SET_LOGGED:
+    case LG_A_AT_SET_UN_LOGGED:
+    case LG_A_AT_DISABLE_ROW_SECURITY:
+    case LG_A_AT_NO_FORCE_ROW_SECURITY:
+    case LG_A_AT_ENABLE_TRIG_USER:
+    case LG_A_AT_DISABLE_TRIG_USER:
     case LG_A_AT_SET_STATISTICS:
     case LG_A_AT_SET_STORAGE:
     case LG_A_AT_SET_REL_OPTIONS:

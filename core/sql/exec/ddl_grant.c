@@ -8,9 +8,9 @@
 /* A statement's privileges, made simple. */
 struct grant {
     const lg_ast_grant_stmt *s;
-    bool all;          /* ALL PRIVILEGES on the object */
-    uint32_t privs;    /* on the object */
-    uint32_t n_cols;   /* privileges on columns */
+    bool all;        /* ALL PRIVILEGES on the object */
+    uint32_t privs;  /* on the object */
+    uint32_t n_cols; /* privileges on columns */
     const lg_ast_access_priv **cols;
     uint32_t n_grantees;
     lg_oid *grantees;
@@ -41,7 +41,8 @@ static lg_status
 privilege_bit(lg_util *u, char type, const char *name, uint32_t *ret)
 {
     /* GRANT ... ON TABLE takes sequences too; what fits is seen when the relation is known */
-    uint32_t allowed = lg_acl_all(type) | (type == LG_ACL_RELATION ? lg_acl_all(LG_ACL_SEQUENCE) : 0);
+    uint32_t allowed =
+        lg_acl_all(type) | (type == LG_ACL_RELATION ? lg_acl_all(LG_ACL_SEQUENCE) : 0);
     *ret = lg_acl_bit_by_name(name, strlen(name));
     if (!*ret)
         return lg_error_set(u->err, "42601", "unrecognized privilege type \"%s\"", name);
@@ -51,7 +52,8 @@ privilege_bit(lg_util *u, char type, const char *name, uint32_t *ret)
         for (; name[n] && n + 1 < sizeof upper; n++)
             upper[n] = (char)(name[n] >= 'a' && name[n] <= 'z' ? name[n] - 32 : name[n]);
         upper[n] = '\0';
-        return lg_error_set(u->err, "0LP01", "invalid privilege type %s for %s", upper, type_word(type));
+        return lg_error_set(u->err, "0LP01", "invalid privilege type %s for %s", upper,
+                            type_word(type));
     }
     return LG_OK;
 }
@@ -143,13 +145,12 @@ change_list(lg_util *u, const struct grant *g, char type, const char *kind, cons
                 grant ? "not all privileges were granted for \"%s\""
                       : "not all privileges could be revoked for \"%s\"",
                 name);
-    uint32_t bits = grant                 ? now | (g->s->grant_option ? LG_ACL_AS_OPTION(now) : 0)
+    uint32_t bits = grant                ? now | (g->s->grant_option ? LG_ACL_AS_OPTION(now) : 0)
                     : g->s->grant_option ? LG_ACL_AS_OPTION(now)
                                          : now | LG_ACL_AS_OPTION(now);
     for (uint32_t i = 0; i < g->n_grantees && now; i++) {
         lg_acl_item item = {g->grantees[i], grantor, bits};
-        lg_status st =
-            lg_acl_change(acl, grant, &item, owner, g->s->behavior == LG_A_DROP_CASCADE);
+        lg_status st = lg_acl_change(acl, grant, &item, owner, g->s->behavior == LG_A_DROP_CASCADE);
         if (st == LG_EXISTS) {
             lg_error_set(u->err, "2BP01", "dependent privileges exist");
             lg_error_hint(u->err, "Use CASCADE to revoke them too.");
@@ -226,9 +227,7 @@ grant_relation(lg_util *u, struct grant *g, lg_relation *rel)
 {
     bool sequence = rel->kind == LG_REL_SEQUENCE;
     char type = sequence ? LG_ACL_SEQUENCE : LG_ACL_RELATION;
-    const char *kind = sequence                     ? "sequence"
-                       : rel->kind == LG_REL_VIEW ? "view"
-                                                    : "table";
+    const char *kind = sequence ? "sequence" : rel->kind == LG_REL_VIEW ? "view" : "table";
     if (rel->kind == LG_REL_INDEX)
         return lg_error_set(u->err, "42809", "\"%s\" is an index", rel->name);
     if (g->s->objtype == LG_A_OBJECT_SEQUENCE && !sequence)
@@ -252,8 +251,8 @@ grant_relation(lg_util *u, struct grant *g, lg_relation *rel)
         if (!g->s->is_grant) /* REVOKE from the table revokes from its columns */
             for (uint16_t i = 0; i < rel->ncols; i++)
                 if (rel->cols[i].acl && !rel->cols[i].dropped && privs & lg_acl_all(LG_ACL_COLUMN))
-                    LG_TRY(grant_column(u, g, rel, &rel->cols[i],
-                                        privs & lg_acl_all(LG_ACL_COLUMN), true));
+                    LG_TRY(grant_column(u, g, rel, &rel->cols[i], privs & lg_acl_all(LG_ACL_COLUMN),
+                                        true));
         LG_TRY(lg_cat_touch(u->cat, rel->oid));
     }
     return grant_columns(u, g, rel);
@@ -350,8 +349,8 @@ grant_on_rows(lg_util *u, struct grant *g, const struct kind *k)
         LG_TRY(st);
         row = old;
         lg_oid owner = lg_oid_of(LG_ROW_GET(&old, k->att_owner));
-        load_acl(u, LG_ROW_NULL(&old, k->att_acl) ? 0 : LG_ROW_GET(&old, k->att_acl), k->type, owner,
-                 &acl);
+        load_acl(u, LG_ROW_NULL(&old, k->att_acl) ? 0 : LG_ROW_GET(&old, k->att_acl), k->type,
+                 owner, &acl);
         LG_TRY(change_list(u, g, k->type, k->word, name, owner,
                            g->all ? lg_acl_all(k->type) : g->privs, g->all, &acl));
         LG_ROW_SET(&row, k->att_acl, lg_acl_pack(u->a, &acl));
@@ -387,8 +386,8 @@ static lg_status
 default_row(lg_util *u, lg_oid role, lg_oid nsp, char type, lg_cat_row *ret)
 {
     lg_datum keys[3] = {lg_datum_oid(role), lg_datum_oid(nsp), lg_datum_char(type)};
-    return lg_cat_find(u->cat, LG_REL_pg_default_acl, LG_IX_pg_default_acl_role_nsp_obj_index, 3, keys,
-                       u->a, ret);
+    return lg_cat_find(u->cat, LG_REL_pg_default_acl, LG_IX_pg_default_acl_role_nsp_obj_index, 3,
+                       keys, u->a, ret);
 }
 
 static bool
@@ -407,7 +406,8 @@ same_acl(const lg_acl *a, const lg_acl *b)
 }
 
 static lg_status
-change_default(lg_util *u, const struct grant *g, char type, char stored_type, lg_oid role, lg_oid nsp)
+change_default(lg_util *u, const struct grant *g, char type, char stored_type, lg_oid role,
+               lg_oid nsp)
 {
     lg_cat_row old, row;
     lg_acl acl, plain;
@@ -421,7 +421,9 @@ change_default(lg_util *u, const struct grant *g, char type, char stored_type, l
     if (exists)
         lg_acl_unpack(GETC(&old, pg_default_acl, defaclacl), u->a, &acl);
     else
-        acl = (lg_acl){.arena = u->a, .n = plain.n, .cap = plain.n,
+        acl = (lg_acl){.arena = u->a,
+                       .n = plain.n,
+                       .cap = plain.n,
                        .at = lg_arena_dup(u->a, plain.at, plain.n * sizeof *plain.at)};
     uint32_t privs = g->all ? lg_acl_all(type) : g->privs;
     uint32_t bits = g->s->is_grant ? privs | (g->s->grant_option ? LG_ACL_AS_OPTION(privs) : 0)

@@ -473,6 +473,33 @@ out:
     return st;
 }
 
+lg_status
+lg_ddl_constraint_validate(lg_util *u, lg_relation *rel, const lg_constraint *k)
+{
+    lg_bind b;
+    lg_expr *e, *run;
+    uint32_t ids;
+    bool ok = true;
+    if (k->type == 'f')
+        return validate_references(u, rel, k);
+    lg_ddl_bind_init(u, &b);
+    lg_status st = LG_OK;
+    LG_CHECK(lg_bind_expr_text(&b, k->check_sql, LG_PLACE_CHECK, rel, LG_T_BOOL, -1, &e));
+    LG_CHECK(lg_plan_expr(&b, e, &run, &ids));
+    LG_CHECK(check_rows(u, rel, run, ids, 0, &ok));
+    if (!ok) {
+        st = lg_error_set(u->err, "23514",
+                          "check constraint \"%s\" of relation \"%s\" is violated by some row",
+                          k->name, rel->name);
+        u->err->schema = lg_arena_strdup(u->err->arena, rel->schema);
+        u->err->table = lg_arena_strdup(u->err->arena, rel->name);
+        u->err->constraint = lg_arena_strdup(u->err->arena, k->name);
+    }
+out:
+    lg_bind_fini(&b);
+    return st;
+}
+
 static lg_status
 add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
 {

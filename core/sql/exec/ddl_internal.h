@@ -153,4 +153,13 @@ lg_status lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp,
 lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel,
                                 const lg_ddl_column *col, const char **ret_text, char *generated);
 
+/* ---- ddl_column.c ---- */
+lg_status lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+lg_status lg_ddl_set_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+lg_status lg_ddl_drop_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+lg_status lg_ddl_drop_expression(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+lg_status lg_ddl_validate(lg_util *u, lg_relation *r, const char *name);
+/* Do all rows satisfy a CHECK or foreign key that was added NOT VALID? (ddl_index.c) */
+lg_status lg_ddl_constraint_validate(lg_util *u, lg_relation *rel, const lg_constraint *k);
+
 #endif

@@ -1,4 +1,5 @@
-/* Roles: CREATE, ALTER, DROP, membership, settings of roles and databases, REASSIGN and DROP OWNED. */
+/* Roles: CREATE, ALTER, DROP, membership, settings of roles and databases, REASSIGN and DROP OWNED.
+ */
 #include "acl.h"
 #include "array.h"
 #include "ddl_internal.h"
@@ -282,9 +283,8 @@ lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "ALTER ROLE");
     LG_TRY(lg_ddl_role(u, s->role, &oid));
     LG_TRY(lg_cat_role_by_oid(u->cat, oid, u->a, &role));
-    bool own_password =
-        oid == lg_cat_user(u->cat) && s->options.n == 1 &&
-        strcmp(lg_ast_as(s->options.at[0], def_elem)->defname, "password") == 0;
+    bool own_password = oid == lg_cat_user(u->cat) && s->options.n == 1 &&
+                        strcmp(lg_ast_as(s->options.at[0], def_elem)->defname, "password") == 0;
     if (!own_password) {
         lg_role me;
         LG_TRY(lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &me));
@@ -355,10 +355,11 @@ object_name(lg_util *u, const struct owned *o, const lg_cat_row *row)
     bool visible = true;
     if (o->table != LG_REL_pg_class)
         return name;
-    if (lg_cat_relation_visible(u->cat, lg_oid_of(LG_ROW_GET(row, o->att_oid)), &visible) != LG_OK ||
+    if (lg_cat_relation_visible(u->cat, lg_oid_of(LG_ROW_GET(row, o->att_oid)), &visible) !=
+            LG_OK ||
         visible ||
-        lg_cat_namespace_name(u->cat, lg_oid_of(GETC(row, pg_class, relnamespace)), u->a, &schema) !=
-            LG_OK)
+        lg_cat_namespace_name(u->cat, lg_oid_of(GETC(row, pg_class, relnamespace)), u->a,
+                              &schema) != LG_OK)
         return name;
     return lg_arena_printf(u->a, "%s.%s", schema, name);
 }
@@ -391,12 +392,12 @@ describe_role_dependents(lg_util *u, lg_oid role, const char **ret_text)
                 continue;
             if (lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == role)
                 what = "owner of";
-            else if (!LG_ROW_NULL(&row, o->att_acl) && in_acl(u, LG_ROW_GET(&row, o->att_acl), role))
+            else if (!LG_ROW_NULL(&row, o->att_acl) &&
+                     in_acl(u, LG_ROW_GET(&row, o->att_acl), role))
                 what = "privileges for";
             if (what)
                 text = lg_arena_printf(u->a, "%s%s%s %s %s", text, *text ? "\n" : "", what,
-                                       object_word(o, &row),
-                                       object_name(u, o, &row));
+                                       object_word(o, &row), object_name(u, o, &row));
         }
         lg_cat_scan_close(&s);
         if (st != LG_END)
@@ -445,9 +446,9 @@ lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s)
         if (oid == lg_cat_user(u->cat))
             return lg_error_set(u->err, "55006", "current user cannot be dropped");
         if (oid < LG_OID_FIRST_NORMAL)
-            return lg_error_set(
-                u->err, "2BP01",
-                "cannot drop role %s because it is required by the database system", name);
+            return lg_error_set(u->err, "2BP01",
+                                "cannot drop role %s because it is required by the database system",
+                                name);
         if (lg_bool(GETC(&row, pg_authid, rolsuper)) && !superuser(u))
             return lg_error_set(u->err, "42501", "must be superuser to drop superusers");
         LG_TRY(describe_role_dependents(u, oid, &detail));
@@ -480,10 +481,10 @@ lg_ddl_acl_new_owner(lg_util *u, lg_datum list, lg_oid from, lg_oid to)
     return lg_acl_pack(u->a, &out);
 }
 
-
 static lg_status
 each_owned(lg_util *u, const struct owned *o, lg_oid role, bool or_listed,
-           lg_status (*fn)(lg_util *u, const struct owned *o, lg_cat_row *row, void *arg), void *arg)
+           lg_status (*fn)(lg_util *u, const struct owned *o, lg_cat_row *row, void *arg),
+           void *arg)
 {
     lg_cat_scan s;
     lg_cat_row row;
@@ -527,8 +528,8 @@ reassign_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
         LG_ROW_SET(&row, o->att_acl,
                    lg_ddl_acl_new_owner(u, LG_ROW_GET(&row, o->att_acl), r->from, r->to));
     LG_TRY(lg_cat_update(u->cat, o->table, old, &row));
-    return lg_cat_touch(u->cat, o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid))
-                                                            : 0);
+    return lg_cat_touch(u->cat,
+                        o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid)) : 0);
 }
 
 static lg_status
@@ -569,8 +570,8 @@ forget_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
             (void)!lg_acl_change(&out, true, &acl.at[i], 0, false);
     LG_ROW_SET(&row, o->att_acl, lg_acl_pack(u->a, &out));
     LG_TRY(lg_cat_update(u->cat, o->table, old, &row));
-    return lg_cat_touch(u->cat, o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid))
-                                                            : 0);
+    return lg_cat_touch(u->cat,
+                        o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid)) : 0);
 }
 
 struct drop_owned {
@@ -589,7 +590,8 @@ drop_owned_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
     const char *text;
     if (kind == 'i')
         return LG_OK;
-    lg_status st = lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &now);
+    lg_status st =
+        lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &now);
     if (st == LG_NOT_FOUND) /* went with another */
         return LG_OK;
     LG_TRY(st);
@@ -640,7 +642,7 @@ set_text(lg_util *u, const lg_ast_variable_set_stmt *v)
     bool list = v->args.n > 1 || !strcasecmp(v->name, "search_path");
     for (uint32_t i = 0; i < v->args.n; i++) {
         const lg_ast_value *x = (const void *)v->args.at[i];
-        const char *one = x->h.tag == LG_AST_INTEGER ? lg_arena_printf(u->a, "%d", x->ival)
+        const char *one = x->h.tag == LG_AST_INTEGER   ? lg_arena_printf(u->a, "%d", x->ival)
                           : x->h.tag == LG_AST_BOOLEAN ? (x->ival ? "true" : "false")
                           : x->sval                    ? x->sval
                                                        : "";
@@ -667,7 +669,8 @@ change_settings(lg_util *u, lg_oid db, lg_oid role, const lg_ast_variable_set_st
     else if (v->kind == LG_A_VAR_SET_CURRENT)
         value = u->es->setting ? u->es->setting(u->es->arg, v->name) : NULL;
     if (!all && u->es->setting && !u->es->setting(u->es->arg, v->name) && !strchr(v->name, '.'))
-        return lg_error_set(u->err, "42704", "unrecognized configuration parameter \"%s\"", v->name);
+        return lg_error_set(u->err, "42704", "unrecognized configuration parameter \"%s\"",
+                            v->name);
     lg_array x = {0};
     if (exists && !LG_ROW_NULL(&old, LG_AT_pg_db_role_setting_setconfig))
         lg_array_unpack(GETC(&old, pg_db_role_setting, setconfig), u->a, &x);

@@ -270,6 +270,13 @@ fn_pg_get_constraintdef(lg_call *c)
     bool pretty = c->nargs > 1 && lg_bool(c->args[1]);
     lg_status st = lg_cat_find(cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1,
                                (lg_datum[]){oid}, c->arena, &row);
+    if (st == LG_OK && lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_contypid))) { /* a domain's */
+        const char *check = lg_text_cstring(c->arena, LG_ROW_GET(&row, LG_AT_pg_constraint_conbin));
+        bool valid = lg_bool(LG_ROW_GET(&row, LG_AT_pg_constraint_convalidated));
+        return lg_fx_text(c, lg_arena_printf(c->arena, "CHECK (%s)%s",
+                                             pretty ? without_parentheses(c->arena, check) : check,
+                                             valid ? "" : " NOT VALID"));
+    }
     if (st == LG_OK)
         st = lg_cat_relation_by_oid(cat, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_conrelid)),
                                     &rel);

@@ -2,7 +2,7 @@
 // Prints "ok NAME" and "FAIL NAME detail".
 const url = process.env.DSN;
 function check(name, ok, detail) {
-    console.log((ok ? 'ok   ' : 'FAIL ') + name + (ok || detail === undefined ? '' : ' ' + JSON.stringify(detail)));
+    console.log((ok ? 'ok   ' : 'FAIL ') + name + (ok || detail === undefined ? '' : ' | ' + JSON.stringify(detail)));
 }
 async function part(name, fn) {
     try { await fn((n, ok, d) => check(name + ': ' + n, ok, d)); }
@@ -43,7 +43,7 @@ async function nodePg(check) {
 }
 
 async function postgresJs(check) {
-    const sql = require('postgres')(url, { max: 3 });
+    const sql = require('postgres')(url, { max: 3, onnotice: () => 0 });
     await sql`drop table if exists pj`;
     await sql`create table pj (id serial primary key, name text, data jsonb, tags text[])`;
     await sql`insert into pj ${sql([{ name: 'a', data: { x: 1 }, tags: ['p', 'q'] }, { name: 'b', data: null, tags: [] }])}`;
@@ -81,8 +81,8 @@ async function sequelize(check) {
     check('operators', (await User.count({ where: { name: { [Op.iLike]: 'A%' }, tags: { [Op.contains]: ['a'] } } })) === 1);
     await u.increment('n', { by: 4 });
     check('increment', (await u.reload()).n === 5);
-    const [x, created] = await User.findOrCreate({ where: { name: 'bob' } });
-    check('findOrCreate', created && x.name === 'bob');
+    const [x, created] = await User.findCreateFind({ where: { name: 'bob' } });
+    check('findCreateFind', created && x.name === 'bob');
     await User.upsert({ id: u.id, name: 'ann', n: 9 });
     check('upsert', (await u.reload()).n === 9);
     let rolled = false;

@@ -50,8 +50,8 @@ typedef struct buffer {
     bool sent;
     bool granted; /* complete, the fiber has not finished it yet: served only after */
     lg_grd_req req;
-    uint64_t taken; /* version of the image kept for it */
-    bool unacked;   /* a claim the master may not have seen */
+    uint64_t taken;     /* version of the image kept for it */
+    bool unacked;       /* a claim the master may not have seen */
     msg served[SERVED]; /* FIFO of what peers want of this block */
     uint32_t serve_count;
 } buffer;
@@ -496,9 +496,8 @@ static void
 do_demand(world *w, uint32_t n, uint32_t k)
 {
     to_master(w, n,
-              (lg_grd_event){.kind = LG_GRD_DEMAND_WRITE,
-                             .key = key_of(k),
-                             .version = w->b[n][k].pi_version});
+              (lg_grd_event){
+                  .kind = LG_GRD_DEMAND_WRITE, .key = key_of(k), .version = w->b[n][k].pi_version});
 }
 
 static bool
@@ -511,9 +510,8 @@ may_cancel(const world *w, uint32_t n, uint32_t k)
 static void
 do_cancel(world *w, uint32_t n, uint32_t k)
 {
-    to_master(
-        w, n,
-        (lg_grd_event){.kind = LG_GRD_CANCEL, .key = key_of(k), .id = w->b[n][k].req.id});
+    to_master(w, n,
+              (lg_grd_event){.kind = LG_GRD_CANCEL, .key = key_of(k), .id = w->b[n][k].req.id});
 }
 
 #endif

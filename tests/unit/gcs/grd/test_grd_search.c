@@ -1,11 +1,11 @@
 /* Exhaustive search (grd_model.h): every order in which messages may arrive, fibers run, blocks
  * change, get written and are given up, epochs come, instances die and come back, within small
- * budgets: one block, two or three instances. States are compared as a whole (hashed), so a state is
- * gone into once. From every state in which nothing is under way any more, everything asked must
+ * budgets: one block, two or three instances. States are compared as a whole (hashed), so a state
+ * is gone into once. From every state in which nothing is under way any more, everything asked must
  * have been answered.
  *
- * By default each budget gets three seconds of the processor at most. With LG_GRD_SEARCH set there is no limit, and
- * larger budgets follow. */
+ * By default each budget gets three seconds of the processor at most. With LG_GRD_SEARCH set there
+ * is no limit, and larger budgets follow. */
 #define NODES  4 /* 1 .. 3 */
 #define KEYS   1
 #define MSGS   12
@@ -216,9 +216,9 @@ time_is_up(search *x)
     if (x->limit_s == 0 || x->out_of_time || x->moves % 1024)
         return x->out_of_time;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    x->out_of_time = (double)(now.tv_sec - x->began.tv_sec) +
-                         (double)(now.tv_nsec - x->began.tv_nsec) / 1e9 >
-                     x->limit_s;
+    x->out_of_time =
+        (double)(now.tv_sec - x->began.tv_sec) + (double)(now.tv_nsec - x->began.tv_nsec) / 1e9 >
+        x->limit_s;
     return x->out_of_time;
 }
 
@@ -391,11 +391,12 @@ search_all(const budget *b, double limit_s)
         s->w.grd[n] = lg_grd_create(n);
     (void)remember(x, hash_state(s));
     explore(x, s);
-    printf("  members %llx, %u requests, %u changes, %u writes, %u releases, %u demands, %u cancels, "
-           "%u epochs, %u deaths: %llu states, %llu ends%s\n",
-           (unsigned long long)b->members >> 1, b->requests, b->changes, b->writes, b->releases,
-           b->demands, b->cancels, b->epochs, b->deaths, (unsigned long long)x->count,
-           (unsigned long long)x->ends, x->out_of_time ? ", not all" : "");
+    printf(
+        "  members %llx, %u requests, %u changes, %u writes, %u releases, %u demands, %u cancels, "
+        "%u epochs, %u deaths: %llu states, %llu ends%s\n",
+        (unsigned long long)b->members >> 1, b->requests, b->changes, b->writes, b->releases,
+        b->demands, b->cancels, b->epochs, b->deaths, (unsigned long long)x->count,
+        (unsigned long long)x->ends, x->out_of_time ? ", not all" : "");
     bool complete = !x->out_of_time;
     CU_ASSERT(x->ends > 0);
     state_free(s);
