@@ -54,21 +54,32 @@ bit_write(lg_mtr *m, lg_buf *b, uint32_t bit, bool taken)
 
 /* ---- AU bitmaps ---- */
 
-/* Takes `run` free AUs in a row on the disk. LG_DISK_FULL. */
+/* The end of a disk that files which grow leave to new files: on a full disk TRUNCATE, which makes
+ * a new file before the old one goes, must still work. */
+static uint32_t
+reserve_aus(uint32_t aus)
+{
+    return aus / 32 < 8 ? aus / 32 : 8;
+}
+
+/* Takes `run` free AUs in a row on the disk, of the reserve too if is_new. LG_DISK_FULL. */
 static lg_status
-aus_take(lg_buf_cache *c, uint32_t disk, uint32_t run, uint32_t *ret_au)
+aus_take(lg_buf_cache *c, uint32_t disk, uint32_t run, bool is_new, uint32_t *ret_au)
 {
     const lg_volume *v = lg_buf_volume(c);
     uint32_t per = lg_vol_aubits_per_block(lg_buf_block_bytes(c));
-    uint32_t aus = lg_volume_disk_aus(v, disk);
+    uint32_t aus = lg_volume_disk_aus(v, disk), limit = is_new ? aus : aus - reserve_aus(aus);
     for (uint32_t base = 0; base < aus; base += per) {
         lg_mtr m;
         lg_buf *b;
         uint32_t bit;
         lg_mtr_begin(&m, c);
         LG_TRY(lg_mtr_get(&m, lg_vol_aubits_addr(v, disk, base), LG_LATCH_X, 0, &b));
-        if (type_of(b) == LG_BLOCK_FREE ||
-            lg_vol_bits_find(b->data, meta_of(b).next, run, &bit) != LG_OK) {
+        bool found = type_of(b) != LG_BLOCK_FREE &&
+                     lg_vol_bits_find(b->data, meta_of(b).next, run, &bit) == LG_OK;
+        if (found && base + bit + run > limit) /* perhaps before `next` */
+            found = lg_vol_bits_find(b->data, 0, run, &bit) == LG_OK && base + bit + run <= limit;
+        if (!found) {
             lg_mtr_abort(&m);
             continue;
         }
@@ -101,7 +112,7 @@ aus_give(lg_buf_cache *c, const lg_au *aus, uint32_t count)
 
 /* Takes count AUs, round robin over the disks from `first` on; all or nothing. */
 static lg_status
-aus_take_many(lg_buf_cache *c, uint32_t first, lg_au *aus, uint32_t count)
+aus_take_many(lg_buf_cache *c, uint32_t first, bool is_new, lg_au *aus, uint32_t count)
 {
     uint32_t disks = lg_volume_disk_count(lg_buf_volume(c));
     lg_status st = LG_OK;
@@ -111,7 +122,7 @@ aus_take_many(lg_buf_cache *c, uint32_t first, lg_au *aus, uint32_t count)
         do {
             uint32_t disk = (first + n + tries) % disks;
             aus[n].disk = (uint16_t)disk;
-            st = aus_take(c, disk, 1, &aus[n].au);
+            st = aus_take(c, disk, 1, is_new, &aus[n].au);
         } while (st == LG_DISK_FULL && ++tries < disks);
         if (st != LG_OK)
             break;
@@ -330,7 +341,7 @@ lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus, uint32_t *ret
     LG_TRY(lg_space_file_blocks(c, file, &blocks));
     lg_au *taken = lg_zalloc(aus * sizeof *taken + 1);
     lg_status st;
-    LG_CHECK(aus_take_many(c, file + blocks / lg_volume_blocks_per_au(v), taken, aus));
+    LG_CHECK(aus_take_many(c, file + blocks / lg_volume_blocks_per_au(v), blocks == 0, taken, aus));
     st = lg_volume_aus_zero(v, taken, aus);
     while (st == LG_OK && done < aus) {
         x.aus = taken + done;
@@ -523,7 +534,7 @@ lg_space_instance_add(lg_buf_cache *c, uint32_t slot)
         return st == LG_OK ? LG_EXISTS : st;
     uint32_t need = lg_volume_instance_aus(v), disks = lg_volume_disk_count(v), au = 0, tries = 0;
     uint32_t disk = slot % disks;
-    while ((st = aus_take(c, disk, need, &au)) == LG_DISK_FULL && ++tries < disks)
+    while ((st = aus_take(c, disk, need, true, &au)) == LG_DISK_FULL && ++tries < disks)
         disk = (disk + 1) % disks;
     LG_TRY(st);
     /* Taken for good before the area is known: else a crash could give the AUs to a file too. */

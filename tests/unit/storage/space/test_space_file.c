@@ -153,9 +153,17 @@ disk_full(void *arg)
     CU_ASSERT_EQUAL(blocks, 256);
     CU_ASSERT_EQUAL(lg_space_file_create(w.c, (uint32_t)n, &none), LG_DISK_FULL);
     CU_ASSERT_EQUAL(free_aus(), n - 2);
-    RIG_OK(lg_space_file_extend(w.c, f, (uint32_t)n - 2, &blocks)); /* to the last AU */
-    CU_ASSERT_EQUAL(free_aus(), 0);
+    uint32_t reserve = 4; /* two on each disk, for new files only */
+    CU_ASSERT_EQUAL(lg_space_file_extend(w.c, f, (uint32_t)n - 2 - reserve + 1, &blocks),
+                    LG_DISK_FULL);
+    RIG_OK(lg_space_file_extend(w.c, f, (uint32_t)n - 2 - reserve, &blocks)); /* to the last AU */
+    CU_ASSERT_EQUAL(free_aus(), reserve);
     CU_ASSERT_EQUAL(lg_space_file_extend(w.c, f, 1, &blocks), LG_DISK_FULL);
+    for (uint32_t i = 0; i < reserve; i++)
+        RIG_OK(lg_space_file_create(w.c, 1, &none));
+    CU_ASSERT_EQUAL(free_aus(), 0);
+    CU_ASSERT_EQUAL(lg_space_file_create(w.c, 1, &none), LG_DISK_FULL);
+    RIG_OK(lg_space_file_blocks(w.c, f, &blocks));
     write_block(f, blocks - 1);
     expect_block(f, blocks - 1);
 }
