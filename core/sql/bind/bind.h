@@ -134,6 +134,11 @@ typedef struct lg_deparse {
 /* Expression over one relation (defaults, checks, index keys): Vars of rte 0 name its columns. */
 LG_MUST lg_status lg_deparse_expr(const lg_deparse *d, const lg_expr *e, const lg_relation *rel,
                                   const char **ret_text);
+/* A whole SELECT, laid out as pg_get_viewdef does; without the semicolon. LG_UNSUPPORTED: it has
+ * parts that cannot be printed. names: the n result columns are called so (NULL: as the query
+ * says). */
+LG_MUST lg_status lg_deparse_query(const lg_deparse *d, const lg_query *q, uint32_t n,
+                                   const char *const *names, const char **ret_text);
 /* quote_ident. */
 const char *lg_quote_ident(lg_arena *a, const char *name);
 const char *lg_quote_literal(lg_arena *a, const char *text);

@@ -722,7 +722,7 @@ lg_bind__from_clause(lg_level *l, const lg_ast_list *from)
             l->q->from = r.node;
         } else {
             lg_from *f = LG_NEW(l->b->arena, lg_from);
-            f->is_join = true;
+            f->is_join = f->listed = true;
             f->join_type = LG_A_JOIN_INNER;
             f->rte = UINT32_MAX;
             f->left = l->q->from;

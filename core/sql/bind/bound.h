@@ -80,6 +80,7 @@ typedef struct lg_cte {
 /* Node of the join tree. */
 struct lg_from {
     bool is_join;
+    bool listed;       /* items of FROM with a comma between */
     uint32_t rte;      /* the relation, or the join's own entry */
     uint8_t join_type; /* LG_A_JOIN_INNER, LEFT, FULL, RIGHT; after planning SEMI, ANTI too */
     lg_from *left, *right;

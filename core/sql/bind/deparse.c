@@ -1,19 +1,12 @@
 /* Bound expressions back to SQL, as PostgreSQL's ruleutils.c prints them: every operator and test
  * in parentheses, literals labelled with their type where it does not show. */
-#include "bind_internal.h"
-#include "strbuf.h"
+#include "deparse_internal.h"
 #include <ctype.h>
 #include <string.h>
 
 #define MAX_TEXT (1u << 24)
 
-typedef struct out {
-    const lg_deparse *d;
-    const lg_relation *rel;
-    lg_strbuf b;
-    lg_status st;
-    bool show; /* the next expression shows its coercion though nobody wrote it */
-} out;
+typedef lg_dout out;
 
 static void put(out *o, const lg_expr *e);
 
@@ -454,7 +447,7 @@ put_agg(out *o, const lg_expr *e)
         lg_strbuf_puts(&o->b, ") WITHIN GROUP (");
     for (uint32_t i = 0; i < e->agg.norder; i++) {
         lg_strbuf_puts(&o->b, i ? ", " : e->agg.within ? "ORDER BY " : " ORDER BY ");
-        put(o, e->agg.order[i].expr);
+        lg_deparse__sort_expr(o, e->agg.order[i].expr);
         if (e->agg.order[i].desc)
             lg_strbuf_puts(&o->b, " DESC");
         if (e->agg.order[i].nulls_first != e->agg.order[i].desc)
@@ -472,23 +465,36 @@ static void
 put_case(out *o, const lg_expr *e)
 {
     uint32_t i = 0;
-    lg_strbuf_puts(&o->b, "CASE");
+    bool lines = o->level != NULL;
+    if (lines)
+        lg_deparse__keyword(o, "CASE", 0, 4);
+    else
+        lg_strbuf_puts(&o->b, "CASE");
     if (e->has_arg) {
         lg_strbuf_putc(&o->b, ' ');
         put(o, e->args[i++]);
     }
     for (; i + 1 < e->nargs; i += 2) {
         const lg_expr *w = e->args[i];
-        lg_strbuf_puts(&o->b, " WHEN ");
+        if (lines)
+            lg_deparse__keyword(o, "WHEN ", 0, 0);
+        else
+            lg_strbuf_puts(&o->b, " WHEN ");
         if (e->has_arg && w->kind == LG_EX_FUNC && w->func.op && w->nargs == 2)
             w = w->args[1];
         put(o, w);
         lg_strbuf_puts(&o->b, " THEN ");
         put_arg(o, e->args[i + 1]);
     }
-    lg_strbuf_puts(&o->b, " ELSE ");
+    if (lines)
+        lg_deparse__keyword(o, "ELSE ", 0, 0);
+    else
+        lg_strbuf_puts(&o->b, " ELSE ");
     put_arg(o, e->args[i]);
-    lg_strbuf_puts(&o->b, " END");
+    if (lines)
+        lg_deparse__keyword(o, "END", -4, 0);
+    else
+        lg_strbuf_puts(&o->b, " END");
 }
 
 static void
@@ -517,6 +523,10 @@ put_subscript(out *o, const lg_expr *e)
 static void
 put_var(out *o, const lg_expr *e)
 {
+    if (o->level) {
+        lg_deparse__var(o, e);
+        return;
+    }
     const lg_column *c = o->rel ? lg_relation_column(o->rel, e->var.attno) : NULL;
     const char *name = c ? c->name : "?";
     if (!c && e->var.attno < 0)
@@ -702,14 +712,31 @@ put(out *o, const lg_expr *e)
         return;
     case LG_EX_WINDOW:
         put_agg(o, e);
+        lg_deparse__over(o, e);
         return;
     case LG_EX_SUBLINK:
+        if (o->level) {
+            lg_deparse__sublink(o, e);
+            return;
+        }
         lg_strbuf_puts(&o->b, "(SubLink)");
         return;
     case LG_EX_DEFAULT:
         lg_strbuf_puts(&o->b, "DEFAULT");
         return;
     }
+}
+
+void
+lg_deparse__expr(lg_dout *o, const lg_expr *e)
+{
+    put(o, e);
+}
+
+void
+lg_deparse__arg(lg_dout *o, const lg_expr *e)
+{
+    put_arg(o, e);
 }
 
 lg_status

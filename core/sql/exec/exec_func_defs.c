@@ -295,6 +295,32 @@ fn_pg_get_constraintdef(lg_call *c)
 
 /* --- views, sequences of columns --- */
 
+/* The view's query as PostgreSQL prints it; its own text where that cannot be done. */
+const char *
+lg_fx_view_text(lg_call *c, const lg_relation *rel)
+{
+    lg_exec_session *es = lg_fx_session(c);
+    lg_parse_tree *t;
+    lg_query *q;
+    lg_error err;
+    lg_bind b;
+    const char *text = rel->view_sql;
+    lg_error_init(&err, c->arena);
+    if (lg_parse_sql(es->run, rel->view_sql, c->arena, &err, &t) != LG_OK || t->n != 1)
+        return text;
+    lg_bind_init(&b, es->cat, es->run, c->arena, c->env, &err, NULL);
+    if (lg_bind_query(&b, t->stmts[0].stmt, &q) == LG_OK) {
+        const char **names = LG_NEWN(c->arena, const char *, rel->ncols + 1u);
+        for (uint16_t i = 0; i < rel->ncols; i++)
+            names[i] = rel->cols[i].name;
+        lg_deparse d = {.arena = c->arena, .env = c->env, .relation_name = relation_name, .arg = c};
+        if (lg_deparse_query(&d, q, rel->ncols, names, &text) != LG_OK)
+            text = rel->view_sql;
+    }
+    lg_bind_fini(&b);
+    return text;
+}
+
 static lg_datum
 fn_pg_get_viewdef(lg_call *c)
 {
@@ -310,7 +336,7 @@ fn_pg_get_viewdef(lg_call *c)
         return lg_fx_fail(c, st);
     lg_datum d = 0;
     if (rel->view_sql)
-        d = lg_fx_text(c, lg_arena_printf(c->arena, "%s;", rel->view_sql));
+        d = lg_fx_text(c, lg_arena_printf(c->arena, "%s;", lg_fx_view_text(c, rel)));
     else
         c->isnull = true;
     lg_relation_unref(rel);

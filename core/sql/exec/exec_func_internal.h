@@ -59,4 +59,7 @@ lg_status lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel
                                 const char **ret_text);
 const char *lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty);
 
+/* pg_get_viewdef without the semicolon. */
+const char *lg_fx_view_text(lg_call *c, const lg_relation *rel);
+
 #endif

@@ -1,0 +1,35 @@
+/* Shared by deparse.c (expressions) and deparse_query.c (whole queries). */
+#ifndef LG_SQL_DEPARSE_INTERNAL_H
+#define LG_SQL_DEPARSE_INTERNAL_H
+
+#include "bind_internal.h"
+#include "strbuf.h"
+
+/* A query being printed: the names that its range table goes by. */
+typedef struct lg_dlevel {
+    const struct lg_dlevel *up;
+    const lg_query *q;
+    const char **names; /* by range table entry */
+} lg_dlevel;
+
+typedef struct lg_dout {
+    const lg_deparse *d;
+    const lg_relation *rel;
+    const lg_dlevel *level; /* NULL: expressions over rel */
+    lg_strbuf b;
+    lg_status st;
+    int indent;
+    bool show; /* the next expression shows its coercion though nobody wrote it */
+} lg_dout;
+
+void lg_deparse__expr(lg_dout *o, const lg_expr *e);
+void lg_deparse__arg(lg_dout *o, const lg_expr *e); /* shows implicit coercions */
+/* --- deparse_query.c --- */
+void lg_deparse__var(lg_dout *o, const lg_expr *e);
+void lg_deparse__sublink(lg_dout *o, const lg_expr *e);
+/* In queries: the word on a line of its own. */
+void lg_deparse__keyword(lg_dout *o, const char *text, int before, int after);
+void lg_deparse__sort_expr(lg_dout *o, const lg_expr *e);
+void lg_deparse__over(lg_dout *o, const lg_expr *e);
+
+#endif
