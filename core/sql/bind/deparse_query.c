@@ -119,8 +119,8 @@ item_expr(const lg_query *q, const lg_sort_item *it, uint32_t *ret_number)
 void
 lg_deparse__sort_expr(lg_dout *o, const lg_expr *e)
 {
-    bool call = (e->kind == LG_EX_FUNC && !e->func.op) || e->kind == LG_EX_AGG ||
-                e->kind == LG_EX_WINDOW;
+    bool call =
+        (e->kind == LG_EX_FUNC && !e->func.op) || e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW;
     if (call)
         lg_strbuf_putc(&o->b, '(');
     lg_deparse__arg(o, e);

@@ -623,6 +623,50 @@ query_text(lg_util *u, int32_t loc)
     return lg_arena_strndup(u->a, start, (size_t)(p - start));
 }
 
+static const char *
+qualified_name(void *arg, lg_oid oid)
+{
+    lg_util *u = arg;
+    lg_relation *r;
+    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
+        return NULL;
+    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
+                                       lg_quote_ident(u->a, r->name));
+    lg_relation_unref(r);
+    return name;
+}
+
+/* The query as text in which every name is qualified, so that it means the same whatever the
+ * search path; only when it binds to the same columns again, else the text as written. */
+static const char *
+stored_text(lg_util *u, const lg_query *q, const lg_ddl_column *cols, uint32_t n, const char *text)
+{
+    lg_deparse d = {.arena = u->a,
+                    .env = u->es->env,
+                    .relation_name = qualified_name,
+                    .arg = u,
+                    .type_oids = true};
+    const char **names = LG_NEWN(u->a, const char *, n + 1), *made;
+    lg_parse_tree *t;
+    lg_query *again;
+    lg_outcol *out;
+    lg_error err;
+    lg_bind b;
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = cols[i].name;
+    lg_error_init(&err, u->a);
+    if (lg_deparse_query(&d, q, n, names, &made) != LG_OK ||
+        lg_parse_sql(u->es->run, made, u->a, &err, &t) != LG_OK || t->n != 1)
+        return text;
+    lg_bind_init(&b, u->cat, u->es->run, u->a, u->es->env, &err, NULL);
+    bool same = lg_bind_query(&b, t->stmts[0].stmt, &again) == LG_OK &&
+                lg_query_outcols(again, u->a, &out) == n;
+    for (uint32_t i = 0; same && i < n; i++)
+        same = (out[i].type == cols[i].type) && !strcmp(out[i].name, cols[i].name);
+    lg_bind_fini(&b);
+    return same ? made : text;
+}
+
 lg_status
 lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
 {
@@ -656,6 +700,7 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
         st = lg_error_set(u->err, "0A000", "the text of the view's query is not at hand");
         goto out;
     }
+    text = stored_text(u, q, cols, n, text);
     st = lg_ddl_open(u, s->view, LG_LOCK_ACCESS_EXCLUSIVE, true, &old);
     if (st == LG_OK && old->namespace_oid == nsp) {
         if (!s->replace) {
