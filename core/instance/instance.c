@@ -64,6 +64,22 @@ open_volume(lg_instance *in)
     return lg_dwb_create(in->env.run, in->volume, in->cfg.node - 1, &in->dwb);
 }
 
+/* The key of this life on every disk, where the devices have reservations: its agent's peers can
+ * then throw it out. Else the lease is what fences us (fence.h). */
+static lg_status
+register_keys(lg_instance *in)
+{
+    lg_disk *disks[LG_INSTANCE_MAX_DISKS];
+    uint32_t n = lg_volume_disk_count(in->volume);
+    for (uint32_t i = 0; i < n; i++)
+        disks[i] = lg_volume_disk(in->volume, i);
+    lg_status st = lg_fence_register(disks, n, lg_fence_key(in->cfg.node, in->incarnation));
+    in->reservations = st == LG_OK;
+    if (st == LG_OK)
+        lg_log_info(in->env.log, "fence", "registered for persistent reservations on %u disks", n);
+    return st == LG_UNSUPPORTED ? LG_OK : st;
+}
+
 static lg_status
 create_buffers(lg_instance *in, lg_coherence coherence)
 {
@@ -327,6 +343,18 @@ tell_membership(void *arg, lg_agent_view *ret)
     *ret = ((lg_instance *)arg)->view;
 }
 
+static bool
+tell_fence(void *arg, uint32_t i, lg_view_fence *ret)
+{
+    lg_instance *in = arg;
+    if (i >= lg_volume_disk_count(in->volume))
+        return false;
+    *ret = (lg_view_fence){.path = in->cfg.disks[i],
+                           .reservations = in->reservations,
+                           .key = lg_fence_key(in->cfg.node, in->incarnation)};
+    return true;
+}
+
 lg_status
 lg_instance__catalog_create(lg_instance *in)
 {
@@ -354,6 +382,8 @@ open_catalog(lg_instance *in)
                           .reconf = in->reconf,
                           .arg = in,
                           .instance = tell_instance,
+                          .cluster = in->alone ? NULL : &in->cluster,
+                          .fence = tell_fence,
                           .membership = tell_membership};
     LG_TRY(lg_views_create(&vc, &in->views));
     lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
@@ -438,6 +468,7 @@ start(lg_instance *in)
         LG_TRY(lg_ges_create(&gc, &in->ges));
     } else {
         LG_TRY(lg_instance__agent_connect(in));
+        LG_TRY(register_keys(in));
         LG_TRY(create_cluster(in)); /* beside the recovery of an earlier life */
         LG_TRY(lg_instance__agent_welcome(in));
         if (in->cold) {

@@ -71,6 +71,39 @@ on_view(lg_instance *in, const lg_agent_line *l)
 }
 
 static void
+copy_text(char *to, size_t size, const lg_agent_line *l, const char *key)
+{
+    const char *v = lg_agent_line_get(l, key);
+    snprintf(to, size, "%.*s", (int)size - 1, v ? v : "");
+}
+
+static void
+on_info(lg_instance *in, const lg_agent_line *l)
+{
+    const char *topic = lg_agent_line_get(l, "topic");
+    uint64_t row = lg_agent_line_u64(l, "row", 0);
+    if (topic && !strcmp(topic, "vote") && row >= 1 && row <= LG_VIEW_VOTES) {
+        lg_view_vote *v = &in->cluster.votes[row - 1];
+        copy_text(v->path, sizeof v->path, l, "path");
+        copy_text(v->state, sizeof v->state, l, "state");
+        v->rounds = lg_agent_line_u64(l, "rounds", 0);
+        v->errors = lg_agent_line_u64(l, "errors", 0);
+        v->last_ok_us = lg_agent_line_u64(l, "last_ok_us", 0);
+        v->round_us = lg_agent_line_u64(l, "round_us", 0);
+        v->set = true;
+    } else if (topic && !strcmp(topic, "node") && row >= 1 && row < LG_VIEW_NODES) {
+        lg_view_node *n = &in->cluster.nodes[row];
+        copy_text(n->agent, sizeof n->agent, l, "agent");
+        copy_text(n->instance, sizeof n->instance, l, "instance");
+        copy_text(n->network, sizeof n->network, l, "network");
+        n->incarnation = lg_agent_line_u64(l, "incarnation", 0);
+        n->lost = lg_agent_line_u64(l, "lost", 0);
+        n->condemned = lg_agent_line_u64(l, "condemned", 0) != 0;
+        n->set = true;
+    }
+}
+
+static void
 on_drain(lg_instance *in, const char *mode)
 {
     in->refusing = mode && strcmp(mode, "off");
@@ -103,6 +136,8 @@ on_line(lg_instance *in, char *text)
         lg_waitq_wake_all(&in->changed);
     } else if (!strcmp(l.type, "VIEW")) {
         on_view(in, &l);
+    } else if (!strcmp(l.type, "INFO")) {
+        on_info(in, &l);
     } else if (!strcmp(l.type, "DRAIN")) {
         on_drain(in, lg_agent_line_get(&l, "mode"));
     } else if (!strcmp(l.type, "STOP")) {
@@ -295,6 +330,7 @@ lg_instance__agent_state(lg_instance *in, lg_instance_state state)
     lg_agent_add(&w, "state", lg_instance_state_name(state));
     lg_agent_add_u64(&w, "sessions", in->sessions ? lg_session_count(in->sessions) : 0);
     lg_agent_add(&w, "listen", in->cfg.listen);
+    lg_agent_add_u64(&w, "reservations", in->reservations);
     lg_agent_add_u64(&w, "drain", in->winding ? 2 : in->refusing);
     in->links_told = links_now(in);
     lg_agent_add_u64(&w, "epoch", in->links_told.epoch);

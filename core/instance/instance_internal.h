@@ -12,6 +12,7 @@
 #include "ckpt.h"
 #include "dwb.h"
 #include "exec.h"
+#include "fence.h"
 #include "ges.h"
 #include "heap.h"
 #include "instance.h"
@@ -114,8 +115,10 @@ struct lg_instance {
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
 
-    bool refusing; /* the agent says: no new sessions */
-    bool winding;  /* and those that are there end with their transaction */
+    lg_view_cluster cluster; /* as the agent tells it for the views */
+    bool reservations;       /* every disk has them, and our key is registered */
+    bool refusing;           /* the agent says: no new sessions */
+    bool winding;            /* and those that are there end with their transaction */
     bool stopping;
     uint64_t drain_ms;
 };

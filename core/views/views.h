@@ -40,6 +40,36 @@ typedef struct lg_view_instance {
     lg_scn scn;
 } lg_view_instance;
 
+/* What the agent tells of a voting file, and of a node. */
+typedef struct lg_view_vote {
+    bool set;
+    char path[256], state[16];
+    uint64_t rounds, errors, last_ok_us, round_us;
+} lg_view_vote;
+
+typedef struct lg_view_node {
+    bool set;
+    uint64_t incarnation;
+    char agent[12], instance[16], network[12];
+    uint64_t lost;
+    bool condemned;
+} lg_view_node;
+
+#define LG_VIEW_VOTES 5
+#define LG_VIEW_NODES 16
+
+typedef struct lg_view_cluster {
+    lg_view_vote votes[LG_VIEW_VOTES]; /* voting file i + 1 */
+    lg_view_node nodes[LG_VIEW_NODES]; /* by number */
+} lg_view_cluster;
+
+/* How an instance that dies is kept from the disks. */
+typedef struct lg_view_fence {
+    const char *path;
+    bool reservations; /* the device has them; else the lease is waited out */
+    uint64_t key;
+} lg_view_fence;
+
 typedef struct lg_views_config {
     lg_run *run;
     lg_rpc *rpc; /* NULL: alone */
@@ -53,6 +83,9 @@ typedef struct lg_views_config {
     void (*instance)(void *arg, lg_view_instance *ret);
     /* The newest view from membership; epoch 0: none. */
     void (*membership)(void *arg, lg_agent_view *ret);
+    const lg_view_cluster *cluster; /* NULL: alone */
+    /* The i-th disk; false: there is none. May be NULL. */
+    bool (*fence)(void *arg, uint32_t i, lg_view_fence *ret);
 } lg_views_config;
 
 LG_MUST lg_status lg_views_create(const lg_views_config *cfg, lg_views **ret_views);

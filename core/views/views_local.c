@@ -296,24 +296,46 @@ add_reconfiguration_step(lg_views *w)
     return ADD(w, "reconfiguration_step", reconf_step_rows);
 }
 
-/* ---- gv$member ---- */
+/* ---- gv$member, gv$vote, gv$fence ---- */
+
+static const lg_agent_member *
+find_member(const lg_agent_view *m, uint32_t node, bool *ret_victim)
+{
+    for (uint32_t i = 0; i < m->member_count + m->victim_count; i++) {
+        *ret_victim = i >= m->member_count;
+        const lg_agent_member *x = *ret_victim ? &m->victims[i - m->member_count] : &m->members[i];
+        if (x->node == node)
+            return x;
+    }
+    *ret_victim = false;
+    return NULL;
+}
 
 static void
 member_rows(void *arg, lg_view_sink *sink)
 {
     lg_views *w = arg;
+    static const lg_view_node unknown;
     lg_agent_view m;
     memset(&m, 0, sizeof m);
     w->cfg.membership(w->cfg.arg, &m);
-    for (uint32_t i = 0; i < m.member_count + m.victim_count; i++) {
-        bool victim = i >= m.member_count;
-        const lg_agent_member *x = victim ? &m.victims[i - m.member_count] : &m.members[i];
+    for (uint32_t n = 1; n < LG_VIEW_NODES; n++) {
+        bool victim;
+        const lg_agent_member *x = find_member(&m, n, &victim);
+        const lg_view_node *k = w->cfg.cluster ? &w->cfg.cluster->nodes[n] : &unknown;
+        if (!x && !k->set)
+            continue;
+        const char *state = !x ? "OUT" : victim ? "FENCED" : k->condemned ? "CONDEMNED" : "MEMBER";
         lg_datum v[] = {lg_datum_int8((int64_t)m.epoch),
-                        lg_datum_int4((int32_t)x->node),
-                        lg_datum_int8((int64_t)x->incarnation),
-                        lg_view_text(sink, x->address),
-                        lg_view_text(sink, victim ? "FENCED" : "MEMBER"),
-                        lg_view_text(sink, victim ? m.fence : "")};
+                        lg_datum_int4((int32_t)n),
+                        lg_datum_int8((int64_t)(x ? x->incarnation : k->incarnation)),
+                        lg_view_text(sink, x ? x->address : ""),
+                        lg_view_text(sink, state),
+                        lg_view_text(sink, victim ? m.fence : ""),
+                        lg_view_text(sink, k->agent),
+                        lg_view_text(sink, k->instance),
+                        lg_view_text(sink, k->network),
+                        node_list(sink, k->lost)};
         sink->row(sink, v, NULL);
     }
 }
@@ -322,8 +344,58 @@ static lg_status
 add_member(lg_views *w)
 {
     COLUMNS({"epoch", LG_T_INT8}, {"node", LG_T_INT4}, {"incarnation", LG_T_INT8},
-            {"address", LG_T_TEXT}, {"state", LG_T_TEXT}, {"fence_method", LG_T_TEXT});
+            {"address", LG_T_TEXT}, {"state", LG_T_TEXT}, {"fence_method", LG_T_TEXT},
+            {"agent", LG_T_TEXT}, {"instance_state", LG_T_TEXT}, {"network", LG_T_TEXT},
+            {"links_lost", LG_T_TEXT});
     return ADD(w, "member", member_rows);
+}
+
+static void
+vote_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    for (uint32_t i = 0; w->cfg.cluster && i < LG_VIEW_VOTES; i++) {
+        const lg_view_vote *k = &w->cfg.cluster->votes[i];
+        if (!k->set)
+            continue;
+        lg_datum v[] = {lg_datum_int4((int32_t)i + 1),      lg_view_text(sink, k->path),
+                        lg_view_text(sink, k->state),       lg_datum_int8((int64_t)k->rounds),
+                        lg_datum_int8((int64_t)k->errors),  lg_view_time(k->last_ok_us),
+                        lg_datum_int8((int64_t)k->round_us)};
+        uint8_t nulls[7] = {0};
+        nulls[5] = k->last_ok_us == 0;
+        sink->row(sink, v, nulls);
+    }
+}
+
+static lg_status
+add_vote(lg_views *w)
+{
+    COLUMNS({"vote#", LG_T_INT4}, {"path", LG_T_TEXT}, {"state", LG_T_TEXT}, {"rounds", LG_T_INT8},
+            {"errors", LG_T_INT8}, {"last_ok", LG_T_TIMESTAMPTZ}, {"round_us", LG_T_INT8});
+    return ADD(w, "vote", vote_rows);
+}
+
+static void
+fence_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_view_fence f;
+    for (uint32_t i = 0; w->cfg.fence && w->cfg.fence(w->cfg.arg, i, &f); i++) {
+        char key[24];
+        snprintf(key, sizeof key, "%016llx", (unsigned long long)f.key);
+        lg_datum v[] = {lg_view_text(sink, f.path),
+                        lg_view_text(sink, f.reservations ? "reservation" : "lease"),
+                        lg_view_text(sink, f.reservations ? key : "")};
+        sink->row(sink, v, NULL);
+    }
+}
+
+static lg_status
+add_fence(lg_views *w)
+{
+    COLUMNS({"device", LG_T_TEXT}, {"method", LG_T_TEXT}, {"key", LG_T_TEXT});
+    return ADD(w, "fence", fence_rows);
 }
 
 lg_status
@@ -336,5 +408,7 @@ lg_views__register_local(lg_views *w)
     LG_TRY(add_lock(w));
     LG_TRY(add_reconfiguration(w));
     LG_TRY(add_reconfiguration_step(w));
-    return add_member(w);
+    LG_TRY(add_member(w));
+    LG_TRY(add_vote(w));
+    return add_fence(w);
 }

@@ -29,6 +29,19 @@ lg_fence_key(uint32_t node, uint64_t incarnation)
 }
 
 lg_status
+lg_fence_register(lg_disk *const *disks, uint32_t count, uint64_t key)
+{
+    uint32_t done = 0;
+    lg_status st = LG_OK;
+    while (done < count && (st = lg_disk_pr_register(disks[done], key)) == LG_OK)
+        done++;
+    if (st != LG_OK) /* half a fence is none */
+        while (done > 0)
+            (void)!lg_disk_pr_unregister(disks[--done], key);
+    return st;
+}
+
+lg_status
 lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key, uint64_t victim_key)
 {
     lg_status st = LG_OK;

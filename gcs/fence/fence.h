@@ -16,6 +16,9 @@ LG_MUST lg_status lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t
                                       uint32_t slot, lg_time deadline);
 /* The reservation key of one life of an instance. */
 uint64_t lg_fence_key(uint32_t node, uint64_t incarnation);
+/* Registers the key on all disks and reserves them for those who are registered. LG_UNSUPPORTED
+ * when some disk has no reservations: then none keeps the key. Blocking. */
+LG_MUST lg_status lg_fence_register(lg_disk *const *disks, uint32_t count, uint64_t key);
 /* LG_UNSUPPORTED when some disk has no reservations: then the lease must be waited out. Blocking.
  */
 LG_MUST lg_status lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key,

@@ -17,16 +17,16 @@
  *   agent -> instance   LEASE   until_ns           it may write until then (CLOCK_MONOTONIC of the
  *       machine, which both share: a lease read late is no longer than it was)
  *   instance -> agent   DONE    epoch              its reconfiguration for that view is complete
- *   instance -> agent   STATE   state sessions listen drain epoch broken lost
+ *   instance -> agent   STATE   state sessions listen drain reservations epoch broken lost
  *       on change and every few seconds. broken: bits of members with whom messages of that epoch
  *       were lost; lost: of members without a connection
- *   agent -> instance   DRAIN   mode               refuse: no new sessions; end: those that are
- *       there end with their transaction; off
- *   agent -> instance   STOP    mode               drain and leave: "normal", "immediate"
- *   agent -> instance   FENCED                     it is out of the view: it must exit at once
- *   instance -> agent   LEAVE   epoch              everything is on disk: no recovery
- * A broken connection means to the instance: no lease renewals any more; to the agent: look at the
- * process.
+ *   agent -> instance   INFO    topic row ...      for the views: topic vote or node, row its
+ * number agent -> instance   DRAIN   mode               refuse: no new sessions; end: those that
+ * are there end with their transaction; off agent -> instance   STOP    mode               drain
+ * and leave: "normal", "immediate" agent -> instance   FENCED                     it is out of the
+ * view: it must exit at once instance -> agent   LEAVE   epoch              everything is on disk:
+ * no recovery A broken connection means to the instance: no lease renewals any more; to the agent:
+ * look at the process.
  *
  * AGENT AND AGENT, over TCP after the proof of the key (agent_auth.h)
  *   agent -> agent      BEAT    node boot look              a heartbeat; look=1: there is news on

@@ -78,7 +78,27 @@ slot_of(const lg_member *m, uint32_t node)
     return node == m->cfg.node ? &m->mine : &m->seen.slot[node];
 }
 
-enum verdict { STAYS, ENDED, LEFT, SILENT };
+enum verdict { STAYS, ENDED, LEFT, SILENT, KEY_OUT };
+
+/* Some member has thrown the key of the condemned node out on every device. */
+static bool
+key_is_out(const lg_member *m, uint32_t node)
+{
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        const lg_vote_slot *s = slot_of(m, n);
+        if (has(m->view.condemned, node) && s->fence_epoch == m->view.epoch && has(s->fenced, node))
+            return true;
+    }
+    return false;
+}
+
+/* Silent for so long that it is condemned, where it can be fenced without waiting. */
+static bool
+fails(const lg_member *m, uint32_t node, uint64_t now)
+{
+    return node != m->cfg.node && slot_of(m, node)->reservations && m->changed_at[node] &&
+           now - m->changed_at[node] >= m->cfg.lease_ns / 2;
+}
 
 static enum verdict
 judge(const lg_member *m, uint32_t node, uint64_t incarnation, uint64_t now)
@@ -90,6 +110,8 @@ judge(const lg_member *m, uint32_t node, uint64_t incarnation, uint64_t now)
         return LEFT;
     if (s->incarnation == incarnation && s->instance == LG_MEMBER_DEAD)
         return ENDED;
+    if (key_is_out(m, node))
+        return KEY_OUT;
     if (m->condemned_at[node] != 0 && now - m->condemned_at[node] >= m->cfg.dead_ns)
         return SILENT; /* M6 */
     return lg_member_alive(m, node, now) ? STAYS : SILENT;
@@ -268,6 +290,7 @@ next_view(const lg_member *m, uint64_t now, lg_member_view *ret, bool *ret_mine)
                 v.incarnation[n] = 0;
         v.victims = 0;
         v.by_lease = 0;
+        v.by_key = 0;
     }
     for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
         if (!has(v.members, n))
@@ -277,11 +300,15 @@ next_view(const lg_member *m, uint64_t now, lg_member_view *ret, bool *ret_mine)
             continue;
         remove_member(&v, n, j != LEFT);
         v.by_lease |= j == SILENT;
+        v.by_key |= j == KEY_OUT;
         mine |= n == m->cfg.node;
     }
     bool new_epoch = false;
     if (v.condemned == 0) {
         v.condemned = v.members & ~largest_connected(m, v.members, now);
+        for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+            if (has(v.members, n) && fails(m, n, now))
+                v.condemned |= 1u << n;
         new_epoch = wants_new_epoch(m);
     }
     if (v.members == m->view.members && stable && !v.condemned)
@@ -547,5 +574,8 @@ lg_member_agent_view(const lg_member_view *v, lg_agent_view *ret)
         }
     }
     if (v->victims)
-        snprintf(ret->fence, sizeof ret->fence, "%s", v->by_lease ? "lease" : "exit");
+        snprintf(ret->fence, sizeof ret->fence, "%s",
+                 v->by_lease ? "lease"
+                 : v->by_key ? "reservation"
+                             : "exit");
 }

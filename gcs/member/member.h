@@ -25,8 +25,9 @@
  * cold starter; only that one may join it.
  *  M6 A living member goes in two steps. A view CONDEMNS it: it stays a member, but gets no lease
  * any more and its own agent ends its instance. The view after that leaves it out: when its agent
- * has confirmed the end, or dead_ns after the condemnation was learned (its last lease began before
- * the mark of that proposal).
+ * has confirmed the end, or a member has thrown its key out on every device (reservations), or
+ * dead_ns after the condemnation was learned (its last lease began before the mark of that
+ * proposal). Where the devices have reservations, silence of half a lease condemns.
  *
  * LINKS  Each slot says whom its agent hears over the network and which members its instance has
  * lost, or needs a new epoch with. A pair of members is apart when either says so, and for good
@@ -55,6 +56,8 @@ enum lg_member_instance {
     LG_MEMBER_LEFT      /* ended by itself with everything on disk */
 };
 
+#define LG_MEMBER_TARGET_REMOVED 2 /* of a slot's target: taken out of the cluster for good */
+
 /* No new sessions: ordered, confirmed by the instance; confirmed that it ends those it has. */
 enum lg_member_drain { LG_DRAIN_OFF, LG_DRAIN_ORDERED, LG_DRAIN_REFUSES, LG_DRAIN_ENDS };
 
@@ -81,7 +84,7 @@ typedef struct lg_member_view {
     uint32_t cold_node; /* of an empty view: who recovers everything; 0: nobody yet */
     uint32_t by_lease;  /* some victim was fenced by waiting out its lease */
     uint32_t condemned; /* members that have to go (M6) */
-    uint32_t pad;
+    uint32_t by_key;    /* some victim's key was thrown out on every device */
     uint64_t cold_incarnation;
     uint64_t incarnation[LG_MEMBER_NODES]; /* of members and victims */
     char address[LG_MEMBER_NODES][LG_MEMBER_ADDRESS];
@@ -120,7 +123,10 @@ typedef struct lg_vote_slot {
     uint32_t draining;    /* enum lg_member_drain: no new sessions go to the instance */
     uint64_t since_s;     /* for people: wall time of the last change of shown_state, and why */
     char reason[64];
-    char rest[LG_VOTE_SLOT_BYTES - 2968 - 80 * LG_MEMBER_SERVICES];
+    uint64_t fence_epoch;  /* of the view in which ... */
+    uint32_t fenced;       /* ... these condemned members' keys were thrown out on every device */
+    uint32_t reservations; /* the instance's key is registered on every device */
+    char rest[LG_VOTE_SLOT_BYTES - 2984 - 80 * LG_MEMBER_SERVICES];
 } lg_vote_slot;
 
 _Static_assert(sizeof(lg_vote_slot) == LG_VOTE_SLOT_BYTES, "a slot is one unit of writing");

@@ -8,6 +8,8 @@
 #define ROUND_LIMIT (2 * LG_SEC)
 #define DELAY_STEP  (20 * LG_MS)
 
+#define REOPEN_EVERY (2 * LG_SEC) /* of a voting file that fails */
+
 struct vote {
     lg_membership *ms;
     lg_disk *disk; /* NULL: could not be opened */
@@ -16,6 +18,12 @@ struct vote {
     bool failed;         /* the newest attempt */
     uint64_t failed_round;
     lg_vote_scan scan; /* of done_round */
+    const char *path;
+    uint64_t highest[LG_MEMBER_NODES]; /* heartbeats seen on this very file */
+    uint64_t need[LG_MEMBER_NODES];    /* lost: it counts again when it shows these */
+    bool lost;
+    lg_vote_info info;
+    lg_time ok_at, reopen_at;
 };
 
 struct lg_membership {
@@ -62,16 +70,94 @@ read_all(struct vote *v)
     return LG_OK;
 }
 
+/* The newest heartbeat of a node that was seen on any file. */
+static uint64_t
+newest(const lg_membership *ms, uint32_t node)
+{
+    uint64_t seq = ms->member.seen.slot[node].seq;
+    for (uint32_t i = 0; i < ms->cfg.vote_count; i++)
+        if (ms->votes[i].highest[node] > seq)
+            seq = ms->votes[i].highest[node];
+    return seq;
+}
+
+/* Does the file, just read, still know what it knew? A node that has only begun may be missing. */
+static lg_status
+check_memory(struct vote *v)
+{
+    lg_membership *ms = v->ms;
+    bool whole = true, forgot = false;
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        uint64_t seq = v->scan.slot[n].seq, known = newest(ms, n);
+        if (n == ms->cfg.node && ms->round)
+            continue; /* written by ourselves, in this very round */
+        if (ms->member.seen.slot[n].target == LG_MEMBER_TARGET_REMOVED)
+            continue;
+        whole &= seq >= v->need[n];
+        forgot |= seq < v->highest[n] || (seq == 0 && known > 4);
+    }
+    if (!v->lost && forgot) {
+        v->lost = true;
+        whole = false;
+        for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+            v->need[n] = n == ms->cfg.node ? 0 : newest(ms, n);
+    } else if (v->lost && whole) {
+        v->lost = false;
+        memset(v->highest, 0, sizeof v->highest);
+    }
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+        if (v->scan.slot[n].seq > v->highest[n])
+            v->highest[n] = v->scan.slot[n].seq;
+    return v->lost ? LG_CORRUPT : LG_OK;
+}
+
+static void
+reopen(struct vote *v)
+{
+    lg_membership *ms = v->ms;
+    lg_time now = lg_run_now_ns(ms->cfg.run);
+    lg_disk *d;
+    if (now < v->reopen_at)
+        return;
+    v->reopen_at = now + REOPEN_EVERY;
+    if (lg_disk_open(ms->cfg.io, v->path, 0, &d) != LG_OK)
+        return;
+    if (lg_disk_size(d) < LG_VOTE_FILE_BYTES) {
+        lg_disk_close(d);
+        return;
+    }
+    lg_disk_close(v->disk);
+    v->disk = d;
+}
+
 static lg_status
 vote_round(struct vote *v)
 {
     lg_membership *ms = v->ms;
+    if (!v->disk || v->failed)
+        reopen(v);
+    if (!v->disk)
+        return LG_NO_DISK;
     memcpy(v->write_buf, &ms->round_slot, sizeof ms->round_slot);
     uint64_t at =
         (uint64_t)ms->cfg.node * SLOT_AREA + (ms->round_slot.seq & 1) * LG_VOTE_SLOT_BYTES;
     LG_TRY(lg_disk_write(v->disk, at, v->write_buf, LG_VOTE_SLOT_BYTES,
                          ms->round_durable ? 0 : LG_IO_LAZY, LG_WAIT_MEMBERSHIP));
-    return read_all(v);
+    LG_TRY(read_all(v));
+    return check_memory(v);
+}
+
+static void
+count_round(struct vote *v, lg_status st, lg_time began)
+{
+    lg_run *r = v->ms->cfg.run;
+    v->info.rounds++;
+    v->info.errors += st != LG_OK;
+    if (st != LG_OK)
+        return;
+    v->ok_at = lg_run_now_exact_ns(r);
+    v->info.round_ns = v->ok_at - began;
+    v->info.last_ok_us = lg_run_wall_us(r);
 }
 
 /* Does the newest round, skipping those it missed while the file was slow. */
@@ -87,7 +173,9 @@ vote_main(void *arg)
         if (ms->stopping)
             break;
         seen = ms->round;
+        lg_time began = lg_run_now_exact_ns(ms->cfg.run);
         lg_status st = vote_round(v);
+        count_round(v, st, began);
         v->failed = st != LG_OK;
         if (st == LG_OK)
             v->done_round = seen;
@@ -131,7 +219,7 @@ run_round(lg_membership *ms, bool durable, bool *ret_learned)
         ok = failed = 0;
         for (uint32_t i = 0; i < ms->cfg.vote_count; i++) {
             ok += ms->votes[i].done_round >= round;
-            failed += !ms->votes[i].disk || ms->votes[i].failed_round >= round;
+            failed += ms->votes[i].failed_round >= round;
         }
         if (ok >= majority || failed > ms->cfg.vote_count - majority || ms->stopping)
             break;
@@ -252,6 +340,7 @@ open_votes(lg_membership *ms)
     for (uint32_t i = 0; i < ms->cfg.vote_count; i++) {
         struct vote *v = &ms->votes[i];
         v->ms = ms;
+        v->path = ms->cfg.votes[i];
         v->write_buf = lg_io_buf_alloc(LG_VOTE_SLOT_BYTES);
         v->read_buf = lg_io_buf_alloc(LG_VOTE_FILE_BYTES);
         if (lg_disk_open(ms->cfg.io, ms->cfg.votes[i], 0, &v->disk) != LG_OK)
@@ -260,8 +349,16 @@ open_votes(lg_membership *ms)
             lg_disk_close(v->disk);
             v->disk = NULL;
         }
-        ok += v->disk && read_all(v) == LG_OK;
+        if (v->disk && read_all(v) == LG_OK) {
+            v->ok_at = lg_run_now_exact_ns(ms->cfg.run);
+            for (uint32_t n = 1; n < LG_MEMBER_NODES; n++)
+                v->highest[n] = v->scan.slot[n].seq;
+        } else {
+            v->failed = true;
+        }
     }
+    for (uint32_t i = 0; i < ms->cfg.vote_count; i++)
+        ok += !ms->votes[i].failed && check_memory(&ms->votes[i]) == LG_OK;
     return ok > ms->cfg.vote_count / 2 ? LG_OK : LG_NO_QUORUM;
 }
 
@@ -303,8 +400,6 @@ lg_status
 lg_membership_begin(lg_membership *ms)
 {
     for (uint32_t i = 0; i < ms->cfg.vote_count; i++) {
-        if (!ms->votes[i].disk)
-            continue;
         LG_TRY(lg_run_spawn(ms->cfg.run, "vote", 0, vote_main, &ms->votes[i], NULL));
         ms->fibers++;
     }
@@ -372,5 +467,15 @@ lg_membership_quorate(const lg_membership *ms)
 bool
 lg_membership_vote_ok(const lg_membership *ms, uint32_t vote)
 {
-    return ms->votes[vote].disk && !ms->votes[vote].failed;
+    const struct vote *v = &ms->votes[vote];
+    return v->disk && !v->failed && !v->lost &&
+           lg_run_now_exact_ns(ms->cfg.run) - v->ok_at < 2 * ROUND_LIMIT;
+}
+
+void
+lg_membership_vote_info(const lg_membership *ms, uint32_t vote, lg_vote_info *ret)
+{
+    *ret = ms->votes[vote].info;
+    ret->ok = lg_membership_vote_ok(ms, vote);
+    ret->lost = ms->votes[vote].lost;
 }

@@ -1,8 +1,10 @@
 /* The fiber driver of member.h: runs rounds on the voting files, proposes views, hands out leases.
  *
  * One fiber runs the rounds; one per voting file writes and reads it, so that a file that hangs
- * delays nobody while the others are a majority. All calls and callbacks are on the run's worker;
- * callbacks must not block. */
+ * delays nobody while the others are a majority. A file that has forgotten something it showed
+ * before, or that others show (a disk replaced by an empty one), is not counted until every node
+ * has written its slot there again: what it has forgotten may have been half of a decision. All
+ * calls and callbacks are on the run's worker; callbacks must not block. */
 #ifndef LG_MEMBER_MEMBERSHIP_H
 #define LG_MEMBER_MEMBERSHIP_H
 
@@ -47,7 +49,17 @@ void lg_membership_look(lg_membership *ms);
 /* Blocks until what the slot says now is on a majority. */
 LG_MUST lg_status lg_membership_flush(lg_membership *ms, lg_time deadline);
 bool lg_membership_quorate(const lg_membership *ms); /* the newest round reached a majority */
-/* For each voting file: does it answer? */
+/* For each voting file: does it answer, and is it counted? */
 bool lg_membership_vote_ok(const lg_membership *ms, uint32_t vote);
+
+typedef struct lg_vote_info {
+    bool ok;
+    bool lost; /* it has forgotten something */
+    uint64_t rounds, errors;
+    uint64_t last_ok_us; /* wall time; 0: never */
+    uint64_t round_ns;   /* the newest one that succeeded */
+} lg_vote_info;
+
+void lg_membership_vote_info(const lg_membership *ms, uint32_t vote, lg_vote_info *ret);
 
 #endif

@@ -79,8 +79,12 @@ typedef struct agent {
     uint64_t boot_of[LG_MEMBER_NODES]; /* the life of the agent that was heard */
     lg_time round_at;                  /* the last round */
     uint32_t unheard;                  /* as warned of */
-    bool condemned;                    /* the last end of the instance: for want of a network */
-    uint64_t status_hash;              /* of the status file as written */
+    uint32_t votes_bad;                /* bits of voting files, as warned of */
+    bool quorum_lost;
+    bool fencing;
+    lg_time info_at;      /* the instance was told what its views show */
+    bool condemned;       /* the last end of the instance: for want of a network */
+    uint64_t status_hash; /* of the status file as written */
 } agent;
 
 /* agent_config.c */
@@ -117,17 +121,17 @@ void agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l);
 void agent_command(agent *a, uint32_t verb); /* to the own instance */
 enum {
     AGENT_START = 1,
-    AGENT_STOP = 2,
-    AGENT_RESTART = 3,
-    AGENT_STOP_NOW = 4,
-    AGENT_REMOVE = 5,
-    AGENT_DRAIN = 6,
-    AGENT_DRAIN_END = 7,
-    AGENT_DRAIN_OFF = 8,
-    AGENT_FENCE = 9
+    AGENT_STOP,
+    AGENT_RESTART,
+    AGENT_STOP_NOW,
+    AGENT_REMOVE,
+    AGENT_DRAIN,
+    AGENT_DRAIN_END,
+    AGENT_DRAIN_OFF,
+    AGENT_FENCE
 };
 enum {
-    AGENT_REMOVED = 2
+    AGENT_REMOVED = LG_MEMBER_TARGET_REMOVED
 }; /* target of a slot: stopped for good, and not shown once its agent is gone */
 
 /* agent_service.c: services, and the status file that tells the listener of them and of the
@@ -150,6 +154,11 @@ enum {
     CTL_AUTH = 7,
     CTL_NO_QUORUM = 8
 };
+
+/* agent_info.c: what lagoonctl and the instance's views show of votes, nodes and fencing */
+void agent_vote_add(agent *a, lg_agent_writer *w, uint32_t vote);
+void agent_watch_votes(agent *a); /* warns of files that fail, and of those that are back */
+void agent_tell_views(agent *a, bool now); /* every few seconds, or now */
 
 /* agent_member.c: what the membership tells */
 void agent_on_view(void *arg, const lg_member_view *v);

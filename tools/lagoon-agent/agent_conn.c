@@ -87,6 +87,7 @@ hello(struct visitor *v, const lg_agent_line *l)
     m->mine.instance = LG_MEMBER_STARTING;
     m->mine.pid = (uint32_t)pid;
     m->mine.draining = LG_DRAIN_OFF;
+    m->mine.reservations = 0;
     agent_show(a, LG_INSTANCE_STARTING, NULL);
     m->mine.done_epoch = 0;
     m->mine.link_epoch = m->mine.link_broken = m->mine.link_lost = 0;
@@ -118,6 +119,7 @@ take_state(agent *a, lg_member *m, const lg_agent_line *l)
     m->mine.link_broken = broken;
     m->mine.link_lost = lost;
     uint32_t sessions = (uint32_t)lg_agent_line_u64(l, "sessions", 0);
+    m->mine.reservations = (uint32_t)lg_agent_line_u64(l, "reservations", 0);
     uint32_t drain = LG_DRAIN_ORDERED + (uint32_t)lg_agent_line_u64(l, "drain", 0);
     if (m->mine.draining && (drain > m->mine.draining || sessions != m->mine.sessions)) {
         m->mine.draining = drain > m->mine.draining ? drain : m->mine.draining;

@@ -130,9 +130,7 @@ static void
 row_vote(struct reply *r, uint32_t i)
 {
     lg_agent_begin(&r->w, r->buf, "ROW");
-    lg_agent_add_u64(&r->w, "vote", i + 1);
-    lg_agent_add(&r->w, "path", r->a->cfg.vote[i]);
-    lg_agent_add(&r->w, "state", lg_membership_vote_ok(r->a->ms, i) ? "ONLINE" : "OFFLINE");
+    agent_vote_add(r->a, &r->w, i);
     flush(r);
 }
 

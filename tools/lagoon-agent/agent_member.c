@@ -1,6 +1,7 @@
 /* What the membership tells, and what that means for the own instance. */
 #include "agent.h"
 #include "assert.h"
+#include "fence.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +36,11 @@ agent_on_view(void *arg, const lg_member_view *v)
                     v->condemned);
     lg_log_info(a->log, "member", "view %llu: members%s; victims%s%s; cold starter %u",
                 (unsigned long long)v->epoch, members, victims,
-                v->victims ? (v->by_lease ? " (lease)" : " (exit)") : "", v->cold_node);
+                v->victims ? (v->by_lease ? " (lease)"
+                              : v->by_key ? " (reservation)"
+                                          : " (exit)")
+                           : "",
+                v->cold_node);
 }
 
 void
@@ -103,6 +108,35 @@ reason_to_end(agent *a, lg_member *m)
     return NULL;
 }
 
+/* Throws the keys of condemned members out, where our own instance's key lets us. The first who has
+ * done it says so; a device without reservations leaves it to the lease. */
+static void
+throw_out(agent *a, lg_member *m)
+{
+    uint32_t due = m->view.condemned & ~(1u << a->cfg.node);
+    if (m->mine.fence_epoch != m->view.epoch)
+        m->mine.fenced = 0;
+    m->mine.fence_epoch = m->view.epoch;
+    due &= ~m->mine.fenced;
+    if (!due || a->fencing || !m->mine.reservations || !lg_member_in_view(m) ||
+        lg_member_condemned(m))
+        return;
+    uint64_t own = lg_fence_key(a->cfg.node, m->mine.incarnation), epoch = m->view.epoch;
+    a->fencing = true; /* the ioctl blocks this fiber; rounds do not come here twice */
+    for (uint32_t n = 1; n < LG_MEMBER_NODES; n++) {
+        if (!(due >> n & 1))
+            continue;
+        uint64_t victim = lg_fence_key(n, m->view.incarnation[n]);
+        lg_status st = lg_fence_preempt(a->disks, a->disk_count, own, victim);
+        lg_log_warn(a->log, "fence", "key of node %u thrown out: %s", n, lg_status_text(st));
+        if (st == LG_OK && a->disk_count == a->cfg.disk_count && m->view.epoch == epoch) {
+            m->mine.fenced |= 1u << n;
+            lg_membership_changed(a->ms);
+        }
+    }
+    a->fencing = false;
+}
+
 /* Why does our instance wait at the door? */
 static void
 tell_unheard(agent *a, const lg_member *m)
@@ -124,10 +158,13 @@ agent_on_round(void *arg)
     lg_agent_writer w;
     bool cold;
     agent_heard(a);
+    throw_out(a, m);
     carry_out_commands(a, m);
     if (lg_member_merge_services(m))
         lg_membership_changed(a->ms);
     agent_status_file(a);
+    agent_watch_votes(a);
+    agent_tell_views(a, false);
     if (!a->child || !a->conn)
         return;
     const char *why = reason_to_end(a, m);

@@ -1,6 +1,7 @@
 /* Talking to an agent: over its unix socket, or over TCP after both have proved the cluster key. */
 #include "agent_auth.h"
 #include "ctl.h"
+#include "mem.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,7 @@ read_reply(FILE *in, struct ctl_rows *r, char *message, size_t size)
     ssize_t n;
     while ((n = getline(&line, &cap, in)) > 0) {
         line[strcspn(line, "\n")] = 0;
-        char *keep = strdup(line);
+        char *keep = lg_strdup(line);
         lg_agent_line l;
         if (!keep || lg_agent_line_decode(keep, &l) != LG_OK)
             return ctl_fail(1, "the agent sent a malformed line");
@@ -148,8 +149,8 @@ prove(const struct ctl *c, FILE *f)
     if (!fgets(buf, sizeof buf, f))
         return ctl_fail(1, "the agent closed the connection");
     buf[strcspn(buf, "\n")] = 0;
-    const char *theirs = lg_agent_line_decode(buf, &l) == LG_OK ? lg_agent_line_get(&l, "nonce")
-                                                               : NULL;
+    const char *theirs =
+        lg_agent_line_decode(buf, &l) == LG_OK ? lg_agent_line_get(&l, "nonce") : NULL;
     if (!theirs || strlen(theirs) != LG_AGENT_HEX - 1 ||
         !lg_agent_mac_good(key, key_len, "agent", nonce, theirs, lg_agent_line_get(&l, "mac")))
         return ctl_fail(7, "the agent does not prove the cluster key");
@@ -180,4 +181,3 @@ ctl_request(const struct ctl *c, struct ctl_rows *r)
         fprintf(stderr, "lagoonctl: %s\n", message);
     return code;
 }
-

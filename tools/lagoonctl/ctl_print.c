@@ -54,7 +54,7 @@ print_yaml(const struct ctl_rows *r)
 static bool
 for_wide(const char *key)
 {
-    static const char *const keys[] = {"incarnation", "pid",       "restarts", "interconnect",
+    static const char *const keys[] = {"incarnation", "pid", "restarts", "interconnect",
                                        "heartbeat"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (!strcmp(keys[i], key))
@@ -109,4 +109,3 @@ ctl_print(const struct ctl *c, const struct ctl_rows *r)
         print_table(r, !strcmp(c->output, "wide"));
     fflush(stdout);
 }
-

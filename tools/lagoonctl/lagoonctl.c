@@ -9,6 +9,7 @@
  * codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 partial, 6 timeout,
  * 7 authentication, 8 no quorum. */
 #include "ctl.h"
+#include "hash.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,28 +79,29 @@ run_wait(struct ctl *c)
     return ctl_fail(6, "timed out waiting for %s", want);
 }
 
+static uint64_t
+rows_hash(const struct ctl_rows *r)
+{
+    uint64_t h = 1;
+    for (int i = 0; i < r->count; i++)
+        for (uint32_t k = 0; k < r->rows[i].n; k++)
+            h = lg_hash_bytes(r->rows[i].kv[k].value, strlen(r->rows[i].kv[k].value), h);
+    return h;
+}
+
 /* -w: prints again whenever something has changed. */
 static int
 run_watch(const struct ctl *c)
 {
     static struct ctl_rows rows;
-    char *before = NULL;
+    uint64_t before = 0;
     for (;;) {
-        char *text = NULL;
-        size_t size = 0;
-        FILE *m = open_memstream(&text, &size), *out = stdout;
         rows.count = 0;
         int code = ctl_request(c, &rows);
-        stdout = m;
-        ctl_print(c, &rows);
-        stdout = out;
-        fclose(m);
-        if (!before || strcmp(before, text)) {
-            fputs(text, stdout);
-            fflush(stdout);
-        }
-        free(before);
-        before = text;
+        uint64_t now = rows_hash(&rows);
+        if (now != before)
+            ctl_print(c, &rows);
+        before = now;
         if (ferror(stdout) || code == 2 || code == 7)
             return code;
         usleep(200000);

@@ -81,3 +81,90 @@ LG_TEST(test_fence__keys_differ_by_life)
     CU_ASSERT_NOT_EQUAL(lg_fence_key(1, 1), lg_fence_key(2, 1));
     CU_ASSERT_NOT_EQUAL(lg_fence_key(1, 0), 0);
 }
+
+/* ---- reservations, on disks that have them ---- */
+
+static void
+registrant_main(void *arg)
+{
+    struct who *w = arg;
+    lg_io *io;
+    lg_disk *d[2];
+    char *buf = lg_io_buf_alloc(8192);
+    LG_ASSERT(lg_io_create(w->run, LG_IO_AUTO, &io) == LG_OK);
+    LG_ASSERT(lg_disk_open(io, "d", 0, &d[0]) == LG_OK);
+    LG_ASSERT(lg_disk_open(io, "e", 0, &d[1]) == LG_OK);
+    w->st = lg_fence_register(d, 2, lg_fence_key(1, 7));
+    if (w->st == LG_OK) {
+        CU_ASSERT_EQUAL(lg_disk_write(d[0], 0, buf, 8192, 0, LG_WAIT_DB_FILE_WRITE), LG_OK);
+        w->wrote = true;
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(w->run) + 100 * LG_MS, LG_WAIT_SLEEP);
+        w->st = lg_disk_write(d[1], 0, buf, 8192, 0, LG_WAIT_DB_FILE_WRITE);
+    } else {
+        CU_ASSERT_EQUAL(lg_disk_write(d[0], 0, buf, 8192, 0, LG_WAIT_DB_FILE_WRITE), LG_OK);
+    }
+    lg_free(buf);
+    lg_disk_close(d[0]);
+    lg_disk_close(d[1]);
+    lg_io_destroy(io);
+    w->done = true;
+}
+
+static void
+fencer_main(void *arg)
+{
+    struct who *w = arg;
+    lg_io *io;
+    lg_disk *d[2];
+    LG_ASSERT(lg_io_create(w->run, LG_IO_AUTO, &io) == LG_OK);
+    LG_ASSERT(lg_disk_open(io, "d", 0, &d[0]) == LG_OK);
+    LG_ASSERT(lg_disk_open(io, "e", 0, &d[1]) == LG_OK);
+    LG_ASSERT(lg_fence_register(d, 2, lg_fence_key(2, 3)) == LG_OK);
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(w->run) + 50 * LG_MS, LG_WAIT_SLEEP);
+    w->st = lg_fence_preempt(d, 2, lg_fence_key(2, 3), lg_fence_key(1, 7));
+    lg_disk_close(d[0]);
+    lg_disk_close(d[1]);
+    lg_io_destroy(io);
+    w->done = true;
+}
+
+static void
+play_reservations(bool on_e, lg_status *ret_victim, lg_status *ret_fencer)
+{
+    lg_sim *s;
+    LG_ASSERT_OK(lg_sim_create(5, &s));
+    LG_ASSERT_OK(lg_sim_disk_create(s, "d", 1 << 20));
+    LG_ASSERT_OK(lg_sim_disk_create(s, "e", 1 << 20));
+    lg_sim_disk_set_pr(s, "d", true);
+    lg_sim_disk_set_pr(s, "e", on_e);
+    struct who victim = {0}, fencer = {0};
+    LG_ASSERT_OK(
+        lg_run_create(&(lg_run_config){.name = "v", .sim = s, .sim_node = 1}, &victim.run));
+    LG_ASSERT_OK(
+        lg_run_create(&(lg_run_config){.name = "f", .sim = s, .sim_node = 2}, &fencer.run));
+    LG_ASSERT_OK(lg_run_spawn(victim.run, "v", 0, registrant_main, &victim, NULL));
+    if (on_e)
+        LG_ASSERT_OK(lg_run_spawn(fencer.run, "f", 0, fencer_main, &fencer, NULL));
+    (void)!lg_sim_run(s, NULL, NULL, LG_SEC);
+    CU_ASSERT(victim.done);
+    *ret_victim = victim.st;
+    *ret_fencer = fencer.st;
+    lg_run_destroy(victim.run);
+    lg_run_destroy(fencer.run);
+    lg_sim_destroy(s);
+}
+
+LG_TEST(test_fence__a_key_thrown_out_keeps_its_owner_from_writing)
+{
+    lg_status victim, fencer;
+    play_reservations(true, &victim, &fencer);
+    CU_ASSERT_EQUAL(fencer, LG_OK);
+    CU_ASSERT_EQUAL(victim, LG_FENCED);
+}
+
+LG_TEST(test_fence__one_device_without_reservations_and_the_lease_it_is)
+{
+    lg_status victim, fencer;
+    play_reservations(false, &victim, &fencer);
+    CU_ASSERT_EQUAL(victim, LG_UNSUPPORTED);
+}

@@ -451,3 +451,164 @@ LG_TEST(test_member__who_is_not_heard_by_all_is_not_let_in)
     r.m.seen.slot[3].heard |= 1u << 5;
     CU_ASSERT(wait_for(&r, LG_SEC));
 }
+
+/* ---- voting files that are gone ---- */
+
+static struct cluster votes_world;
+
+static void
+votes_begin(uint64_t seed)
+{
+    struct cluster *c = &votes_world;
+    memset(c, 0, sizeof *c);
+    LG_ASSERT_OK(lg_sim_create(seed, &c->sim));
+    for (int i = 0; i < VOTES; i++)
+        LG_ASSERT_OK(lg_sim_disk_create(c->sim, vote_names[i], LG_VOTE_FILE_BYTES));
+    for (uint32_t i = 1; i <= NODES; i++) {
+        c->nodes[i].c = c;
+        c->nodes[i].id = i;
+        node_start(&c->nodes[i]);
+    }
+    LG_ASSERT_OK(lg_sim_run(c->sim, whole, c, 60 * LG_SEC));
+    (void)!lg_sim_run(c->sim, NULL, NULL, 5 * LG_SEC);
+}
+
+static void
+votes_end(void)
+{
+    for (uint32_t i = 1; i <= NODES; i++)
+        node_kill(&votes_world.nodes[i]);
+    lg_sim_destroy(votes_world.sim);
+}
+
+static void
+detach(int vote, bool off)
+{
+    for (uint32_t n = 1; n <= NODES; n++)
+        lg_sim_disk_detach(votes_world.sim, vote_names[vote], n, off);
+}
+
+LG_TEST(test_membership__one_of_three_votes_gone_is_survived)
+{
+    struct cluster *c = &votes_world;
+    votes_begin(71);
+    uint64_t epoch = c->newest;
+    detach(1, true);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 20 * LG_SEC);
+    CU_ASSERT_EQUAL(c->newest, epoch); /* nobody went */
+    CU_ASSERT(whole(c));
+    for (uint32_t i = 1; i <= NODES; i++) {
+        CU_ASSERT(lg_membership_vote_ok(c->nodes[i].ms, 0));
+        CU_ASSERT(!lg_membership_vote_ok(c->nodes[i].ms, 1));
+        CU_ASSERT(lg_membership_quorate(c->nodes[i].ms));
+    }
+    detach(1, false);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 10 * LG_SEC);
+    CU_ASSERT(lg_membership_vote_ok(c->nodes[1].ms, 1));
+    votes_end();
+}
+
+LG_TEST(test_membership__without_a_majority_of_votes_leases_end_and_all_come_back_with_it)
+{
+    struct cluster *c = &votes_world;
+    votes_begin(72);
+    detach(0, true);
+    detach(2, true);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 10 * LG_SEC);
+    for (uint32_t i = 1; i <= NODES; i++) {
+        CU_ASSERT(!lg_membership_quorate(c->nodes[i].ms));
+        CU_ASSERT(c->lease[i] < lg_sim_now(c->sim)); /* nobody may write */
+    }
+    detach(0, false);
+    CU_ASSERT_EQUAL(lg_sim_run(c->sim, whole, c, 60 * LG_SEC), LG_OK);
+    votes_end();
+}
+
+LG_TEST(test_membership__a_vote_that_forgot_is_counted_when_all_have_written_it_again)
+{
+    static char zeros[LG_VOTE_FILE_BYTES];
+    struct cluster *c = &votes_world;
+    lg_vote_info info;
+    votes_begin(73);
+    uint64_t epoch = c->newest;
+    lg_sim_pause_node(c->sim, 3, lg_sim_now(c->sim) + 2 * LG_SEC);
+    lg_sim_disk_poke(c->sim, vote_names[1], 0, zeros, sizeof zeros);
+    (void)!lg_sim_run(c->sim, NULL, NULL, LG_SEC);
+    lg_membership_vote_info(c->nodes[1].ms, 1, &info);
+    CU_ASSERT(info.lost && !info.ok); /* node 3 has not written it again */
+    CU_ASSERT(lg_membership_quorate(c->nodes[1].ms));
+    (void)!lg_sim_run(c->sim, NULL, NULL, 4 * LG_SEC);
+    lg_membership_vote_info(c->nodes[1].ms, 1, &info);
+    CU_ASSERT(!info.lost && info.ok);
+    CU_ASSERT_EQUAL(c->newest, epoch);
+
+    /* an agent that starts while a node is down and a file is empty */
+    node_kill(&c->nodes[3]);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 8 * LG_SEC);
+    lg_sim_disk_poke(c->sim, vote_names[2], 0, zeros, sizeof zeros);
+    node_kill(&c->nodes[2]);
+    node_start(&c->nodes[2]);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 8 * LG_SEC);
+    for (uint32_t i = 1; i <= 2; i++) {
+        lg_membership_vote_info(c->nodes[i].ms, 2, &info);
+        CU_ASSERT(info.lost); /* what node 3 had written there is not known */
+    }
+    node_start(&c->nodes[3]);
+    CU_ASSERT_EQUAL(lg_sim_run(c->sim, whole, c, 60 * LG_SEC), LG_OK);
+    (void)!lg_sim_run(c->sim, NULL, NULL, 4 * LG_SEC);
+    lg_membership_vote_info(c->nodes[1].ms, 2, &info);
+    CU_ASSERT(!info.lost && info.ok);
+    votes_end();
+}
+
+/* ---- devices that fence ---- */
+
+LG_TEST(test_member__with_reservations_half_a_lease_of_silence_and_a_key_thrown_out_will_do)
+{
+    static struct rule r;
+    bool mine;
+    five(&r, 2);
+    for (uint32_t n = 1; n <= 5; n++)
+        (n == 2 ? &r.m.mine : &r.m.seen.slot[n])->reservations = 1;
+    CU_ASSERT(!wait_for(&r, LG_SEC));
+    lg_vote_scan scan = r.m.seen;
+    for (int i = 0; i < 8; i++) { /* 4 is silent, the others beat */
+        for (uint32_t n = 1; n <= 5; n++)
+            scan.slot[n].seq += n != 4;
+        r.now += LG_SEC / 4;
+        (void)lg_member_scan(&r.m, &scan, r.now);
+    }
+    CU_ASSERT(lg_member_wants(&r.m, r.now, &mine));
+    CU_ASSERT_EQUAL(condemned(&r), 1u << 4);
+    CU_ASSERT(!lg_member_wants(&r.m, r.now, &mine)); /* not before a device has said so */
+    r.m.mine.fence_epoch = 7;
+    r.m.mine.fenced = 1u << 4;
+    CU_ASSERT(!lg_member_wants(&r.m, r.now, &mine)); /* said in another epoch */
+    r.m.mine.fence_epoch = 8;
+    CU_ASSERT(lg_member_wants(&r.m, r.now, &mine));
+    scan = r.m.seen;
+    lg_member_begin(&r.m);
+    (void)lg_member_scan(&r.m, &scan, r.now);
+    (void)lg_member_scan(&r.m, &scan, r.now);
+    lg_agent_view v;
+    lg_member_agent_view(&r.m.view, &v);
+    CU_ASSERT_EQUAL(r.m.view.members, 0x2e);
+    CU_ASSERT_EQUAL(r.m.view.victims, 1u << 4);
+    CU_ASSERT_STRING_EQUAL(v.fence, "reservation");
+}
+
+LG_TEST(test_member__without_reservations_silence_waits_for_the_lease)
+{
+    static struct rule r;
+    bool mine;
+    five(&r, 2);
+    CU_ASSERT(!wait_for(&r, LG_SEC));
+    lg_vote_scan scan = r.m.seen;
+    for (int i = 0; i < 12; i++) {
+        for (uint32_t n = 1; n <= 5; n++)
+            scan.slot[n].seq += n != 4;
+        r.now += LG_SEC / 4;
+        (void)lg_member_scan(&r.m, &scan, r.now);
+    }
+    CU_ASSERT(!lg_member_wants(&r.m, r.now, &mine));
+}
