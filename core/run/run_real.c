@@ -301,7 +301,7 @@ static bool
 work_appeared(lg_run *r)
 {
     struct lg_real *re = r->real;
-    return poll_all(re) > 0 || r->ready_count > 0 || lg_run__posts_pending(r) ||
+    return r->ready_count > 0 || lg_run__posts_pending(r) ||
            io_uring_cq_ready(&re->ring) > 0 ||
            (IO_URING_READ_ONCE(*re->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0 ||
            atomic_load_explicit(&r->stopping, memory_order_relaxed);
@@ -327,7 +327,7 @@ spin(lg_run *r, lg_time deadline)
     if (deadline < until)
         until = deadline;
     do {
-        if (work_appeared(r)) {
+        if (poll_all(re) > 0 || work_appeared(r)) {
             if (re->spin_score < SPIN_SCORE_MAX)
                 re->spin_score++;
             return true;
@@ -347,7 +347,8 @@ idle(lg_run *r)
     lg_time deadline = lg_run__timers_next(r);
     if (spin(r, deadline))
         return;
-    /* arm last: polling again would disarm. A post that comes now makes the event readable. */
+    /* The round before found nothing to poll; arming looks once more, and comes last: polling again
+     * would disarm. A post that comes now makes the event readable. */
     if (work_appeared(r) || !arm_all(re))
         return;
     lg_time before = lg_run__clock(r);

@@ -47,6 +47,7 @@ typedef struct ofi_msg {
     lg_fd_watch *cq_watch;
     lg_timer eq_timer;
     bool events_due;
+    bool cq_due; /* the completion queue may have something: looked at until it is armed again */
 } ofi_msg;
 
 typedef struct ofi_link {
@@ -89,6 +90,7 @@ desc_of(ofi_msg *t, const lg_netbuf *b)
 static void
 post_receives(ofi_msg *t, ofi_link *l)
 {
+    t->cq_due = true;
     while (l->recv_missing && l->ep) {
         lg_netbuf *b = lg_transport__get_large(&t->base);
         if (!b)
@@ -115,6 +117,7 @@ static bool
 send_now(ofi_msg *t, ofi_link *l, lg_netbuf *b)
 {
     *slot_of(b) = (struct slot){.link = l};
+    t->cq_due = true; /* what was armed no longer holds */
     ssize_t rc = fi_send(l->ep, b->data, b->len, desc_of(t, b), 0, &slot_of(b)->ctx);
     if (rc == -FI_EAGAIN)
         return false;
@@ -317,7 +320,7 @@ static unsigned
 ofi_poll(void *arg)
 {
     ofi_msg *t = arg;
-    unsigned n = take_completions(t);
+    unsigned n = t->cq_due && !lg_list_empty(&t->base.links) ? take_completions(t) : 0;
     if (t->events_due) {
         t->events_due = false;
         n += take_events(t);
@@ -333,8 +336,20 @@ ofi_arm(void *arg)
 {
     ofi_msg *t = arg;
     struct fid *cq = &t->cq->fid;
-    return lg_list_empty(&t->base.reap) && !t->events_due &&
-           fi_trywait(t->fabric, &cq, 1) == FI_SUCCESS;
+    if (!lg_list_empty(&t->base.reap) || t->events_due)
+        return false;
+    if (lg_list_empty(&t->base.links) || !t->cq_due)
+        return true;
+    t->cq_due = fi_trywait(t->fabric, &cq, 1) != FI_SUCCESS;
+    return !t->cq_due;
+}
+
+/* The descriptor of an armed queue became readable. */
+static void
+cq_ready(void *arg)
+{
+    ofi_msg *t = arg;
+    t->cq_due = true;
 }
 
 static void
@@ -499,7 +514,8 @@ wake_open(ofi_msg *t)
     lg_run_poller_add(t->base.run, &t->poller);
     lg_timer_init(&t->eq_timer, t->base.run, events_timer, t);
     lg_timer_start(&t->eq_timer, 0);
-    return lg_run_watch_fd(t->base.run, cq_fd, NULL, NULL, &t->cq_watch);
+    t->cq_due = true;
+    return lg_run_watch_fd(t->base.run, cq_fd, cq_ready, t, &t->cq_watch);
 }
 
 static lg_status
