@@ -5,17 +5,13 @@
 #include "hash.h"
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 
-#define DEFAULT_STACK_BYTES (256 * 1024)
+#define DEFAULT_STACK_BYTES (2048 * 1024) /* of address space: only what is touched is memory */
+#define NATIVE_STACK_BYTES  (64ul << 20)
 #define SIM_EPOCH_US        1767225600000000ULL /* 2026-01-01, where simulated wall clocks begin */
 #define FAULT_POLL_NS       LG_MS
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_FACTOR 2 /* instrumented frames are larger */
-#else
-#define STACK_FACTOR 1
-#endif
 
 lg_status
 lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
@@ -28,8 +24,7 @@ lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
     r->heap = cfg->heap;
     r->stats = cfg->stats;
     r->faults = cfg->faults;
-    r->stack_bytes =
-        (size_t)(cfg->stack_bytes ? cfg->stack_bytes : DEFAULT_STACK_BYTES) * STACK_FACTOR;
+    r->stack_bytes = cfg->stack_bytes ? cfg->stack_bytes : DEFAULT_STACK_BYTES;
     lg_list_init(&r->ready);
     lg_list_init(&r->fibers);
     lg_list_init(&r->free_stacks);
@@ -49,6 +44,20 @@ lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
         lg_free(r);
     (void)lg_heap_switch(outer);
     return st;
+}
+
+lg_status
+lg_run_native_stack_raise(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_STACK, &l) != 0)
+        return LG_SYSTEM;
+    if (l.rlim_cur != RLIM_INFINITY && l.rlim_cur < NATIVE_STACK_BYTES) {
+        l.rlim_cur = NATIVE_STACK_BYTES; /* the kernel looks at it when the stack grows */
+        if (setrlimit(RLIMIT_STACK, &l) != 0)
+            return LG_SYSTEM;
+    }
+    return LG_OK;
 }
 
 void

@@ -11,7 +11,8 @@
  *
  * LIFE OF A FIBER
  *     spawn -> READY -> RUNNING -> (park -> PARKED -> unpark -> READY)* -> returns -> gone
- * Stacks are pooled, with a guard page. A fiber that returns is freed; join is done with a waitq.
+ * Stacks are pooled, with a guard page; the memory of those that a second had no use for is given
+ * back. A fiber that returns is freed; join is done with a waitq.
  *
  * WAITING  All waits go through lg_fiber_park or what is built on it (waitq, latch, sleep), are
  * charged to a wait event, and take a deadline (absolute lg_run_now_ns, LG_FOREVER for none).
@@ -46,7 +47,7 @@ typedef struct lg_run_config {
     lg_heap *heap;        /* made current while its fibers run; may be NULL */
     lg_stats *stats;      /* waits and counters of the instance; may be NULL */
     lg_faults *faults;    /* may be NULL */
-    uint32_t stack_bytes; /* default of a fiber's stack; 0 = 256 KiB */
+    uint32_t stack_bytes; /* default of a fiber's stack; 0 = 2 MiB */
     uint32_t spin_us;     /* an idle worker may spin this long before it sleeps; 0: never */
 } lg_run_config;
 
@@ -109,8 +110,11 @@ LG_MUST lg_status lg_fiber_sleep_until(lg_time deadline, lg_wait event); /* LG_O
 /* Latch-rank checking (debug): the number of latches the running fiber holds. */
 unsigned lg_fiber_latches_held(void);
 
-/* Runs fn on the worker's own 8 MiB stack, not yielding (libpg_query). */
+/* Runs fn on the worker's own stack, not yielding (libpg_query). */
 void lg_run_on_native_stack(lg_run *r, void (*fn)(void *arg), void *arg);
+/* Programs whose main thread is a worker call this first: its stack may grow to 64 MiB, which the
+ * parser's depth bound counts on. LG_SYSTEM: the hard limit is lower. */
+LG_MUST lg_status lg_run_native_stack_raise(void);
 /* Runs fn on a helper thread; blocks the fiber. fn must not touch the instance's state. In
  * simulation it runs in place. */
 void lg_run_offload(lg_run *r, void (*fn)(void *arg), void *arg);

@@ -49,6 +49,8 @@ extern void *make_fcontext(void *stack_top, size_t size, void (*fn)(transfer));
 
 #define GUARD_BYTES      4096
 #define MAX_FREE_STACKS  256
+#define TRIM_NS          LG_SEC
+#define OUTERMOST_BYTES  16384
 #define SLICE_NS         (2 * LG_MS)
 #define SIM_YIELD_ONE_IN 8
 
@@ -78,6 +80,7 @@ stack_map(size_t bytes)
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
+    (void)madvise(p, size, MADV_NOHUGEPAGE); /* a page where one is touched, not two megabytes */
     if (mprotect(p, GUARD_BYTES, PROT_NONE) != 0) {
         munmap(p, size);
         return NULL;
@@ -111,7 +114,8 @@ stack_take(lg_run *r, size_t bytes)
     if (bytes == 0 || bytes == r->stack_bytes) {
         lg_list *l = lg_list_pop_front(&r->free_stacks);
         if (l) {
-            r->free_stack_count--;
+            if (--r->free_stack_count < r->free_stack_low)
+                r->free_stack_low = r->free_stack_count;
             return LG_CONTAINER_OF(l, lg_stack, link);
         }
         bytes = r->stack_bytes;
@@ -122,19 +126,41 @@ stack_take(lg_run *r, size_t bytes)
     return s;
 }
 
+/* done: its fiber returned, and with it all frames but the outermost. */
 static void
-stack_give(lg_run *r, lg_stack *s)
+stack_give(lg_run *r, lg_stack *s, bool done)
 {
+    (void)done; /* used under sanitizers only */
     if (s->size - GUARD_BYTES == ((r->stack_bytes + 4095) & ~(size_t)4095) &&
         r->free_stack_count < MAX_FREE_STACKS) {
 #ifdef LG_ASAN
-        __asan_unpoison_memory_region(s->base + GUARD_BYTES, s->size - GUARD_BYTES);
+        size_t used = done ? OUTERMOST_BYTES : s->size - GUARD_BYTES;
+        __asan_unpoison_memory_region(s->base + s->size - used, used);
 #endif
+        s->clean = false;
         lg_list_push_front(&r->free_stacks, &s->link);
         r->free_stack_count++;
     } else {
         stack_unmap(s);
     }
+}
+
+/* The pool is a stack of stacks: the ones at its far end were not touched if it never went as low.
+ */
+void
+lg_run__stacks_trim(lg_run *r)
+{
+    if (r->now < r->stacks_checked + TRIM_NS)
+        return;
+    r->stacks_checked = r->now;
+    lg_list *at = r->free_stacks.prev;
+    for (unsigned n = r->free_stack_low; n > 0 && at != &r->free_stacks; n--, at = at->prev) {
+        lg_stack *s = LG_CONTAINER_OF(at, lg_stack, link);
+        if (!s->clean)
+            (void)madvise(s->base + GUARD_BYTES, s->size - GUARD_BYTES, MADV_DONTNEED);
+        s->clean = true;
+    }
+    r->free_stack_low = r->free_stack_count;
 }
 
 void
@@ -212,7 +238,7 @@ fiber_free(lg_fiber *f)
 #ifdef LG_TSAN
     __tsan_destroy_fiber(f->tsan_fiber);
 #endif
-    stack_give(r, f->stack);
+    stack_give(r, f->stack, f->state == LG_FIBER_DONE);
     lg_free(f);
 }
 

@@ -21,6 +21,7 @@ typedef struct lg_stack {
     lg_list link;
     char *base;  /* lowest address: the guard page */
     size_t size; /* with the guard page */
+    bool clean;  /* in the pool, and its memory was given back */
 } lg_stack;
 
 struct lg_fiber {
@@ -77,6 +78,8 @@ struct lg_run {
     lg_list fibers;
     lg_list free_stacks;
     unsigned free_stack_count;
+    unsigned free_stack_low; /* least of it since stacks_checked */
+    lg_time stacks_checked;
 
     /* the native side of a switch */
     void *native_ctx;
@@ -103,6 +106,8 @@ void lg_run__resume(lg_run *r, lg_fiber *f); /* on the native stack */
 void lg_run__make_ready(lg_fiber *f);
 void lg_run__fibers_discard(lg_run *r);
 void lg_run__stacks_free(lg_run *r);
+/* Once a second: stacks that lay unused all along give their memory back. */
+void lg_run__stacks_trim(lg_run *r);
 lg_fiber *lg_run__current_swap(lg_fiber *f); /* what lg_fiber_self says */
 
 /* run_timer.c */

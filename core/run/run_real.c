@@ -301,8 +301,7 @@ static bool
 work_appeared(lg_run *r)
 {
     struct lg_real *re = r->real;
-    return r->ready_count > 0 || lg_run__posts_pending(r) ||
-           io_uring_cq_ready(&re->ring) > 0 ||
+    return r->ready_count > 0 || lg_run__posts_pending(r) || io_uring_cq_ready(&re->ring) > 0 ||
            (IO_URING_READ_ONCE(*re->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0 ||
            atomic_load_explicit(&r->stopping, memory_order_relaxed);
 }
@@ -351,6 +350,7 @@ idle(lg_run *r)
      * would disarm. A post that comes now makes the event readable. */
     if (work_appeared(r) || !arm_all(re))
         return;
+    lg_run__stacks_trim(r);
     lg_time before = lg_run__clock(r);
     if (deadline <= before)
         return;

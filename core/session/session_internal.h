@@ -24,7 +24,16 @@
 #define LG_SESSION_AUTH_TIMEOUT (60 * LG_SEC)
 #define LG_SESSION_MAX_PARAMS   65535
 
+#define LG_SESSION_SCRATCH  32  /* scratch kept for the next session that wakes */
+#define LG_SESSION_OUT_KEEP 512 /* bytes of reply buffer an idle session keeps */
+
 typedef struct lg_session_cache lg_session_cache;
+
+/* What a session needs only while it has a fiber. */
+typedef struct lg_session_scratch {
+    lg_arena *statement;
+    lg_arena *rows;
+} lg_session_scratch;
 
 struct lg_session_server {
     lg_session_server_config cfg;
@@ -34,7 +43,9 @@ struct lg_session_server {
     uint32_t session_count;
     uint32_t next_serial;
     lg_map *by_pid;
-    lg_session_cache *cache; /* of statements */
+    lg_session_cache *cache;                                /* of statements */
+    struct lg_session_scratch *scratch[LG_SESSION_SCRATCH]; /* of sessions that have become idle */
+    uint32_t scratch_count;
     bool draining;
     bool stopping;
     lg_waitq gone; /* woken when a session or the acceptor ends */
@@ -145,9 +156,10 @@ struct lg_session {
     bool superuser;
     lg_settings *settings;
 
-    lg_arena *arena;     /* session */
-    lg_arena *statement; /* reset between statements */
-    lg_arena *rows;      /* scratch of result conversion, reset per batch */
+    lg_arena *arena;             /* session */
+    lg_session_scratch *scratch; /* NULL while idle */
+    lg_arena *statement;         /* reset between statements; from the scratch */
+    lg_arena *rows;              /* scratch of result conversion, reset per batch; likewise */
     lg_error err;
     lg_stats stats;
 
@@ -186,6 +198,8 @@ struct lg_session {
 /* ---- session_server.c ---- */
 void lg_session__create(lg_session_server *srv, lg_sock *sock);
 void lg_session__end(lg_session *s);
+void lg_session__scratch_take(lg_session *s); /* with the fiber */
+void lg_session__scratch_give(lg_session *s);
 
 /* ---- session_loop.c ---- */
 LG_MUST lg_status lg_session__spawn(lg_session *s);

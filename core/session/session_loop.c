@@ -223,7 +223,11 @@ go_idle(lg_session *s)
                                             : LG_SETTING_idle_session_timeout);
     lg_session__set_state(s, LG_SESSION_IDLE);
     lg_pgwire_reader_shrink(&s->in);
-    lg_arena_reset(s->statement);
+    if (s->out.cap > LG_SESSION_OUT_KEEP) {
+        lg_strbuf_fini(&s->out);
+        lg_strbuf_init(&s->out, LG_SESSION_OUT_MAX);
+    }
+    lg_session__scratch_give(s);
     s->fiber = NULL;
     if (timeout_ms > 0)
         lg_timer_start(&s->idle_timer,
@@ -260,6 +264,7 @@ fiber_main(void *arg)
     lg_session *s = arg;
     lg_status st;
     lg_fiber_set_owner(lg_fiber_self(), s, &s->stats);
+    lg_session__scratch_take(s);
     if (s->state == LG_SESSION_STARTUP)
         st = lg_session__start(s);
     else if (s->idle_timed_out)

@@ -39,6 +39,48 @@ next_pid(lg_session_server *srv)
     return srv->cfg.instance << LG_SESSION_PID_BITS | srv->next_serial;
 }
 
+static void
+scratch_free(lg_session_scratch *x)
+{
+    lg_arena_destroy(x->rows);
+    lg_arena_destroy(x->statement);
+    lg_free(x);
+}
+
+void
+lg_session__scratch_take(lg_session *s)
+{
+    lg_session_server *srv = s->server;
+    if (s->scratch)
+        return;
+    if (srv->scratch_count) {
+        s->scratch = srv->scratch[--srv->scratch_count];
+    } else {
+        s->scratch = lg_zalloc(sizeof *s->scratch);
+        s->scratch->statement = lg_arena_create("statement", 8192);
+        s->scratch->rows = lg_arena_create("rows", 4096);
+    }
+    s->statement = s->err.arena = s->scratch->statement;
+    s->rows = s->scratch->rows;
+}
+
+void
+lg_session__scratch_give(lg_session *s)
+{
+    lg_session_server *srv = s->server;
+    if (!s->scratch)
+        return;
+    lg_error_clear(&s->err);
+    lg_arena_reset(s->statement);
+    lg_arena_reset(s->rows);
+    if (srv->scratch_count < LG_SESSION_SCRATCH)
+        srv->scratch[srv->scratch_count++] = s->scratch;
+    else
+        scratch_free(s->scratch);
+    s->scratch = NULL;
+    s->statement = s->rows = s->err.arena = NULL;
+}
+
 void
 lg_session__create(lg_session_server *srv, lg_sock *sock)
 {
@@ -49,12 +91,11 @@ lg_session__create(lg_session_server *srv, lg_sock *sock)
     s->cancel_key = (uint32_t)lg_run_random(srv->cfg.run);
     s->logon_us = lg_run_wall_us(srv->cfg.run);
     s->arena = lg_arena_create("session", 1024);
-    s->statement = lg_arena_create("statement", 8192);
-    lg_error_init(&s->err, s->statement);
+    lg_error_init(&s->err, NULL);
+    lg_session__scratch_take(s);
     lg_pgwire_reader_init(&s->in);
     lg_strbuf_init(&s->out, LG_SESSION_OUT_MAX);
     lg_timer_init(&s->idle_timer, srv->cfg.run, lg_session__on_idle_timeout, s);
-    s->rows = lg_arena_create("rows", 4096);
     lg_session__sql_open(s);
     s->settings = lg_settings_create(lg_session__check_setting, s);
     lg_list_push_back(&srv->sessions, &s->link);
@@ -71,6 +112,7 @@ lg_session__end(lg_session *s)
 {
     lg_session_server *srv = s->server;
     s->state = LG_SESSION_ENDING;
+    lg_session__scratch_take(s);
     lg_timer_stop(&s->idle_timer);
     lg_session__sql_close(s);
     lg_sock_close(s->sock);
@@ -83,8 +125,7 @@ lg_session__end(lg_session *s)
     lg_settings_destroy(s->settings);
     lg_pgwire_reader_fini(&s->in);
     lg_strbuf_fini(&s->out);
-    lg_arena_destroy(s->rows);
-    lg_arena_destroy(s->statement);
+    lg_session__scratch_give(s);
     lg_arena_destroy(s->arena);
     lg_free(s);
     lg_waitq_wake_all(&srv->gone);
@@ -171,6 +212,8 @@ lg_session_server_stop(lg_session_server *srv)
     }
     lg_map_destroy(srv->by_pid);
     lg_session__cache_destroy(srv->cache);
+    while (srv->scratch_count)
+        scratch_free(srv->scratch[--srv->scratch_count]);
     lg_free(srv);
 }
 

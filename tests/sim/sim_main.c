@@ -88,6 +88,7 @@ main(int argc, char **argv)
 {
     uint64_t seeds = 100, start = 1;
     const char *file = NULL;
+    (void)!lg_run_native_stack_raise();
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--verbose") == 0) {

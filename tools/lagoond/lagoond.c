@@ -167,6 +167,10 @@ main(int argc, char **argv)
     int rc = parse_arguments(argc, argv, &p);
     if (rc)
         return rc;
+    if (lg_run_native_stack_raise() != LG_OK) {
+        fprintf(stderr, "lagoond: the stack's hard limit is below 64 MiB\n");
+        return 1;
+    }
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);

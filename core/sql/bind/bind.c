@@ -90,7 +90,7 @@ lg_bind__stack_check(lg_bind *b)
         b->stack_base = here;
     size_t used =
         here < b->stack_base ? (size_t)(b->stack_base - here) : (size_t)(here - b->stack_base);
-    if (used <= (b->stack_bytes ? b->stack_bytes : 128 * 1024))
+    if (used <= (b->stack_bytes ? b->stack_bytes : 512 * 1024))
         return LG_OK;
     lg_error_set(b->err, "54001", "stack depth limit exceeded");
     lg_error_hint(b->err,

@@ -55,7 +55,7 @@ typedef struct lg_bind {
     bool infer_params;
     uint32_t nparams;
     lg_oid *params;
-    size_t stack_bytes; /* of the fiber that may be used from here; 0 = 128 KiB */
+    size_t stack_bytes; /* of the fiber that may be used from here; 0 = 512 KiB */
     /* A domain's check is bound: what VALUE is; 0: there is none. */
     lg_oid value_type;
     int32_t value_typmod;

@@ -571,7 +571,7 @@ sqlm_with(void (*fn)(sqlm *m))
     m->fn = fn;
     m->arena = lg_arena_create("sql", 0);
     lg_strbuf_init(&m->out, 1 << 24);
-    lg_run_config rc = {.name = "test", .heap = heap, .stack_bytes = 1 << 20};
+    lg_run_config rc = {.name = "test", .heap = heap};
     LG_ASSERT_OK(lg_run_create(&rc, &m->run));
     lg_heap *old = lg_heap_switch(heap);
     lg_ges_config gc = {.run = m->run, .node = 1};

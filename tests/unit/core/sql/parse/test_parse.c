@@ -1,6 +1,8 @@
 /* Parse: every statement of the first release comes through, with locations and errors. */
 #include "lg_test.h"
 #include "parse.h"
+#include "run.h"
+#include "strbuf.h"
 #include <string.h>
 
 static lg_arena *
@@ -160,6 +162,38 @@ LG_TEST(test_parse__hostile_depth_is_refused)
         strcpy(sql + 8 + 2 * i, ",1");
     LG_ASSERT_OK(parse(a, &e, sql, &t));
     lg_arena_destroy(a);
+}
+
+/* Within the bound the parser's stack holds, in every recursion. */
+LG_TEST(test_parse__what_is_not_refused_fits_the_stack)
+{
+    static const struct {
+        const char *head, *part, *tail, *close;
+    } shapes[] = {
+        {"select ", "1+", "1", ""},      {"select ", "- ", "1", ""},
+        {"select ", "f(", "1", ")"},     {"select ", "(select ", "1", ")"},
+        {"select ", "not ", "true", ""}, {"select 1", "::text", "", ""},
+    };
+    const int n = 5000;
+    LG_ASSERT_OK(lg_run_native_stack_raise());
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        lg_arena *a = arena();
+        lg_error e;
+        lg_parse_tree *t;
+        lg_error_init(&e, a);
+        lg_strbuf b;
+        lg_strbuf_init(&b, 1 << 20);
+        lg_strbuf_puts(&b, shapes[i].head);
+        for (int k = 0; k < n; k++)
+            lg_strbuf_puts(&b, shapes[i].part);
+        lg_strbuf_puts(&b, shapes[i].tail);
+        for (int k = 0; k < n; k++)
+            lg_strbuf_puts(&b, shapes[i].close);
+        lg_status st = parse(a, &e, b.data, &t);
+        CU_ASSERT_TRUE(st == LG_OK || st == LG_SQL);
+        lg_strbuf_fini(&b);
+        lg_arena_destroy(a);
+    }
 }
 
 LG_TEST(test_parse__stored_expressions_and_types)
