@@ -137,6 +137,8 @@ batch_write(lg_buf_cache *c, uint32_t n)
     lg_status st = c->cfg.redo ? lg_redo_flush(c->cfg.redo, redo_end) : LG_OK;
     if (st == LG_OK)
         st = lg_dwb_write(c->cfg.dwb, c->batch_blocks, n);
+    if (st != LG_OK && c->cfg.redo && lg_dwb_broken(c->cfg.dwb) != LG_OK)
+        lg_redo_give_up(c->cfg.redo, st);
     for (uint32_t i = 0; i < n; i++) {
         struct lg_buf__frame *f = c->batch[i];
         f->writing = false;

@@ -22,8 +22,12 @@ struct lg_dwb {
     lg_waitq q;
     struct place_write *writes;
     uint32_t pending;
-    lg_fiber *fiber; /* waits for pending == 0 */
+    lg_fiber *fiber;  /* waits for pending == 0 */
+    lg_status broken; /* not LG_OK: the area holds images that could not get to their places */
 };
+
+#define RETRY_EVERY (20 * LG_MS)
+#define RETRY_LIMIT (10 * LG_SEC)
 
 lg_status
 lg_dwb_create(lg_run *run, lg_volume *v, uint32_t slot, lg_dwb **ret_dwb)
@@ -88,13 +92,17 @@ place_done(lg_io_req *req, lg_status st)
         lg_fiber_unpark(w->dwb->fiber);
 }
 
+/* Those whose status is not LG_OK. */
 static lg_status
 write_places(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
 {
-    d->pending = count;
+    d->pending = 1; /* ours: none may be the last before all are submitted */
     d->fiber = lg_fiber_self();
     for (uint32_t i = 0; i < count; i++) {
         struct place_write *w = &d->writes[i];
+        if (blocks[i].status == LG_OK)
+            continue;
+        d->pending++;
         w->dwb = d;
         w->block = &blocks[i];
         w->req = (lg_io_req){
@@ -108,6 +116,7 @@ write_places(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
         };
         lg_io_submit(&w->req);
     }
+    d->pending--;
     while (d->pending > 0) {
         lg_status park = lg_fiber_park(LG_WAIT_DB_FILE_WRITE, LG_FOREVER, false);
         LG_ASSERT(park == LG_OK);
@@ -131,21 +140,49 @@ sync_disks(lg_dwb *d, const lg_dwb_block *blocks, uint32_t count)
     return LG_OK;
 }
 
+/* To the places and durable there. A place whose write failed may be torn, and its image in the
+ * area is the only good copy: so there is no next batch before this one is done. Given up after a
+ * while: the instance must stop then, and whoever recovers it finds the images. */
+static lg_status
+finish_places(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
+{
+    lg_time limit = lg_run_now_ns(d->run) + RETRY_LIMIT;
+    for (uint32_t i = 0; i < count; i++)
+        blocks[i].status = LG_IO;
+    for (;;) {
+        lg_status st = write_places(d, blocks, count);
+        if (st == LG_OK)
+            st = sync_disks(d, blocks, count);
+        if (st == LG_OK)
+            return LG_OK;
+        lg_time now = lg_run_now_ns(d->run);
+        if (st != LG_IO || now >= limit) {
+            d->broken = st;
+            return st;
+        }
+        (void)!lg_fiber_sleep_until(now + RETRY_EVERY, LG_WAIT_DB_FILE_WRITE);
+    }
+}
+
+lg_status
+lg_dwb_broken(const lg_dwb *d)
+{
+    return d->broken;
+}
+
 lg_status
 lg_dwb_write(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
 {
     LG_ASSERT(count > 0 && count <= d->half_blocks);
     while (d->busy)
         LG_TRY(lg_waitq_wait(&d->q, LG_WAIT_DB_FILE_WRITE, LG_FOREVER, false));
+    LG_TRY(d->broken);
     d->busy = true;
     lg_status st = LG_OK;
     if (!lg_volume_atomic_blocks(d->volume))
         st = write_area(d, blocks, count);
     if (st == LG_OK)
-        st = write_places(d, blocks, count);
-    if (st == LG_OK)
-        st = sync_disks(d, blocks, count);
-    /* After a failure the half keeps the images: some places may be torn now. */
+        st = finish_places(d, blocks, count);
     if (st == LG_OK)
         d->half ^= 1;
     d->busy = false;

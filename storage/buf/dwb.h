@@ -29,8 +29,12 @@ void lg_dwb_destroy(lg_dwb *d);                /* idle; NULL is fine */
 uint32_t lg_dwb_batch_blocks(const lg_dwb *d); /* most blocks in one lg_dwb_write */
 
 /* Writes count blocks; LG_OK: all are durable at their places. On an error none may be taken for
- * written, and all may have been. Blocks the fiber. */
+ * written, and all may have been. Places that fail are tried again for some seconds. Blocks the
+ * fiber. */
 LG_MUST lg_status lg_dwb_write(lg_dwb *d, lg_dwb_block *blocks, uint32_t count);
+/* Not LG_OK: some places may be torn, and only the area has them whole. Nothing more can be written
+ * through it; the instance must stop, so that it is recovered. */
+lg_status lg_dwb_broken(const lg_dwb *d);
 
 /* The next batch goes to the half that does not hold the image at this index of lg_dwb_scan: for
  * recovery, whose own area may hold the only good copies of what it repairs. */

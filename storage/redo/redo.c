@@ -160,6 +160,12 @@ break_thread(lg_redo *r, lg_status why)
         r->on_broken(r->on_broken_arg, why);
 }
 
+void
+lg_redo_give_up(lg_redo *r, lg_status why)
+{
+    break_thread(r, why);
+}
+
 /* On the worker's native stack. */
 static void
 write_done(lg_io_req *req, lg_status st)

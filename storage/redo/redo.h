@@ -126,6 +126,8 @@ void lg_redo_flush_start(lg_redo *r, lg_lsn lsn); /* asks for it, does not wait 
 lg_lsn lg_redo_flushed(const lg_redo *r);
 lg_lsn lg_redo_end(const lg_redo *r); /* where the next record will begin, or shortly before */
 lg_status lg_redo_broken(const lg_redo *r); /* LG_OK while it works */
+/* The instance cannot go on (a block cannot be written any more): as if the thread had broken. */
+void lg_redo_give_up(lg_redo *r, lg_status why);
 uint32_t lg_redo_thread(const lg_redo *r);
 uint32_t lg_redo_incarnation(const lg_redo *r);
 uint64_t lg_redo_capacity(const lg_redo *r);
