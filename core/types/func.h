@@ -33,6 +33,7 @@ struct lg_call {
     const lg_oid
         *argtypes;  /* the actual types (polymorphic functions need them); NULL = declared */
     lg_oid rettype; /* the actual result type; 0 = declared */
+    const struct lg_row_type *columns; /* of a record result, where the caller says; NULL */
     lg_oid collation;
     lg_env *env;
     lg_error *err;

@@ -384,6 +384,8 @@ opclass_base_type(lg_oid type)
     switch (type) {
     case LG_T_VARCHAR:
         return LG_T_TEXT;
+    case LG_T_CIDR:
+        return LG_T_INET;
     case LG_T_REGCLASS:
     case LG_T_REGTYPE:
     case LG_T_REGPROC:

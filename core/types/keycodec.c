@@ -181,6 +181,20 @@ put_value(struct out *o, lg_oid type, lg_datum d)
     case LG_T_UUID:
         put_bytes(o, lg_ptr(d), LG_UUID_BYTES);
         return;
+    case LG_T_MACADDR:
+        put_bytes(o, lg_ptr(d), 6);
+        return;
+    case LG_T_MACADDR8:
+        put_bytes(o, lg_ptr(d), 8);
+        return;
+    case LG_T_BIT:
+    case LG_T_VARBIT: { /* the bytes, then the length that they hold */
+        uint32_t bits;
+        memcpy(&bits, lg_text_data(d), 4);
+        put_bytea(o, lg_text_data(d) + 4, lg_text_len(d) - 4);
+        put_be(o, bits, 4);
+        return;
+    }
     case LG_T_NUMERIC:
         put_numeric(o, d);
         return;
@@ -222,7 +236,8 @@ lg_key_supported(lg_oid type)
         return lg_key_supported(lg_type_elem(type));
     if (type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW)
         return false;
-    return type != LG_T_INET && type != LG_T_JSONB && lg_type_compare_fn(type) != NULL;
+    return type != LG_T_INET && type != LG_T_CIDR && type != LG_T_JSONB &&
+           lg_type_compare_fn(type) != NULL;
 }
 
 bool
@@ -234,6 +249,8 @@ lg_key_lossless(lg_oid type)
     case LG_T_BPCHAR:
     case LG_T_NUMERIC:
     case LG_T_INTERVAL:
+    case LG_T_BIT:
+    case LG_T_VARBIT:
         return false;
     default: {
         const lg_type *t = lg_type_get(type);
@@ -409,6 +426,19 @@ get_value(struct in *in, lg_oid type, lg_arena *a)
             u[i] = get(in);
         return lg_datum_ptr(u);
     }
+    case LG_T_MACADDR:
+    case LG_T_MACADDR8: {
+        size_t n = type == LG_T_MACADDR ? 6 : 8;
+        uint8_t *m = lg_arena_alloc(a, n);
+        for (size_t i = 0; i < n; i++)
+            m[i] = get(in);
+        return lg_datum_ptr(m);
+    }
+    case LG_T_BIT:
+    case LG_T_VARBIT:
+        (void)get_bytea(in, a);
+        (void)get_be(in, 4);
+        return 0;
     case LG_T_NUMERIC:
         skip_numeric(in);
         return 0;

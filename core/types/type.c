@@ -3,6 +3,7 @@
 #include "hash.h"
 #include "types_internal.h"
 #include "record.h"
+#include "type_bit.h"
 #include "types_values.h"
 #include <stdio.h>
 #include <strings.h>
@@ -355,6 +356,42 @@ hash_uuid(lg_datum d)
     return lg_hash_bytes(lg_ptr(d), LG_UUID_BYTES, 0);
 }
 
+static int
+compare_macaddr(lg_datum a, lg_datum b)
+{
+    return memcmp(lg_ptr(a), lg_ptr(b), 6);
+}
+
+static bool
+equal_macaddr(lg_datum a, lg_datum b)
+{
+    return compare_macaddr(a, b) == 0;
+}
+
+static uint64_t
+hash_macaddr(lg_datum d)
+{
+    return lg_hash_bytes(lg_ptr(d), 6, 0);
+}
+
+static int
+compare_macaddr8(lg_datum a, lg_datum b)
+{
+    return memcmp(lg_ptr(a), lg_ptr(b), 8);
+}
+
+static bool
+equal_macaddr8(lg_datum a, lg_datum b)
+{
+    return compare_macaddr8(a, b) == 0;
+}
+
+static uint64_t
+hash_macaddr8(lg_datum d)
+{
+    return lg_hash_bytes(lg_ptr(d), 8, 0);
+}
+
 static bool
 equal_numeric(lg_datum a, lg_datum b)
 {
@@ -449,6 +486,14 @@ order_of(lg_oid oid)
         return (struct order){lg_numeric_compare, equal_numeric, lg_numeric_hash};
     case LG_T_JSONB:
         return (struct order){lg_jsonb_compare, equal_jsonb, lg_jsonb_hash};
+    case LG_T_MACADDR:
+        return (struct order){compare_macaddr, equal_macaddr, hash_macaddr};
+    case LG_T_MACADDR8:
+        return (struct order){compare_macaddr8, equal_macaddr8, hash_macaddr8};
+    case LG_T_BIT:
+    case LG_T_VARBIT:
+        return (struct order){lg_bit_compare, equal_text, hash_text};
+    case LG_T_CIDR:
     case LG_T_INET:
         return (struct order){lg_inet_compare, equal_text, hash_text};
     case LG_T_INTERVAL:

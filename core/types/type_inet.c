@@ -1,4 +1,5 @@
-/* inet: IPv4 and IPv6 addresses with a netmask. Payload {u8 family 4 or 6, u8 bits, address}. */
+/* inet and cidr: IPv4 and IPv6 addresses with a netmask. Payload {u8 family 4 or 6, u8 bits,
+ * address}; of a cidr the bits after the mask are 0. */
 #include "types_values.h"
 #include "hash.h"
 #include <ctype.h>
@@ -284,4 +285,326 @@ LG_FN(network_larger)
 LG_FN(network_smaller)
 {
     return lg_inet_compare(ARG(0), ARG(1)) < 0 ? ARG(0) : ARG(1);
+}
+
+/* --- cidr --- */
+
+static uint8_t
+mask_byte(int bits, int at)
+{
+    int n = bits - 8 * at;
+    return (uint8_t)(n >= 8 ? 0xff : n <= 0 ? 0 : 0xff00u >> n);
+}
+
+static bool
+clear_beyond_mask(struct inet *x)
+{
+    bool was = true;
+    for (int i = 0; i < (int)addr_len(x); i++) {
+        uint8_t m = mask_byte(x->bits, i);
+        was = was && !(x->a[i] & ~m);
+        x->a[i] &= m;
+    }
+    return was;
+}
+
+/* Fewer than four octets are allowed; then the mask is of the address's old class, or of what is
+ * written if that is longer. */
+static const char *
+parse_cidr_v4(const char *p, struct inet *x)
+{
+    int n = 0;
+    while (n < 4 && isdigit((unsigned char)*p)) {
+        int v = 0, digits = 0;
+        for (; isdigit((unsigned char)*p) && digits < 4; digits++)
+            v = v * 10 + (*p++ - '0');
+        if (v > 255)
+            return NULL;
+        x->a[n++] = (uint8_t)v;
+        if (*p != '.')
+            break;
+        if (!isdigit((unsigned char)p[1]))
+            return NULL;
+        p++;
+    }
+    if (!n)
+        return NULL;
+    int bits = x->a[0] >= 240   ? 32
+               : x->a[0] >= 224 ? 8
+               : x->a[0] >= 192 ? 24
+               : x->a[0] >= 128 ? 16
+                                : 8;
+    bits = bits < 8 * n ? 8 * n : bits;
+    if (bits == 8 && x->a[0] == 224 && n == 1)
+        bits = 4;
+    x->bits = (uint8_t)bits;
+    return p;
+}
+
+LG_FN(cidr_in)
+{
+    const char *s = ARG_CSTR(0), *p;
+    struct inet x = {.family = strchr(s, ':') ? 6 : 4, .bits = 128};
+    p = x.family == 6 ? parse_v6(s, x.a) : parse_cidr_v4(s, &x);
+    if (p && *p == '/' && isdigit((unsigned char)p[1])) {
+        char *end;
+        unsigned long bits = strtoul(p + 1, &end, 10);
+        p = bits > addr_len(&x) * 8 ? NULL : end;
+        x.bits = (uint8_t)bits;
+    }
+    if (!p || *p)
+        return lg_call_error(c, "22P02", "invalid input syntax for type cidr: \"%s\"", s);
+    if (!clear_beyond_mask(&x)) {
+        lg_call_error(c, "22P02", "invalid cidr value: \"%s\"", s);
+        lg_error_detail(c->err, "Value has bits set to right of mask.");
+        return 0;
+    }
+    return pack(c, &x);
+}
+
+LG_FN(cidr_out)
+{
+    return text_of(c, true, false, true);
+}
+LG_FN(cidr_send)
+{
+    lg_datum d = lg_fn_inet_send(c);
+    ((lg_varlen *)lg_ptr(d))->data[2] = 1;
+    return d;
+}
+LG_FN(cidr_recv)
+{
+    lg_datum d = lg_fn_inet_recv(c);
+    if (c->st)
+        return 0;
+    struct inet x = unpack(d);
+    if (!clear_beyond_mask(&x)) {
+        lg_call_error(c, "22P03", "invalid external \"cidr\" value");
+        lg_error_detail(c->err, "Value has bits set to right of mask.");
+        return 0;
+    }
+    return d;
+}
+LG_FN(inet_to_cidr)
+{
+    struct inet x = unpack(ARG(0));
+    clear_beyond_mask(&x);
+    return pack(c, &x);
+}
+
+/* Without the octets that the mask does not reach. */
+LG_FN(cidr_abbrev)
+{
+    struct inet x = unpack(ARG(0));
+    lg_abuf b;
+    lg_abuf_init(&b, c->arena);
+    if (x.family == 4) {
+        int n = x.bits ? (x.bits + 7) / 8 : 1;
+        for (int i = 0; i < n; i++)
+            lg_abuf_printf(&b, i ? ".%d" : "%d", x.a[i]);
+    } else {
+        put_v6(&b, x.a);
+        if (b.len > 2 && b.p[b.len - 1] == ':' && b.p[b.len - 2] == ':')
+            b.len -= 2;
+    }
+    lg_abuf_printf(&b, "/%d", x.bits);
+    return lg_abuf_text(&b);
+}
+
+/* --- masks --- */
+
+static lg_datum
+set_masklen(lg_call *c, bool cidr)
+{
+    struct inet x = unpack(ARG(0));
+    int bits = ARG_INT4(1);
+    if (bits == -1)
+        bits = (int)addr_len(&x) * 8;
+    if (bits < 0 || bits > (int)addr_len(&x) * 8)
+        return lg_call_error(c, "22023", "invalid mask length: %d", bits);
+    x.bits = (uint8_t)bits;
+    if (cidr)
+        clear_beyond_mask(&x);
+    return pack(c, &x);
+}
+
+LG_FN(inet_set_masklen)
+{
+    return set_masklen(c, false);
+}
+LG_FN(cidr_set_masklen)
+{
+    return set_masklen(c, true);
+}
+
+LG_FN(network_broadcast)
+{
+    struct inet x = unpack(ARG(0));
+    for (int i = 0; i < (int)addr_len(&x); i++)
+        x.a[i] |= (uint8_t)~mask_byte(x.bits, i);
+    return pack(c, &x);
+}
+LG_FN(network_network)
+{
+    return lg_fn_inet_to_cidr(c);
+}
+
+static lg_datum
+mask(lg_call *c, bool host)
+{
+    struct inet x = unpack(ARG(0));
+    for (int i = 0; i < (int)addr_len(&x); i++)
+        x.a[i] = (uint8_t)(host ? ~mask_byte(x.bits, i) : mask_byte(x.bits, i));
+    x.bits = (uint8_t)(addr_len(&x) * 8);
+    return pack(c, &x);
+}
+
+LG_FN(network_netmask)
+{
+    return mask(c, false);
+}
+LG_FN(network_hostmask)
+{
+    return mask(c, true);
+}
+
+/* --- containment --- */
+
+/* Do the networks agree in the first bits of the one that has `of` (0, 1; 2: the shorter mask)? */
+static bool
+same_network(const lg_call *c, int of, struct inet *x, struct inet *y)
+{
+    *x = unpack(ARG(0));
+    *y = unpack(ARG(1));
+    int bits = of == 0 ? x->bits : of == 1 ? y->bits : x->bits < y->bits ? x->bits : y->bits;
+    return x->family == y->family && compare_bits(x->a, y->a, bits) == 0;
+}
+
+LG_FN(network_sub)
+{
+    struct inet x, y;
+    return lg_datum_bool(same_network(c, 1, &x, &y) && x.bits > y.bits);
+}
+LG_FN(network_subeq)
+{
+    struct inet x, y;
+    return lg_datum_bool(same_network(c, 1, &x, &y) && x.bits >= y.bits);
+}
+LG_FN(network_sup)
+{
+    struct inet x, y;
+    return lg_datum_bool(same_network(c, 0, &x, &y) && x.bits < y.bits);
+}
+LG_FN(network_supeq)
+{
+    struct inet x, y;
+    return lg_datum_bool(same_network(c, 0, &x, &y) && x.bits <= y.bits);
+}
+LG_FN(network_overlap)
+{
+    struct inet x, y;
+    return lg_datum_bool(same_network(c, 2, &x, &y));
+}
+LG_FN(inet_same_family)
+{
+    return lg_datum_bool(unpack(ARG(0)).family == unpack(ARG(1)).family);
+}
+
+LG_FN(inet_merge)
+{
+    struct inet x = unpack(ARG(0)), y = unpack(ARG(1));
+    if (x.family != y.family)
+        return lg_call_error(c, "22023", "cannot merge addresses from different families");
+    int bits = x.bits < y.bits ? x.bits : y.bits;
+    while (bits && compare_bits(x.a, y.a, bits))
+        bits--;
+    x.bits = (uint8_t)bits;
+    clear_beyond_mask(&x);
+    return pack(c, &x);
+}
+
+/* --- arithmetic --- */
+
+static lg_datum
+logic(lg_call *c, char op, const char *name)
+{
+    struct inet x = unpack(ARG(0)), y = op == '~' ? x : unpack(ARG(1));
+    if (x.family != y.family)
+        return lg_call_error(c, "22023", "cannot %s inet values of different sizes", name);
+    for (size_t i = 0; i < addr_len(&x); i++)
+        x.a[i] = (uint8_t)(op == '~' ? ~x.a[i] : op == '&' ? x.a[i] & y.a[i] : x.a[i] | y.a[i]);
+    x.bits = x.bits > y.bits ? x.bits : y.bits;
+    return pack(c, &x);
+}
+
+LG_FN(inetnot)
+{
+    return logic(c, '~', "NOT");
+}
+LG_FN(inetand)
+{
+    return logic(c, '&', "AND");
+}
+LG_FN(inetor)
+{
+    return logic(c, '|', "OR");
+}
+
+/* The addend's sign reaches over all octets; a carry out of the top must be the sign's own. */
+static lg_datum
+add(lg_call *c, lg_datum d, int64_t addend)
+{
+    struct inet x = unpack(d);
+    int carry = 0;
+    bool negative = addend < 0;
+    for (size_t i = addr_len(&x); i-- > 0;) {
+        carry += x.a[i] + (int)((uint64_t)addend & 0xff);
+        x.a[i] = (uint8_t)carry;
+        carry >>= 8;
+        addend >>= 8;
+    }
+    if (!((addend == 0 && carry == 0) || (addend == -1 && carry == 1)) || (negative && !carry) ||
+        (!negative && carry))
+        return lg_call_error(c, "22003", "result is out of range");
+    return pack(c, &x);
+}
+
+LG_FN(inetpl)
+{
+    return add(c, ARG(0), ARG_INT8(1));
+}
+LG_FN(oid_2631) /* int8 + inet */
+{
+    return add(c, ARG(1), ARG_INT8(0));
+}
+LG_FN(inetmi_int8)
+{
+    if (ARG_INT8(1) == INT64_MIN)
+        return lg_call_error(c, "22003", "result is out of range");
+    return add(c, ARG(0), -ARG_INT8(1));
+}
+
+LG_FN(inetmi)
+{
+    struct inet x = unpack(ARG(0)), y = unpack(ARG(1));
+    if (x.family != y.family)
+        return lg_call_error(c, "22023", "cannot subtract inet values of different sizes");
+    unsigned __int128 a = 0, b = 0;
+    for (size_t i = 0; i < addr_len(&x); i++) {
+        a = a << 8 | x.a[i];
+        b = b << 8 | y.a[i];
+    }
+    unsigned __int128 r = a > b ? a - b : b - a;
+    if (r > (unsigned __int128)INT64_MAX + (a < b))
+        return lg_call_error(c, "22003", "result is out of range");
+    return lg_datum_int8(a < b ? (int64_t)(0 - (uint64_t)r) : (int64_t)r);
+}
+
+LG_FN(hashinet)
+{
+    return lg_datum_int4((int32_t)lg_hash_bytes(ARG_STR(0), ARG_LEN(0), 0));
+}
+LG_FN(hashinetextended)
+{
+    return lg_datum_int8((int64_t)lg_hash_bytes(ARG_STR(0), ARG_LEN(0), (uint64_t)ARG_INT8(1)));
 }

@@ -23,9 +23,14 @@
 #define LG_T_TABLE_AM_HANDLER      269u
 #define LG_T_XID8_ARRAY            271u
 #define LG_T_INDEX_AM_HANDLER      325u
+#define LG_T_CIDR                  650u
+#define LG_T_CIDR_ARRAY            651u
 #define LG_T_FLOAT4                700u
 #define LG_T_FLOAT8                701u
 #define LG_T_UNKNOWN               705u
+#define LG_T_MACADDR8              774u
+#define LG_T_MACADDR8_ARRAY        775u
+#define LG_T_MACADDR               829u
 #define LG_T_INET                  869u
 #define LG_T_BOOL_ARRAY            1000u
 #define LG_T_BYTEA_ARRAY           1001u
@@ -48,6 +53,7 @@
 #define LG_T_OID_ARRAY             1028u
 #define LG_T_ACLITEM               1033u
 #define LG_T_ACLITEM_ARRAY         1034u
+#define LG_T_MACADDR_ARRAY         1040u
 #define LG_T_INET_ARRAY            1041u
 #define LG_T_BPCHAR                1042u
 #define LG_T_VARCHAR               1043u
@@ -65,6 +71,10 @@
 #define LG_T_CSTRING_ARRAY         1263u
 #define LG_T_TIMETZ                1266u
 #define LG_T_TIMETZ_ARRAY          1270u
+#define LG_T_BIT                   1560u
+#define LG_T_BIT_ARRAY             1561u
+#define LG_T_VARBIT                1562u
+#define LG_T_VARBIT_ARRAY          1563u
 #define LG_T_NUMERIC               1700u
 #define LG_T_REFCURSOR             1790u
 #define LG_T_REFCURSOR_ARRAY       2201u
@@ -101,6 +111,8 @@
 #define LG_T_JSONB                 3802u
 #define LG_T_JSONB_ARRAY           3807u
 #define LG_T_EVENT_TRIGGER         3838u
+#define LG_T_JSONPATH              4072u
+#define LG_T_JSONPATH_ARRAY        4073u
 #define LG_T_REGNAMESPACE          4089u
 #define LG_T_REGNAMESPACE_ARRAY    4090u
 #define LG_T_REGROLE               4096u

@@ -77,7 +77,7 @@ typedef struct lg_row_field {
 /* Fields that were dropped are not there; those added come last: a stored value may have fewer
  * fields than its type, the rest are NULL. */
 typedef struct lg_row_type {
-    lg_oid oid;
+    lg_oid oid; /* 0: columns named in a statement */
     const char *name;
     uint32_t n;
     const lg_row_field *fields;

@@ -16,7 +16,7 @@ OUT = os.path.join(ROOT, "core", "types")
 TYPES = """bool bytea char name int8 int2 int2vector int4 regproc text oid tid xid cid oidvector json
  pg_node_tree float4 float8 unknown aclitem bpchar varchar date time timestamp timestamptz interval
  timetz numeric refcursor regprocedure regoper regoperator regclass regcollation regtype regrole
- regnamespace uuid pg_lsn xid8 jsonb pg_ndistinct pg_dependencies pg_mcv_list inet cstring any
+ regnamespace uuid pg_lsn xid8 jsonb pg_ndistinct pg_dependencies pg_mcv_list inet cidr macaddr macaddr8 bit varbit jsonpath cstring any
  anyarray void trigger event_trigger internal anyelement anynonarray anyenum record
  anycompatible anycompatiblearray anycompatiblenonarray language_handler fdw_handler
  index_am_handler table_am_handler tsm_handler""".split()
@@ -92,7 +92,7 @@ def main():
         where typname = any(%s)) and typcategory = 'A' or typname = '_record') order by t.oid""", TYPES, TYPES)
     byval = {"bool": 1, "char": 1, "int2": 2, "int4": 4, "int8": 8, "float4": 4, "float8": 8, "date": 4,
              "time": 8, "timestamp": 8, "timestamptz": 8, "tid": 8, "pg_lsn": 8, "xid8": 8}
-    fixed = {"uuid": 16, "interval": 16, "timetz": 12}
+    fixed = {"uuid": 16, "interval": 16, "timetz": 12, "macaddr": 6, "macaddr8": 8}
     pseudo_values = {"void": 4}
     types, lines, enum = {}, [], []
     for r in rows:

@@ -232,6 +232,14 @@ typmod_of(lg_bind *b, const lg_ast_type_name *t, lg_oid type, int32_t *ret)
         return char_typmod(b, t, "varchar", m[0], ret);
     case LG_T_BPCHAR:
         return char_typmod(b, t, "char", m[0], ret);
+    case LG_T_BIT:
+    case LG_T_VARBIT:
+        if (m[0] < 1 || m[0] > 83886080)
+            return lg_bind__error(b, t->h.loc, "22023", "length for type %s %s",
+                                  type == LG_T_BIT ? "bit" : "varbit",
+                                  m[0] < 1 ? "must be at least 1" : "cannot exceed 83886080");
+        *ret = m[0];
+        return LG_OK;
     case LG_T_NUMERIC:
         return numeric_typmod(b, t, m, ret);
     case LG_T_TIME:

@@ -49,7 +49,9 @@ bind_const(lg_bind *b, const lg_ast *n, lg_expr **ret)
         e = lg_expr_const(b->arena, LG_T_UNKNOWN, lg_datum_ptr(v->sval), false);
         break;
     case LG_AST_BIT_STRING:
-        return lg_bind__error(b, n->loc, "0A000", "bit strings are not supported");
+        e = lg_expr_const(b->arena, LG_T_BIT, 0, false);
+        LG_TRY(lg_type_input(b->env, LG_T_BIT, v->sval, -1, b->arena, b->err, &e->konst.value));
+        break;
     default:
         e = lg_expr_const(b->arena, LG_T_UNKNOWN, lg_datum_ptr(""), true);
         break;

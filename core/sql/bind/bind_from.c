@@ -374,6 +374,33 @@ out_name(lg_bind *b, const lg_func *f, uint32_t i)
     return lg_arena_strndup(b->arena, p, strcspn(p, ","));
 }
 
+/* The column definition list as the type of the call's records. */
+static lg_status
+record_columns(lg_bind *b, lg_expr *e, lg_outcol *cols, uint32_t n)
+{
+    if (e->type != LG_T_RECORD || (e->kind == LG_EX_FUNC && e->func.func->n_out))
+        return lg_bind__error(b, e->loc, "42601",
+                              e->kind == LG_EX_FUNC && e->func.func->n_out
+                                  ? "a column definition list is redundant for a function with OUT "
+                                    "parameters"
+                                  : "a column definition list is only allowed for functions "
+                                    "returning \"record\"");
+    lg_row_type *t = LG_NEW(b->arena, lg_row_type);
+    lg_row_field *f = LG_NEWN(b->arena, lg_row_field, n + 1);
+    t->name = "record";
+    t->n = n;
+    t->fields = f;
+    for (uint32_t i = 0; i < n; i++) {
+        f[i] = (lg_row_field){
+            .name = cols[i].name, .typmod = cols[i].typmod, .collation = cols[i].collation};
+        LG_TRY(lg_usertype_base(b->env, cols[i].type, b->arena, b->err, &f[i].type, NULL));
+        f[i].domain = f[i].type == cols[i].type ? 0 : cols[i].type;
+        cols[i].type = f[i].type;
+    }
+    e->columns = t;
+    return LG_OK;
+}
+
 static lg_status
 func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, lg_outcol *cols,
              uint32_t *n, uint32_t *ret_ncols)
@@ -382,6 +409,16 @@ func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, 
     const lg_func *f = e->kind == LG_EX_FUNC ? e->func.func : NULL;
     if (defs && defs->n) {
         LG_TRY(coldef_columns(b, defs, cols, n));
+        LG_TRY(record_columns(b, e, cols + before, *n - before));
+    } else if (!f || !f->n_out ? lg_usertype_of(e->type) == LG_UT_ROW : false) {
+        LG_TRY(lg_usertype_row(b->env, e->type, b->arena, b->err, &e->columns));
+        for (uint32_t i = 0; i < e->columns->n; i++) {
+            const lg_row_field *x = &e->columns->fields[i];
+            cols[(*n)++] = (lg_outcol){.name = lg_arena_strdup(b->arena, x->name),
+                                       .type = x->type,
+                                       .typmod = x->typmod,
+                                       .collation = x->collation};
+        }
     } else if (f && f->n_out > 0) {
         for (uint32_t i = 0; i < f->n_out; i++) {
             const lg_type *t = lg_type_get(f->out_types[i]);

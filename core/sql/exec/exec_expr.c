@@ -44,6 +44,7 @@ site_of(lg_exec *x, const lg_expr *e, const lg_func *f, uint32_t nargs)
     s->call.nargs = nargs;
     s->call.argtypes = types;
     s->call.rettype = e->kind == LG_EX_FUNC ? e->type : f->result;
+    s->call.columns = e->columns;
     s->call.collation = e->collation;
     x->sites[e->id] = s;
     return s;

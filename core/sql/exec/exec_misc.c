@@ -99,12 +99,35 @@ function_open(lg_xnode *s)
         const lg_expr *e = p->func.funcs[i];
         for (uint32_t k = 0; k < p->func.func_cols[i]; k++, at++) {
             const lg_func *fn = e->kind == LG_EX_FUNC ? e->func.func : NULL;
-            types[at] = fn && fn->n_out ? fn->out_types[k] : e->type;
+            types[at] = fn && fn->n_out                   ? fn->out_types[k]
+                        : e->columns && k < e->columns->n ? e->columns->fields[k].type
+                                                          : e->type;
         }
     }
     if (p->func.ordinality)
         types[n++] = LG_T_INT8;
     lg_xbatch_init(&s->in, s->x->arena, n, types, 128);
+    return LG_OK;
+}
+
+/* A record as the columns that the statement wants of it; a NULL one as NULLs. */
+static lg_status
+record_columns(lg_xnode *s, const lg_row_type *t, lg_datum *v, uint8_t *nulls)
+{
+    lg_record r = {.n = 0};
+    if (!nulls[0])
+        lg_record_unpack(v[0], s->scratch, &r);
+    if (!nulls[0] && !t->oid && r.n != t->n) {
+        lg_error_set(s->x->es->err, "42804",
+                     "function return row and query-specified return row do not match");
+        lg_error_detail(s->x->es->err, "Returned row contains %u attributes, but query expects %u.",
+                        r.n, t->n);
+        return LG_SQL;
+    }
+    for (uint32_t k = 0; k < t->n; k++) {
+        nulls[k] = k >= r.n || r.nulls[k];
+        v[k] = nulls[k] ? 0 : r.values[k];
+    }
     return LG_OK;
 }
 
@@ -131,6 +154,8 @@ function_row(lg_xnode *s, uint32_t at, bool *ret_any)
             f->fs[i].done = true;
             is_done = false;
         }
+        if (e->columns && !is_done)
+            LG_TRY(record_columns(s, e->columns, v, nulls));
         for (uint32_t k = 0; k < nc; k++, col++)
             lg_vector_set(s->in.b.cols[col], at, is_done ? 0 : v[k], is_done || nulls[k]);
         *ret_any |= !is_done;

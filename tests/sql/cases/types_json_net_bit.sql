@@ -1,0 +1,51 @@
+-- rows from JSON
+CREATE TYPE jrow AS (a int, b text, c int[], d jsonb);
+SELECT json_populate_record(NULL::jrow, '{"a": 1, "b": "x", "c": [1, 2], "d": {"k": 1}, "e": 5}');
+SELECT * FROM jsonb_populate_record(NULL::jrow, '{"a": "7", "b": 5.50, "c": "{3,4}"}');
+SELECT * FROM json_populate_recordset(NULL::jrow, '[{"a": 1}, {"b": "two"}, {"c": [[1, 2], [3, 4]]}]');
+SELECT jsonb_populate_record(ROW(9, 'kept', NULL, NULL)::jrow, '{"a": null}');
+SELECT json_populate_record(NULL::jrow, '[1]');
+SELECT json_populate_record(NULL::jrow, '{"a": "x"}');
+SELECT json_populate_record(NULL::jrow, '{"c": 5}');
+SELECT * FROM json_to_record('{"a": 1, "b": [1, 2], "c": "bar", "r": {"x": 1}}') AS x (a int, b text, c text, d numeric(5, 2), r json);
+SELECT * FROM jsonb_to_recordset('[{"a": 1, "b": "foo"}, {"a": "2", "c": "bar"}]') AS x (a int, b text) ORDER BY a;
+SELECT * FROM json_to_recordset('{"a": 1}') AS x (a int);
+SELECT * FROM json_to_recordset('[1]') AS x (a int);
+SELECT x.a + 1 FROM json_to_recordset('[{"a": 1}, {"a": 5}]') AS x (a int) WHERE x.a > 1;
+SELECT jsonb_set_lax('{"a": 1}', '{a}', NULL), jsonb_set_lax('{"a": 1}', '{a}', NULL, true, 'delete_key'), jsonb_set_lax('{"a": 1}', '{a}', NULL, true, 'return_target');
+SELECT jsonb_set_lax('{"a": 1}', '{a}', NULL, true, 'raise_exception');
+SELECT json_object('{a,1,b,2}'), jsonb_object('{a,b}', '{1,NULL}');
+DROP TYPE jrow;
+-- paths
+SELECT jsonb_path_query('{"a": [1, 2, 3, 4, 5]}', '$.a[*] ? (@ >= $min && @ <= $max)', '{"min": 2, "max": 4}');
+SELECT jsonb_path_query_array('[{"a": 1}, {"a": 2}]', '$[*].a');
+SELECT jsonb_path_exists('{"a": 1}', '$.a ? (@ > 1)'), jsonb_path_match('{"a": 1}', '$.a == 1');
+SELECT '{"a": [1, 2]}'::jsonb @? '$.a[*] ? (@ > 1)', '{"a": 1}'::jsonb @@ '$.a > 1';
+SELECT jsonb_path_query('[1]', 'strict $.a');
+SELECT jsonb_path_query('[1]', 'strict $.a', silent => true);
+SELECT '$.a[*] ? (@.b == 1)'::jsonpath;
+SELECT '$.a['::jsonpath;
+-- network addresses
+CREATE TABLE hosts (i inet, c cidr, m macaddr, m8 macaddr8);
+INSERT INTO hosts VALUES ('10.0.0.5/8', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05'), ('192.168.1.7', '192.168.1/24', '08002b:010204', '08:00:2b:01:02:03'), ('::1', '2001:db8::/32', NULL, NULL);
+SELECT * FROM hosts ORDER BY i;
+SELECT i FROM hosts WHERE i << '10.0.0.0/7'::cidr;
+SELECT i, broadcast(i), network(i), netmask(i), host(i), masklen(i), family(i), i + 1 FROM hosts ORDER BY i;
+SELECT c::text, c::inet, abbrev(c) FROM hosts ORDER BY c;
+SELECT m, trunc(m), m < '08:00:2b:01:02:04' FROM hosts ORDER BY m;
+CREATE INDEX hosts_m ON hosts (m);
+SELECT count(*) FROM hosts WHERE m = '08:00:2b:01:02:03';
+SELECT '10.1.2.3/8'::cidr;
+SELECT 'x'::macaddr;
+DROP TABLE hosts;
+-- bit strings
+SELECT B'101', X'1F', B'101' || B'11', B'1100' & B'1010', ~B'10', B'1011' << 1, length(B'101'), B'101'::int, 5::bit(4), 300::bit(4);
+CREATE TABLE bits (a bit(3), b bit varying(5));
+INSERT INTO bits VALUES (B'101', B'1'), (B'010', B'11011');
+INSERT INTO bits VALUES (B'10', B'1');
+INSERT INTO bits VALUES (B'101', B'101010');
+INSERT INTO bits VALUES (B'10'::bit(3), B'101010'::varbit(5));
+SELECT * FROM bits ORDER BY a, b;
+SELECT a, substring(a FROM 2), position(B'1' IN a), overlay(b PLACING B'0' FROM 1), get_bit(a, 0), set_bit(a, 0, 0) FROM bits ORDER BY a, b;
+SELECT '102'::bit(3);
+DROP TABLE bits;
