@@ -25,6 +25,7 @@ lg_txn_sys_create(const lg_txn_config *cfg, lg_txn_sys **ret_sys)
     s->segs = lg_map_create();
     s->resolved = lg_zalloc(CACHE_SLOTS * sizeof *s->resolved);
     lg_list_init(&s->txns);
+    lg_waitq_init(&s->slotq);
     lg_status st = lg_undo_segment_open(cfg->undo, cfg->useg, &s->own_undo);
     if (st == LG_OK)
         st = lg_txn__seg_load(s, cfg->useg, &s->own);
@@ -375,6 +376,7 @@ finish(lg_txn *t, lg_txn_state state)
     if (t->last != 0)
         lg_txn__cache_put(s, t->xid, &st, LG_SCN_MAX);
     lg_waitq_wake_all(&t->finishq);
+    lg_waitq_wake_one(&s->slotq);
 }
 
 /* Commit in passing: blocks that we still hold and nobody is using. */

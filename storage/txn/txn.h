@@ -97,8 +97,8 @@ LG_MUST lg_status lg_txn_rollback(lg_txn *t);
 lg_xid lg_txn_xid(const lg_txn *t); /* LG_XID_NONE until it has written */
 lg_txn_sys *lg_txn_sys_of(const lg_txn *t);
 bool lg_txn_has_written(const lg_txn *t);
-/* Gives it an xid if it has none (deadlock detection names waiters by xid). LG_UNDO_FULL when all
- * slots are active. */
+/* Gives it an xid if it has none (deadlock detection names waiters by xid). While all slots are
+ * active it waits for one, at most five seconds; then LG_UNDO_FULL. May block. */
 LG_MUST lg_status lg_txn_assign(lg_txn *t);
 /* Deadline of the row-lock waits inside heap and btree calls; LG_FOREVER at begin. */
 void lg_txn_set_lock_deadline(lg_txn *t, lg_time deadline);

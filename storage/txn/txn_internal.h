@@ -49,8 +49,9 @@ struct lg_txn_sys {
     lg_scn_clock *clock;
     lg_undo_seg *own_undo;
     lg_txn_seg *own;
-    lg_map *segs; /* useg -> lg_txn_seg */
-    lg_list txns; /* running, all */
+    lg_map *segs;   /* useg -> lg_txn_seg */
+    lg_list txns;   /* running, all */
+    lg_waitq slotq; /* for a slot of own to become free */
     const lg_undo_ops *undo_ops[LG_UNDO_KIND_COUNT];
     const lg_block_ops *block_ops[16];
     lg_txn_cached *resolved;

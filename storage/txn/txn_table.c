@@ -3,6 +3,8 @@
 #include "assert.h"
 #include <string.h>
 
+#define SLOT_WAIT (5 * LG_SEC)
+
 lg_txn_seg *
 lg_txn__seg_find(const lg_txn_sys *s, uint16_t useg)
 {
@@ -102,8 +104,8 @@ lg_txn__seg_load(lg_txn_sys *s, uint16_t useg, lg_txn_seg **ret_seg)
 }
 
 /* Gives t a slot of our own segment, in memory: its first record writes it. */
-lg_status
-lg_txn__slot_take(lg_txn_sys *s, lg_txn *t)
+static bool
+slot_try(lg_txn_sys *s, lg_txn *t)
 {
     lg_txn_seg *g = s->own;
     for (uint32_t i = 0; i < g->nslots; i++) {
@@ -119,7 +121,24 @@ lg_txn__slot_take(lg_txn_sys *s, lg_txn *t)
         g->txns[slot] = t;
         t->seg = g;
         t->xid = lg_xid_make(g->useg, (uint16_t)slot, sl->wrap);
-        return LG_OK;
+        return true;
     }
-    return LG_UNDO_FULL;
+    return false;
+}
+
+/* All slots taken: waits until a transaction ends, but not for ever, for those that have one may
+ * themselves wait for what t has locked. */
+lg_status
+lg_txn__slot_take(lg_txn_sys *s, lg_txn *t)
+{
+    lg_time deadline = lg_run_now_exact_ns(s->run) + SLOT_WAIT;
+    if (t->lock_deadline < deadline)
+        deadline = t->lock_deadline;
+    while (!slot_try(s, t)) {
+        lg_status st = lg_waitq_wait(&s->slotq, LG_WAIT_ENQ_TX, deadline, true);
+        if (st == LG_TIMEOUT)
+            return LG_UNDO_FULL;
+        LG_TRY(st);
+    }
+    return LG_OK;
 }

@@ -1,5 +1,5 @@
-/* What lagoonctl and the instance's views (gv$vote, gv$member, gv$fence) show of voting files, nodes and
- * fencing; warnings about voting files. */
+/* What lagoonctl and the instance's views (gv$vote, gv$member, gv$fence) show of voting files,
+ * nodes and fencing; warnings about voting files. */
 #include "agent.h"
 #include <stdio.h>
 #include <string.h>

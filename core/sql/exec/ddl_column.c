@@ -25,8 +25,8 @@ column_named(lg_util *u, const lg_relation *r, const char *name, const lg_column
 {
     *ret = lg_relation_column_by_name(r, name);
     return *ret ? LG_OK
-                : lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist", name,
-                               r->name);
+                : lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist",
+                               name, r->name);
 }
 
 lg_status
@@ -161,20 +161,21 @@ lg_ddl_validate(lg_util *u, lg_relation *r, const char *name)
         if (strcmp(k->name, name) != 0)
             continue;
         if (k->type != 'c' && k->type != 'f')
-            return lg_error_set(u->err, "42809",
-                                "constraint \"%s\" of relation \"%s\" is not a foreign key or check "
-                                "constraint",
-                                name, r->name);
+            return lg_error_set(
+                u->err, "42809",
+                "constraint \"%s\" of relation \"%s\" is not a foreign key or check "
+                "constraint",
+                name, r->name);
         if (k->validated)
             return LG_OK;
         LG_TRY(lg_ddl_constraint_validate(u, r, k));
-        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
-                           &old));
+        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
+                           u->a, &old));
         row = old;
         SETC(&row, pg_constraint, convalidated, 1);
         LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
         return lg_cat_touch(u->cat, r->oid);
     }
-    return lg_error_set(u->err, "42704", "constraint \"%s\" of relation \"%s\" does not exist", name,
-                        r->name);
+    return lg_error_set(u->err, "42704", "constraint \"%s\" of relation \"%s\" does not exist",
+                        name, r->name);
 }

@@ -771,6 +771,57 @@ LG_TEST(test_heap__undo_at_its_limit)
     run_world(3, false, undo_limit);
 }
 
+/* With all slots taken a transaction waits for one; for five seconds, not for ever. */
+struct late {
+    struct world *w;
+    lg_status st;
+    bool done;
+};
+
+static void
+late_writer(void *arg)
+{
+    struct late *l = arg;
+    lg_txn *t = lg_txn_begin(l->w->txns);
+    l->st = lg_txn_assign(t);
+    RIG_OK(lg_txn_rollback(t));
+    l->done = true;
+}
+
+static void
+slots_taken(struct world *w)
+{
+    enum { MOST = 5000 };
+    lg_run *run = w->rig.nodes[0].run;
+    lg_txn **all = lg_zalloc(MOST * sizeof *all);
+    uint32_t n = 0;
+    lg_time before = lg_run_now_ns(run);
+    for (; n < MOST; n++) {
+        all[n] = lg_txn_begin(w->txns);
+        if (lg_txn_assign(all[n]) != LG_OK)
+            break;
+    }
+    CU_ASSERT(n >= 800 && n < MOST);
+    CU_ASSERT(lg_run_now_ns(run) >= before + 5 * LG_SEC); /* of the simulator's clock */
+    RIG_OK(lg_txn_rollback(all[n]));
+    struct late l = {w, LG_INTERNAL, false};
+    RIG_OK(lg_run_spawn(run, "late", 0, late_writer, &l, NULL));
+    RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(run) + LG_SEC, LG_WAIT_SLEEP));
+    CU_ASSERT_FALSE(l.done);
+    RIG_OK(lg_txn_rollback(all[--n]));
+    RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(run) + LG_SEC, LG_WAIT_SLEEP));
+    CU_ASSERT_TRUE(l.done);
+    CU_ASSERT_EQUAL(l.st, LG_OK);
+    while (n > 0)
+        RIG_OK(lg_txn_rollback(all[--n]));
+    lg_free(all);
+}
+
+LG_TEST(test_heap__a_writer_waits_for_a_transaction_slot)
+{
+    run_world(4, false, slots_taken);
+}
+
 /* Rows of which none fits into what is left of a block fill block after block all the same. */
 static void
 packing(struct world *w)
