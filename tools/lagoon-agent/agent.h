@@ -92,7 +92,7 @@ lg_status agent_config_load(const char *path, agent_config *ret, char *message, 
 
 /* agent_child.c */
 void agent_child_main(void *arg);  /* fiber: starts, awaits, restarts */
-void agent_child_watch(void *arg); /* fiber: a child stopped past its lease is killed */
+void agent_child_watch(void *arg); /* fiber: a child stopped for half its lease is killed */
 /* The state that people see changes, for that reason (NULL: none to name). */
 void agent_show(agent *a, uint32_t state, const char *reason);
 void agent_drain(agent *a, const char *mode);

@@ -24,7 +24,7 @@
 #define LINK_BACKOFF_MAX (60 * LG_SEC)
 
 #define LOCKS_TIMEOUT (60 * LG_SEC)
-#define WATCH_EVERY   (500 * LG_MS)
+#define WATCH_EVERY   (200 * LG_MS)
 
 static int
 pidfd_of(pid_t pid)
@@ -257,8 +257,8 @@ agent_child_watch(void *arg)
             a->stopped_since = 0;
         else if (a->stopped_since == 0)
             a->stopped_since = now;
-        else if (now - a->stopped_since > a->cfg.lease_ms * LG_MS)
-            agent_child_kill(a, "stopped past its lease");
+        else if (now - a->stopped_since > a->cfg.lease_ms * LG_MS / 2)
+            agent_child_kill(a, "stopped for half its lease");
     }
 }
 
