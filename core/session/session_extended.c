@@ -220,7 +220,7 @@ describe_statement(lg_session *s, const char *name)
     for (uint32_t i = 0; i < p->nparams; i++)
         lg_pgwire_put_u32(&s->out, p->params[i]);
     lg_pgwire_end(&s->out, at);
-    if (ncols)
+    if (lg_session__gives_rows(p, ncols))
         lg_session__send_columns(s, cols, ncols, NULL, 0);
     else
         lg_pgwire_send_empty(&s->out, 'n');
@@ -237,7 +237,7 @@ describe_portal(lg_session *s, const char *name)
         return lg_error_set(&s->err, "34000", "portal \"%s\" does not exist", name);
     LG_TRY(refuse_in_failed(s, portal->prepared->stmt));
     LG_TRY(lg_session__columns(s, portal->prepared, portal->arena, &cols, &ncols));
-    if (ncols)
+    if (lg_session__gives_rows(portal->prepared, ncols))
         lg_session__send_columns(s, cols, ncols, portal->formats, portal->nformats);
     else
         lg_pgwire_send_empty(&s->out, 'n');

@@ -269,6 +269,12 @@ void lg_session__prepared_drop_all(lg_session *s);
 void lg_session__prepared_unref(lg_prepared *p);
 lg_session_plan *lg_session__plan_ref(lg_session_plan *p);
 void lg_session__plan_unref(lg_session_plan *p);
+/* Does the statement give rows? A SELECT does though it may have no columns. */
+static inline bool
+lg_session__gives_rows(const lg_prepared *p, uint32_t ncols)
+{
+    return ncols || (p->stmt && p->stmt->tag == LG_AST_SELECT_STMT);
+}
 /* The result columns of a statement, whatever it is; 0: none. */
 LG_MUST lg_status lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a,
                                       const lg_outcol **ret_cols, uint32_t *ret_n);

@@ -102,8 +102,10 @@ run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     lg_portal *outer = s->running;
     s->running = p;
     s->es.snapshot = &p->snapshot;
-    lg_status st = lg_exec_fetch(p->exec, max_rows,
-                                 plan->ncols && !p->drop_rows ? lg_session__sink : NULL, &sink, &n);
+    lg_status st = lg_exec_fetch(
+        p->exec, max_rows,
+        lg_session__gives_rows(p->prepared, plan->ncols) && !p->drop_rows ? lg_session__sink : NULL,
+        &sink, &n);
     s->running = outer;
     s->es.snapshot = outer ? &outer->snapshot : &s->snapshot;
     p->rows += n;

@@ -65,7 +65,7 @@ run_portal(lg_session *s, lg_portal *portal)
     }
     if (portal->prepared->nparams && !portal->values)
         return lg_error_set(&s->err, "42P02", "there is no parameter $1");
-    if (ncols)
+    if (lg_session__gives_rows(portal->prepared, ncols))
         lg_session__send_columns(s, cols, ncols, NULL, 0);
     lg_status st = lg_session__portal_run(s, portal, 0, tag);
     if (st != LG_END)

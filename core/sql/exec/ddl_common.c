@@ -45,8 +45,8 @@ lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *re
 /* ---- names ---- */
 
 /* A byte offset of the statement's text as the client counts: characters, from 1. */
-static int
-position_of(lg_util *u, int32_t loc)
+int
+lg_ddl_position(lg_util *u, int32_t loc)
 {
     int n = 1;
     if (loc < 0 || !u->es->sql)
@@ -76,7 +76,7 @@ lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
         const char *name = "";
         LG_TRY(lg_cat_namespace_name(u->cat, *ret_nsp, u->a, &name));
         lg_error_set(u->err, "42501", "permission denied for schema %s", name);
-        u->err->position = position_of(u, rv->h.loc);
+        u->err->position = lg_ddl_position(u, rv->h.loc);
         return LG_SQL;
     }
     if (*ret_nsp == LG_NSP_CATALOG || *ret_nsp == LG_NSP_INFORMATION) {

@@ -250,9 +250,13 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
                        .deferrable = c->deferrable,
                        .deferred = c->initdeferred,
                        .validated = true};
-    if (primary && rel->primary)
-        return lg_error_set(u->err, "42P16",
-                            "multiple primary keys for table \"%s\" are not allowed", rel->name);
+    if (primary && rel->primary) {
+        lg_error_set(u->err, "42P16", "multiple primary keys for table \"%s\" are not allowed",
+                     rel->name);
+        if (!strcmp(u->tag, "CREATE TABLE")) /* both are in the statement */
+            u->err->position = lg_ddl_position(u, c->h.loc);
+        return LG_SQL;
+    }
     if (column) {
         const lg_column *col = lg_relation_column_by_name(rel, column);
         ix.attnum[0] = col->attnum;

@@ -36,6 +36,7 @@ typedef struct lg_ddl_index {
 } lg_ddl_index;
 
 /* ---- names ---- */
+int lg_ddl_position(lg_util *u, int32_t loc); /* for errors: characters, from 1; 0: none */
 lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
 /* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */
 lg_status lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,

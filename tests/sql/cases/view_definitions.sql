@@ -35,3 +35,5 @@ reset search_path;
 drop view s1.v;
 drop table s1.t;
 drop schema s1;
+drop view v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v17, v18, v19, v20;
+drop table a, b;
