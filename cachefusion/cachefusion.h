@@ -97,6 +97,8 @@ LG_MUST lg_status lg_cf_recovery_filter(lg_cf *cf, const lg_cf_block *blocks, ui
 /* In analyse: closes the blocks on every member (also here) until `opened`. While its recover step
  * runs, the fiber that calls lg_cf_recovery_begin passes the gate. Blocks. */
 LG_MUST lg_status lg_cf_recovery_close(lg_cf *cf, const lg_cf_block *blocks, uint32_t count);
+/* These are recovered and on disk: opens them on every member before the others. */
+void lg_cf_recovery_open(lg_cf *cf, const lg_addr *addrs, uint32_t count);
 void lg_cf_recovery_begin(lg_cf *cf); /* the calling fiber may use closed blocks */
 void lg_cf_recovery_end(lg_cf *cf);
 /* Returns when `version` or a newer one of the block is on disk, written by whoever holds it:

@@ -261,6 +261,16 @@ gate_add(lg_cf *cf, uint64_t key)
     lg_map_put(cf->gate, key, cf);
 }
 
+/* Whoever waits at the gate looks again after gate_changed. */
+static void
+gate_changed(lg_cf *cf)
+{
+    if (lg_map_count(cf->gate) == 0)
+        lg_buf_set_gate(cf->buf, NULL, NULL);
+    else
+        lg_buf_set_gate(cf->buf, lg_cf__gate, cf);
+}
+
 static void
 on_gate(void *arg, lg_rpc_msg *m)
 {
@@ -269,8 +279,14 @@ on_gate(void *arg, lg_rpc_msg *m)
         return;
     const lg_msg_gcs_list *l = m->payload;
     const lg_msg_gcs_version *v = (const lg_msg_gcs_version *)(l + 1);
+    bool open = (l->flags & LG_LIST_OPEN) != 0;
     for (uint32_t i = 0; i < l->count; i++)
-        gate_add(cf, v[i].key);
+        if (open)
+            (void)lg_map_remove(cf->gate, v[i].key);
+        else
+            gate_add(cf, v[i].key);
+    if (open)
+        gate_changed(cf);
 }
 
 typedef struct list_msg {
@@ -301,6 +317,24 @@ lg_cf_recovery_close(lg_cf *cf, const lg_cf_block *blocks, uint32_t count)
     }
     lg_free(m);
     return LG_OK;
+}
+
+void
+lg_cf_recovery_open(lg_cf *cf, const lg_addr *addrs, uint32_t count)
+{
+    list_msg *m = lg_zalloc(sizeof *m);
+    LG_ASSERT(count <= LG_MSG_LIST_MAX);
+    m->head = (lg_msg_gcs_list){.count = count, .flags = LG_LIST_OPEN};
+    for (uint32_t i = 0; i < count; i++) {
+        m->item[i].key = lg_addr_key(addrs[i]);
+        (void)lg_map_remove(cf->gate, m->item[i].key);
+    }
+    gate_changed(cf);
+    uint32_t len = (uint32_t)(sizeof m->head + count * sizeof m->item[0]);
+    for (uint32_t n = 1; n < LG_NODES_MAX; n++)
+        if (n != cf->node && (cf->members >> n & 1))
+            (void)!lg_rpc_send(cf->rpc, n, LG_MSG_GCS_GATE, m, len, NULL, 0);
+    lg_free(m);
 }
 
 void

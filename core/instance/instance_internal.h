@@ -161,4 +161,7 @@ void lg_instance__teardown(lg_instance *in, bool clean);
 LG_MUST lg_status lg_instance__catalog_create(lg_instance *in);
 void lg_instance__die(lg_instance *in, lg_status why, const char *what);
 
+/* instance_recovery_view.c */
+lg_status lg_instance__recovery_view(lg_instance *in);
+
 #endif

@@ -21,7 +21,17 @@ struct lg_recoverer {
     uint32_t count, cap;
     lg_map *fetched; /* blocks brought here in X to be recovered, and not yet recovered */
     lg_recovery_stats stats;
+    lg_recoverer_times times;
 };
+
+/* Adds the time since *began to *sum and begins anew. */
+static void
+clock_part(const lg_recoverer *r, lg_time *began, lg_time *sum)
+{
+    lg_time now = lg_run_now_exact_ns(r->cfg.run);
+    *sum += now - *began;
+    *began = now;
+}
 
 /* ---- the recovery set ---- */
 
@@ -84,6 +94,7 @@ struct task {
     lg_status st;
     lg_addr addr;
     lg_version version;
+    lg_version on_disk;  /* past_image_task: known of the disk; 0: nothing */
     uint8_t *image;      /* owned; past_image_task */
     lg_cf_block *blocks; /* owned; filter_task */
     bool *held;
@@ -153,6 +164,7 @@ past_image_task(struct task *t)
         (void)lg_map_put(r->fetched, lg_addr_key(t->addr) + 1, r);
         memcpy(t->image, b->data, lg_buf_block_bytes(c));
         lg_block_seal(t->image, lg_buf_block_bytes(c));
+        t->on_disk = b->disk_version;
         lg_buf_put(c, b, LG_LATCH_X);
     }
     lg_cf_recovery_end(r->cfg.cf);
@@ -177,7 +189,8 @@ map_block_task(struct task *t)
 }
 
 static lg_status
-image_by(lg_recoverer *r, lg_status (*fn)(struct task *t), lg_addr addr, void *ret_image)
+image_by(lg_recoverer *r, lg_status (*fn)(struct task *t), lg_addr addr, void *ret_image,
+         lg_version *ret_disk)
 {
     struct task *t = task_new(r, fn);
     t->addr = addr;
@@ -186,20 +199,30 @@ image_by(lg_recoverer *r, lg_status (*fn)(struct task *t), lg_addr addr, void *r
     lg_status st = t->st;
     if (st == LG_OK)
         memcpy(ret_image, t->image, lg_buf_block_bytes(r->cfg.cache));
+    if (ret_disk)
+        *ret_disk = t->on_disk;
     task_free(t);
     return st;
 }
 
 static lg_status
-env_past_image(void *arg, lg_addr addr, void *ret_image)
+env_past_image(void *arg, lg_addr addr, void *ret_image, lg_version *ret_disk)
 {
-    return image_by(arg, past_image_task, addr, ret_image);
+    return image_by(arg, past_image_task, addr, ret_image, ret_disk);
 }
 
 static lg_status
 env_map_block(void *arg, lg_addr addr, void *ret_image)
 {
-    return image_by(arg, map_block_task, addr, ret_image);
+    return image_by(arg, map_block_task, addr, ret_image, NULL);
+}
+
+static void
+env_open(void *arg, const lg_addr *addrs, uint32_t count)
+{
+    lg_recoverer *r = arg;
+    if (!lg_reconf_stale(r->cfg.reconf, r->epoch))
+        lg_cf_recovery_open(r->cfg.cf, addrs, count);
 }
 
 /* The disk has the recovered block (and the buffer that its image came through): past images may
@@ -375,13 +398,18 @@ step_analyse(void *self, const lg_reconf_change *c)
         .threads = threads,
         .thread_count = count,
         .areas = r->pending, /* also of those that had not opened their threads yet */
-        .env = {r, env_held, env_past_image, env_map_block, env_written, env_demand_write,
-                env_still_valid},
+        .env = {r, env_held, env_past_image, env_map_block, env_written, env_open,
+                env_demand_write, env_still_valid},
         .archive_dir = r->cfg.archive_dir};
+    lg_time began = lg_run_now_exact_ns(r->cfg.run);
+    r->times = (lg_recoverer_times){.epoch = c->epoch, .running = true};
     LG_TRY(lg_recovery_create(&rc, &r->rec));
     LG_TRY(lg_recovery_repair(r->rec));
     LG_TRY(lg_recovery_analyse(r->rec));
-    return close_set(r);
+    clock_part(r, &began, &r->times.analyse_ns);
+    lg_status st = close_set(r);
+    clock_part(r, &began, &r->times.filter_ns);
+    return st;
 }
 
 static lg_status
@@ -390,13 +418,17 @@ step_recover(void *self, const lg_reconf_change *c)
     lg_recoverer *r = self;
     if (!r->rec)
         return LG_OK;
+    lg_time began = lg_run_now_exact_ns(r->cfg.run);
     lg_status st = lg_recovery_apply(r->rec);
+    clock_part(r, &began, &r->times.apply_ns);
     if (st == LG_OK)
         st = lg_recovery_settle(r->rec, lg_run_now_exact_ns(r->cfg.run) + SETTLE_LIMIT);
     if (st == LG_OK && !env_still_valid(r))
         st = LG_STALE_EPOCH;
     if (st == LG_OK)
         st = lg_recovery_release(r->rec);
+    clock_part(r, &began, &r->times.settle_ns);
+    r->times.running = st != LG_OK;
     return st != LG_OK && lg_reconf_stale(r->cfg.reconf, c->epoch) ? LG_STALE_EPOCH : st;
 }
 
@@ -453,8 +485,9 @@ lg_recoverer_pending(const lg_recoverer *r)
 }
 
 void
-lg_recoverer_stats(const lg_recoverer *r, lg_recovery_stats *ret)
+lg_recoverer_stats(const lg_recoverer *r, lg_recovery_stats *ret, lg_recoverer_times *ret_times)
 {
+    *ret_times = r->times;
     *ret = r->stats;
     if (r->rec)
         lg_recovery_progress(r->rec, ret);

@@ -47,7 +47,13 @@ void lg_recoverer_destroy(lg_recoverer *r); /* no reconfiguration is running */
 void lg_recoverer_participant(lg_recoverer *r, lg_participant *ret_p);
 /* Slots whose threads wait for recovery (bit mask by slot). */
 uint64_t lg_recoverer_pending(const lg_recoverer *r);
-/* Of the last (or running) recovery here. */
-void lg_recoverer_stats(const lg_recoverer *r, lg_recovery_stats *ret);
+/* Of the last (or running) recovery here; the time of each of its parts. */
+typedef struct lg_recoverer_times {
+    uint64_t epoch; /* 0: there was none */
+    bool running;
+    lg_time analyse_ns, filter_ns, apply_ns, settle_ns;
+} lg_recoverer_times;
+void lg_recoverer_stats(const lg_recoverer *r, lg_recovery_stats *ret,
+                        lg_recoverer_times *ret_times);
 
 #endif

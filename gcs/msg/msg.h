@@ -149,7 +149,7 @@ typedef struct lg_msg_gcs_held_reply { /* a bit per block asked for */
 } lg_msg_gcs_held_reply;
 
 /* GCS_HELD and GCS_GATE: lg_msg_gcs_version[count] follow. */
-enum { LG_LIST_FIRST = 1, LG_LIST_LAST = 2 };
+enum { LG_LIST_FIRST = 1, LG_LIST_LAST = 2, LG_LIST_OPEN = 4 };
 typedef struct lg_msg_gcs_list {
     uint32_t count;
     uint32_t flags;

@@ -63,6 +63,7 @@ void
 lg_buf_adopt(lg_buf_cache *c, lg_buf *b)
 {
     if (b->mode >= LG_MODE_S && b->valid && !b->dirty && c->cfg.redo &&
+        !lg_buf__frame_of(b)->evicting && /* its mode is being given up already */
         b->disk_version != lg_block_version(b->data))
         lg_buf__mark_dirty(lg_buf__frame_of(b), lg_redo_end(c->cfg.redo));
 }

@@ -7,15 +7,18 @@
 #include "waitq.h"
 
 #define ROUND_BLOCKS 128
+#define MARKS        16 /* over max_dirty_ms */
 
 struct lg_ckpt {
     lg_ckpt_config cfg;
     lg_waitq wake_q; /* the fiber sleeps here */
     lg_waitq done_q; /* full checkpoints and destroy wait here */
     bool stop, running, poked;
-    lg_lsn full_to;      /* a full checkpoint was asked for up to here */
-    lg_time clean_since; /* when the checkpoint last was at the end */
-    lg_status failed;    /* of the last round */
+    lg_lsn full_to;     /* a full checkpoint was asked for up to here */
+    lg_lsn mark[MARKS]; /* the thread's end at the last looks, newest at mark_at */
+    lg_time mark_time[MARKS];
+    uint32_t mark_at;
+    lg_status failed; /* of the last round */
     uint64_t written, checkpoints;
 };
 
@@ -40,25 +43,37 @@ advance(lg_ckpt *k)
     return LG_OK;
 }
 
+/* Where the thread ended max_dirty_ms ago, or earlier: what was changed before is to be on disk. So
+ * the writes spread, and the redo that a recovery has to read stays small. */
+static lg_lsn
+aged(lg_ckpt *k)
+{
+    lg_time now = lg_run_now_ns(k->cfg.run), age = k->cfg.max_dirty_ms * LG_MS;
+    lg_lsn old = 0;
+    if (now - k->mark_time[k->mark_at] >= age / (MARKS - 2)) {
+        k->mark_at = (k->mark_at + 1) % MARKS;
+        k->mark[k->mark_at] = lg_redo_end(k->cfg.redo);
+        k->mark_time[k->mark_at] = now;
+    }
+    for (unsigned i = 0; i < MARKS; i++)
+        if (now - k->mark_time[i] >= age && k->mark[i] > old)
+            old = k->mark[i];
+    return old;
+}
+
 /* Up to which LSN blocks should be on disk now. */
 static lg_lsn
 goal(lg_ckpt *k)
 {
     lg_lsn end = lg_redo_end(k->cfg.redo), at = lg_redo_checkpoint_lsn(k->cfg.redo);
-    lg_time now = lg_run_now_ns(k->cfg.run);
+    lg_lsn old = aged(k);
     lg_lsn g = end > k->cfg.target_bytes ? end - k->cfg.target_bytes : 0;
     /* Space is short: half of what is in use goes. */
     if (k->poked && at + (end - at) / 2 > g)
         g = at + (end - at) / 2;
     if (k->full_to > g)
         g = k->full_to;
-    if (lg_buf_oldest_rec_lsn(k->cfg.cache) == LG_LSN_MAX)
-        k->clean_since = now;
-    else if (now - k->clean_since > k->cfg.max_dirty_ms * LG_MS) {
-        g = end;
-        k->clean_since = now;
-    }
-    return g;
+    return old > g ? old : g;
 }
 
 static lg_status
@@ -139,8 +154,9 @@ lg_ckpt_create(const lg_ckpt_config *cfg, lg_ckpt **ret_ckpt)
     if (k->cfg.interval_ms == 0)
         k->cfg.interval_ms = 1000;
     if (k->cfg.max_dirty_ms == 0)
-        k->cfg.max_dirty_ms = 30000;
-    k->clean_since = lg_run_now_ns(cfg->run);
+        k->cfg.max_dirty_ms = 10000;
+    for (unsigned i = 0; i < MARKS; i++)
+        k->mark_time[i] = lg_run_now_ns(cfg->run);
     lg_waitq_init(&k->wake_q);
     lg_waitq_init(&k->done_q);
     k->running = true;

@@ -20,7 +20,7 @@ typedef struct lg_ckpt_config {
     lg_redo *redo;
     uint64_t target_bytes; /* redo to replay after a crash; 0 = half of the ring, at most 64 MiB */
     uint64_t interval_ms;  /* looks at least so often while there is something dirty; 0 = 1000 */
-    uint64_t max_dirty_ms; /* 0 = 30000: an idle instance's last changes get to disk in this time */
+    uint64_t max_dirty_ms; /* 0 = 10000: every change gets to disk in about this time */
 } lg_ckpt_config;
 
 /* Creates and starts the fiber; hooks itself to the redo thread's poke. */

@@ -1,10 +1,12 @@
 /* Recovery: the set (double-write images, vectors of the dead threads), settling, release. */
 #include "recovery_internal.h"
 #include "assert.h"
+#include "waitq.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLE_POLL (10 * LG_MS)
+#define SETTLE_POLL   (10 * LG_MS)
+#define SETTLE_FIBERS 16
 
 /* ---- life ---- */
 
@@ -318,9 +320,16 @@ lg_recovery_visit(lg_recovery *rec, void (*fn)(void *arg, lg_addr addr), void *a
         fn(arg, lg_addr_from_key(key));
 }
 
+/* File 0 first, then what the dead changed most: that is what the living wait for. */
 static int
 entry_compare(const void *a, const void *b)
 {
+    const struct lg_rec__entry *ea = *(struct lg_rec__entry *const *)a;
+    const struct lg_rec__entry *eb = *(struct lg_rec__entry *const *)b;
+    if ((ea->addr.file == 0) != (eb->addr.file == 0))
+        return ea->addr.file == 0 ? -1 : 1;
+    if (ea->addr.file != 0 && ea->count != eb->count)
+        return ea->count > eb->count ? -1 : 1;
     uint64_t ka = lg_addr_key((*(struct lg_rec__entry *const *)a)->addr);
     uint64_t kb = lg_addr_key((*(struct lg_rec__entry *const *)b)->addr);
     return ka < kb ? -1 : ka > kb;
@@ -359,47 +368,80 @@ settled(lg_recovery *rec, const struct lg_rec__entry *e, void *image, bool *ret_
     return LG_OK;
 }
 
+struct settling {
+    lg_recovery *rec;
+    uint32_t next, running;
+    bool all; /* so far */
+    lg_status status;
+    lg_waitq done;
+};
+
+static lg_status
+settle_one(struct settling *p, struct lg_rec__entry *e, void *image)
+{
+    const lg_recovery_env *env = &p->rec->cfg.env;
+    bool yes;
+    if (!e->held || e->count == 0)
+        return LG_OK;
+    LG_TRY(settled(p->rec, e, image, &yes));
+    if (yes) {
+        e->held = false;
+        return LG_OK;
+    }
+    p->all = false;
+    if (env->demand_write)
+        env->demand_write(env->arg, e->addr, e->newest);
+    return still_valid(p->rec) ? LG_OK : LG_RECONFIGURING;
+}
+
+/* Several ask at once: a holder writes what is asked of it meanwhile in one batch. */
+static void
+settle_fiber(void *arg)
+{
+    struct settling *p = arg;
+    void *image = lg_io_buf_alloc(p->rec->block_bytes);
+    while (p->status == LG_OK && p->next < p->rec->order_count) {
+        lg_status st = settle_one(p, p->rec->order[p->next++], image);
+        if (p->status == LG_OK)
+            p->status = st;
+    }
+    lg_free(image);
+    p->running--;
+    lg_waitq_wake_all(&p->done);
+}
+
+/* One round over all blocks that somebody holds. *ret_all: they are all on disk. */
+static lg_status
+settle_round(lg_recovery *rec, bool *ret_all)
+{
+    struct settling p = {.rec = rec, .all = true};
+    lg_waitq_init(&p.done);
+    for (unsigned i = 0; i < SETTLE_FIBERS && p.status == LG_OK; i++) {
+        p.status = lg_run_spawn(rec->cfg.run, "recovery settles", 0, settle_fiber, &p, NULL);
+        p.running += p.status == LG_OK;
+    }
+    while (p.running > 0)
+        (void)!lg_waitq_wait(&p.done, LG_WAIT_GC_RECOVERY, LG_FOREVER, false);
+    *ret_all = p.all;
+    return p.status;
+}
+
 lg_status
 lg_recovery_settle(lg_recovery *rec, lg_time deadline)
 {
-    const lg_recovery_env *env = &rec->cfg.env;
-    void *image = lg_io_buf_alloc(rec->block_bytes);
-    lg_status st = LG_OK;
-    bool all = false;
-    while (!all) {
-        all = true;
-        for (uint32_t i = 0; i < rec->order_count; i++) {
-            struct lg_rec__entry *e = rec->order[i];
-            bool yes;
-            if (!e->held || e->count == 0)
-                continue;
-            LG_CHECK(settled(rec, e, image, &yes));
-            if (yes) {
-                e->held = false;
-                continue;
-            }
-            all = false;
-            if (env->demand_write)
-                env->demand_write(env->arg, e->addr, e->newest);
-            if (!still_valid(rec)) {
-                st = LG_RECONFIGURING;
-                goto out;
-            }
-        }
-        if (all) {
-            st = lg_rec__sync_disks(rec); /* the holder's write may be lazy still */
-            break;
-        }
-        if (lg_run_now_ns(rec->cfg.run) >= deadline) {
-            st = LG_TIMEOUT;
-            goto out;
-        }
-        LG_CHECK(
+    for (;;) {
+        bool all;
+        LG_TRY(settle_round(rec, &all));
+        if (all)
+            return lg_rec__sync_disks(rec); /* the holder's write may be lazy still */
+        LG_TRY(settle_round(rec, &all));    /* what was demanded should be there now */
+        if (all)
+            return lg_rec__sync_disks(rec);
+        if (lg_run_now_ns(rec->cfg.run) >= deadline)
+            return LG_TIMEOUT;
+        LG_TRY(
             lg_fiber_sleep_until(lg_run_now_ns(rec->cfg.run) + SETTLE_POLL, LG_WAIT_GC_RECOVERY));
     }
-out:
-    lg_free(image);
-    return st;
 }
 
 lg_status

@@ -40,13 +40,17 @@ typedef struct lg_recovery_env {
      * nobody does. */
     bool (*held)(void *arg, lg_addr addr);
     /* The newest past image that a survivor (this one included) has: LG_OK, image (verified by the
-     * caller) filled; LG_NOT_FOUND: none. */
-    lg_status (*past_image)(void *arg, lg_addr addr, void *ret_image);
+     * caller) filled; LG_NOT_FOUND: none. *ret_disk: the disk has this very version (else 0: it
+     * must be read). */
+    lg_status (*past_image)(void *arg, lg_addr addr, void *ret_image, lg_version *ret_disk);
     /* A block of volume metadata that is outside the set, through the cache. It may be with a
      * member that is lost meanwhile: must return then. */
     lg_status (*map_block)(void *arg, lg_addr addr, void *ret_image);
-    /* Recovered and durable in this version: past images up to it may go; the block is open. */
+    /* Recovered and durable in this version: past images up to it may go. */
     void (*written)(void *arg, lg_addr addr, lg_version version);
+    /* After written: nothing more will be done to these blocks, whoever waits for them may go on.
+     * Never told of file 0: recovery finds the other blocks through it to the end. */
+    void (*open)(void *arg, const lg_addr *addrs, uint32_t count);
     /* Ask the living holder to write the block in this version or newer. Idempotent. */
     void (*demand_write)(void *arg, lg_addr addr, lg_version version);
     /* False stops the work with LG_RECONFIGURING: a newer epoch has begun. */

@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 32
+#define BATCH       32
+#define FIRST_BATCH 4  /* the blocks most changed open sooner in small batches ... */
+#define FIRST       64 /* ... so many of them */
 
 struct work {
     struct lg_rec__entry *entry;
@@ -26,7 +28,7 @@ struct work {
 
 struct pool {
     lg_recovery *rec;
-    uint32_t next, end; /* into rec->order */
+    uint32_t first, next, end; /* into rec->order */
     uint32_t running;
     lg_status status; /* the first error */
     lg_waitq done;
@@ -84,19 +86,24 @@ base_image(lg_recovery *rec, const struct lg_rec__entry *e, const lg_volume_plac
     *ret_usable = false;
     *ret_disk = 0;
     if (env->past_image) {
-        lg_status st = env->past_image(env->arg, e->addr, image);
+        lg_version same = 0;
+        lg_status st = env->past_image(env->arg, e->addr, image, &same);
         if (st == LG_OK)
             st = lg_block_verify(image, rec->block_bytes, e->addr);
         if (st != LG_OK && st != LG_NOT_FOUND && st != LG_CORRUPT)
             return st;
         *ret_usable = st == LG_OK;
         rec->stats.past_images += st == LG_OK;
+        if (st == LG_OK && same == lg_block_version(image))
+            *ret_disk = same;
     }
-    lg_status st = lg_volume_read_block(rec->cfg.volume, place, e->addr, other);
+    lg_status st = LG_OK;
+    if (*ret_disk == 0)
+        st = lg_volume_read_block(rec->cfg.volume, place, e->addr, other);
     if (st != LG_OK && st != LG_CORRUPT)
         return st;
     bool disk_good = st == LG_OK;
-    if (disk_good) {
+    if (disk_good && *ret_disk == 0) {
         *ret_disk = lg_block_version(other);
         if (!*ret_usable || *ret_disk > lg_block_version(image)) {
             memcpy(image, other, rec->block_bytes);
@@ -203,11 +210,17 @@ batch_run(lg_recovery *rec, struct lg_rec__entry **entries, uint32_t count, uint
         n++;
     }
     LG_TRY(batch_write(rec, work, n, images));
+    lg_addr open[BATCH];
+    uint32_t opens = 0;
     for (uint32_t i = 0; i < n; i++) {
         entry_done(rec, work[i].entry);
         if (env->written)
             env->written(env->arg, work[i].entry->addr, work[i].version);
+        if (work[i].entry->addr.file != 0)
+            open[opens++] = work[i].entry->addr;
     }
+    if (env->open && opens)
+        env->open(env->arg, open, opens);
     return LG_OK;
 }
 
@@ -220,7 +233,8 @@ apply_fiber(void *arg)
     lg_recovery *rec = p->rec;
     uint8_t *images = lg_io_buf_alloc((size_t)(BATCH + 1) * rec->block_bytes);
     while (p->status == LG_OK && p->next < p->end) {
-        uint32_t from = p->next, n = p->end - from < BATCH ? p->end - from : BATCH;
+        uint32_t from = p->next, most = from - p->first < FIRST ? FIRST_BATCH : BATCH;
+        uint32_t n = p->end - from < most ? p->end - from : most;
         p->next += n;
         lg_status st =
             batch_run(rec, rec->order + from, n, images, images + (size_t)BATCH * rec->block_bytes);
@@ -235,8 +249,8 @@ apply_fiber(void *arg)
 static lg_status
 apply_range(lg_recovery *rec, uint32_t from, uint32_t to, uint32_t fibers)
 {
-    struct pool p = {.rec = rec, .next = from, .end = to};
-    uint32_t batches = (to - from + BATCH - 1) / BATCH;
+    struct pool p = {.rec = rec, .first = from, .next = from, .end = to};
+    uint32_t batches = (to - from + FIRST_BATCH - 1) / FIRST_BATCH;
     lg_waitq_init(&p.done);
     for (uint32_t i = 0; i < fibers && i < batches && p.status == LG_OK; i++) {
         p.status = lg_run_spawn(rec->cfg.run, "recovery", 0, apply_fiber, &p, NULL);

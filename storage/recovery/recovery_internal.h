@@ -40,7 +40,7 @@ struct lg_recovery {
     struct lg_rec__thread threads[LG_VOLUME_MAX_INSTANCES];
     lg_arena *arena;
     lg_map *set;                  /* address key -> entry */
-    struct lg_rec__entry **order; /* sorted: file 0 first, then by address */
+    struct lg_rec__entry **order; /* sorted: file 0 first, then by changes */
     uint32_t order_count;
     bool analysed;
     lg_recovery_stats stats;
@@ -51,7 +51,7 @@ struct lg_rec__entry *lg_rec__entry_get(lg_recovery *rec, lg_addr addr); /* made
 LG_MUST lg_status lg_rec__locate(lg_recovery *rec, lg_addr addr, lg_volume_place *ret);
 /* What others wrote can be read back and still not be durable: it must be before it counts. */
 LG_MUST lg_status lg_rec__sync_disks(lg_recovery *rec);
-/* Sorts the set into rec->order. */
+/* Sorts the set into rec->order: file 0 first, by address, then the most changed blocks. */
 void lg_rec__order_make(lg_recovery *rec);
 
 #endif

@@ -375,7 +375,8 @@ tell_state(sim_world *w)
         for (unsigned k = 0; k < LG_RECONF_STEPS; k++)
             at = r.start[k] ? k : at;
         lg_recovery_stats rs;
-        lg_recoverer_stats(in->recoverer, &rs);
+        lg_recoverer_times rt;
+        lg_recoverer_stats(in->recoverer, &rs, &rt);
         sim_log(w,
                 "node %u:%s pending %llx; open in %llu; epoch %llu: %s%s; recoverer %u; set %llu "
                 "done %llu held %llu",

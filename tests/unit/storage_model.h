@@ -670,10 +670,11 @@ model_env_held(void *arg, lg_addr addr)
 }
 
 static inline lg_status
-model_env_past_image(void *arg, lg_addr addr, void *ret_image)
+model_env_past_image(void *arg, lg_addr addr, void *ret_image, lg_version *ret_disk)
 {
     lg_version v;
     bool current;
+    *ret_disk = 0;
     return lg_buf_image(((struct instance *)arg)->cache, addr, ret_image, &v, &current);
 }
 
@@ -695,11 +696,31 @@ model_env_written(void *arg, lg_addr addr, lg_version version)
     lg_buf_superseded(((struct instance *)arg)->cache, addr, version);
 }
 
+/* Opened one by one while the rest is recovered: the workers go on with them. */
+static inline void
+model_env_open(void *arg, const lg_addr *addrs, uint32_t count)
+{
+    struct instance *in = arg;
+    for (uint32_t i = 0; i < count; i++) {
+        CU_ASSERT_NOT_EQUAL(addrs[i].file, 0);
+        CU_ASSERT_FALSE(lg_recovery_block_in_set(in->m->rec, addrs[i]));
+    }
+    lg_buf_set_gate(in->cache, lg_recovery_block_in_set, in->m->rec); /* wakes who waits */
+}
+
 static inline void
 model_add_pi(void *arg, lg_buf *b)
 {
     if (b->mode == LG_MODE_N && b->pi)
         lg_recovery_add(arg, b->addr);
+}
+
+/* What we hold and the dead may have owed the write of is ours to write now: else a clean copy is
+ * evicted before settling asks for it. */
+static inline void
+model_adopt(void *arg, lg_buf *b)
+{
+    lg_buf_adopt(arg, b);
 }
 
 /* Instance 1 dies: nothing is on its way between the two then. */
@@ -718,7 +739,7 @@ model_lose_peer(void *arg)
                               .threads = &slot,
                               .thread_count = 1,
                               .env = {a, model_env_held, model_env_past_image, NULL,
-                                      model_env_written, model_env_demand, NULL},
+                                      model_env_written, model_env_open, model_env_demand, NULL},
                               .parallel = 3};
     for (unsigned i = 0; i < MODEL_LOCKS; i++) {
         while (m->locks[i].busy)
@@ -728,6 +749,7 @@ model_lose_peer(void *arg)
     m->flushed[1] = lg_redo_flushed(b->redo);
     m->dead[1] = b->fenced = b->stop = true;
     b->alive = false;
+    lg_buf_visit(a->cache, model_adopt, a->cache);
     RIG_OK(lg_recovery_create(&cfg, &m->rec));
     lg_buf_set_gate(a->cache, lg_recovery_block_in_set, m->rec);
     for (unsigned i = 0; i < MODEL_LOCKS; i++) {
