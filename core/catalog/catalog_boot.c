@@ -176,6 +176,30 @@ database_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, bool template
 }
 
 static lg_status
+comment_rows(lg_cat *c, lg_arena *a)
+{
+    static const struct {
+        lg_oid cls, obj;
+        const char *text;
+    } comments[] = {
+#define LG_COMMENT(cls, obj, text) {cls, obj, text},
+#include "comment.def"
+#undef LG_COMMENT
+    };
+    for (size_t i = 0; i < sizeof comments / sizeof *comments; i++) {
+        lg_cat_row row;
+        if (comments[i].cls == LG_REL_pg_type && !lg_type_get(comments[i].obj))
+            continue;
+        lg_cat_row_init(LG_REL_pg_description, &row);
+        LG_ROW_SET(&row, LG_AT_pg_description_objoid, comments[i].obj);
+        LG_ROW_SET(&row, LG_AT_pg_description_classoid, comments[i].cls);
+        LG_ROW_SET(&row, LG_AT_pg_description_description, txt(a, comments[i].text));
+        LG_TRY(lg_cat_insert(c, LG_REL_pg_description, &row));
+    }
+    return LG_OK;
+}
+
+static lg_status
 create_segments(lg_catalog *cat, struct lg_txn *txn)
 {
     const lg_access *acc = &cat->access;
@@ -234,6 +258,7 @@ bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, c
     LG_TRY(role_row(c, a, LG_ROLE_BOOTSTRAP, role, true, verifier));
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         LG_TRY(role_row(c, a, roles[i].oid, roles[i].name, false, NULL));
+    LG_TRY(comment_rows(c, a));
     LG_TRY(database_row(c, a, LG_DB_OID, database, false));
     return lg_cat__type_rows(c, a);
 }

@@ -76,7 +76,8 @@ rows_proc(void *arg, lg_virtual_ctx *ctx)
         lg_cat_row_init(LG_REL_pg_proc, &row);
         SET(pg_proc, oid, f->oid);
         SET(pg_proc, proname, NAME(f->name));
-        SET(pg_proc, pronamespace, LG_NSP_CATALOG);
+        SET(pg_proc, pronamespace,
+            strncmp(f->name, "_pg_", 4) == 0 ? LG_NSP_INFORMATION : LG_NSP_CATALOG);
         SET(pg_proc, proowner, LG_ROLE_BOOTSTRAP);
         SET(pg_proc, prolang, 12);
         SET(pg_proc, procost, lg_datum_float4(1));

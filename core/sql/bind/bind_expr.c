@@ -982,13 +982,37 @@ lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i)
     return e;
 }
 
+/* Where a record comes from: through the columns of subqueries to the call that makes it. */
+static const lg_expr *
+record_source(const lg_level *l, const lg_expr *e)
+{
+    const lg_query *q = l->q;
+    while (e->kind == LG_EX_VAR && e->type == LG_T_RECORD && e->var.attno > 0) {
+        for (uint32_t up = e->var.up; up && q; up--)
+            q = q->parent;
+        const lg_rte *r = q && e->var.rte < q->nrtes ? q->rtes[e->var.rte] : NULL;
+        if (!r || r->kind != LG_RTE_SUBQUERY || r->subquery->setop)
+            break;
+        uint32_t n = 0, i = 0;
+        while (i < r->subquery->ntargets &&
+               (r->subquery->targets[i].junk || ++n < (uint32_t)e->var.attno))
+            i++;
+        if (i == r->subquery->ntargets)
+            break;
+        q = r->subquery;
+        e = q->targets[i].expr;
+    }
+    return e;
+}
+
 /* A field of a record whose fields are known here: a row, a function with OUT columns. */
 static lg_status
 bind_field(lg_level *l, lg_expr *base, const char *name, int32_t loc, lg_expr **ret)
 {
     lg_bind *b = l->b;
-    if (base->kind == LG_EX_FUNC && base->func.func->n_out) {
-        const lg_func *f = base->func.func;
+    const lg_expr *call = record_source(l, base);
+    if (call->kind == LG_EX_FUNC && call->func.func->n_out) {
+        const lg_func *f = call->func.func;
         const char *p = f->argnames;
         uint32_t total = 1, i = 0;
         for (const char *q = p; q && *q; q++)
@@ -997,7 +1021,7 @@ bind_field(lg_level *l, lg_expr *base, const char *name, int32_t loc, lg_expr **
             size_t len = strcspn(p, ",");
             if (i + f->n_out >= total && len == strlen(name) && !strncmp(p, name, len)) {
                 uint32_t k = i - (total - f->n_out);
-                lg_expr *e = lg_expr_new(b->arena, LG_EX_FIELD, f->out_types[k], 1);
+                lg_expr *e = lg_expr_new(b->arena, LG_EX_FIELD, lg_expr_out_type(call, k), 1);
                 e->args[0] = base;
                 e->field = k + 1;
                 e->loc = loc;

@@ -354,8 +354,8 @@ coldef_columns(lg_bind *b, const lg_ast_list *defs, lg_outcol *cols, uint32_t *n
 }
 
 /* The i-th OUT column's name: names list inputs first. */
-static const char *
-out_name(lg_bind *b, const lg_func *f, uint32_t i)
+const char *
+lg_bind__out_name(lg_bind *b, const lg_func *f, uint32_t i)
 {
     const char *p = f->argnames;
     uint32_t skip = 0;
@@ -421,9 +421,10 @@ func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, 
         }
     } else if (f && f->n_out > 0) {
         for (uint32_t i = 0; i < f->n_out; i++) {
-            const lg_type *t = lg_type_get(f->out_types[i]);
-            cols[(*n)++] = (lg_outcol){.name = out_name(b, f, i),
-                                       .type = f->out_types[i],
+            lg_oid type = lg_expr_out_type(e, i);
+            const lg_type *t = lg_type_get(type);
+            cols[(*n)++] = (lg_outcol){.name = lg_bind__out_name(b, f, i),
+                                       .type = type,
                                        .typmod = -1,
                                        .collation = t ? t->collation : 0};
         }

@@ -444,7 +444,10 @@ collect(lg_bind *b, const lg_call_site *s, cand **ret)
 {
     uint32_t n = 0, k = 0;
     const lg_func *all = NULL;
-    if (!s->schema || !strcmp(s->schema, "pg_catalog"))
+    /* information_schema has helpers of its own, which drivers call by their full name */
+    bool helper = !strncmp(s->name, "_pg_", 4);
+    if (helper ? s->schema && !strcmp(s->schema, "information_schema")
+               : !s->schema || !strcmp(s->schema, "pg_catalog"))
         all = lg_func_by_name(s->name, &n);
     cand *c = LG_NEWN(b->arena, cand, 2 * n + 1);
     for (uint32_t i = 0; all && i < n; i++) {

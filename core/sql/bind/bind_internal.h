@@ -92,6 +92,8 @@ lg_bind__error(lg_bind *b, int32_t loc, const char *sqlstate, const char *fmt, .
 void lg_bind__position(lg_bind *b, int32_t loc); /* of an error already set */
 const char *lg_bind__clause_name(lg_clause c);
 LG_MUST lg_status lg_bind__stack_check(lg_bind *b);
+/* The name of OUT column i. */
+const char *lg_bind__out_name(lg_bind *b, const lg_func *f, uint32_t i);
 LG_MUST lg_status lg_bind__check_privileges(lg_bind *b, const lg_query *q); /* bind_priv.c */
 LG_MUST lg_status lg_bind__open(lg_bind *b, const lg_ast_range_var *rv, lg_lockmode lock,
                                 lg_relation **ret_rel);

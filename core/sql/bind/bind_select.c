@@ -81,10 +81,10 @@ expand_record(lg_level *l, const lg_ast_a_indirection *a, lg_target **t, uint32_
     if (e->kind == LG_EX_FUNC && e->func.func->n_out) {
         const lg_func *f = e->func.func;
         for (uint32_t i = 0; i < f->n_out; i++) {
-            lg_expr *x = lg_expr_new(l->b->arena, LG_EX_FIELD, f->out_types[i], 1);
+            lg_expr *x = lg_expr_new(l->b->arena, LG_EX_FIELD, lg_expr_out_type(e, i), 1);
             x->args[0] = e;
             x->field = i + 1;
-            LG_TRY(add_target(l, x, lg_arena_printf(l->b->arena, "column%u", i + 1), t, n, cap));
+            LG_TRY(add_target(l, x, lg_bind__out_name(l->b, f, i), t, n, cap));
         }
         return LG_OK;
     }

@@ -278,3 +278,13 @@ lg_expr_returns_set(const lg_expr *e)
 {
     return e && find_set(e, NULL);
 }
+
+lg_oid
+lg_expr_out_type(const lg_expr *call, uint32_t k)
+{
+    lg_oid t = call->func.func->out_types[k];
+    if (t != LG_T_ANYELEMENT || !call->nargs)
+        return t;
+    lg_oid a = call->args[0]->type;
+    return a == LG_T_INT2VECTOR ? LG_T_INT2 : a == LG_T_OIDVECTOR ? LG_T_OID : lg_type_elem(a);
+}

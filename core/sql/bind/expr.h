@@ -178,6 +178,8 @@ bool lg_expr_walk(const lg_expr *e, bool (*fn)(const lg_expr *e, void *arg), voi
 lg_expr *lg_expr_mutate(lg_arena *a, const lg_expr *e, lg_expr *(*fn)(lg_expr *e, void *arg),
                         void *arg);
 bool lg_expr_equal(const lg_expr *x, const lg_expr *y); /* ignores locations and forms */
+/* The type of OUT column k of a call; anyelement is what the first argument is an array of. */
+lg_oid lg_expr_out_type(const lg_expr *call, uint32_t k);
 /* 'i', 's' or 'v': the least stable function in e; sublinks count as 'v'. */
 char lg_expr_volatility(const lg_expr *e);
 bool lg_expr_has_kind(const lg_expr *e, lg_expr_kind kind);

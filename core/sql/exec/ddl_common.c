@@ -829,6 +829,38 @@ kind_word(int32_t type)
                                           : "table";
 }
 
+/* Enums and domains of a schema that goes; composite types went with the relations. */
+static lg_status
+drop_types(lg_util *u, lg_oid nsp, const char *schema, bool cascade)
+{
+    for (;;) {
+        lg_cat_scan s;
+        lg_cat_row row;
+        lg_oid type = 0;
+        lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_type, 0, 0, NULL, u->a, &s);
+        while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
+            if (lg_oid_of(GETC(&row, pg_type, typnamespace)) == nsp &&
+                strchr("ed", lg_char(GETC(&row, pg_type, typtype)))) {
+                type = lg_oid_of(GETC(&row, pg_type, oid));
+                break;
+            }
+        lg_cat_scan_close(&s);
+        if (st == LG_END)
+            return LG_OK;
+        LG_TRY(st);
+        const char *name = lg_text_cstring(u->a, GETC(&row, pg_type, typname));
+        if (!cascade) {
+            lg_error_set(u->err, "2BP01",
+                         "cannot drop schema %s because other objects depend on it", schema);
+            lg_error_detail(u->err, "type %s.%s depends on schema %s", schema, name, schema);
+            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+            return LG_SQL;
+        }
+        lg_ddl_notice(u, "00000", "drop cascades to type %s.%s", schema, name);
+        LG_TRY(lg_ddl_drop_type(u, type, true));
+    }
+}
+
 static lg_status
 drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
 {
@@ -891,6 +923,8 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
                       name, vname);
         LG_TRY(lg_ddl_drop_relation(u, victim, true));
     }
+    LG_TRY(drop_types(u, nsp, name, cascade));
+    LG_TRY(lg_ddl_default_acl_forget(u, nsp));
     LG_TRY(delete_common(u, LG_REL_pg_namespace, nsp));
     LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_namespace, &row));
     return lg_cat_touch(u->cat, 0);

@@ -512,6 +512,23 @@ lg_ddl_default_privileges(lg_util *u, const lg_ast_alter_default_privileges_stmt
 }
 
 lg_status
+lg_ddl_default_acl_forget(lg_util *u, lg_oid nsp)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_status st;
+    LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_default_acl, 0, 0, NULL, u->a, &s));
+    while ((st = lg_cat_scan_next(&s, &row)) == LG_OK)
+        if (lg_oid_of(GETC(&row, pg_default_acl, defaclnamespace)) == nsp) {
+            st = lg_cat_delete(u->cat, LG_REL_pg_default_acl, &row);
+            if (st != LG_OK)
+                break;
+        }
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
+lg_status
 lg_ddl_default_acl(lg_util *u, char stored_type, lg_oid nsp, lg_datum *ret)
 {
     lg_oid owner = lg_cat_user(u->cat);

@@ -299,6 +299,7 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
     k.name = ix.name;
     k.index = ix.oid;
     LG_TRY(lg_ddl_constraint_insert(u, rel, &k));
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, ix.oid, 0, LG_REL_pg_constraint, k.oid, 0, 'i'));
     return lg_ddl_index_build(u, rel->oid, ix.oid);
 }
 
@@ -589,6 +590,8 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
     LG_CHECK(lg_cat_new_oid(u->cat, &k.oid));
     LG_CHECK(lg_ddl_constraint_insert(u, rel, &k));
     LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ref->oid, 0, 'n'));
+    /* pg_restore's workers wait for the key by this */
+    LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ix->oid, 0, 'n'));
     LG_CHECK(lg_cat_touch(u->cat, ref->oid));
     LG_CHECK(lg_cat_touch(u->cat, rel->oid));
     if (!c->skip_validation)

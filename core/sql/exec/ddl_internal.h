@@ -52,6 +52,8 @@ lg_status lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const ch
                              const char *label, const char **ret_name);
 /* The list that a new object of the user gets by ALTER DEFAULT PRIVILEGES; 0: none. */
 lg_status lg_ddl_default_acl(lg_util *u, char stored_type, lg_oid nsp, lg_datum *ret);
+/* The schema goes: so do default privileges in it. */
+lg_status lg_ddl_default_acl_forget(lg_util *u, lg_oid nsp);
 /* A list with the old owner's place taken by the new one. */
 lg_datum lg_ddl_acl_new_owner(lg_util *u, lg_datum list, lg_oid from, lg_oid to);
 /* 42501 unless the user has all of `want` (acl.h) on the relation, or on each of the columns. */

@@ -51,6 +51,24 @@ options_next(lg_call *c, void *state, lg_datum *ret, uint8_t *nulls)
 
 static const lg_srf options_srf = {options_open, options_next};
 
+/* ---- information_schema._pg_expandarray ---- */
+
+static lg_status
+expand_next(lg_call *c, void *state, lg_datum *ret, uint8_t *nulls)
+{
+    struct options *o = state;
+    (void)c;
+    if (o->at >= o->x.n)
+        return LG_END;
+    ret[0] = o->x.values[o->at];
+    nulls[0] = o->x.nulls && o->x.nulls[o->at];
+    ret[1] = lg_datum_int4((int32_t)++o->at);
+    nulls[1] = 0;
+    return LG_OK;
+}
+
+static const lg_srf expand_srf = {options_open, expand_next};
+
 /* ---- relations ---- */
 
 static lg_status
@@ -268,5 +286,6 @@ lg_fx_register_sys(lg_fntable *t)
     register_absent(t);
     lg_fx_register(t, list, sizeof list / sizeof *list);
     set_srf(t, "pg_options_to_table", &options_srf);
+    set_srf(t, "_pg_expandarray", &expand_srf);
     set_srf(t, "pg_sequence_parameters", &sequence_srf);
 }

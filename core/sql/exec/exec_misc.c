@@ -99,7 +99,7 @@ function_open(lg_xnode *s)
         const lg_expr *e = p->func.funcs[i];
         for (uint32_t k = 0; k < p->func.func_cols[i]; k++, at++) {
             const lg_func *fn = e->kind == LG_EX_FUNC ? e->func.func : NULL;
-            types[at] = fn && fn->n_out                   ? fn->out_types[k]
+            types[at] = fn && fn->n_out                   ? lg_expr_out_type(e, k)
                         : e->columns && k < e->columns->n ? e->columns->fields[k].type
                                                           : e->type;
         }
@@ -243,6 +243,16 @@ pset_open(lg_xnode *s)
     return LG_OK;
 }
 
+static lg_datum
+record_of(lg_arena *a, const lg_expr *call, const lg_datum *vals, const uint8_t *nulls)
+{
+    uint32_t n = call->func.func->n_out;
+    lg_oid *types = LG_NEWN(a, lg_oid, n);
+    for (uint32_t k = 0; k < n; k++)
+        types[k] = lg_expr_out_type(call, k);
+    return lg_record_pack(a, LG_T_RECORD, n, types, vals, nulls, NULL);
+}
+
 static lg_status
 pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
 {
@@ -257,9 +267,7 @@ pset_row(lg_xnode *s, lg_ectx *c, uint32_t n, bool *ret_any)
             LG_TRY(srf_next(&t->fs[i], vals, nulls, &fin));
             if (!fin) {
                 const lg_func *fn = e->func.func;
-                v = fn->n_out ? lg_record_pack(t->fs[i].arena, LG_T_RECORD, fn->n_out,
-                                               fn->out_types, vals, nulls, NULL)
-                              : vals[0];
+                v = fn->n_out ? record_of(t->fs[i].arena, e, vals, nulls) : vals[0];
                 null = !fn->n_out && nulls[0];
                 *ret_any = true;
             }

@@ -1,0 +1,21 @@
+-- What goes with a schema; records of set-returning functions; a domain's check as text.
+create schema sd;
+create type sd.e as enum ('a', 'b');
+create type sd.other as enum ('c');
+drop type sd.other;
+drop schema sd;
+drop schema sd cascade;
+create schema sd;
+create type sd.e as enum ('z');
+alter default privileges in schema sd grant select on tables to public;
+drop type sd.e;
+drop schema sd;
+select count(*) from pg_default_acl;
+create domain dd as int constraint positive check (value > 0);
+select pg_get_constraintdef(oid), pg_get_constraintdef(oid, true) from pg_constraint where conname = 'positive';
+drop domain dd;
+select (information_schema._pg_expandarray('{5,7}'::int[])).*;
+select * from information_schema._pg_expandarray(array['a', 'b']);
+select (ss.k).x, (ss.k).n from (select information_schema._pg_expandarray(indkey) as k from pg_index where indrelid = 'pg_class'::regclass) ss order by 1, 2;
+select _pg_expandarray(array[1]);
+select obj_description('int4'::regtype, 'pg_type');
