@@ -315,6 +315,40 @@ nsum_final_avg(lg_call *c, void *state)
     return quotient(c, &x, s->n);
 }
 
+void
+lg_agg_count_add(void *state, int64_t n)
+{
+    ((struct count *)state)->n += n;
+}
+
+void
+lg_agg_numeric_add(lg_call *c, void *state, __int128 sum, int scale, int64_t n)
+{
+    static const int64_t power[] = {1, 10, 100, 1000};
+    struct nsum *s = state;
+    int frac = (scale + LG_NUM_DEC - 1) / LG_NUM_DEC, up = frac * LG_NUM_DEC - scale;
+    int16_t digits[2][12];
+    uint32_t count = 0;
+    bool neg = sum < 0;
+    unsigned __int128 u = neg ? 0 - (unsigned __int128)sum : (unsigned __int128)sum;
+    s->n += n;
+    /* the lowest base digit has fewer decimals than the others */
+    int64_t unit = power[up] == 1 ? LG_NUM_BASE : LG_NUM_BASE / power[up];
+    for (bool first = true; u || first; first = false) {
+        int64_t base = first ? unit : LG_NUM_BASE;
+        digits[0][count++] = (int16_t)((int64_t)(u % (uint64_t)base) * (first ? power[up] : 1));
+        u /= (uint64_t)base;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        digits[1][i] = digits[0][count - 1 - i];
+    lg_numeric_view v = {.negative = neg,
+                         .weight = (int32_t)count - 1 - frac,
+                         .dscale = scale,
+                         .ndigits = (int32_t)count,
+                         .digits = (const char *)digits[1]};
+    lg_num_sum_add(&s->sum, c->perm, &v, 1);
+}
+
 static void
 sum_merge(lg_call *c, lg_num_sum *to, const lg_num_sum *from)
 {

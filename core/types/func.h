@@ -202,6 +202,11 @@ LG_MUST lg_status lg_agg_step_groups(lg_call *c, const lg_agg *agg, void *const 
                                      const lg_vector *const *args, uint32_t nargs,
                                      const uint16_t *sel, uint32_t n);
 
+/* What an executor collected itself: count(*) and count(x); sum and avg of numerics (n values whose
+ * sum is sum / 10^scale, scale the greatest of theirs). */
+void lg_agg_count_add(void *state, int64_t n);
+void lg_agg_numeric_add(lg_call *c, void *state, __int128 sum, int scale, int64_t n);
+
 /* --- access method facts: opclass, amop, amproc --- */
 typedef struct lg_opclass {
     lg_oid oid;

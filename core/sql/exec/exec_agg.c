@@ -1,51 +1,9 @@
 /* Aggregation: groups in a hash table (or one group), aggregates' states beside them. Sorted input
  * is aggregated group after group, so that its order is kept. GROUPING SETS keep one table each. */
-#include "exec_internal.h"
+#include "exec_agg.h"
 #include "type.h"
 #include <stdlib.h>
 #include <string.h>
-
-struct aggcall {
-    const lg_expr *e;
-    const lg_agg *agg;
-    lg_call call;
-    lg_datum *args;
-    uint8_t *nulls;
-    size_t state_at; /* offset in the group's block */
-    uint32_t nargs;
-};
-
-struct group {
-    lg_datum *keys; /* ngroup datums and nulls */
-    char *states;
-    void **extra; /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
-    uint32_t set;
-    bool is_empty_set;
-};
-
-struct aggstate {
-    struct aggcall *aggs;
-    size_t states_bytes;
-    lg_arena *arena;       /* groups */
-    lg_xhash *hash;        /* one per set */
-    struct group **groups; /* in the order first met */
-    uint64_t ngroups, cap;
-    lg_hash_fn *hf;
-    lg_equal_fn *eq;
-    bool built;
-    uint64_t pos;
-    uint32_t nsets;
-    /* sorted */
-    lg_xbatch *input;
-    uint32_t input_at;
-    bool input_done;
-};
-
-static bool
-keeps_rows(const lg_expr *e)
-{
-    return e->agg.distinct || e->agg.norder;
-}
 
 static lg_status
 agg_open(lg_xnode *s)
@@ -76,6 +34,12 @@ agg_open(lg_xnode *s)
         a->state_at = g->states_bytes;
         if (a->agg)
             g->states_bytes += (a->agg->state_size + 15u) & ~(size_t)15;
+        lg_oid f = a->e->agg.func->oid;
+        a->numeric = f == 2114 || f == 2103; /* sum(numeric), avg(numeric) */
+        a->counts = f == 2803 || f == 2147;  /* count(*), count(x) */
+        a->acc_at = g->states_bytes;
+        if (a->numeric)
+            g->states_bytes += sizeof(lg_xnumacc);
     }
     g->hf = LG_NEWN(s->x->arena, lg_hash_fn, p->agg.ngroup + 1);
     g->eq = LG_NEWN(s->x->arena, lg_equal_fn, p->agg.ngroup + 1);
@@ -104,8 +68,8 @@ agg_open(lg_xnode *s)
     return LG_OK;
 }
 
-static struct group *
-new_group(lg_xnode *s, uint32_t set)
+struct group *
+lg_xagg_new_group(lg_xnode *s, uint32_t set)
 {
     struct aggstate *g = s->state;
     const lg_node *p = s->plan;
@@ -119,7 +83,7 @@ new_group(lg_xnode *s, uint32_t set)
         a->call.arena = s->scratch;
         if (a->agg && a->agg->init)
             a->agg->init(&a->call, gr->states + a->state_at);
-        if (keeps_rows(a->e)) {
+        if (lg_xagg_keeps_rows(a->e)) {
             if (!gr->extra)
                 gr->extra = LG_NEWN(g->arena, void *, p->agg.naggs);
             lg_xstore *t = LG_NEW(g->arena, lg_xstore);
@@ -170,7 +134,7 @@ find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
         if (same)
             return gr;
     }
-    struct group *gr = new_group(s, set);
+    struct group *gr = lg_xagg_new_group(s, set);
     for (uint32_t i = 0; i < p->agg.ngroup; i++) {
         const lg_vector *v = b->b.cols[p->agg.group[i].slot];
         bool null = !in_set(p, set, i) || lg_vector_is_null(v, row);
@@ -191,8 +155,8 @@ call_status(lg_call *c)
 }
 
 /* One row into one aggregate of a group. */
-static lg_status
-step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index, lg_ectx *c)
+lg_status
+lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index, lg_ectx *c)
 {
     bool null;
     lg_datum v;
@@ -205,7 +169,7 @@ step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index, lg_ec
         LG_TRY(lg_xexpr_eval(c, a->e->args[i], &a->args[i], &null));
         a->nulls[i] = null;
     }
-    if (keeps_rows(a->e)) {
+    if (lg_xagg_keeps_rows(a->e)) {
         lg_xstore *t = gr->extra[index];
         lg_datum *row = lg_xrow_new(t->arena, t->ncols);
         for (uint32_t i = 0; i < a->nargs; i++) {
@@ -228,50 +192,6 @@ step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index, lg_ec
 }
 
 static lg_status
-step_batch_one(lg_xnode *s, struct group *gr, lg_ectx *c, const lg_xbatch *b)
-{
-    struct aggstate *g = s->state;
-    for (uint32_t i = 0; i < s->plan->agg.naggs; i++) {
-        struct aggcall *a = &g->aggs[i];
-        if (keeps_rows(a->e) || b->b.n < 2) {
-            for (uint32_t k = 0; k < b->b.n; k++) {
-                c->row = lg_xbatch_row(b, k);
-                LG_TRY(step_row(s, a, gr, i, c));
-            }
-            continue;
-        }
-        const uint16_t *sel = b->b.sel;
-        uint32_t n = b->b.n;
-        if (a->e->agg.filter) {
-            uint16_t *out = LG_NEWN(s->scratch, uint16_t, n);
-            LG_TRY(lg_xexpr_filter(c, a->e->agg.filter, sel, n, out, &n));
-            sel = out;
-            if (!n)
-                continue;
-        }
-        const lg_vector *args[16];
-        LG_ASSERT(a->nargs <= 16);
-        for (uint32_t k = 0; k < a->nargs; k++) {
-            lg_vector *v;
-            LG_TRY(lg_xexpr_vector(c, a->e->args[k], sel, n, &v));
-            args[k] = v;
-        }
-        a->call.perm = g->arena;
-        a->call.arena = s->scratch;
-        lg_status st =
-            lg_agg_step_vector(&a->call, a->agg, gr->states + a->state_at, args, a->nargs, sel, n);
-        a->call.args = a->args;
-        a->call.nulls = a->nulls;
-        a->call.nargs = a->nargs;
-        if (st != LG_OK) {
-            a->call.st = LG_OK;
-            return st;
-        }
-    }
-    return LG_OK;
-}
-
-static lg_status
 agg_build(lg_xnode *s)
 {
     struct aggstate *g = s->state;
@@ -279,19 +199,25 @@ agg_build(lg_xnode *s)
     lg_xbatch *b;
     lg_status st;
     bool single = !p->agg.ngroup && !p->agg.nsets;
-    struct group *one = single ? new_group(s, 0) : NULL;
+    struct group *one = single ? lg_xagg_new_group(s, 0) : NULL;
     while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
         lg_ectx c = {
             .x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = s->scratch};
-        if (single) {
-            LG_TRY(step_batch_one(s, one, &c, b));
+        if (b->b.n > 1 && !p->agg.nsets) {
+            LG_TRY(lg_xgroup_batch(s, one, b));
+        } else if (single) {
+            c.row = lg_xbatch_row(b, 0);
+            for (uint32_t k = 0; k < p->agg.naggs; k++)
+                LG_TRY(lg_xagg_step_row(s, &g->aggs[k], one, k, &c));
+        } else if (!p->agg.nsets) {
+            LG_TRY(lg_xgroup_batch(s, NULL, b));
         } else {
             for (uint32_t i = 0; i < b->b.n; i++) {
                 c.row = lg_xbatch_row(b, i);
                 for (uint32_t set = 0; set < g->nsets; set++) {
                     struct group *gr = find_group(s, b, c.row, set);
                     for (uint32_t k = 0; k < p->agg.naggs; k++)
-                        LG_TRY(step_row(s, &g->aggs[k], gr, k, &c));
+                        LG_TRY(lg_xagg_step_row(s, &g->aggs[k], gr, k, &c));
                 }
             }
         }
@@ -303,7 +229,7 @@ agg_build(lg_xnode *s)
     if (p->agg.nsets && !g->ngroups)
         for (uint32_t set = 0; set < p->agg.nsets; set++)
             if (!p->agg.set_len[set]) {
-                struct group *gr = new_group(s, set);
+                struct group *gr = lg_xagg_new_group(s, set);
                 memset(lg_xrow_nulls(gr->keys, p->agg.ngroup), 1, p->agg.ngroup);
             }
     g->built = true;
@@ -374,13 +300,14 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
             lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, null ? 0 : v, null);
             continue;
         }
-        if (keeps_rows(a->e)) {
+        if (lg_xagg_keeps_rows(a->e)) {
             LG_TRY(run_kept(s, a, gr, i));
             lg_xstore_fini(gr->extra[i]);
         }
         a->call.perm = g->arena;
         a->call.arena = s->scratch;
         a->call.isnull = false;
+        lg_xgroup_finish(a, gr);
         lg_datum v = a->agg->final(&a->call, gr->states + a->state_at);
         LG_TRY(call_status(&a->call));
         lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, v, a->call.isnull);
@@ -417,6 +344,7 @@ drop_groups(lg_xnode *s)
             if (g->groups[i]->extra[k])
                 lg_xstore_fini(g->groups[i]->extra[k]);
     g->ngroups = 0;
+    lg_xgroup_reset(g);
 }
 
 static lg_status

@@ -668,9 +668,17 @@ lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, l
     case LG_EX_RELABEL:
         return lg_xexpr_vector(c, e->args[0], sel, n, ret);
     case LG_EX_FUNC:
-        if (n > 1)
-            return func_vector(c, e, sel, n, ret);
-        break;
+        if (n == 1)
+            break;
+        if (lg_xnum_is(e)) {
+            lg_xnum x;
+            lg_status st = lg_xnum_vector(c, e, sel, n, &x);
+            if (st == LG_OK)
+                *ret = lg_xnum_pack(c, &x, sel, n);
+            if (st != LG_NOT_FOUND)
+                return st;
+        }
+        return func_vector(c, e, sel, n, ret);
     default:
         break;
     }
@@ -702,6 +710,11 @@ lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, u
                 out[i] = (uint16_t)lg_sel_row(sel, i);
         *ret_n = n;
         return LG_OK;
+    }
+    if (lg_xnum_compares(e)) {
+        lg_status st = lg_xnum_filter(c, e, sel, n, out, ret_n);
+        if (st != LG_NOT_FOUND)
+            return st;
     }
     lg_vector *b;
     LG_TRY(lg_xexpr_vector(c, e, sel, n, &b));

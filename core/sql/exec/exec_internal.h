@@ -28,6 +28,24 @@ typedef struct lg_xbatch {
     lg_vector *sys[LG_SYSCOLS]; /* system columns of a relation scan; NULL: none */
 } lg_xbatch;
 
+/* Numerics as integers: value = v[row] / 10^scale (exec_num.c). */
+typedef struct lg_xnum {
+    int64_t *v;
+    const uint8_t *null; /* NULL: no row is */
+    bool constant;
+    int scale;
+} lg_xnum;
+
+/* What was computed for a batch already: aggregates often share parts of their arguments. */
+#define LG_XNUM_MEMO 16u
+typedef struct lg_xnum_memo {
+    const uint16_t *sel; /* for this selection */
+    uint32_t n, used;
+    const lg_expr *expr[LG_XNUM_MEMO];
+    lg_xnum num[LG_XNUM_MEMO];
+    lg_status st[LG_XNUM_MEMO];
+} lg_xnum_memo;
+
 /* Where an expression is evaluated. */
 typedef struct lg_ectx {
     lg_exec *x;
@@ -42,6 +60,7 @@ typedef struct lg_ectx {
     bool value_null;
     const lg_datum *subcols; /* SUBCOL */
     const uint8_t *subnulls;
+    lg_xnum_memo *memo; /* or NULL */
 } lg_ectx;
 
 typedef struct lg_xnode_ops {
@@ -221,6 +240,16 @@ lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
 /* The value over a group's kept rows (which get sorted), in a. */
 lg_status lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, lg_arena *a, lg_datum *ret,
                             bool *ret_null);
+
+/* ---- numerics (exec_num.c): LG_NOT_FOUND: go the general way ---- */
+
+lg_status lg_xnum_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
+                         lg_xnum *ret);
+bool lg_xnum_is(const lg_expr *e);       /* arithmetic that may go this way */
+bool lg_xnum_compares(const lg_expr *e); /* a comparison of numerics */
+lg_status lg_xnum_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
+                         uint16_t *out, uint32_t *ret_n);
+lg_vector *lg_xnum_pack(lg_ectx *c, const lg_xnum *x, const uint16_t *sel, uint32_t n);
 
 /* ---- keys ---- */
 

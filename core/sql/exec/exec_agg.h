@@ -1,0 +1,82 @@
+/* Shared by exec_agg.c (the node) and exec_group.c (a batch at a time). */
+#ifndef LG_EXEC_AGG_H
+#define LG_EXEC_AGG_H
+
+#include "exec_internal.h"
+
+/* A sum of numerics being collected in 128 bits: n values of one scale. Goes into the aggregate's
+ * own state when another scale comes, and at the end. */
+typedef struct lg_xnumacc {
+    __int128 sum;
+    int64_t n;
+    int64_t scale;
+} lg_xnumacc;
+
+struct aggcall {
+    const lg_expr *e;
+    const lg_agg *agg;
+    lg_call call;
+    lg_datum *args;
+    uint8_t *nulls;
+    size_t state_at; /* offset in the group's block */
+    size_t acc_at;   /* of its lg_xnumacc, when numeric */
+    uint32_t nargs;
+    bool numeric; /* sum or avg of numerics */
+    bool counts;  /* count(*), count(x) */
+};
+
+struct group {
+    lg_datum *keys; /* ngroup datums and nulls */
+    char *states;
+    void **extra; /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
+    uint32_t set;
+    bool is_empty_set;
+};
+
+struct gslot {
+    uint64_t hash;
+    struct group *group;
+};
+
+struct aggstate {
+    struct aggcall *aggs;
+    size_t states_bytes;
+    lg_arena *arena;       /* groups */
+    lg_xhash *hash;        /* one per set */
+    struct group **groups; /* in the order first met */
+    uint64_t ngroups, cap;
+    lg_hash_fn *hf;
+    lg_equal_fn *eq;
+    bool built;
+    uint64_t pos;
+    uint32_t nsets;
+    /* by batches: open addressing over all groups; per row of the batch its hash and group */
+    struct gslot *slots;
+    uint64_t nslots;
+    uint64_t *hashes;
+    struct group **by_row;
+    void **states;
+    /* sorted */
+    lg_xbatch *input;
+    uint32_t input_at;
+    bool input_done;
+};
+
+static inline bool
+lg_xagg_keeps_rows(const lg_expr *e)
+{
+    return e->agg.distinct || e->agg.norder;
+}
+
+struct group *lg_xagg_new_group(lg_xnode *s, uint32_t set);
+/* One row into one aggregate of a group. */
+lg_status lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index,
+                           lg_ectx *c);
+
+/* exec_group.c: a batch into its groups (one set of keys), or all of it into `one`. */
+lg_status lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b);
+void lg_xgroup_reset(struct aggstate *g);
+/* What was collected beside the aggregate's state goes into it. */
+void lg_xgroup_finish(struct aggcall *a, struct group *gr);
+
+#endif

@@ -1,0 +1,355 @@
+/* Aggregation a batch at a time: groups are found for all rows of a batch, then each aggregate
+ * takes the whole batch. Sums of numerics are collected as integers (exec_num.c); a CASE inside a
+ * sum splits the batch, so that each branch is computed for its own rows only. */
+#include "exec_agg.h"
+#include "type.h"
+#include <string.h>
+
+/* ---- groups ---- */
+
+static bool
+is_word(lg_oid t)
+{
+    switch (t) {
+    case LG_T_BOOL:
+    case LG_T_INT2:
+    case LG_T_INT4:
+    case LG_T_INT8:
+    case LG_T_DATE:
+    case LG_T_OID:
+    case LG_T_TIMESTAMP:
+    case LG_T_TIMESTAMPTZ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static inline uint64_t
+mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 32;
+}
+
+static void
+hash_keys(lg_xnode *s, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    uint32_t n = b->b.n;
+    const uint16_t *sel = b->b.sel;
+    for (uint32_t i = 0; i < n; i++)
+        g->hashes[i] = 0x51ED270B;
+    for (uint32_t k = 0; k < p->agg.ngroup; k++) {
+        const lg_vector *v = b->b.cols[p->agg.group[k].slot];
+        bool word = is_word(p->agg.group[k].type);
+        lg_hash_fn hf = g->hf[k];
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t row = lg_sel_row(sel, i);
+            uint64_t x = 7;
+            if (!lg_vector_is_null(v, row)) {
+                x = lg_vector_value(v, row);
+                x = word ? x : hf(x);
+            }
+            g->hashes[i] = mix(g->hashes[i], x);
+        }
+    }
+}
+
+static bool
+same_keys(const lg_xnode *s, const struct group *gr, const lg_xbatch *b, uint32_t row)
+{
+    const struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    const uint8_t *nulls = lg_xrow_nulls(gr->keys, p->agg.ngroup);
+    for (uint32_t k = 0; k < p->agg.ngroup; k++) {
+        const lg_vector *v = b->b.cols[p->agg.group[k].slot];
+        bool null = lg_vector_is_null(v, row);
+        if (null || nulls[k]) {
+            if (null && nulls[k])
+                continue;
+            return false;
+        }
+        lg_datum x = lg_vector_value(v, row);
+        if (x != gr->keys[k] && (is_word(p->agg.group[k].type) || !g->eq[k](gr->keys[k], x)))
+            return false;
+    }
+    return true;
+}
+
+static void
+slots_grow(struct aggstate *g)
+{
+    uint64_t n = g->nslots ? g->nslots * 4 : 1024;
+    struct gslot *slots = lg_zalloc(n * sizeof *slots);
+    for (uint64_t i = 0; i < g->nslots; i++) {
+        if (!g->slots[i].group)
+            continue;
+        uint64_t at = g->slots[i].hash & (n - 1);
+        while (slots[at].group)
+            at = (at + 1) & (n - 1);
+        slots[at] = g->slots[i];
+    }
+    lg_free(g->slots);
+    g->slots = slots;
+    g->nslots = n;
+}
+
+static struct group *
+add_group(lg_xnode *s, const lg_xbatch *b, uint32_t row)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    struct group *gr = lg_xagg_new_group(s, 0);
+    for (uint32_t k = 0; k < p->agg.ngroup; k++) {
+        const lg_vector *v = b->b.cols[p->agg.group[k].slot];
+        bool null = lg_vector_is_null(v, row);
+        lg_xrow_nulls(gr->keys, p->agg.ngroup)[k] = null;
+        gr->keys[k] =
+            null ? 0 : lg_datum_copy(p->agg.group[k].type, lg_vector_value(v, row), g->arena);
+    }
+    return gr;
+}
+
+/* by_row[row] for every selected row. */
+static void
+find_groups(lg_xnode *s, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    struct group *last = NULL;
+    uint64_t last_hash = 0;
+    hash_keys(s, b);
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_sel_row(b->b.sel, i);
+        uint64_t h = g->hashes[i];
+        if (last && h == last_hash && same_keys(s, last, b, row)) {
+            g->by_row[row] = last;
+            continue;
+        }
+        if (g->ngroups * 2 >= g->nslots)
+            slots_grow(g);
+        uint64_t at = h & (g->nslots - 1);
+        while (g->slots[at].group &&
+               (g->slots[at].hash != h || !same_keys(s, g->slots[at].group, b, row)))
+            at = (at + 1) & (g->nslots - 1);
+        if (!g->slots[at].group)
+            g->slots[at] = (struct gslot){h, add_group(s, b, row)};
+        g->by_row[row] = last = g->slots[at].group;
+        last_hash = h;
+    }
+}
+
+/* ---- steps ---- */
+
+typedef struct target {
+    lg_xnode *s;
+    struct aggcall *a;
+    struct group *one;
+    struct group **by_row;
+    lg_ectx *c;
+} target;
+
+static void
+acc_flush(struct aggcall *a, struct group *gr, lg_xnumacc *acc)
+{
+    lg_agg_numeric_add(&a->call, gr->states + a->state_at, acc->sum, (int)acc->scale, acc->n);
+    *acc = (lg_xnumacc){0};
+}
+
+void
+lg_xgroup_finish(struct aggcall *a, struct group *gr)
+{
+    lg_xnumacc *acc = (lg_xnumacc *)(void *)(gr->states + a->acc_at);
+    if (a->numeric && acc->n)
+        acc_flush(a, gr, acc);
+}
+
+static inline lg_xnumacc *
+acc_of(const target *t, struct group *gr, int scale)
+{
+    lg_xnumacc *acc = (lg_xnumacc *)(void *)(gr->states + t->a->acc_at);
+    if (acc->scale != scale) {
+        if (acc->n)
+            acc_flush(t->a, gr, acc);
+        acc->scale = scale;
+    }
+    return acc;
+}
+
+static void
+num_add(const target *t, const lg_xnum *x, const uint16_t *sel, uint32_t n)
+{
+    if (t->one) {
+        lg_xnumacc *acc = acc_of(t, t->one, x->scale);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t row = lg_sel_row(sel, i);
+            bool null = x->null && x->null[row];
+            acc->sum += null ? 0 : x->v[x->constant ? 0 : row];
+            acc->n += !null;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = lg_sel_row(sel, i);
+        if (x->null && x->null[row])
+            continue;
+        lg_xnumacc *acc = acc_of(t, t->by_row[row], x->scale);
+        acc->sum += x->v[x->constant ? 0 : row];
+        acc->n++;
+    }
+}
+
+static lg_status
+step_general(const target *t, const lg_expr *const *exprs, const uint16_t *sel, uint32_t n)
+{
+    struct aggcall *a = t->a;
+    struct aggstate *g = t->s->state;
+    const lg_vector *args[16];
+    LG_ASSERT(a->nargs <= 16);
+    for (uint32_t k = 0; k < a->nargs; k++) {
+        lg_vector *v;
+        LG_TRY(lg_xexpr_vector(t->c, exprs[k], sel, n, &v));
+        args[k] = v;
+    }
+    a->call.perm = g->arena;
+    a->call.arena = t->s->scratch;
+    lg_status st;
+    if (t->one) {
+        st = lg_agg_step_vector(&a->call, a->agg, t->one->states + a->state_at, args, a->nargs, sel,
+                                n);
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            g->states[i] = t->by_row[lg_sel_row(sel, i)]->states + a->state_at;
+        st = lg_agg_step_groups(&a->call, a->agg, g->states, args, a->nargs, sel, n);
+    }
+    a->call.args = a->args;
+    a->call.nulls = a->nulls;
+    a->call.nargs = a->nargs;
+    if (st != LG_OK)
+        a->call.st = LG_OK;
+    return st;
+}
+
+static lg_status step_numeric(const target *t, const lg_expr *e, const uint16_t *sel, uint32_t n);
+
+/* Each branch with the rows that take it. */
+static lg_status
+step_case(const target *t, const lg_expr *e, const uint16_t *sel, uint32_t n)
+{
+    uint16_t *rest = lg_arena_alloc(t->c->arena, n * sizeof *rest),
+             *yes = lg_arena_alloc(t->c->arena, n * sizeof *yes);
+    uint32_t i = 0;
+    for (uint32_t k = 0; k < n; k++)
+        rest[k] = (uint16_t)lg_sel_row(sel, k);
+    for (; i + 1 < e->nargs && n; i += 2) {
+        uint32_t m, left = 0;
+        LG_TRY(lg_xexpr_filter(t->c, e->args[i], rest, n, yes, &m));
+        if (m)
+            LG_TRY(step_numeric(t, e->args[i + 1], yes, m));
+        for (uint32_t k = 0, y = 0; k < n; k++) {
+            if (y < m && yes[y] == rest[k])
+                y++;
+            else
+                rest[left++] = rest[k];
+        }
+        n = left;
+    }
+    return n && i < e->nargs ? step_numeric(t, e->args[i], rest, n) : LG_OK;
+}
+
+static lg_status
+step_numeric(const target *t, const lg_expr *e, const uint16_t *sel, uint32_t n)
+{
+    lg_xnum x;
+    if (e->kind == LG_EX_CASE && !e->has_arg)
+        return step_case(t, e, sel, n);
+    lg_status st = lg_xnum_vector(t->c, e, sel, n, &x);
+    if (st == LG_NOT_FOUND)
+        return step_general(t, &e, sel, n);
+    if (st == LG_OK)
+        num_add(t, &x, sel, n);
+    return st;
+}
+
+static lg_status
+step_count(const target *t, const uint16_t *sel, uint32_t n)
+{
+    struct aggcall *a = t->a;
+    lg_vector *v = NULL;
+    if (a->nargs)
+        LG_TRY(lg_xexpr_vector(t->c, a->e->args[0], sel, n, &v));
+    if (t->one && (!v || !v->maybe_null)) {
+        lg_agg_count_add(t->one->states + a->state_at, n);
+        return LG_OK;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = lg_sel_row(sel, i);
+        struct group *gr = t->one ? t->one : t->by_row[row];
+        lg_agg_count_add(gr->states + a->state_at, !(v && lg_vector_is_null(v, row)));
+    }
+    return LG_OK;
+}
+
+static lg_status
+step_rows(const target *t, uint32_t index, const lg_xbatch *b)
+{
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        t->c->row = lg_sel_row(b->b.sel, i);
+        LG_TRY(lg_xagg_step_row(t->s, t->a, t->one ? t->one : t->by_row[t->c->row], index, t->c));
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    if (!g->states) {
+        g->states = LG_NEWN(s->x->arena, void *, LG_BATCH);
+        g->hashes = LG_NEWN(s->x->arena, uint64_t, LG_BATCH);
+        g->by_row = LG_NEWN(s->x->arena, struct group *, LG_BATCH);
+    }
+    lg_xnum_memo memo = {.sel = b->b.sel, .n = b->b.n};
+    lg_ectx c = {.x = s->x,
+                 .cols = b->b.cols,
+                 .sys = b->sys,
+                 .cap = b->cap,
+                 .arena = s->scratch,
+                 .memo = &memo};
+    if (!one)
+        find_groups(s, b);
+    for (uint32_t i = 0; i < p->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i];
+        target t = {s, a, one, g->by_row, &c};
+        if (!a->agg || lg_xagg_keeps_rows(a->e)) {
+            LG_TRY(step_rows(&t, i, b));
+            continue;
+        }
+        const uint16_t *sel = b->b.sel;
+        uint32_t n = b->b.n;
+        if (a->e->agg.filter) {
+            uint16_t *out = LG_NEWN(s->scratch, uint16_t, n);
+            LG_TRY(lg_xexpr_filter(&c, a->e->agg.filter, sel, n, out, &n));
+            sel = out;
+        }
+        if (!n)
+            continue;
+        if (a->counts)
+            LG_TRY(step_count(&t, sel, n));
+        else if (a->numeric)
+            LG_TRY(step_numeric(&t, a->e->args[0], sel, n));
+        else
+            LG_TRY(step_general(&t, (const lg_expr *const *)a->e->args, sel, n));
+    }
+    return LG_OK;
+}
+
+void
+lg_xgroup_reset(struct aggstate *g)
+{
+    lg_free(g->slots);
+    g->slots = NULL;
+    g->nslots = 0;
+}

@@ -1,0 +1,685 @@
+/* Hash join. Right is read whole into a table; left comes in batches and is probed a batch at a time.
+ *
+ * TABLE   An entry is one allocation: header, right's columns (values behind them), then those keys
+ *         that are not plain columns. Buckets are made once all entries are there; a bucket's word
+ *         holds its first entry and, in the 16 bits that pointers leave free, a mask of the hashes
+ *         in the chain: most rows without a match never touch an entry.
+ * PROBE   A left batch either meets at most one entry per row (the table has no two entries of one
+ *         hash), then the joined row stands at left's row number and left's columns are passed on
+ *         as they are; or pairs are collected, up to a batch, and both sides' columns gathered.
+ *         join_quals decide on the joined rows; `matched` says which left rows have met one.
+ * LEFT and FULL give unmatched left rows after their batch, RIGHT and FULL unmatched entries at the
+ * end. Left's order is kept, which is the order that a merge join promises: so it is run here too. */
+#include "exec_internal.h"
+#include "type.h"
+#include <string.h>
+
+typedef struct hrow {
+    struct hrow *next;
+    uint64_t hash;
+    bool met;
+    lg_datum v[]; /* columns, keys; then a null byte for each column */
+} hrow;
+
+#define PTR_BITS 48
+#define PTR_MASK ((1ULL << PTR_BITS) - 1)
+
+typedef struct hkey {
+    int32_t slot; /* in the entry's values */
+    lg_oid type, from_left, from_right;
+    bool word; /* equal when the datums are */
+    lg_hash_fn hash;
+    lg_equal_fn eq;
+} hkey;
+
+typedef struct hjoin {
+    lg_arena *arena; /* entries */
+    lg_arena *karena; /* keys of the present left batch */
+    uint64_t *buckets;
+    uint64_t nbuckets, n;
+    hrow **rows, *last; /* rows: all entries, when unmatched ones are wanted */
+    uint64_t cap;
+    hkey *keys;
+    uint32_t nkeys, nl, nr, nextra;
+    uint8_t *store, *size; /* of right's columns */
+    bool built, right_null, unique, keep_all;
+    /* probing */
+    lg_xbatch *left;
+    lg_vector **lkeys;
+    uint64_t *hashes;
+    uint8_t *key_null;
+    uint32_t li;
+    hrow *chain;
+    bool in_row, left_done, pairs_done;
+    uint8_t *matched; /* by left row number */
+    uint64_t rpos;
+    uint32_t *pair_left;
+    hrow **pair_right;
+    uint16_t *sel;
+    lg_vector **direct; /* joined row at left's row number */
+    lg_vector *rvecs;
+    lg_xbatch out, gather;
+} hjoin;
+
+static bool
+keeps_left(uint8_t t)
+{
+    return t == LG_JOIN_LEFT || t == LG_JOIN_FULL || t == LG_JOIN_ANTI;
+}
+
+static bool
+keeps_right(uint8_t t)
+{
+    return t == LG_JOIN_RIGHT || t == LG_JOIN_FULL;
+}
+
+static bool
+only_left(uint8_t t)
+{
+    return t == LG_JOIN_SEMI || t == LG_JOIN_ANTI;
+}
+
+static bool
+is_word(lg_oid t)
+{
+    return t == LG_T_INT2 || t == LG_T_INT4 || t == LG_T_INT8 || t == LG_T_DATE ||
+           t == LG_T_BOOL || t == LG_T_OID || t == LG_T_TIMESTAMP || t == LG_T_TIMESTAMPTZ;
+}
+
+static void
+keys_open(lg_xnode *s, hjoin *h)
+{
+    const lg_node *p = s->plan;
+    for (uint32_t i = 0; i < h->nkeys; i++) {
+        const lg_join_key *k = &p->join.keys[i];
+        hkey *x = &h->keys[i];
+        x->type = k->hash_type;
+        x->from_left = k->left->type;
+        x->from_right = k->right->type;
+        x->word = is_word(k->hash_type);
+        x->hash = lg_type_hash_fn(k->hash_type);
+        x->eq = lg_type_equal_fn(k->hash_type);
+        const lg_expr *e = k->right;
+        while (e->kind == LG_EX_RELABEL)
+            e = e->args[0];
+        bool plain = e->kind == LG_EX_SLOT && e->slot >= 0 && x->from_right != LG_T_FLOAT4;
+        x->slot = plain ? e->slot : (int32_t)(h->nr + h->nextra++);
+    }
+}
+
+static lg_status
+hash_open(lg_xnode *s)
+{
+    lg_arena *a = s->x->arena;
+    hjoin *h = s->state = LG_NEW(a, hjoin);
+    const lg_node *p = s->plan;
+    h->nl = p->left->ncols;
+    h->nr = p->right->ncols;
+    h->nkeys = p->join.nkeys;
+    h->keys = LG_NEWN(a, hkey, h->nkeys + 1);
+    keys_open(s, h);
+    for (uint32_t i = 0; i < h->nkeys; i++)
+        if (!h->keys[i].hash || !h->keys[i].eq)
+            return LG_UNSUPPORTED;
+    h->store = LG_NEWN(a, uint8_t, h->nr + h->nextra + 1);
+    h->size = LG_NEWN(a, uint8_t, h->nr + h->nextra + 1);
+    for (uint32_t i = 0; i < h->nr; i++) {
+        const lg_type *t = lg_type_get(p->right->cols[i].type);
+        h->store[i] = (uint8_t)(t ? t->store : LG_STORE_BYVAL);
+        h->size[i] = t ? t->size : 0;
+    }
+    for (uint32_t i = 0; i < h->nkeys; i++)
+        if (h->keys[i].slot >= (int32_t)h->nr) {
+            const lg_type *t = lg_type_get(h->keys[i].type);
+            h->store[h->keys[i].slot] = (uint8_t)(t ? t->store : LG_STORE_BYVAL);
+            h->size[h->keys[i].slot] = t ? t->size : 0;
+        }
+    h->keep_all = keeps_right(p->join.type);
+    h->lkeys = LG_NEWN(a, lg_vector *, h->nkeys + 1);
+    h->hashes = LG_NEWN(a, uint64_t, LG_BATCH);
+    h->key_null = LG_NEWN(a, uint8_t, LG_BATCH);
+    h->matched = LG_NEWN(a, uint8_t, LG_BATCH);
+    h->pair_left = LG_NEWN(a, uint32_t, LG_BATCH);
+    h->pair_right = LG_NEWN(a, hrow *, LG_BATCH);
+    h->sel = LG_NEWN(a, uint16_t, LG_BATCH);
+    h->arena = lg_arena_create("hash join", 64 << 10);
+    h->karena = lg_arena_create("hash join keys", 16 << 10);
+    return LG_OK;
+}
+
+/* ---- keys ---- */
+
+/* Integers of all widths have the same datum form; float4 is hashed as float8. */
+static inline lg_datum
+key_value(const hkey *k, lg_oid from, lg_datum v)
+{
+    return from == LG_T_FLOAT4 && k->type == LG_T_FLOAT8 ? lg_datum_float8((double)lg_float4(v))
+                                                         : v;
+}
+
+static inline uint64_t
+mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 32;
+}
+
+/* Key vectors of the batch, and by position in its selection a hash and whether a key is NULL. */
+static lg_status
+hash_batch(lg_xnode *s, lg_xbatch *b, bool left, lg_arena *a, lg_vector **keys)
+{
+    hjoin *h = s->state;
+    lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = a};
+    uint32_t n = b->b.n;
+    memset(h->key_null, 0, n);
+    for (uint32_t i = 0; i < n; i++)
+        h->hashes[i] = 0x2545F491;
+    for (uint32_t k = 0; k < h->nkeys; k++) {
+        const lg_join_key *jk = &s->plan->join.keys[k];
+        const hkey *x = &h->keys[k];
+        lg_oid from = left ? x->from_left : x->from_right;
+        LG_TRY(lg_xexpr_vector(&c, left ? jk->left : jk->right, b->b.sel, n, &keys[k]));
+        const lg_vector *v = keys[k];
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t row = lg_sel_row(b->b.sel, i);
+            if (lg_vector_is_null(v, row)) {
+                h->key_null[i] = 1;
+                continue;
+            }
+            lg_datum d = key_value(x, from, lg_vector_value(v, row));
+            h->hashes[i] = mix(h->hashes[i], x->word ? d : x->hash(d));
+        }
+    }
+    return LG_OK;
+}
+
+static inline bool
+keys_equal(const hjoin *h, const hrow *e, uint32_t lrow)
+{
+    for (uint32_t k = 0; k < h->nkeys; k++) {
+        const hkey *x = &h->keys[k];
+        lg_datum l = lg_vector_value(h->lkeys[k], lrow), r = e->v[x->slot];
+        if (x->word ? l != r : !x->eq(key_value(x, x->from_left, l), r))
+            return false;
+    }
+    return true;
+}
+
+/* ---- building ---- */
+
+static inline size_t
+value_bytes(const hjoin *h, uint32_t i, lg_datum d)
+{
+    switch (h->store[i]) {
+    case LG_STORE_VARLEN:
+        return sizeof(lg_varlen) + lg_text_len(d);
+    case LG_STORE_FIXED:
+        return h->size[i];
+    case LG_STORE_CSTRING:
+        return strlen(lg_cstring(d)) + 1;
+    default:
+        return 0;
+    }
+}
+
+static inline uint8_t *
+row_nulls(const hjoin *h, const hrow *e)
+{
+    return (uint8_t *)(uintptr_t)(e->v + h->nr + h->nextra);
+}
+
+static hrow *
+make_row(hjoin *h, const lg_xbatch *b, uint32_t row, lg_vector *const *keys)
+{
+    uint32_t n = h->nr + h->nextra;
+    size_t fixed = sizeof(hrow) + n * (sizeof(lg_datum) + 1), bytes = fixed;
+    for (uint32_t i = 0; i < h->nr; i++)
+        if (h->store[i] != LG_STORE_BYVAL && !lg_vector_is_null(b->b.cols[i], row))
+            bytes += value_bytes(h, i, lg_vector_value(b->b.cols[i], row));
+    for (uint32_t k = 0; k < h->nkeys; k++)
+        if (h->keys[k].slot >= (int32_t)h->nr && !lg_vector_is_null(keys[k], row))
+            bytes += value_bytes(h, (uint32_t)h->keys[k].slot, lg_vector_value(keys[k], row));
+    hrow *e = lg_arena_alloc(h->arena, bytes);
+    uint8_t *nulls = row_nulls(h, e), *at = (uint8_t *)e + fixed;
+    e->met = false;
+    for (uint32_t i = 0; i < n; i++) {
+        const lg_vector *v = i < h->nr ? b->b.cols[i] : NULL;
+        lg_oid from = 0;
+        const hkey *x = NULL;
+        for (uint32_t k = 0; !v && k < h->nkeys; k++)
+            if (h->keys[k].slot == (int32_t)i) {
+                x = &h->keys[k];
+                v = keys[k];
+                from = x->from_right;
+            }
+        nulls[i] = lg_vector_is_null(v, row);
+        lg_datum d = nulls[i] ? 0 : lg_vector_value(v, row);
+        if (x && !nulls[i])
+            d = key_value(x, from, d);
+        size_t len = nulls[i] || h->store[i] == LG_STORE_BYVAL ? 0 : value_bytes(h, i, d);
+        if (len) {
+            memcpy(at, lg_ptr(d), len);
+            d = lg_datum_ptr(at);
+            at += len;
+        }
+        e->v[i] = d;
+    }
+    return e;
+}
+
+static void
+keep_row(hjoin *h, hrow *e)
+{
+    if (h->n == h->cap) {
+        h->cap = h->cap ? 2 * h->cap : 1024;
+        h->rows = lg_realloc(h->rows, h->cap * sizeof *h->rows);
+    }
+    h->rows[h->n++] = e;
+}
+
+static inline uint64_t
+tag_of(uint64_t hash)
+{
+    return 1ULL << (PTR_BITS + (hash >> 60));
+}
+
+static void
+make_buckets(hjoin *h)
+{
+    uint64_t nb = 16;
+    while (nb < h->n + h->n / 2)
+        nb *= 2;
+    h->nbuckets = nb;
+    h->buckets = lg_zalloc(nb * sizeof *h->buckets);
+    h->unique = true;
+    for (uint64_t i = h->n; i-- > 0;) { /* so that chains are in the order of coming */
+        hrow *e = h->rows[i];
+        if (e->hash == 0) /* a NULL key: matches nothing */
+            continue;
+        uint64_t *b = &h->buckets[e->hash & (nb - 1)];
+        e->next = (hrow *)(uintptr_t)(*b & PTR_MASK);
+        for (const hrow *o = e->next; o && h->unique; o = o->next)
+            h->unique = o->hash != e->hash;
+        *b = (*b & ~PTR_MASK) | tag_of(e->hash) | (uint64_t)(uintptr_t)e;
+    }
+}
+
+static lg_status
+hash_build(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    lg_xbatch *b;
+    lg_status st;
+    lg_arena *tmp = lg_arena_create("hash keys", 16 << 10);
+    lg_vector **keys = LG_NEWN(tmp, lg_vector *, h->nkeys + 1);
+    while ((st = lg_xnode_next(s->right, &b)) == LG_OK) {
+        lg_arena *a = s->scratch;
+        lg_arena_reset(a);
+        st = hash_batch(s, b, false, a, keys);
+        if (st != LG_OK)
+            break;
+        for (uint32_t i = 0; i < b->b.n; i++) {
+            if (h->key_null[i]) {
+                h->right_null = true;
+                if (!h->keep_all)
+                    continue;
+            }
+            hrow *e = make_row(h, b, lg_xbatch_row(b, i), keys);
+            e->hash = h->key_null[i] ? 0 : h->hashes[i] | 1;
+            keep_row(h, e);
+        }
+    }
+    lg_arena_destroy(tmp);
+    if (st != LG_END)
+        return st;
+    make_buckets(h);
+    h->built = true;
+    return LG_OK;
+}
+
+static void
+hash_drop(hjoin *h)
+{
+    lg_free(h->buckets);
+    lg_free(h->rows);
+    h->buckets = NULL;
+    h->rows = NULL;
+    h->n = h->cap = h->nbuckets = 0;
+    h->built = h->right_null = false;
+    if (h->arena)
+        lg_arena_reset(h->arena);
+}
+
+/* ---- probing ---- */
+
+static inline hrow *
+first_of(const hjoin *h, uint64_t hash)
+{
+    uint64_t b = h->buckets[hash & (h->nbuckets - 1)];
+    return b & tag_of(hash) ? (hrow *)(uintptr_t)(b & PTR_MASK) : NULL;
+}
+
+static inline hrow *
+next_equal(const hjoin *h, hrow *e, uint64_t hash, uint32_t lrow)
+{
+    while (e && (e->hash != hash || !keys_equal(h, e, lrow)))
+        e = e->next;
+    return e;
+}
+
+static lg_status
+next_left(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    LG_TRY(lg_xnode_next(s->left, &h->left));
+    lg_arena_reset(h->karena);
+    LG_TRY(hash_batch(s, h->left, true, h->karena, h->lkeys));
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        h->hashes[i] |= 1;
+        /* NOT IN: a NULL is in doubt against anything */
+        h->matched[lg_xbatch_row(h->left, i)] =
+            s->plan->join.null_aware && h->key_null[i] && h->n + h->right_null > 0;
+    }
+    h->li = 0;
+    h->chain = NULL;
+    h->in_row = h->pairs_done = false;
+    return LG_OK;
+}
+
+static void
+set_out(lg_xnode *s, lg_vector **cols, uint32_t cap, const uint16_t *sel, uint32_t n,
+        lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    h->out.b.cols = cols;
+    h->out.b.ncols = h->nl + h->nr;
+    h->out.b.sel = sel;
+    h->out.b.n = n;
+    h->out.cap = cap;
+    *ret = &h->out;
+}
+
+/* Right's columns at the rows of sel, from pair_right[row]; NULL entries: NULLs. */
+static void
+fill_right(hjoin *h, lg_vector *const *to, const uint16_t *sel, uint32_t n)
+{
+    for (uint32_t c = 0; c < h->nr; c++) {
+        lg_vector *v = to[h->nl + c];
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t row = lg_sel_row(sel, i);
+            const hrow *e = h->pair_right[row];
+            v->v[row] = e ? e->v[c] : 0;
+            v->null[row] = e ? row_nulls(h, e)[c] : 1;
+        }
+    }
+}
+
+/* Left's vectors and right's own ones beside them. */
+static void
+direct_init(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    if (!h->rvecs) {
+        h->rvecs = LG_NEWN(s->x->arena, lg_vector, h->nr + 1);
+        h->direct = LG_NEWN(s->x->arena, lg_vector *, h->nl + h->nr + 1);
+        for (uint32_t c = 0; c < h->nr; c++)
+            lg_vector_init(&h->rvecs[c], s->x->arena, s->plan->right->cols[c].type, LG_BATCH);
+    }
+    for (uint32_t c = 0; c < h->nl; c++)
+        h->direct[c] = h->left->b.cols[c];
+    for (uint32_t c = 0; c < h->nr; c++)
+        h->direct[h->nl + c] = &h->rvecs[c];
+}
+
+static lg_status
+filter(lg_xnode *s, lg_vector *const *cols, uint32_t cap, const uint16_t *sel, uint32_t n,
+       uint16_t *out, uint32_t *ret_n)
+{
+    lg_ectx c = {.x = s->x, .cols = cols, .cap = cap, .arena = s->scratch};
+    return lg_xexpr_filter(&c, s->plan->join.join_quals, sel, n, out, ret_n);
+}
+
+/* Left rows that met nothing (or, SEMI, something), as they are. */
+static bool
+give_left(lg_xnode *s, bool met, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
+        h->sel[n] = (uint16_t)row;
+        n += (h->matched[row] != 0) == met;
+    }
+    if (!n)
+        return false;
+    direct_init(s);
+    if (!only_left(s->plan->join.type)) {
+        for (uint32_t i = 0; i < n; i++)
+            h->pair_right[h->sel[i]] = NULL;
+        fill_right(h, h->direct, h->sel, n);
+    }
+    set_out(s, h->direct, h->left->cap, h->sel, n, ret);
+    return true;
+}
+
+/* The whole left batch when no left row can have two matches. LG_END: it gave nothing. */
+static lg_status
+probe_unique(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    const lg_node *p = s->plan;
+    uint8_t type = p->join.type;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
+        if (h->key_null[i])
+            continue;
+        hrow *e = next_equal(h, first_of(h, h->hashes[i]), h->hashes[i], row);
+        h->pair_right[row] = e;
+        h->sel[n] = (uint16_t)row;
+        n += e != NULL;
+    }
+    direct_init(s);
+    bool filled = p->join.join_quals || !only_left(type);
+    if (n && filled)
+        fill_right(h, h->direct, h->sel, n);
+    if (n && p->join.join_quals)
+        LG_TRY(filter(s, h->direct, h->left->cap, h->sel, n, h->sel, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        h->matched[h->sel[i]] = 1;
+        h->pair_right[h->sel[i]]->met = true;
+    }
+    h->pairs_done = true;
+    if (only_left(type) || !n)
+        return LG_END; /* what is to be given is said by `matched` */
+    set_out(s, h->direct, h->left->cap, h->sel, n, ret);
+    return LG_OK;
+}
+
+/* SEMI and ANTI without further conditions: only whether there is a match. */
+static void
+probe_exists(hjoin *h)
+{
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
+        if (!h->key_null[i] && !h->matched[row])
+            h->matched[row] =
+                next_equal(h, first_of(h, h->hashes[i]), h->hashes[i], row) != NULL;
+    }
+    h->pairs_done = true;
+}
+
+/* Up to a batch of pairs from where the last call stopped. */
+static uint32_t
+collect_pairs(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    bool first_only = s->plan->join.inner_unique && !keeps_right(s->plan->join.type) &&
+                      !s->plan->join.join_quals;
+    uint32_t n = 0;
+    for (; h->li < h->left->b.n; h->li++) {
+        uint32_t row = lg_xbatch_row(h->left, h->li);
+        if (!h->in_row) {
+            h->chain = h->key_null[h->li] ? NULL : first_of(h, h->hashes[h->li]);
+            h->in_row = true;
+        }
+        while ((h->chain = next_equal(h, h->chain, h->hashes[h->li], row)) != NULL) {
+            if (n == LG_BATCH)
+                return n;
+            h->pair_left[n] = row;
+            h->pair_right[n++] = h->chain;
+            h->chain = first_only ? NULL : h->chain->next;
+        }
+        h->in_row = false;
+    }
+    h->pairs_done = true;
+    return n;
+}
+
+static lg_status
+probe_pairs(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    const lg_node *p = s->plan;
+    if (!h->gather.cap) {
+        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, h->nl + h->nr + 1);
+        for (uint32_t i = 0; i < h->nl + h->nr; i++)
+            types[i] = i < h->nl ? p->left->cols[i].type : p->right->cols[i - h->nl].type;
+        lg_xbatch_init(&h->gather, s->x->arena, h->nl + h->nr, types, LG_BATCH);
+    }
+    while (!h->pairs_done) {
+        uint32_t n = collect_pairs(s);
+        const uint16_t *sel = NULL;
+        if (!n)
+            break;
+        for (uint32_t c = 0; c < h->nl; c++) {
+            const lg_vector *from = h->left->b.cols[c];
+            lg_vector *to = h->gather.b.cols[c];
+            for (uint32_t i = 0; i < n; i++) {
+                to->v[i] = lg_vector_value(from, h->pair_left[i]);
+                to->null[i] = lg_vector_is_null(from, h->pair_left[i]);
+            }
+        }
+        fill_right(h, h->gather.b.cols, NULL, n);
+        if (p->join.join_quals) {
+            LG_TRY(filter(s, h->gather.b.cols, LG_BATCH, NULL, n, h->sel, &n));
+            sel = h->sel;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t at = lg_sel_row(sel, i);
+            h->matched[h->pair_left[at]] = 1;
+            h->pair_right[at]->met = true;
+        }
+        if (!n || only_left(p->join.type))
+            continue;
+        set_out(s, h->gather.b.cols, LG_BATCH, sel, n, ret);
+        return LG_OK;
+    }
+    return LG_END;
+}
+
+/* One more batch of joined rows of the present left batch; LG_END: it has no more. */
+static lg_status
+probe(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    uint8_t type = s->plan->join.type;
+    if (!h->pairs_done) {
+        lg_status st = LG_END;
+        if (only_left(type) && !s->plan->join.join_quals)
+            probe_exists(h);
+        else if (h->unique)
+            st = probe_unique(s, ret);
+        else
+            st = probe_pairs(s, ret);
+        if (st != LG_END)
+            return st;
+    }
+    bool more = (type == LG_JOIN_SEMI || keeps_left(type)) &&
+                give_left(s, type == LG_JOIN_SEMI, ret);
+    h->left = NULL; /* its rows live until the next is asked for */
+    return more ? LG_OK : LG_END;
+}
+
+static lg_status
+give_unmatched(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    uint32_t n = 0;
+    if (!h->gather.cap) {
+        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, h->nl + h->nr + 1);
+        for (uint32_t i = 0; i < h->nl + h->nr; i++)
+            types[i] =
+                i < h->nl ? s->plan->left->cols[i].type : s->plan->right->cols[i - h->nl].type;
+        lg_xbatch_init(&h->gather, s->x->arena, h->nl + h->nr, types, LG_BATCH);
+    }
+    while (n < LG_BATCH && h->rpos < h->n) {
+        hrow *e = h->rows[h->rpos++];
+        if (!e->met)
+            h->pair_right[n++] = e;
+    }
+    for (uint32_t c = 0; c < h->nl; c++)
+        for (uint32_t i = 0; i < n; i++)
+            lg_vector_set(h->gather.b.cols[c], i, 0, true);
+    fill_right(h, h->gather.b.cols, NULL, n);
+    set_out(s, h->gather.b.cols, LG_BATCH, NULL, n, ret);
+    return n ? LG_OK : LG_END;
+}
+
+static lg_status
+hash_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    uint8_t type = s->plan->join.type;
+    if (!h->built)
+        LG_TRY(hash_build(s));
+    if (s->plan->join.null_aware && h->right_null)
+        return LG_END;
+    if (!h->n && (type == LG_JOIN_INNER || type == LG_JOIN_SEMI || type == LG_JOIN_RIGHT))
+        return LG_END;
+    while (!h->left_done) {
+        if (!h->left) {
+            lg_status st = next_left(s);
+            if (st == LG_END) {
+                h->left_done = true;
+                h->left = NULL;
+                break;
+            }
+            LG_TRY(st);
+        }
+        lg_status st = probe(s, ret);
+        if (st != LG_END)
+            return st;
+    }
+    return keeps_right(type) ? give_unmatched(s, ret) : LG_END;
+}
+
+static lg_status
+hash_rescan(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    h->left = NULL;
+    h->chain = NULL;
+    h->in_row = h->left_done = h->pairs_done = false;
+    h->rpos = 0;
+    if (s->plan->right->nparams || keeps_right(s->plan->join.type)) {
+        hash_drop(h);
+        LG_TRY(lg_xnode_rescan(s->right));
+    }
+    return lg_xnode_rescan(s->left);
+}
+
+static void
+hash_close(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    if (!h)
+        return;
+    hash_drop(h);
+    lg_arena_destroy(h->arena);
+    lg_arena_destroy(h->karena);
+    h->arena = h->karena = NULL;
+}
+
+const lg_xnode_ops lg_xops_hash_join = {hash_open, hash_fetch, hash_rescan, hash_close};
+const lg_xnode_ops lg_xops_merge_join = {hash_open, hash_fetch, hash_rescan, hash_close};
