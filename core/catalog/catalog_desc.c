@@ -333,6 +333,65 @@ read_view(struct desc *d)
     return LG_OK;
 }
 
+/* What ANALYZE found. Values of types that are not built in are left out. */
+static void
+read_slot(struct desc *d, const lg_cat_row *row, int slot, lg_colstats *cs)
+{
+    int16_t kind = lg_int2(LG_ROW_GET(row, LG_AT_pg_statistic_stakind1 + slot));
+    bool has_values = !LG_ROW_NULL(row, LG_AT_pg_statistic_stavalues1 + slot);
+    bool has_numbers = !LG_ROW_NULL(row, LG_AT_pg_statistic_stanumbers1 + slot);
+    lg_array values = {0}, numbers = {0};
+    if (has_values) {
+        lg_datum v = LG_ROW_GET(row, LG_AT_pg_statistic_stavalues1 + slot);
+        lg_array_unpack(lg_datum_ptr(lg_arena_dup(d->a, lg_ptr(v), sizeof(lg_varlen) +
+                                                                       lg_text_len(v))),
+                        d->a, &values);
+    }
+    if (has_numbers)
+        lg_array_unpack(LG_ROW_GET(row, LG_AT_pg_statistic_stanumbers1 + slot), d->tmp, &numbers);
+    if (kind == 1 && values.n && values.n == numbers.n) {
+        float *f = LG_NEWN(d->a, float, numbers.n);
+        for (uint32_t i = 0; i < numbers.n; i++)
+            f[i] = lg_float4(numbers.values[i]);
+        cs->n_mcv = values.n;
+        cs->mcv = values.values;
+        cs->mcv_freq = f;
+    } else if (kind == 2) {
+        cs->n_bounds = values.n;
+        cs->bounds = values.values;
+    } else if (kind == 3 && numbers.n) {
+        cs->correlation = lg_float4(numbers.values[0]);
+    }
+}
+
+static lg_status
+read_stats(struct desc *d)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_datum key = lg_datum_oid(d->r->oid);
+    lg_status st;
+    if (d->r->tuples < 0)
+        return LG_OK;
+    lg_colstats *list = LG_NEWN(d->a, lg_colstats, d->r->ncols + 1);
+    uint16_t n = 0;
+    LG_TRY(lg_cat_scan_open(d->c, LG_REL_pg_statistic, LG_IX_pg_statistic_relid_att_inh_index, 1,
+                            &key, d->tmp, &s));
+    while ((st = lg_cat_scan_next(&s, &row)) == LG_OK && n < d->r->ncols) {
+        lg_colstats *cs = &list[n++];
+        cs->attnum = lg_int2(LG_ROW_GET(&row, LG_AT_pg_statistic_staattnum));
+        cs->null_frac = lg_float4(LG_ROW_GET(&row, LG_AT_pg_statistic_stanullfrac));
+        cs->width = (float)lg_int4(LG_ROW_GET(&row, LG_AT_pg_statistic_stawidth));
+        cs->n_distinct = lg_float4(LG_ROW_GET(&row, LG_AT_pg_statistic_stadistinct));
+        for (int slot = 0; slot < 5; slot++)
+            read_slot(d, &row, slot, cs);
+    }
+    lg_cat_scan_close(&s);
+    d->r->stats = list;
+    d->r->nstats = n;
+    return st == LG_END ? LG_OK : st;
+}
+
 static lg_status
 read_parts(struct desc *d, uint16_t natts)
 {
@@ -343,6 +402,8 @@ read_parts(struct desc *d, uint16_t natts)
         LG_TRY(read_indexes(d));
         LG_TRY(read_constraints(d));
         LG_TRY(read_fk_refs(d));
+        if (!d->r->is_system)
+            LG_TRY(read_stats(d));
     } else if (d->r->kind == LG_REL_VIEW) {
         LG_TRY(read_view(d));
     }

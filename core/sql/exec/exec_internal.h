@@ -341,5 +341,6 @@ lg_status lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s);
 lg_status lg_util_explain(lg_util *u, const lg_ast_explain_stmt *s);
 lg_status lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s);
 lg_status lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s);
+lg_status lg_util__analyze_table(lg_util *u, lg_relation *r);
 
 #endif

@@ -33,58 +33,6 @@ lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
 
 /* ---- ANALYZE, VACUUM ---- */
 
-struct counts {
-    float tuples;
-    uint32_t pages;
-};
-
-static void
-set_counts(lg_cat_row *row, void *arg)
-{
-    const struct counts *c = arg;
-    SETC(row, pg_class, reltuples, lg_datum_float4(c->tuples));
-    SETC(row, pg_class, relpages, lg_datum_int4((int32_t)c->pages));
-}
-
-static lg_status
-analyze_one(lg_util *u, lg_relation *r)
-{
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    struct counts c = {0};
-    void *scan;
-    lg_status st;
-    lg_arena *a = lg_arena_create("analyze", 0);
-    st = acc->ops->segment_blocks(acc->arg, &r->storage, &c.pages);
-    if (st == LG_OK)
-        st = acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan);
-    if (st == LG_OK) {
-        uint64_t n = 0;
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        while ((st = acc->ops->scan_next(scan, a, &tid, &row, &len)) == LG_OK)
-            if (++n % 1024 == 0)
-                lg_arena_reset(a);
-        acc->ops->scan_close(scan);
-        c.tuples = (float)n;
-        st = st == LG_END ? LG_OK : st;
-    }
-    lg_arena_destroy(a);
-    if (st == LG_OK && (c.tuples != r->tuples || c.pages != r->pages)) {
-        st = lg_ddl_class_update(u, r->oid, set_counts, &c);
-        for (uint16_t i = 0; i < r->nindexes && st == LG_OK; i++) {
-            struct counts ic = {.tuples = c.tuples};
-            st = acc->ops->segment_blocks(acc->arg, &r->indexes[i]->storage, &ic.pages);
-            if (st == LG_OK)
-                st = lg_ddl_class_update(u, r->indexes[i]->oid, set_counts, &ic);
-        }
-        if (st == LG_OK)
-            st = lg_cat_touch(u->cat, r->oid);
-    }
-    return st;
-}
-
 lg_status
 lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
 {
@@ -98,7 +46,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
                            LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
         lg_status st = LG_OK;
         if (analyze && r->kind == LG_REL_TABLE && !r->is_system)
-            st = analyze_one(u, r);
+            st = lg_util__analyze_table(u, r);
         lg_relation_unref(r);
         LG_TRY(st);
     }
@@ -124,7 +72,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
             lg_error_clear(u->err);
             continue;
         }
-        st = analyze_one(u, r);
+        st = lg_util__analyze_table(u, r);
         lg_relation_unref(r);
         LG_TRY(st);
     }
