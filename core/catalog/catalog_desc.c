@@ -1,4 +1,5 @@
 /* Makes a relation's descriptor from the catalog tables. */
+#include "array.h"
 #include "cat_type.h"
 #include "catalog_internal.h"
 #include "func.h"
@@ -343,9 +344,9 @@ read_slot(struct desc *d, const lg_cat_row *row, int slot, lg_colstats *cs)
     lg_array values = {0}, numbers = {0};
     if (has_values) {
         lg_datum v = LG_ROW_GET(row, LG_AT_pg_statistic_stavalues1 + slot);
-        lg_array_unpack(lg_datum_ptr(lg_arena_dup(d->a, lg_ptr(v), sizeof(lg_varlen) +
-                                                                       lg_text_len(v))),
-                        d->a, &values);
+        lg_array_unpack(
+            lg_datum_ptr(lg_arena_dup(d->a, lg_ptr(v), sizeof(lg_varlen) + lg_text_len(v))), d->a,
+            &values);
     }
     if (has_numbers)
         lg_array_unpack(LG_ROW_GET(row, LG_AT_pg_statistic_stanumbers1 + slot), d->tmp, &numbers);

@@ -88,8 +88,7 @@ scan_all(lg_util *u, lg_relation *r, struct sample *s)
     const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
     void *scan;
     lg_arena *a = lg_arena_create("analyze", 0);
-    lg_status st =
-        acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan);
+    lg_status st = acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan);
     if (st == LG_OK) {
         lg_access_row rows[256];
         for (;;) {
@@ -323,8 +322,8 @@ analyze_column(lg_util *u, const lg_relation *r, const lg_column *col, const str
     c.values = LG_NEWN(a, struct value, s->n + 1);
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t natts;
-        LG_TRY(lg_row_decode(r->rowcols, at + 1, s->rows[i].bytes, s->rows[i].len, v, nulls,
-                             &natts));
+        LG_TRY(
+            lg_row_decode(r->rowcols, at + 1, s->rows[i].bytes, s->rows[i].len, v, nulls, &natts));
         if (natts <= at) {
             v[at] = col->missing;
             nulls[at] = !col->has_missing;

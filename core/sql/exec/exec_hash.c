@@ -1,4 +1,5 @@
-/* Hash join. Right is read whole into a table; left comes in batches and is probed a batch at a time.
+/* Hash join. Right is read whole into a table; left comes in batches and is probed a batch at a
+ * time.
  *
  * TABLE   An entry is one allocation: header, right's columns (values behind them), then those keys
  *         that are not plain columns. Buckets are made once all entries are there; a bucket's word
@@ -9,7 +10,8 @@
  *         as they are; or pairs are collected, up to a batch, and both sides' columns gathered.
  *         join_quals decide on the joined rows; `matched` says which left rows have met one.
  * LEFT and FULL give unmatched left rows after their batch, RIGHT and FULL unmatched entries at the
- * end. Left's order is kept, which is the order that a merge join promises: so it is run here too. */
+ * end. Left's order is kept, which is the order that a merge join promises: so it is run here too.
+ */
 #include "exec_internal.h"
 #include "type.h"
 #include <string.h>
@@ -33,7 +35,7 @@ typedef struct hkey {
 } hkey;
 
 typedef struct hjoin {
-    lg_arena *arena; /* entries */
+    lg_arena *arena;  /* entries */
     lg_arena *karena; /* keys of the present left batch */
     uint64_t *buckets;
     uint64_t nbuckets, n;
@@ -82,8 +84,8 @@ only_left(uint8_t t)
 static bool
 is_word(lg_oid t)
 {
-    return t == LG_T_INT2 || t == LG_T_INT4 || t == LG_T_INT8 || t == LG_T_DATE ||
-           t == LG_T_BOOL || t == LG_T_OID || t == LG_T_TIMESTAMP || t == LG_T_TIMESTAMPTZ;
+    return t == LG_T_INT2 || t == LG_T_INT4 || t == LG_T_INT8 || t == LG_T_DATE || t == LG_T_BOOL ||
+           t == LG_T_OID || t == LG_T_TIMESTAMP || t == LG_T_TIMESTAMPTZ;
 }
 
 static void
@@ -503,8 +505,7 @@ probe_exists(hjoin *h)
     for (uint32_t i = 0; i < h->left->b.n; i++) {
         uint32_t row = lg_xbatch_row(h->left, i);
         if (!h->key_null[i] && !h->matched[row])
-            h->matched[row] =
-                next_equal(h, first_of(h, h->hashes[i]), h->hashes[i], row) != NULL;
+            h->matched[row] = next_equal(h, first_of(h, h->hashes[i]), h->hashes[i], row) != NULL;
     }
     h->pairs_done = true;
 }
@@ -514,8 +515,8 @@ static uint32_t
 collect_pairs(lg_xnode *s)
 {
     hjoin *h = s->state;
-    bool first_only = s->plan->join.inner_unique && !keeps_right(s->plan->join.type) &&
-                      !s->plan->join.join_quals;
+    bool first_only =
+        s->plan->join.inner_unique && !keeps_right(s->plan->join.type) && !s->plan->join.join_quals;
     uint32_t n = 0;
     for (; h->li < h->left->b.n; h->li++) {
         uint32_t row = lg_xbatch_row(h->left, h->li);
@@ -595,8 +596,8 @@ probe(lg_xnode *s, lg_xbatch **ret)
         if (st != LG_END)
             return st;
     }
-    bool more = (type == LG_JOIN_SEMI || keeps_left(type)) &&
-                give_left(s, type == LG_JOIN_SEMI, ret);
+    bool more =
+        (type == LG_JOIN_SEMI || keeps_left(type)) && give_left(s, type == LG_JOIN_SEMI, ret);
     h->left = NULL; /* its rows live until the next is asked for */
     return more ? LG_OK : LG_END;
 }

@@ -151,10 +151,17 @@ void lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_it
 /* The best index scan that uses conditions on other items in `have`; NULL: none. */
 lg_path *lg_plan__param_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *quals,
                              uint32_t nquals, const bool *usable_rtes);
-double lg_plan__selectivity(lg_pq *pq, const lg_expr *e);
-double lg_plan__distinct(lg_pq *pq, const lg_expr *e, double rows);
+/* What evaluating a condition once costs. */
+double lg_plan__qual_cost(lg_pq *pq, const lg_expr *e);
+double lg_plan__quals_cost(lg_pq *pq, lg_expr *const *list, uint32_t n);
 double lg_plan__rel_tuples(const lg_relation *r);
 double lg_plan__rel_pages(const lg_relation *r);
+
+/* --- plan_sel.c --- */
+double lg_plan__selectivity(lg_pq *pq, const lg_expr *e);
+double lg_plan__list_selectivity(lg_pq *pq, lg_expr *const *list, uint32_t n);
+double lg_plan__distinct(lg_pq *pq, const lg_expr *e, double rows);
+double lg_plan__semi_selectivity(lg_pq *pq, const lg_expr *e, const bool *left, double rows);
 
 /* --- plan_join.c --- */
 /* Plans FROM and WHERE. sort: the order wanted, for single relations; *ret_sorted says that the

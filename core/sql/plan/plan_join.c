@@ -148,13 +148,63 @@ add_cond(problem *pr, lg_expr *e)
     pr->ncond++;
 }
 
+static bool
+only_from(const problem *pr, const lg_expr *e, const bool *rtes)
+{
+    uint32_t n = pr->pq->q->nrtes;
+    bool *used = LG_NEWN(pr->pq->p->a, bool, n + 1), any = false;
+    rte_scan s = {used};
+    scan_rtes(e, &s);
+    for (uint32_t i = 0; i < n; i++) {
+        any = any || used[i];
+        if (used[i] && !rtes[i])
+            return false;
+    }
+    return any;
+}
+
+/* What an OR says about one entry alone: its branches' conditions on it. NULL when a branch has
+ * none. It restricts the scan; the OR itself stays. */
+static lg_expr *
+or_about(problem *pr, const lg_expr *e, const bool *rtes)
+{
+    lg_planner *p = pr->pq->p;
+    lg_expr *any = lg_expr_new(p->a, LG_EX_OR, LG_T_BOOL, e->nargs);
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        lg_expr **part, *mine = NULL;
+        uint32_t n = lg_plan__split_and(p, e->args[i], &part);
+        for (uint32_t k = 0; k < n; k++)
+            if (only_from(pr, part[k], rtes) && !lg_expr_has_kind(part[k], LG_EX_SUBPLAN) &&
+                lg_expr_volatility(part[k]) != 'v')
+                mine = lg_expr_and(p->a, mine, part[k]);
+        if (!mine)
+            return NULL;
+        any->args[i] = mine;
+    }
+    return any;
+}
+
 static void
 add_conds(problem *pr, lg_expr *e)
 {
+    lg_planner *p = pr->pq->p;
+    uint32_t nrtes = pr->pq->q->nrtes;
     lg_expr **list;
-    uint32_t n = lg_plan__split_and(pr->pq->p, e, &list);
-    for (uint32_t i = 0; i < n; i++)
+    uint32_t n = lg_plan__split_and(p, e, &list);
+    for (uint32_t i = 0; i < n; i++) {
         add_cond(pr, list[i]);
+        if (list[i]->kind != LG_EX_OR || nrtes > 64)
+            continue;
+        for (uint32_t r = 0; r < nrtes; r++) {
+            bool *one = LG_NEWN(p->a, bool, nrtes + 1);
+            one[r] = true;
+            if (only_from(pr, list[i], one))
+                break;
+            lg_expr *about = or_about(pr, list[i], one);
+            if (about)
+                add_cond(pr, about);
+        }
+    }
 }
 
 static lg_status
@@ -202,21 +252,6 @@ solve_subtree(problem *outer, lg_from *f, lg_expr **conds, uint32_t n, lg_built 
     for (uint32_t i = 0; i < n; i++)
         add_conds(pr, conds[i]);
     return solve(pr, NULL, 0, ret, &sorted);
-}
-
-static bool
-only_from(const problem *pr, const lg_expr *e, const bool *rtes)
-{
-    uint32_t n = pr->pq->q->nrtes;
-    bool *used = LG_NEWN(pr->pq->p->a, bool, n + 1), any = false;
-    rte_scan s = {used};
-    scan_rtes(e, &s);
-    for (uint32_t i = 0; i < n; i++) {
-        any = any || used[i];
-        if (used[i] && !rtes[i])
-            return false;
-    }
-    return any;
 }
 
 static lg_expr *
@@ -401,7 +436,19 @@ lg_plan__fix(lg_pq *pq, const lg_expr *e, const lg_colref *map, uint32_t n)
 static lg_expr *
 fix_list(fixer *f, lg_expr *const *list, uint32_t n)
 {
-    lg_expr *all = lg_plan__and_list(f->pq->p, list, n);
+    lg_expr **order = LG_NEWN(f->pq->p->a, lg_expr *, n + 1);
+    double *cost = LG_NEWN(f->pq->p->a, double, n + 1);
+    for (uint32_t i = 0; i < n; i++) { /* dear conditions last: subplans, LIKE */
+        double c = lg_plan__qual_cost(f->pq, list[i]);
+        uint32_t k = i;
+        for (; k > 0 && cost[k - 1] > c; k--) {
+            cost[k] = cost[k - 1];
+            order[k] = order[k - 1];
+        }
+        cost[k] = c;
+        order[k] = list[i];
+    }
+    lg_expr *all = lg_plan__and_list(f->pq->p, order, n);
     return all ? fix(all, f) : NULL;
 }
 
@@ -741,7 +788,8 @@ try_loop(joiner *j, lg_path *r)
     p->njquals = j->nconds;
     p->startup = j->left->startup + r->startup;
     p->cost = j->left->cost + (lat ? j->left->rows : 1) * r->cost +
-              j->left->rows * r->rows * (s->cpu_tuple_cost + s->cpu_operator_cost * j->nconds);
+              j->left->rows * r->rows *
+                  (s->cpu_tuple_cost + lg_plan__quals_cost(j->pr->pq, j->conds, j->nconds));
     if (!s->nestloop)
         p->cost += 1e9;
     consider(j, p);
@@ -818,18 +866,20 @@ static double
 join_rows(joiner *j, double right)
 {
     const lg_item *it = &j->pr->items[j->item];
-    double sel = 1, after = 1, l = j->left->rows, n;
-    for (uint32_t i = 0; i < j->nconds; i++)
-        sel *= lg_plan__selectivity(j->pr->pq, j->conds[i]);
-    for (uint32_t i = 0; i < j->nafter; i++)
-        after *= lg_plan__selectivity(j->pr->pq, j->after[i]);
+    double sel = lg_plan__list_selectivity(j->pr->pq, j->conds, j->nconds), l = j->left->rows, n;
+    double after = lg_plan__list_selectivity(j->pr->pq, j->after, j->nafter);
+    if (it->type == LG_JOIN_SEMI || it->type == LG_JOIN_ANTI) {
+        double part = 1;
+        for (uint32_t i = 0; i < j->nconds; i++) {
+            double s = lg_plan__semi_selectivity(j->pr->pq, j->conds[i], j->lr, right);
+            part = s < part ? s : part;
+        }
+        n = (it->type == LG_JOIN_SEMI ? l * part : l * (1 - part)) * after;
+        return n < 1 ? 1 : n;
+    }
     n = l * right * sel;
     if (it->type == LG_JOIN_LEFT && n < l)
         n = l;
-    if (it->type == LG_JOIN_SEMI)
-        n = n < l ? n : l;
-    if (it->type == LG_JOIN_ANTI)
-        n = l - n > l * 0.1 ? l - n : l * 0.1;
     n *= after;
     return n < 1 ? 1 : n;
 }
@@ -910,9 +960,7 @@ item_paths(problem *pr, const lg_sort_item *order, uint32_t norder, lg_path **re
             *ret_sorted = sorted;
             continue;
         }
-        double sel = 1;
-        for (uint32_t k = 0; k < it->nlocal; k++)
-            sel *= lg_plan__selectivity(pr->pq, it->local[k]);
+        double sel = lg_plan__list_selectivity(pr->pq, it->local, it->nlocal);
         it->built = filter_built(pr, it->built, it->local, it->nlocal, sel);
         lg_path *b = LG_NEW(p->a, lg_path);
         b->kind = LG_PATH_BUILT;

@@ -1,4 +1,4 @@
-/* Ways to scan one relation; selectivities and costs. */
+/* Ways to scan one relation; costs. */
 #include "plan_internal.h"
 #include <math.h>
 #include <string.h>
@@ -26,186 +26,6 @@ lg_plan__rel_tuples(const lg_relation *r)
         width += t && t->size ? t->size : 32;
     }
     return lg_plan__rel_pages(r) * (8168.0 / width);
-}
-
-static const lg_column *
-column_of(const lg_pq *pq, const lg_expr *e, const lg_relation **ret_rel)
-{
-    while (e->kind == LG_EX_RELABEL)
-        e = e->args[0];
-    if (e->kind != LG_EX_VAR || e->var.up || e->var.attno <= 0)
-        return NULL;
-    const lg_rte *rte = pq->q->rtes[e->var.rte];
-    if (rte->kind != LG_RTE_RELATION)
-        return NULL;
-    *ret_rel = rte->rel;
-    return lg_relation_column(rte->rel, e->var.attno);
-}
-
-static bool
-is_unique(const lg_relation *r, int16_t attno)
-{
-    for (uint16_t i = 0; i < r->nindexes; i++)
-        if (r->indexes[i]->unique && r->indexes[i]->nkeys == 1 &&
-            r->indexes[i]->attnum[0] == attno && !r->indexes[i]->predicate_sql)
-            return true;
-    return false;
-}
-
-double
-lg_plan__distinct(lg_pq *pq, const lg_expr *e, double rows)
-{
-    const lg_relation *r;
-    const lg_column *c = column_of(pq, e, &r);
-    double n = 200;
-    if (c) {
-        const lg_colstats *cs = lg_relation_colstats(r, c->attnum);
-        double nd = cs ? cs->n_distinct : c->n_distinct, t = lg_plan__rel_tuples(r);
-        if (is_unique(r, c->attnum))
-            n = t;
-        else if (nd > 0)
-            n = nd;
-        else if (nd < 0)
-            n = -nd * t;
-    } else if (e->type == LG_T_BOOL) {
-        n = 2;
-    }
-    return n < 1 ? 1 : n > rows && rows >= 1 ? rows : n;
-}
-
-static const lg_expr *
-constant_of(const lg_expr *e)
-{
-    while (e->kind == LG_EX_RELABEL)
-        e = e->args[0];
-    return e->kind == LG_EX_CONST && !e->konst.isnull ? e : NULL;
-}
-
-static double
-eq_selectivity(lg_pq *pq, const lg_expr *col, const lg_expr *other)
-{
-    const lg_relation *r;
-    const lg_column *c = column_of(pq, col, &r);
-    if (!c)
-        return 0.005;
-    double t = lg_plan__rel_tuples(r);
-    const lg_colstats *cs = lg_relation_colstats(r, c->attnum);
-    const lg_expr *k = constant_of(other);
-    lg_equal_fn eq = lg_type_equal_fn(c->type);
-    if (cs && k && eq && k->type == c->type) {
-        double rest = 1 - cs->null_frac;
-        for (uint32_t i = 0; i < cs->n_mcv; i++) {
-            if (eq(cs->mcv[i], k->konst.value))
-                return cs->mcv_freq[i];
-            rest -= cs->mcv_freq[i];
-        }
-        double nd = lg_plan__distinct(pq, col, t) - cs->n_mcv;
-        return rest <= 0 ? 1e-6 : rest / (nd < 1 ? 1 : nd);
-    }
-    double nd = lg_plan__distinct(pq, col, t);
-    if (!is_unique(r, c->attnum) && c->n_distinct == 0 && !cs)
-        return t < 200 ? 1 / (t < 1 ? 1 : t) : 0.005;
-    return 1 / nd;
-}
-
-static double
-range_selectivity(lg_pq *pq, const lg_expr *col, const lg_expr *other, bool less)
-{
-    const lg_relation *r;
-    const lg_column *c = column_of(pq, col, &r);
-    const lg_colstats *cs = c ? lg_relation_colstats(r, c->attnum) : NULL;
-    const lg_expr *k = constant_of(other);
-    lg_compare_fn cmp = c ? lg_type_compare_fn(c->type) : NULL;
-    if (!cs || !k || !cmp || k->type != c->type || cs->n_bounds < 2)
-        return 1.0 / 3;
-    uint32_t lo = 0, hi = cs->n_bounds;
-    while (lo < hi) {
-        uint32_t mid = (lo + hi) / 2;
-        if (cmp(cs->bounds[mid], k->konst.value) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    double f = (double)lo / cs->n_bounds;
-    f = less ? f : 1 - f;
-    return f < 0.0001 ? 0.0001 : f;
-}
-
-static int
-btree_strategy(const lg_operator *op)
-{
-    if (!op)
-        return 0;
-    for (uint32_t i = 0; i < lg_amop_count(); i++) {
-        const lg_amop *a = lg_amop_at(i);
-        if (a->operator== op->oid && a->am == LG_AM_BTREE)
-            return a->strategy;
-    }
-    return 0;
-}
-
-static double
-func_selectivity(lg_pq *pq, const lg_expr *e)
-{
-    const lg_operator *op = e->func.op;
-    if (!op || e->nargs != 2)
-        return 1.0 / 3;
-    const lg_relation *r;
-    int st = btree_strategy(op);
-    const lg_expr *x = e->args[0], *y = e->args[1];
-    bool xc = column_of(pq, x, &r) != NULL, yc = column_of(pq, y, &r) != NULL;
-    if (st == 3 || !strcmp(op->name, "=")) {
-        if (xc && yc) {
-            double a = eq_selectivity(pq, x, y), b = eq_selectivity(pq, y, x);
-            return a < b ? a : b;
-        }
-        return eq_selectivity(pq, xc ? x : y, xc ? y : x);
-    }
-    if (!strcmp(op->name, "<>"))
-        return 1 - eq_selectivity(pq, xc ? x : y, xc ? y : x);
-    if (st) {
-        bool less = st <= 2;
-        return range_selectivity(pq, xc ? x : y, xc ? y : x, xc ? less : !less);
-    }
-    if (!strcmp(op->name, "~~") || !strcmp(op->name, "~~*") || !strcmp(op->name, "~"))
-        return 0.005;
-    return 1.0 / 3;
-}
-
-double
-lg_plan__selectivity(lg_pq *pq, const lg_expr *e)
-{
-    const lg_relation *r;
-    double s = 1;
-    switch ((lg_expr_kind)e->kind) {
-    case LG_EX_CONST:
-        return e->konst.isnull || !e->konst.value ? 0 : 1;
-    case LG_EX_AND:
-        for (uint32_t i = 0; i < e->nargs; i++)
-            s *= lg_plan__selectivity(pq, e->args[i]);
-        return s;
-    case LG_EX_OR:
-        for (uint32_t i = 0; i < e->nargs; i++)
-            s *= 1 - lg_plan__selectivity(pq, e->args[i]);
-        return 1 - s;
-    case LG_EX_NOT:
-        return 1 - lg_plan__selectivity(pq, e->args[0]);
-    case LG_EX_FUNC:
-        return func_selectivity(pq, e);
-    case LG_EX_ARRAY_OP: {
-        double n = e->args[1]->kind == LG_EX_ARRAY ? e->args[1]->nargs : 10;
-        s = eq_selectivity(pq, e->args[0], e->args[1]) * n;
-        s = s > 1 ? 1 : s;
-        return e->use_or ? s : 1 - s;
-    }
-    case LG_EX_IS_NULL: {
-        const lg_column *c = column_of(pq, e->args[0], &r);
-        double f = c && c->not_null ? 0 : c && c->null_frac > 0 ? c->null_frac : 0.005;
-        return e->negated ? 1 - f : f;
-    }
-    default:
-        return 0.5;
-    }
 }
 
 /* ---- index conditions ---- */
@@ -447,14 +267,67 @@ collect_conds(const keyed *kx, lg_expr *const *quals, uint32_t nquals, const boo
 
 /* ---- costs ---- */
 
+typedef struct qual_cost {
+    lg_pq *pq;
+    double cost;
+} qual_cost;
+
+static bool
+add_cost(const lg_expr *e, void *arg)
+{
+    qual_cost *q = arg;
+    double op = q->pq->p->s->cpu_operator_cost;
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_FUNC:
+        q->cost += e->func.op && e->func.op->name[0] == '~' ? 4 * op : op;
+        break;
+    case LG_EX_ARRAY_OP:
+        q->cost += op * (e->args[1]->kind == LG_EX_ARRAY ? e->args[1]->nargs : 5);
+        break;
+    case LG_EX_SUBPLAN: {
+        const lg_node *root = q->pq->p->plan->subplans[e->subplan.plan].root;
+        q->cost += e->subplan.nset ? root->cost : 2 * op;
+        break;
+    }
+    default:
+        break;
+    }
+    return lg_expr_walk(e, add_cost, q);
+}
+
+double
+lg_plan__qual_cost(lg_pq *pq, const lg_expr *e)
+{
+    qual_cost q = {pq, 0};
+    add_cost(e, &q);
+    return q.cost;
+}
+
+/* Each condition sees what those before it left; the dear ones come last. */
+double
+lg_plan__quals_cost(lg_pq *pq, lg_expr *const *list, uint32_t n)
+{
+    double cheap = 0, dear = 0, left = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        double c = lg_plan__qual_cost(pq, list[i]);
+        if (c > 1) {
+            dear += c;
+        } else {
+            cheap += c;
+            left *= lg_plan__selectivity(pq, list[i]);
+        }
+    }
+    return cheap + dear * left;
+}
+
 static void
-seq_cost(lg_pq *pq, const lg_relation *r, lg_path *p, uint32_t nquals)
+seq_cost(lg_pq *pq, const lg_relation *r, lg_path *p)
 {
     const lg_plan_settings *s = pq->p->s;
     double t = lg_plan__rel_tuples(r);
     p->startup = 0;
     p->cost = lg_plan__rel_pages(r) * s->seq_page_cost +
-              t * (s->cpu_tuple_cost + nquals * s->cpu_operator_cost);
+              t * (s->cpu_tuple_cost + lg_plan__quals_cost(pq, p->quals, p->nquals));
     if (!s->seqscan)
         p->cost += 1e10;
 }
@@ -476,8 +349,8 @@ index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
     p->startup = depth * 0.5 * s->cpu_tuple_cost + log2(t < 2 ? 2 : t) * s->cpu_operator_cost;
     p->cost = p->startup + leaf * s->seq_page_cost + heap * s->random_page_cost * 0.3 +
               s->random_page_cost * 0.25 +
-              n * (s->cpu_index_tuple_cost + s->cpu_tuple_cost +
-                   (p->nconds + p->nquals) * s->cpu_operator_cost);
+              n * (s->cpu_index_tuple_cost + s->cpu_tuple_cost + p->nconds * s->cpu_operator_cost +
+                   lg_plan__quals_cost(pq, p->quals, p->nquals));
     if (!s->indexscan)
         p->cost += 1e10;
 }
@@ -485,10 +358,10 @@ index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
 static double
 cond_selectivity(lg_pq *pq, const lg_index_cond *c, uint32_t n)
 {
-    double s = 1;
+    lg_expr **list = LG_NEWN(pq->p->a, lg_expr *, n + 1);
     for (uint32_t i = 0; i < n; i++)
-        s *= lg_plan__selectivity(pq, c[i].qual);
-    return s;
+        list[i] = (lg_expr *)(uintptr_t)c[i].qual;
+    return lg_plan__list_selectivity(pq, list, n);
 }
 
 static bool
@@ -533,12 +406,11 @@ make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_ex
     p->nconds = n;
     p->unique = unique;
     p->quals = LG_NEWN(pl->a, lg_expr *, nquals + 1);
-    double sel = cond_selectivity(pq, conds, n), rest = 1;
+    double sel = cond_selectivity(pq, conds, n);
     for (uint32_t i = 0; i < nquals; i++)
-        if (!used[i]) {
+        if (!used[i])
             p->quals[p->nquals++] = quals[i];
-            rest *= lg_plan__selectivity(pq, quals[i]);
-        }
+    double rest = lg_plan__list_selectivity(pq, p->quals, p->nquals);
     p->index_only = covers(pq, ix, it->rte) && p->nquals == 0;
     p->rows = lg_plan__rel_tuples(rte->rel) * sel * rest;
     if (unique && p->rows > 1)
@@ -629,12 +501,10 @@ lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_item *o
     seq->item = index;
     seq->quals = it->local;
     seq->nquals = it->nlocal;
-    double sel = 1;
-    for (uint32_t i = 0; i < it->nlocal; i++)
-        sel *= lg_plan__selectivity(pq, it->local[i]);
+    double sel = lg_plan__list_selectivity(pq, it->local, it->nlocal);
     seq->rows = lg_plan__rel_tuples(r) * sel;
     seq->rows = seq->rows < 1 ? 1 : seq->rows;
-    seq_cost(pq, r, seq, it->nlocal);
+    seq_cost(pq, r, seq);
     lg_path *best = seq, *sorted = NULL, *tid = tid_path(pq, it, index);
     if (tid)
         best = tid;

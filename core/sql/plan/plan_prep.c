@@ -60,6 +60,49 @@ const_bool(const lg_expr *e, bool value)
     return e->kind == LG_EX_CONST && !e->konst.isnull && (e->konst.value != 0) == value;
 }
 
+static bool
+has_conjunct(lg_expr *const *list, uint32_t n, const lg_expr *e)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (lg_expr_equal(list[i], e))
+            return true;
+    return false;
+}
+
+/* (a AND b) OR (a AND c) = a AND (b OR c): conditions that all branches have can decide joins. */
+static lg_expr *
+factor_or(lg_planner *p, lg_expr *e)
+{
+    lg_expr **first, *common = NULL, **part;
+    uint32_t n = lg_plan__split_and(p, e->args[0], &first), kept = 0;
+    lg_expr **shared = LG_NEWN(p->a, lg_expr *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        bool all = lg_expr_volatility(first[i]) != 'v';
+        for (uint32_t k = 1; k < e->nargs && all; k++) {
+            uint32_t m = lg_plan__split_and(p, e->args[k], &part);
+            all = has_conjunct(part, m, first[i]);
+        }
+        if (all) {
+            shared[kept++] = first[i];
+            common = lg_expr_and(p->a, common, first[i]);
+        }
+    }
+    if (!kept)
+        return e;
+    lg_expr *rest = lg_expr_new(p->a, LG_EX_OR, LG_T_BOOL, e->nargs);
+    for (uint32_t k = 0; k < e->nargs; k++) {
+        lg_expr *mine = NULL;
+        uint32_t m = lg_plan__split_and(p, e->args[k], &part);
+        for (uint32_t i = 0; i < m; i++)
+            if (!has_conjunct(shared, kept, part[i]))
+                mine = lg_expr_and(p->a, mine, part[i]);
+        if (!mine) /* this branch is the common part alone */
+            return common;
+        rest->args[k] = mine;
+    }
+    return lg_expr_and(p->a, common, rest);
+}
+
 static lg_expr *
 fold_and_or(lg_planner *p, lg_expr *e)
 {
@@ -74,7 +117,7 @@ fold_and_or(lg_planner *p, lg_expr *e)
     e->nargs = n;
     if (!n)
         return lg_expr_bool(p->a, is_and);
-    return n == 1 ? e->args[0] : e;
+    return n == 1 ? e->args[0] : is_and ? e : factor_or(p, e);
 }
 
 static lg_expr *
