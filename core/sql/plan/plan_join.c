@@ -347,6 +347,71 @@ flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
     }
 }
 
+typedef struct mention {
+    uint32_t rte;
+    bool yes;
+} mention;
+
+static bool
+find_mention(const lg_expr *e, void *arg)
+{
+    mention *m = arg;
+    if (e->kind == LG_EX_VAR && !e->var.up && e->var.rte == m->rte)
+        m->yes = true;
+    return m->yes || lg_expr_walk(e, find_mention, m);
+}
+
+static bool
+mentions(const lg_expr *e, uint32_t rte)
+{
+    mention m = {rte, false};
+    find_mention(e, &m);
+    return m.yes;
+}
+
+static bool
+is_var(const lg_expr *e, uint32_t rte, int16_t attno)
+{
+    while (e->kind == LG_EX_RELABEL)
+        e = e->args[0];
+    return e->kind == LG_EX_VAR && !e->var.up && e->var.rte == rte && e->var.attno == attno;
+}
+
+/* column = something of other entries, by the type's own equality. */
+static bool
+equates(const lg_expr *e, uint32_t rte, int16_t attno)
+{
+    if (e->kind != LG_EX_FUNC || !e->func.op || !e->func.op->can_hash || e->nargs != 2)
+        return false;
+    for (int side = 0; side < 2; side++) {
+        if (is_var(e->args[side], rte, attno) && !mentions(e->args[1 - side], rte))
+            return true;
+    }
+    return false;
+}
+
+/* Do the conditions find at most one row of the entry: equalities for all keys of a unique index?
+ */
+static bool
+at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
+{
+    const lg_rte *r = pq->q->rtes[rte];
+    if (r->kind != LG_RTE_RELATION)
+        return false;
+    for (uint16_t i = 0; i < r->rel->nindexes; i++) {
+        const lg_index *ix = r->rel->indexes[i];
+        bool all = ix->unique && ix->valid && !ix->predicate_sql && !ix->nexprs;
+        for (uint16_t k = 0; k < ix->nkeys && all; k++) {
+            all = false;
+            for (uint32_t c = 0; c < n && !all; c++)
+                all = equates(on[c], rte, ix->attnum[k]);
+        }
+        if (all)
+            return true;
+    }
+    return false;
+}
+
 /* Subqueries that were pulled up join after everything that their condition names. */
 static lg_status
 semi_items(problem *pr)
@@ -373,6 +438,15 @@ semi_items(problem *pr)
             it->needs |= mask_of(pr, list[k]);
         }
         it->needs &= ~(1ULL << (pr->n - 1));
+        if (s->type == LG_JOIN_SEMI && at_most_one(pq, s->rte, it->on, it->non)) {
+            /* a plain join then, which may begin with this item */
+            for (uint32_t k = 0; k < it->non; k++)
+                add_cond(pr, it->on[k]);
+            it->non = 0;
+            it->needs = 0;
+            it->type = LG_JOIN_INNER;
+            continue;
+        }
         /* an outer join's right side is there only after its own needs */
         for (uint32_t k = 0; k + 1 < pr->n; k++)
             if ((it->needs >> k & 1) && pr->items[k].type != LG_JOIN_INNER)
@@ -839,7 +913,10 @@ try_hash(joiner *j, lg_path *r)
     if (!p->nkeys || is_lateral(pr, r))
         return;
     double op = pl->s->cpu_operator_cost, tup = pl->s->cpu_tuple_cost;
+    double met = j->left->rows * r->rows * lg_plan__list_selectivity(pr->pq, p->keys, p->nkeys);
     double base = j->left->cost + r->cost + j->rows * tup;
+    if (p->njquals)
+        base += (met < 1 ? 1 : met) * lg_plan__quals_cost(pr->pq, p->jquals, p->njquals);
     p->startup = r->cost + r->rows * (op + tup);
     p->cost = base + r->rows * (op + tup) + j->left->rows * op * p->nkeys;
     if (!pl->s->hashjoin)
@@ -874,7 +951,9 @@ join_rows(joiner *j, double right)
             double s = lg_plan__semi_selectivity(j->pr->pq, j->conds[i], j->lr, right);
             part = s < part ? s : part;
         }
-        n = (it->type == LG_JOIN_SEMI ? l * part : l * (1 - part)) * after;
+        /* that no row has a partner is more than the conditions' selectivities can tell */
+        n = it->type == LG_JOIN_SEMI ? l * part : part > 0.9 ? l * 0.1 : l * (1 - part);
+        n *= after;
         return n < 1 ? 1 : n;
     }
     n = l * right * sel;
