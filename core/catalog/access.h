@@ -41,6 +41,8 @@ typedef struct lg_access_row {
     uint32_t len;
 } lg_access_row;
 
+typedef bool (*lg_access_visit_fn)(void *arg, lg_tid tid, const uint8_t *bytes, uint32_t len);
+
 typedef struct lg_access_ops {
     /* Segments. Creation is undone by the catalog when the transaction fails; drop is final. */
     lg_status (*segment_create)(void *arg, struct lg_txn *txn, lg_seg_kind kind,
@@ -83,6 +85,9 @@ typedef struct lg_access_ops {
     /* Up to max rows at once (never 0 with LG_OK): they live until the next call. LG_END. May be
      * NULL: then scan_next is used. Not mixed with scan_next on one scan. */
     lg_status (*scan_rows)(void *scan, lg_access_row *rows, uint32_t max, uint32_t *ret_n);
+    /* Shows some rows where they lie: their bytes are gone when fn returns. fn must not block;
+     * false: it cannot take the row, which comes again at the next call. LG_END. May be NULL. */
+    lg_status (*scan_visit)(void *scan, lg_access_visit_fn fn, void *arg);
 
     /* Index entries. unique: LG_EXISTS and the row's id when another live row has the key (after
      * waiting for one in doubt). */

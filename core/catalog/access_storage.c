@@ -231,6 +231,12 @@ scan_rows(void *scan, lg_access_row *rows, uint32_t max, uint32_t *ret_n)
     return lg_heap_scan_next(((struct scan *)scan)->sc, (lg_heap_row *)(void *)rows, max, ret_n);
 }
 
+static lg_status
+scan_visit(void *scan, lg_access_visit_fn fn, void *arg)
+{
+    return lg_heap_scan_visit(((struct scan *)scan)->sc, fn, arg);
+}
+
 static void
 scan_close(void *scan)
 {
@@ -387,6 +393,7 @@ lg_access_storage(lg_txn_sys *sys)
         .scan_next = scan_next,
         .scan_close = scan_close,
         .scan_rows = scan_rows,
+        .scan_visit = scan_visit,
         .entry_insert = entry_insert,
         .entry_probe = entry_probe,
         .entry_delete = entry_delete,

@@ -96,6 +96,11 @@ LG_MUST lg_status lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot 
  * LG_END at the end. */
 LG_MUST lg_status lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max,
                                     uint32_t *ret_n);
+/* The same without copies: shows the rows of the next block (or of what is left of one) to fn where
+ * they lie; the bytes are gone when fn returns. fn must not block, as the block is latched; it
+ * answers false when it cannot take the row: that row comes first at the next call. LG_END. */
+typedef bool (*lg_heap_visit_fn)(void *arg, lg_rowid id, const uint8_t *bytes, uint32_t len);
+LG_MUST lg_status lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg);
 void lg_heap_scan_close(lg_heap_scan *sc); /* NULL is fine */
 
 /* ---- for tests and views ---- */

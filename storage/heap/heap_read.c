@@ -198,7 +198,8 @@ struct lg_heap_scan {
     uint8_t *frames[SCAN_FRAMES];
     uint32_t nframes, have; /* in use by this call; allocated */
     uint32_t at, slot, nslots;
-    lg_arena *arena; /* rows that are not in the copies themselves */
+    uint32_t visit_slot; /* visits: where to go on in `block` */
+    lg_arena *arena;     /* rows that are not in the copies themselves */
 };
 
 lg_status
@@ -307,6 +308,112 @@ lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *r
     }
     *ret_n = n;
     return LG_OK;
+}
+
+/* Does the snapshot see everything in the block? Never blocks. */
+static bool
+all_visible(const lg_heap_scan *sc, const hp *p)
+{
+    heap_head h = hp_head(p);
+    for (uint32_t k = 1; k <= h.nitl; k++) {
+        heap_itl i = hp_itl(p, k);
+        if (i.xid == LG_XID_NONE || i.uptr == 0)
+            continue;
+        if (i.xid == lg_txn_xid(sc->t)) {
+            if (lg_txn_seq(sc->t) > sc->snap.own_seq)
+                return false;
+        } else if (lg_heap__itl_visible(sc->t, lg_txn_sys_of(sc->t), &i, sc->snap.scn) != LG_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Rows from *slot on. LG_OK: the block is done; LG_WOULD_WAIT: fn has enough; LG_RETRY: the row at
+ * *slot cannot be shown in place. */
+static lg_status
+visit_in_place(const hp *p, uint32_t block, uint32_t *slot, lg_heap_visit_fn fn, void *arg)
+{
+    heap_head h = hp_head(p);
+    const uint8_t *slots = p->d + hp_slot_off(&h, 0);
+    for (; *slot < h.nslots; (*slot)++) {
+        heap_slot sl;
+        memcpy(&sl, slots + *slot * sizeof sl, sizeof sl);
+        if (sl.off == 0)
+            continue;
+        uint8_t flags = p->d[sl.off + offsetof(heap_row, flags)];
+        if (flags & (ROW_DELETED | ROW_MIGRATED))
+            continue;
+        if (flags & ROW_CONTENT)
+            return LG_RETRY;
+        if (!fn(arg, lg_rowid_make(block, (uint16_t)*slot), p->d + sl.off + ROW_HEAD,
+                sl.len - ROW_HEAD))
+            return LG_WOULD_WAIT;
+    }
+    return LG_OK;
+}
+
+/* Rows of the copy in sc->page, which is not latched: large and moved ones too. */
+static lg_status
+visit_copy(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
+{
+    lg_heap_row r;
+    while (sc->slot < sc->nslots) {
+        uint32_t from = sc->slot, n = 0;
+        lg_arena_reset(sc->arena);
+        LG_TRY(scan_block_rows(sc, &r, 1, &n));
+        if (n && !fn(arg, r.id, r.bytes, r.len)) {
+            sc->slot = from;
+            break;
+        }
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
+{
+    lg_buf_cache *c = lg_segment_cache(sc->g);
+    if (sc->slot < sc->nslots)
+        return visit_copy(sc, fn, arg);
+    for (;; sc->visit_slot = 0) {
+        lg_addr addr = {lg_segment_file(sc->g), sc->block};
+        lg_buf *b;
+        if (sc->block >= sc->last)
+            return LG_END;
+        if (lg_segment_is_meta(sc->g, sc->block)) {
+            sc->block++;
+            continue;
+        }
+        if (!lg_txn_may_have_touched(sc->t, addr) &&
+            lg_buf_try_get(c, addr, LG_LATCH_S, &b) == LG_OK) {
+            hp p = {.d = b->data, .bb = sc->page.bb};
+            lg_status st = !hp_is_heap(p.d) ? LG_NOT_FOUND
+                           : all_visible(sc, &p)
+                               ? visit_in_place(&p, sc->block, &sc->visit_slot, fn, arg)
+                               : LG_RETRY;
+            lg_buf_put(c, b, LG_LATCH_S);
+            if (st == LG_WOULD_WAIT)
+                return LG_OK;
+            if (st == LG_OK || st == LG_NOT_FOUND) {
+                sc->block++;
+                if (st == LG_NOT_FOUND)
+                    continue;
+                sc->visit_slot = 0;
+                lg_stat_inc(lg_run_stats(lg_buf_run(c)), LG_STAT_CONSISTENT_GETS);
+                return LG_OK;
+            }
+        }
+        uint32_t from = sc->visit_slot, block = sc->block;
+        sc->nframes = 0;
+        lg_status st = scan_next_block(sc);
+        if (st != LG_OK)
+            return st;
+        if (sc->at == block)
+            sc->slot = from;
+        sc->visit_slot = 0;
+        return visit_copy(sc, fn, arg);
+    }
 }
 
 void

@@ -12,7 +12,7 @@
  * LEFT and FULL give unmatched left rows after their batch, RIGHT and FULL unmatched entries at the
  * end. Left's order is kept, which is the order that a merge join promises: so it is run here too.
  */
-#include "exec_internal.h"
+#include "exec_decode.h"
 #include "type.h"
 #include <string.h>
 
@@ -44,7 +44,7 @@ typedef struct hjoin {
     hkey *keys;
     uint32_t nkeys, nl, nr, nextra;
     uint8_t *store, *size; /* of right's columns */
-    bool built, right_null, unique, keep_all;
+    bool built, right_null, unique, keep_all, pushed;
     /* probing */
     lg_xbatch *left;
     lg_vector **lkeys;
@@ -306,6 +306,33 @@ make_buckets(hjoin *h)
     }
 }
 
+static bool
+may_match(void *arg, lg_datum key)
+{
+    const hjoin *h = arg;
+    uint64_t hash = mix(0x2545F491, key) | 1;
+    return h->buckets && (h->buckets[hash & (h->nbuckets - 1)] & tag_of(hash));
+}
+
+/* Left rows without a match are of no use: the scan that gives them need not. Once: the scan has
+ * not begun when the table is first made, and looks at whatever table there is later. */
+static void
+push_down(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    const lg_node *p = s->plan;
+    if (h->pushed || h->nkeys != 1 || !h->keys[0].word ||
+        (p->join.type != LG_JOIN_INNER && p->join.type != LG_JOIN_SEMI &&
+         p->join.type != LG_JOIN_RIGHT))
+        return;
+    h->pushed = true;
+    const lg_expr *e = p->join.keys[0].left;
+    while (e->kind == LG_EX_RELABEL)
+        e = e->args[0];
+    if (e->kind == LG_EX_SLOT && e->slot >= 0)
+        lg_xscan_push(s->left, (uint32_t)e->slot, may_match, h);
+}
+
 static lg_status
 hash_build(lg_xnode *s)
 {
@@ -336,6 +363,7 @@ hash_build(lg_xnode *s)
         return st;
     make_buckets(h);
     h->built = true;
+    push_down(s);
     return LG_OK;
 }
 

@@ -70,15 +70,26 @@ typedef struct lg_xnode_ops {
     void (*close)(lg_xnode *s);                       /* may be NULL */
 } lg_xnode_ops;
 
+/* A condition of a join above on a scan's column (exec_decode.h). */
+#define LG_XPUSH_MAX 8u
+typedef struct lg_xpush {
+    uint16_t att;
+    bool (*maybe)(void *arg, lg_datum key);
+    void *arg;
+} lg_xpush;
+
 struct lg_xnode {
     const lg_node *plan;
     const lg_xnode_ops *ops;
     lg_exec *x;
     lg_xnode *left, *right;
-    lg_arena *scratch; /* reset at each lg_xnode_next */
-    lg_xbatch in;      /* what fetch gives, for kinds that build batches */
-    lg_xbatch out;     /* after targets */
-    uint16_t *sel;     /* after quals */
+    lg_arena *scratch;    /* reset at each lg_xnode_next */
+    lg_xbatch in;         /* what fetch gives, for kinds that build batches */
+    lg_xbatch out;        /* after targets */
+    uint16_t *sel;        /* after quals */
+    const lg_expr *quals; /* of the plan, less what fetch applies itself */
+    lg_xpush *push;
+    uint32_t push_n;
     bool opened;
     bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
     /* EXPLAIN ANALYZE */

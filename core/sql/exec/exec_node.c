@@ -199,6 +199,7 @@ lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret)
 {
     lg_xnode *s = LG_NEW(x->arena, lg_xnode);
     s->plan = plan;
+    s->quals = plan->quals;
     s->ops = ops_of((lg_node_kind)plan->kind);
     s->x = x;
     if (!s->ops)
@@ -270,7 +271,7 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
             if (s->x->es->check_cancel)
                 LG_TRY(s->x->es->check_cancel(s->x->es->arg));
         }
-        if (p->quals && !own_projection(p)) {
+        if (s->quals && !own_projection(p)) {
             lg_ectx c = {
                 .x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap, .arena = s->scratch};
             uint32_t n;
@@ -279,7 +280,7 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
             else if (in->cap > 1 && s->out.cap == 1)
                 s->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
             s->out.cap = in->cap;
-            LG_TRY(lg_xexpr_filter(&c, p->quals, in->b.sel, in->b.n, s->sel, &n));
+            LG_TRY(lg_xexpr_filter(&c, s->quals, in->b.sel, in->b.n, s->sel, &n));
             s->filtered += in->b.n - n;
             if (!n)
                 continue;

@@ -1,6 +1,5 @@
 /* Scans: sequential, index, tid, virtual relations; VALUES and RESULT. */
-#include "exec_internal.h"
-#include "rowcodec.h"
+#include "exec_decode.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +30,7 @@ struct scan {
     const lg_datum *tids; /* TID_SCAN */
     uint32_t ntids, tid_at;
     lg_arena *range_arena;
-    lg_access_row *rows; /* of a sequential scan */
-    uint32_t rows_cap;
+    lg_xdecode *decode; /* of a sequential scan that can be visited */
 };
 
 static void
@@ -60,6 +58,8 @@ scan_batch_grow(lg_xnode *s, uint32_t cap)
         for (uint16_t i = 0; i < sc->index->nkeys; i++)
             if (sc->index->attnum[i] > 0)
                 want[sc->index->attnum[i] - 1] = true;
+    if (sc->decode)
+        lg_xdecode_want(sc->decode, want);
     for (uint32_t i = 0; i < n; i++) {
         if (want[i]) {
             lg_vector *v = LG_NEW(s->x->arena, lg_vector);
@@ -93,6 +93,8 @@ scan_batch_grow(lg_xnode *s, uint32_t cap)
     b->sys[-LG_SYSCOL_TABLEOID] = oid;
     b->sys[-LG_SYSCOL_XMIN] = zero;
     b->sys[-LG_SYSCOL_CMIN] = b->sys[-LG_SYSCOL_XMAX] = b->sys[-LG_SYSCOL_CMAX] = NULL;
+    if (sc->decode)
+        lg_xdecode_vectors(sc->decode, sc->vecs, sc->upto, ctid, cap);
 }
 
 static lg_status
@@ -102,6 +104,12 @@ scan_open(lg_xnode *s)
     sc->rel = s->plan->scan.rel;
     sc->acc = lg_catalog_access(lg_cat_catalog(s->x->es->cat));
     sc->index = s->plan->kind == LG_NODE_INDEX_SCAN ? s->plan->scan.index : NULL;
+    if (s->plan->kind == LG_NODE_SEQ_SCAN && !sc->rel->virtual_rel &&
+        sc->rel->kind != LG_REL_SEQUENCE && sc->acc->ops->scan_visit) {
+        sc->decode = lg_xdecode_create(s, sc->rel);
+        for (uint32_t i = 0; i < s->push_n; i++)
+            lg_xdecode_probe(sc->decode, s->push[i].att, s->push[i].maybe, s->push[i].arg);
+    }
     return LG_OK;
 }
 
@@ -119,27 +127,6 @@ put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
             lg_vector_set(sc->vecs[i], at, col->missing, !col->has_missing);
         }
     s->in.sys[-LG_SYSCOL_CTID]->v[at] = tid;
-    return LG_OK;
-}
-
-static lg_access_row *
-scan_row_buffer(lg_xnode *s)
-{
-    struct scan *sc = s->state;
-    if (sc->rows_cap < s->in.cap) {
-        sc->rows = LG_NEWN(s->x->arena, lg_access_row, s->in.cap);
-        sc->rows_cap = s->in.cap;
-    }
-    return sc->rows;
-}
-
-/* The first n rows of the row buffer. */
-static lg_status
-put_rows(lg_xnode *s, uint32_t n)
-{
-    struct scan *sc = s->state;
-    for (uint32_t i = 0; i < n; i++)
-        LG_TRY(put_row(s, i, sc->rows[i].tid, sc->rows[i].bytes, sc->rows[i].len));
     return LG_OK;
 }
 
@@ -229,6 +216,54 @@ sequence_fetch(lg_xnode *s, lg_xbatch **ret)
 /* ---- sequential ---- */
 
 static lg_status
+visit_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct scan *sc = s->state;
+    uint32_t n, blocks = 0;
+    lg_status st = LG_OK;
+    lg_xdecode_batch(sc->decode);
+    while (st == LG_OK && !lg_xdecode_full(sc->decode)) {
+        st = sc->acc->ops->scan_visit(sc->scan, lg_xdecode_row, sc->decode);
+        if (++blocks % 64 == 0 && lg_fiber_self() && lg_fiber_should_yield()) {
+            lg_fiber_yield(); /* much may be read before a batch is full */
+            if (s->x->es->check_cancel)
+                LG_TRY(s->x->es->check_cancel(s->x->es->arg));
+        }
+    }
+    sc->done = st == LG_END;
+    LG_TRY(lg_xdecode_done(sc->decode, &n));
+    if (st != LG_END)
+        LG_TRY(st);
+    return done(s, n, ret);
+}
+
+void
+lg_xscan_push(lg_xnode *s, uint32_t slot, lg_xmaybe_fn maybe, void *arg)
+{
+    const lg_node *p = s->plan;
+    for (;;) {
+        if (p->targets) {
+            const lg_expr *e = p->targets[slot];
+            if (e->kind != LG_EX_SLOT || e->slot < 0)
+                return;
+            slot = (uint32_t)e->slot;
+        }
+        if (p->kind != LG_NODE_HASH_JOIN || s->opened)
+            break;
+        if (p->join.type == LG_JOIN_RIGHT || p->join.type == LG_JOIN_FULL || slot >= p->left->ncols)
+            return;
+        s = s->left;
+        p = s->plan;
+    }
+    if (p->kind != LG_NODE_SEQ_SCAN || s->opened || p->nparams || slot >= p->scan.rel->ncols)
+        return;
+    if (!s->push_n)
+        s->push = LG_NEWN(s->x->arena, lg_xpush, LG_XPUSH_MAX);
+    if (s->push_n < LG_XPUSH_MAX)
+        s->push[s->push_n++] = (lg_xpush){(uint16_t)slot, maybe, arg};
+}
+
+static lg_status
 seq_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct scan *sc = s->state;
@@ -240,6 +275,8 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     if (!sc->open) {
         if (!sc->rel->storage.file)
             return LG_END;
+        if (sc->decode)
+            LG_TRY(lg_xdecode_start(sc->decode));
         LG_TRY(sc->acc->ops->scan_open(sc->acc->arg, lg_cat_txn(x->es->cat), x->es->snapshot,
                                        &sc->rel->storage, &sc->scan));
         sc->open = true;
@@ -251,15 +288,8 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     else if (s->in.cap < LG_BATCH)
         scan_batch_grow(s, LG_BATCH);
     uint32_t n = 0;
-    if (sc->acc->ops->scan_rows) {
-        lg_status st = sc->acc->ops->scan_rows(sc->scan, scan_row_buffer(s), s->in.cap, &n);
-        sc->done = st == LG_END;
-        if (st == LG_END)
-            return LG_END;
-        LG_TRY(st);
-        LG_TRY(put_rows(s, n));
-        return done(s, n, ret);
-    }
+    if (sc->decode)
+        return visit_fetch(s, ret);
     while (n < s->in.cap) {
         lg_tid tid;
         const uint8_t *row;

@@ -49,12 +49,12 @@ variable_of(const lg_pq *pq, const lg_expr *e, variable *v)
     v->tuples = lg_plan__rel_tuples(rte->rel);
     v->unique = is_unique(rte->rel, v->col->attnum);
     double nd = v->stats ? v->stats->n_distinct : v->col->n_distinct;
-    v->distinct = v->unique                     ? v->tuples
-                  : nd > 0                      ? nd
-                  : nd < 0                      ? -nd * v->tuples
-                  : v->col->type == LG_T_BOOL   ? 2
-                  : v->tuples < 200             ? v->tuples
-                                                : 200;
+    v->distinct = v->unique                   ? v->tuples
+                  : nd > 0                    ? nd
+                  : nd < 0                    ? -nd * v->tuples
+                  : v->col->type == LG_T_BOOL ? 2
+                  : v->tuples < 200           ? v->tuples
+                                              : 200;
     if (v->distinct < 1)
         v->distinct = 1;
     return true;
@@ -326,8 +326,7 @@ func_selectivity(lg_pq *pq, const lg_expr *e)
     const lg_expr *col = xc || !yc ? x : y, *other = xc || !yc ? y : x;
     int st = btree_strategy(op);
     if (st == 3 || !strcmp(op->name, "="))
-        return xc && yc ? join_selectivity(&vx, &vy)
-                        : eq_selectivity(pq, e, col, other, col == x);
+        return xc && yc ? join_selectivity(&vx, &vy) : eq_selectivity(pq, e, col, other, col == x);
     if (!strcmp(op->name, "<>")) {
         if (xc && yc)
             return 1 - join_selectivity(&vx, &vy);
@@ -406,7 +405,9 @@ lg_plan__selectivity(lg_pq *pq, const lg_expr *e)
         return array_selectivity(pq, e);
     case LG_EX_IS_NULL: {
         bool known = variable_of(pq, e->args[0], &v);
-        double f = known && v.col->not_null ? 0 : known && v.stats ? v.stats->null_frac : EQ_DEFAULT;
+        double f = known && v.col->not_null ? 0
+                   : known && v.stats       ? v.stats->null_frac
+                                            : EQ_DEFAULT;
         return e->negated ? 1 - f : f;
     }
     default:
