@@ -329,6 +329,8 @@ all_visible(const lg_heap_scan *sc, const hp *p)
     return true;
 }
 
+#define AHEAD 6u /* rows whose bytes are asked for before they are looked at */
+
 /* Rows from *slot on. LG_OK: the block is done; LG_WOULD_WAIT: fn has enough; LG_RETRY: the row at
  * *slot cannot be shown in place. */
 static lg_status
@@ -339,6 +341,12 @@ visit_in_place(const hp *p, uint32_t block, uint32_t *slot, lg_heap_visit_fn fn,
     for (; *slot < h.nslots; (*slot)++) {
         heap_slot sl;
         memcpy(&sl, slots + *slot * sizeof sl, sizeof sl);
+        if (*slot + AHEAD < h.nslots) {
+            heap_slot next;
+            memcpy(&next, slots + (*slot + AHEAD) * sizeof next, sizeof next);
+            for (uint32_t at = 0; at < next.len && at < 192; at += 64)
+                __builtin_prefetch(p->d + next.off + at);
+        }
         if (sl.off == 0)
             continue;
         uint8_t flags = p->d[sl.off + offsetof(heap_row, flags)];

@@ -335,7 +335,9 @@ analyze_column(lg_util *u, const lg_relation *r, const lg_column *col, const str
         size_t size = type && type->store != LG_STORE_VARLEN && type->size
                           ? type->size
                           : lg_datum_size(col->type, v[at]);
-        c.width += (double)size;
+        /* PostgreSQL stores short values behind one byte: widths are told as there */
+        bool small = type && type->store == LG_STORE_VARLEN && size < sizeof(lg_varlen) + 127;
+        c.width += small ? (double)size - 3 : (double)size;
         if (type && type->store == LG_STORE_VARLEN && size > WIDE) {
             c.wide++;
             continue;

@@ -1,5 +1,6 @@
 /* COPY FROM STDIN and TO STDOUT: text, csv and binary, through the session's callbacks. */
 #include "acl.h"
+#include "copy_fast.h"
 #include "ddl_internal.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -637,6 +638,8 @@ text_row(struct load *l)
         l->nulls[k] = f[i].null;
         l->v[k] = 0;
         if (f[i].null)
+            continue;
+        if (lg_xcopy_fast(c->types[i], c->typmods[i], f[i].s, c->row, &l->v[k]))
             continue;
         lg_status st = lg_type_input(c->u->es->env, c->types[i], f[i].s, c->typmods[i], c->row,
                                      c->u->err, &l->v[k]);

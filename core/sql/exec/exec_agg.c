@@ -222,6 +222,7 @@ agg_build(lg_xnode *s)
             }
         }
         lg_arena_reset(s->scratch);
+        LG_TRY(lg_xmemory(s->x, &g->told, lg_arena_used_bytes(g->arena)));
     }
     if (st != LG_END)
         return st;

@@ -41,6 +41,7 @@ struct gslot {
 struct aggstate {
     struct aggcall *aggs;
     size_t states_bytes;
+    size_t told;           /* memory */
     lg_arena *arena;       /* groups */
     lg_xhash *hash;        /* one per set */
     struct group **groups; /* in the order first met */

@@ -303,8 +303,8 @@ copy_refs(lg_xdecode *d, uint32_t at)
         lg_vector *v = d->vecs[d->refs[i]];
         if (v->maybe_null && v->null[at])
             continue;
-        size_t len = c->store == LG_STORE_VARLEN ? sizeof(lg_varlen) + lg_text_len(v->v[at])
-                                                 : c->size;
+        size_t len =
+            c->store == LG_STORE_VARLEN ? sizeof(lg_varlen) + lg_text_len(v->v[at]) : c->size;
         if ((size_t)(d->end - d->at) < len) {
             size_t room = len > CHUNK ? len : CHUNK;
             d->at = lg_arena_alloc(d->s->scratch, room);

@@ -41,6 +41,7 @@ typedef struct hjoin {
     uint64_t nbuckets, n;
     hrow **rows, *last; /* rows: all entries, when unmatched ones are wanted */
     uint64_t cap;
+    size_t told; /* memory */
     hkey *keys;
     uint32_t nkeys, nl, nr, nextra;
     uint8_t *store, *size; /* of right's columns */
@@ -345,6 +346,8 @@ hash_build(lg_xnode *s)
         lg_arena *a = s->scratch;
         lg_arena_reset(a);
         st = hash_batch(s, b, false, a, keys);
+        if (st == LG_OK)
+            st = lg_xmemory(s->x, &h->told, lg_arena_used_bytes(h->arena) + h->cap * 24);
         if (st != LG_OK)
             break;
         for (uint32_t i = 0; i < b->b.n; i++) {

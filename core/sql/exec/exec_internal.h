@@ -90,6 +90,7 @@ struct lg_xnode {
     const lg_expr *quals; /* of the plan, less what fetch applies itself */
     lg_xpush *push;
     uint32_t push_n;
+    bool few; /* a join above needs to know only whether there is a row */
     bool opened;
     bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
     /* EXPLAIN ANALYZE */
@@ -134,6 +135,7 @@ struct lg_exec {
     lg_xcte *ctes;
     void **worktables; /* by node id of the recursive union */
     uint64_t rows;
+    size_t memory; /* bytes of rows that sorts, hash tables and groups keep */
     bool ended;
     bool instrument;
     /* batch being handed out across fetches with a row limit */
@@ -144,6 +146,10 @@ struct lg_exec {
     uint64_t kept_pos;
     lg_xbatch kept_batch;
 };
+
+/* A node keeps `now` bytes (*mine: what it said last). A statement that keeps too much ends with
+ * 53200 rather than take the instance down with it. */
+lg_status lg_xmemory(lg_exec *x, size_t *mine, size_t now);
 
 /* ---- rows kept in an arena: ncols datums, then ncols null bytes ---- */
 
@@ -167,7 +173,7 @@ typedef struct lg_xstore { /* rows in order */
     uint32_t ncols;
     uint64_t n, cap;
     lg_datum **rows;
-    size_t bytes;
+    size_t bytes; /* as told to lg_xmemory */
 } lg_xstore;
 
 void lg_xstore_init(lg_xstore *t, uint32_t ncols);
@@ -260,6 +266,7 @@ bool lg_xnum_is(const lg_expr *e);       /* arithmetic that may go this way */
 bool lg_xnum_compares(const lg_expr *e); /* a comparison of numerics */
 lg_status lg_xnum_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
                          uint16_t *out, uint32_t *ret_n);
+lg_datum lg_xnum_write(lg_arena *a, int64_t v, int scale); /* v / 10^scale */
 lg_vector *lg_xnum_pack(lg_ectx *c, const lg_xnum *x, const uint16_t *sel, uint32_t n);
 
 /* ---- keys ---- */

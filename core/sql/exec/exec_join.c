@@ -49,6 +49,7 @@ nest_open(lg_xnode *s)
     j->rnull = LG_NEWN(s->x->arena, lg_vector, nr + 1);
     j->cols = LG_NEWN(s->x->arena, lg_vector *, nl + nr + 1);
     j->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+    s->right->few = s->plan->join.type == LG_JOIN_SEMI || s->plan->join.type == LG_JOIN_ANTI;
     for (uint32_t i = 0; i < nl; i++) {
         lg_vector_init(&j->lconst[i], s->x->arena, s->plan->left->cols[i].type, 1);
         j->lconst[i].constant = true;

@@ -100,6 +100,21 @@ lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret)
     return LG_OK;
 }
 
+#define STATEMENT_MAX (2ULL << 30)
+
+lg_status
+lg_xmemory(lg_exec *x, size_t *mine, size_t now)
+{
+    x->memory += now - *mine;
+    *mine = now;
+    if (x->memory <= STATEMENT_MAX)
+        return LG_OK;
+    lg_error_set(x->es->err, "53200", "out of memory");
+    lg_error_detail(x->es->err, "Sorts, hash tables and groups of one statement may keep %llu MB.",
+                    STATEMENT_MAX >> 20);
+    return LG_SQL;
+}
+
 void
 lg_xhash_init(lg_xhash *h, lg_arena *a)
 {

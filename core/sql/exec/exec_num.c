@@ -90,8 +90,8 @@ read_one(lg_datum d, int64_t *ret, int *ret_scale)
     return true;
 }
 
-static lg_datum
-write_one(lg_arena *a, int64_t v, int scale)
+lg_datum
+lg_xnum_write(lg_arena *a, int64_t v, int scale)
 {
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     uint16_t flags = (uint16_t)((v < 0 ? 0x4000u : 0) | (unsigned)scale);
@@ -322,7 +322,7 @@ lg_xnum_pack(lg_ectx *c, const lg_xnum *x, const uint16_t *sel, uint32_t n)
     v->maybe_null = x->null != NULL;
     for (uint32_t i = 0; i < (x->constant ? 1 : n); i++) {
         uint32_t row = x->constant ? 0 : lg_sel_row(sel, i);
-        v->v[row] = write_one(c->arena, x->v[row], x->scale);
+        v->v[row] = lg_xnum_write(c->arena, x->v[row], x->scale);
         v->null[row] = x->null && x->null[row];
     }
     return v;

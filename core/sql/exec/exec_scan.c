@@ -15,6 +15,7 @@ struct scan {
     const lg_access *acc;
     void *scan; /* of the access method */
     bool open, done;
+    uint32_t fetches; /* since the scan began */
     uint16_t upto;    /* columns to decode */
     lg_vector **vecs; /* wanted ones */
     const lg_index *index;
@@ -336,7 +337,7 @@ scan_rescan(lg_xnode *s)
     }
     scan_close(s);
     sc->open = sc->done = sc->nothing = false;
-    sc->range = sc->nranges = sc->tid_at = 0;
+    sc->range = sc->nranges = sc->tid_at = sc->fetches = 0;
     return LG_OK;
 }
 
@@ -711,10 +712,13 @@ index_fetch(lg_xnode *s, lg_xbatch **ret)
         return LG_END;
     /* Small first: a point query needs one row, a join's inner side few. */
     if (!s->in.cap)
-        scan_batch_grow(s, s->plan->scan.unique ? 1 : 16);
+        scan_batch_grow(s, s->plan->scan.unique ? 1 : s->few ? 2 : 16);
+    else if (s->few && s->in.cap < 16 && sc->fetches == 3) /* more than the few expected */
+        scan_batch_grow(s, 16);
     else if (s->in.cap >= 16 && s->in.cap < LG_BATCH && s->in.b.n == s->in.cap)
         scan_batch_grow(s, s->in.cap * 8 > LG_BATCH ? LG_BATCH : s->in.cap * 8);
     uint32_t n = 0;
+    sc->fetches++;
     while (n < s->in.cap) {
         lg_status st = index_next_row(s, n);
         if (st == LG_END) {

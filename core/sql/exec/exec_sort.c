@@ -43,6 +43,7 @@ lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, co
 
 struct sort {
     lg_xstore store;
+    size_t told; /* memory */
     lg_xsort_key *keys;
     uint64_t pos;
     bool sorted;
@@ -116,6 +117,7 @@ sort_fill(lg_xnode *s)
     LG_TRY(top_n(s, &keep));
     while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
         lg_xstore_add_batch(&t->store, b);
+        LG_TRY(lg_xmemory(s->x, &t->told, lg_arena_used_bytes(t->store.arena)));
         /* Top-n: cut back now and then, moving what stays to a fresh arena. */
         if (keep < UINT64_MAX / 4 && t->store.n > keep * 2 + 4 * LG_BATCH) {
             sort_rows(t, nkeys);

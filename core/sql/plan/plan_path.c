@@ -341,7 +341,7 @@ index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
     n = n < 1 ? 1 : n;
     double ipages = p->index->pages ? p->index->pages : t / 200 + 1;
     double leaf = ceil(ipages * sel);
-    double heap = p->index_only ? pages * sel * 0.1 : n;
+    double heap = n; /* the row decides what is visible: index-only scans fetch it too */
     /* Mackert and Lohman, coarse: no more fetches than pages, twice over. */
     if (heap > pages)
         heap = pages + (heap - pages) * 0.1;
