@@ -36,18 +36,26 @@ lg_buf__hash_remove(lg_buf_cache *c, struct lg_buf__frame *f)
 
 /* ---- life ---- */
 
+static void *
+zeroed(size_t bytes)
+{
+    void *p = lg_io_buf_alloc(bytes);
+    memset(p, 0, bytes);
+    return p;
+}
+
 static void
 frames_make(lg_buf_cache *c)
 {
     c->memory = lg_io_buf_alloc((size_t)c->frame_count * c->block_bytes);
     lg_io_register_memory(lg_volume_io(c->cfg.volume), c->memory,
                           (size_t)c->frame_count * c->block_bytes);
-    c->frames = lg_zalloc(c->frame_count * sizeof *c->frames);
+    c->frames = zeroed(c->frame_count * sizeof *c->frames);
     uint32_t buckets = 16;
     while (buckets < c->frame_count * 2)
         buckets *= 2;
     c->hash_mask = buckets - 1;
-    c->hash = lg_zalloc(buckets * sizeof *c->hash);
+    c->hash = zeroed(buckets * sizeof *c->hash);
     for (uint32_t i = c->frame_count; i-- > 0;) {
         struct lg_buf__frame *f = &c->frames[i];
         f->cache = c;
