@@ -286,9 +286,10 @@ tag_of(uint64_t hash)
     return 1ULL << (PTR_BITS + (hash >> 60));
 }
 
-static void
-make_buckets(hjoin *h)
+static lg_status
+make_buckets(lg_xnode *s)
 {
+    hjoin *h = s->state;
     uint64_t nb = 16;
     while (nb < h->n + h->n / 2)
         nb *= 2;
@@ -297,6 +298,8 @@ make_buckets(hjoin *h)
     h->unique = true;
     for (uint64_t i = h->n; i-- > 0;) { /* so that chains are in the order of coming */
         hrow *e = h->rows[i];
+        if (i % (64 * LG_BATCH) == 0)
+            LG_TRY(lg_xcheck(s->x));
         if (e->hash == 0) /* a NULL key: matches nothing */
             continue;
         uint64_t *b = &h->buckets[e->hash & (nb - 1)];
@@ -305,6 +308,7 @@ make_buckets(hjoin *h)
             h->unique = o->hash != e->hash;
         *b = (*b & ~PTR_MASK) | tag_of(e->hash) | (uint64_t)(uintptr_t)e;
     }
+    return LG_OK;
 }
 
 static bool
@@ -364,7 +368,7 @@ hash_build(lg_xnode *s)
     lg_arena_destroy(tmp);
     if (st != LG_END)
         return st;
-    make_buckets(h);
+    LG_TRY(make_buckets(s));
     h->built = true;
     push_down(s);
     return LG_OK;

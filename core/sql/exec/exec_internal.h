@@ -147,6 +147,9 @@ struct lg_exec {
     lg_xbatch kept_batch;
 };
 
+/* In long loops: lets others run when the time slice is over, and sees whether to stop. */
+lg_status lg_xcheck(lg_exec *x);
+
 /* A node keeps `now` bytes (*mine: what it said last). A statement that keeps too much ends with
  * 53200 rather than take the instance down with it. */
 lg_status lg_xmemory(lg_exec *x, size_t *mine, size_t now);

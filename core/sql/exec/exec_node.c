@@ -100,6 +100,15 @@ lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret)
     return LG_OK;
 }
 
+lg_status
+lg_xcheck(lg_exec *x)
+{
+    if (!lg_fiber_self() || !lg_fiber_should_yield())
+        return LG_OK;
+    lg_fiber_yield();
+    return x->es->check_cancel ? x->es->check_cancel(x->es->arg) : LG_OK;
+}
+
 #define STATEMENT_MAX (2ULL << 30)
 
 lg_status
@@ -281,11 +290,7 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
         lg_xbatch *in;
         lg_arena_reset(s->scratch);
         LG_TRY(s->ops->fetch(s, &in));
-        if (lg_fiber_self() && lg_fiber_should_yield()) {
-            lg_fiber_yield();
-            if (s->x->es->check_cancel)
-                LG_TRY(s->x->es->check_cancel(s->x->es->arg));
-        }
+        LG_TRY(lg_xcheck(s->x));
         if (s->quals && !own_projection(p)) {
             lg_ectx c = {
                 .x = s->x, .cols = in->b.cols, .sys = in->sys, .cap = in->cap, .arena = s->scratch};

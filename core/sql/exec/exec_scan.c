@@ -225,11 +225,8 @@ visit_fetch(lg_xnode *s, lg_xbatch **ret)
     lg_xdecode_batch(sc->decode);
     while (st == LG_OK && !lg_xdecode_full(sc->decode)) {
         st = sc->acc->ops->scan_visit(sc->scan, lg_xdecode_row, sc->decode);
-        if (++blocks % 64 == 0 && lg_fiber_self() && lg_fiber_should_yield()) {
-            lg_fiber_yield(); /* much may be read before a batch is full */
-            if (s->x->es->check_cancel)
-                LG_TRY(s->x->es->check_cancel(s->x->es->arg));
-        }
+        if (++blocks % 64 == 0) /* much may be read before a batch is full */
+            LG_TRY(lg_xcheck(s->x));
     }
     sc->done = st == LG_END;
     LG_TRY(lg_xdecode_done(sc->decode, &n));

@@ -42,6 +42,8 @@ lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, co
 }
 
 struct sort {
+    lg_exec *x;
+    lg_status st; /* of a sort that was stopped */
     lg_xstore store;
     size_t told; /* memory */
     lg_xsort_key *keys;
@@ -51,10 +53,12 @@ struct sort {
 
 /* Merge sort: stable, as equal rows then come in input order. */
 static void
-merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, const struct sort *t, uint32_t nkeys)
+merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, struct sort *t, uint32_t nkeys)
 {
-    if (n < 2)
+    if (n < 2 || t->st != LG_OK)
         return;
+    if (n > 4 * LG_BATCH)
+        t->st = lg_xcheck(t->x);
     uint64_t h = n / 2, i = 0, j = h, k = 0;
     merge_sort(rows, tmp, h, t, nkeys);
     merge_sort(rows + h, tmp, n - h, t, nkeys);
@@ -69,18 +73,21 @@ merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, const struct sort *t, ui
     memcpy(rows, tmp, k * sizeof *rows);
 }
 
-static void
+static lg_status
 sort_rows(struct sort *t, uint32_t nkeys)
 {
     lg_datum **tmp = lg_alloc((t->store.n + 1) * sizeof *tmp);
+    t->st = LG_OK;
     merge_sort(t->store.rows, tmp, t->store.n, t, nkeys);
     lg_free(tmp);
+    return t->st;
 }
 
 static lg_status
 sort_open(lg_xnode *s)
 {
     struct sort *t = s->state = LG_NEW(s->x->arena, struct sort);
+    t->x = s->x;
     lg_xstore_init(&t->store, s->plan->left->ncols);
     return lg_xsort_keys(s->x, s->plan->sort.keys, s->plan->sort.nkeys, &t->keys);
 }
@@ -120,7 +127,7 @@ sort_fill(lg_xnode *s)
         LG_TRY(lg_xmemory(s->x, &t->told, lg_arena_used_bytes(t->store.arena)));
         /* Top-n: cut back now and then, moving what stays to a fresh arena. */
         if (keep < UINT64_MAX / 4 && t->store.n > keep * 2 + 4 * LG_BATCH) {
-            sort_rows(t, nkeys);
+            LG_TRY(sort_rows(t, nkeys));
             lg_xstore fresh;
             lg_xstore_init(&fresh, t->store.ncols);
             for (uint64_t i = 0; i < keep; i++) {
@@ -140,7 +147,7 @@ sort_fill(lg_xnode *s)
     }
     if (st != LG_END)
         return st;
-    sort_rows(t, nkeys);
+    LG_TRY(sort_rows(t, nkeys));
     if (t->store.n > keep)
         t->store.n = keep;
     t->sorted = true;
