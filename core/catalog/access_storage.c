@@ -248,6 +248,26 @@ scan_close(void *scan)
 /* ---- index entries ---- */
 
 static lg_status
+index_build(void *arg, const lg_rel_storage *st,
+            lg_status (*next)(void *next_arg, const uint8_t **key, uint32_t *len, lg_tid *tid),
+            void *next_arg)
+{
+    lg_segment *g;
+    lg_btree_build *b;
+    lg_status r;
+    const uint8_t *key;
+    uint32_t len;
+    lg_tid tid;
+    LG_TRY(seg(arg, st, &g));
+    LG_TRY(lg_btree_build_begin(g, &b));
+    while ((r = next(next_arg, &key, &len, &tid)) == LG_OK &&
+           (r = lg_btree_build_add(b, key, len, tid)) == LG_OK)
+        ;
+    lg_status end = lg_btree_build_finish(b);
+    return r == LG_END ? end : r;
+}
+
+static lg_status
 entry_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *key, size_t len,
              lg_tid tid, bool unique, lg_tid *ret_conflict)
 {
@@ -395,6 +415,7 @@ lg_access_storage(lg_txn_sys *sys)
         .scan_rows = scan_rows,
         .scan_visit = scan_visit,
         .entry_insert = entry_insert,
+        .index_build = index_build,
         .entry_probe = entry_probe,
         .entry_delete = entry_delete,
         .index_open = index_open,

@@ -95,9 +95,6 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
     lg_plan_target pt;
     lg_exec *x = NULL;
     lg_xtarget t;
-    lg_arena *a = lg_arena_create("index build", 0);
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    void *scan = NULL;
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_plan_target_make(&b, rel, &pt));
@@ -108,32 +105,10 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
         if (pt.indexes[i].index->oid == index)
             pi = &pt.indexes[i];
     LG_ASSERT(pi);
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &rel->storage, &scan));
-    lg_datum *v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
-    uint8_t *n = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
-    for (;;) {
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
-        if (st == LG_END)
-            break;
-        if (st != LG_OK)
-            goto out;
-        LG_CHECK(lg_xrow_decode(rel, row, len, v, n));
-        LG_CHECK(lg_xtarget_index_row(&t, a, pi, v, n, tid));
-        if (u->es->check_cancel && lg_fiber_self() && lg_fiber_should_yield())
-            LG_CHECK(u->es->check_cancel(u->es->arg));
-    }
-    st = LG_OK;
+    LG_CHECK(lg_util__index_build(u, rel, &t, pi));
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
     lg_exec_close(x);
     lg_bind_fini(&b);
-    lg_arena_destroy(a);
     lg_relation_unref(rel);
     return st;
 }

@@ -318,6 +318,10 @@ lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *valu
 /* Entries of one index for a row that is stored already (CREATE INDEX). */
 lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls, lg_tid tid);
+/* Its key only, in a; LG_NOT_FOUND: the index has no entry for such a row. */
+lg_status lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
+                               const lg_datum *values, const uint8_t *nulls,
+                               const uint8_t **ret_key, size_t *ret_len, bool *ret_unique);
 lg_status lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum *values,
                          uint8_t *nulls);
 
@@ -363,5 +367,8 @@ lg_status lg_util_explain(lg_util *u, const lg_ast_explain_stmt *s);
 lg_status lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s);
 lg_status lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s);
 lg_status lg_util__analyze_table(lg_util *u, lg_relation *r);
+/* Entries for all rows of the table in a new index of it. */
+lg_status lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t,
+                               const lg_plan_index *pi);
 
 #endif

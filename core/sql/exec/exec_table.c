@@ -639,6 +639,21 @@ lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, const 
 }
 
 lg_status
+lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, const lg_datum *values,
+                     const uint8_t *nulls, const uint8_t **ret_key, size_t *ret_len,
+                     bool *ret_unique)
+{
+    struct key k;
+    LG_TRY(make_key(t, a, pi, values, nulls, &k));
+    if (!k.wanted)
+        return LG_NOT_FOUND;
+    *ret_key = k.bytes;
+    *ret_len = k.len;
+    *ret_unique = key_unique(pi->index, &k);
+    return LG_OK;
+}
+
+lg_status
 lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
                   const lg_datum *old, const uint8_t *old_nulls, const lg_datum *values,
                   const uint8_t *nulls)

@@ -83,3 +83,25 @@ copy plain (i) from stdin;
 12a
 \.
 drop table fact, dim, many, plain;
+-- indexes over rows that are there
+create table ib (a int, b text, c int);
+insert into ib select i % 100, 'k' || (i * 7919 % 5003), i from generate_series(1, 3000) i;
+create index ib_ab on ib (a, b);
+create unique index ib_c on ib (c);
+insert into ib values (500, 'dup', 3001), (501, 'dup', 3002);
+create unique index ib_bad on ib (b) where c > 3000;
+create unique index ib_part on ib (b) where c < 2500;
+create index ib_expr on ib ((a + c) desc);
+set enable_seqscan = off;
+select count(*) from ib where a between 5 and 9 and b > 'k3';
+select * from ib where c = 1234;
+select a + c from ib order by (a + c) desc limit 3;
+insert into ib values (1, 'x', 5);
+insert into ib values (1, 'x', 20001), (null, null, null);
+delete from ib where a = 3;
+select count(*) from ib where a = 3;
+begin;
+create index ib2 on ib (c, a);
+rollback;
+select count(*) from ib where a >= 0;
+drop table ib;
