@@ -1,8 +1,9 @@
 /* TCP and unix sockets over the worker's ring.
  *
- * A write is tried at once with a plain send; a read goes to the ring, unless the one before filled
- * its buffer (then there is likely more). A socket lives until it is closed and its last operation
- * has left the kernel: `refs` counts both. close() cancels what waits.
+ * A write is tried at once with a plain send; a read goes to the ring, unless the socket was said
+ * to be readable or the one before filled its buffer (then there is likely more). A socket lives
+ * until it is closed and its last operation has left the kernel: `refs` counts both. close()
+ * cancels what waits.
  */
 #include "assert.h"
 #include "run_internal.h"
@@ -256,9 +257,9 @@ real_write_all(lg_sock *base, const void *buf, size_t n, lg_time deadline)
 static void
 poll_fired(lg_ring_op *op, int res)
 {
-    (void)res;
     real_sock *s = LG_CONTAINER_OF(op, real_sock, poll_op);
     s->poll_armed = false;
+    s->more_likely = res > 0;
     void (*fn)(void *) = s->closed ? NULL : s->readable_fn;
     void *arg = s->readable_arg;
     s->readable_fn = NULL;

@@ -420,8 +420,7 @@ method(struct run *r, const lg_jp *n, const lg_json *x, struct seq *found, bool 
                      n->op);
             return R_NONE;
         }
-        const char *s =
-            lg_arena_printf(r->c->arena, "%u", x->kind == LG_JSON_ARRAY ? x->n : 1u);
+        const char *s = lg_arena_printf(r->c->arena, "%u", x->kind == LG_JSON_ARRAY ? x->n : 1u);
         return exec_next(r, n, new_json(r, LG_JSON_NUMBER, s, strlen(s)), found);
     }
     if (unwrap && x->kind == LG_JSON_ARRAY)

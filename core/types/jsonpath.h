@@ -41,9 +41,9 @@ struct lg_jp {
     const char *s;  /* keys, strings, variables, numbers, patterns */
     size_t len;
     lg_jp *left, *right;
-    lg_jp *next;         /* the accessor after this */
-    uint32_t n;          /* INDEX: pairs */
-    lg_jp **from, **to;  /* to[i] NULL: one element */
+    lg_jp *next;          /* the accessor after this */
+    uint32_t n;           /* INDEX: pairs */
+    lg_jp **from, **to;   /* to[i] NULL: one element */
     uint32_t first, last; /* ANY: levels; UINT32_MAX: last */
 };
 

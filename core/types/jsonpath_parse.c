@@ -382,8 +382,8 @@ any_path(struct parser *p)
 static lg_jp *
 method_or_key(struct parser *p)
 {
-    static const char *const methods[] = {"type", "size", "double", "ceiling", "floor", "abs",
-                                          "keyvalue", "datetime"};
+    static const char *const methods[] = {"type",  "size", "double",   "ceiling",
+                                          "floor", "abs",  "keyvalue", "datetime"};
     lg_jp *n = node(p, LG_JP_KEY);
     bool word = p->tok == T_IDENT;
     n->s = p->s;
@@ -616,8 +616,8 @@ like(struct parser *p, lg_jp *n)
         if (!strchr("ismxq", *f)) {
             p->bad = true;
             lg_call_error(p->c, "42601", "invalid input syntax for type %s", "jsonpath");
-            lg_error_detail(p->c->err, "Unrecognized flag character \"%.*s\" in LIKE_REGEX predicate.",
-                            1, f);
+            lg_error_detail(p->c->err,
+                            "Unrecognized flag character \"%.*s\" in LIKE_REGEX predicate.", 1, f);
             return n;
         }
     next(p);
@@ -646,8 +646,8 @@ comparison(struct parser *p)
         if (!is_char(p, '(') && !is_word(p, "exists"))
             syntax_error(p);
         lg_jp *not = binary(p, LG_JP_NOT, NULL, unary_predicate(p), NULL);
-        need_predicate(p, not->left);
-        return not;
+        need_predicate(p, not ->left);
+        return not ;
     }
     if (is_word(p, "exists")) {
         next(p);
@@ -659,9 +659,9 @@ comparison(struct parser *p)
     }
     lg_jp *n = expr(p);
     const char *op = is_op(p, "==") || is_op(p, "!=") || is_op(p, "<=") || is_op(p, ">=") ? p->op
-                     : is_char(p, '<')                                                   ? "<"
-                     : is_char(p, '>')                                                   ? ">"
-                                                                                         : NULL;
+                     : is_char(p, '<')                                                    ? "<"
+                     : is_char(p, '>')                                                    ? ">"
+                                                                                          : NULL;
     if (op) {
         need_value(p, n);
         next(p);

@@ -94,10 +94,9 @@ input(lg_call *c, const char *s, int32_t typmod, bool varying)
         return lg_call_error(c, "22001", "bit string too long for type bit varying(%d)", typmod);
     lg_varlen *v = make(c, n);
     for (size_t i = 0; i < digits; i++) {
-        int x = isdigit((unsigned char)s[i]) ? s[i] - '0'
-                : hex && isxdigit((unsigned char)s[i])
-                    ? tolower((unsigned char)s[i]) - 'a' + 10
-                    : 99;
+        int x = isdigit((unsigned char)s[i])           ? s[i] - '0'
+                : hex && isxdigit((unsigned char)s[i]) ? tolower((unsigned char)s[i]) - 'a' + 10
+                                                       : 99;
         if (x > (hex ? 15 : 1)) {
             int len = 1;
             while (len < 4 && ((unsigned char)s[i + (size_t)len] & 0xc0) == 0x80)

@@ -68,7 +68,8 @@ add_level(struct building *b, const lg_json *x, int level)
 {
     if (level == b->out.ndim) {
         if (level == LG_ARRAY_MAX_DIM) {
-            lg_call_error(b->c, "54000", "number of array dimensions (%d) exceeds the maximum allowed (%d)",
+            lg_call_error(b->c, "54000",
+                          "number of array dimensions (%d) exceeds the maximum allowed (%d)",
                           level + 1, LG_ARRAY_MAX_DIM);
             return false;
         }
@@ -93,8 +94,8 @@ add_level(struct building *b, const lg_json *x, int level)
 static bool
 convert_array(lg_call *c, const struct target *t, const lg_json *x, lg_datum *ret)
 {
-    struct building b = {.c = c,
-                         .elem = {.type = lg_type_elem(t->type), .typmod = t->typmod, .name = t->name}};
+    struct building b = {
+        .c = c, .elem = {.type = lg_type_elem(t->type), .typmod = t->typmod, .name = t->name}};
     b.out.elem = b.elem.type;
     if (x->kind != LG_JSON_ARRAY) {
         expected_array(c, t->name);
@@ -166,8 +167,7 @@ populate(lg_call *c, const lg_row_type *t, lg_oid type, const lg_json *x, const 
             return 0;
         nulls[i] = null;
     }
-    return lg_record_pack(c->arena, type, t->n, types, values, nulls,
-                          is_row(type) ? NULL : names);
+    return lg_record_pack(c->arena, type, t->n, types, values, nulls, is_row(type) ? NULL : names);
 }
 
 /* --- the functions --- */
@@ -405,8 +405,8 @@ LG_FN(jsonb_object_two_arg)
 /* jsonb_set, and what a NULL value means. */
 LG_FN(jsonb_set_lax)
 {
-    lg_datum lg_fn_jsonb_set(lg_call *call);
-    lg_datum lg_fn_jsonb_delete_path(lg_call *call);
+    lg_datum lg_fn_jsonb_set(lg_call * call);
+    lg_datum lg_fn_jsonb_delete_path(lg_call * call);
     if (ARG_NULL(0) || ARG_NULL(1) || ARG_NULL(3))
         RET_NULL();
     if (ARG_NULL(4))
@@ -426,8 +426,8 @@ LG_FN(jsonb_set_lax)
         r = lg_fn_jsonb_set(&k);
     } else if (strcmp(how, "raise_exception") == 0) {
         lg_call_error(c, "22004", "JSON value must not be null");
-        lg_error_detail(c->err,
-                        "Exception was raised because null_value_treatment is \"raise_exception\".");
+        lg_error_detail(
+            c->err, "Exception was raised because null_value_treatment is \"raise_exception\".");
         lg_error_hint(c->err, "To avoid, either change the null_value_treatment argument or ensure "
                               "that an SQL NULL is not passed.");
         return 0;

@@ -21,10 +21,10 @@ make(lg_call *c, const uint8_t *a, size_t n)
 
 LG_FN(macaddr_in)
 {
-    static const char *const forms[] = {
-        "%x:%x:%x:%x:%x:%x%1s",       "%x-%x-%x-%x-%x-%x%1s",       "%2x%2x%2x:%2x%2x%2x%1s",
-        "%2x%2x%2x-%2x%2x%2x%1s",     "%2x%2x.%2x%2x.%2x%2x%1s",    "%2x%2x-%2x%2x-%2x%2x%1s",
-        "%2x%2x%2x%2x%2x%2x%1s"};
+    static const char *const forms[] = {"%x:%x:%x:%x:%x:%x%1s",    "%x-%x-%x-%x-%x-%x%1s",
+                                        "%2x%2x%2x:%2x%2x%2x%1s",  "%2x%2x%2x-%2x%2x%2x%1s",
+                                        "%2x%2x.%2x%2x.%2x%2x%1s", "%2x%2x-%2x%2x-%2x%2x%1s",
+                                        "%2x%2x%2x%2x%2x%2x%1s"};
     const char *s = ARG_CSTR(0);
     unsigned x[6];
     char junk[2];
@@ -156,8 +156,9 @@ logic(lg_call *c, size_t n, char op)
     uint8_t a[8];
     for (size_t i = 0; i < n; i++) {
         uint8_t x = bytes_of(ARG(0))[i];
-        a[i] = (uint8_t)(op == '~' ? ~x : op == '&' ? x & bytes_of(ARG(1))[i]
-                                                    : x | bytes_of(ARG(1))[i]);
+        a[i] = (uint8_t)(op == '~'   ? ~x
+                         : op == '&' ? x & bytes_of(ARG(1))[i]
+                                     : x | bytes_of(ARG(1))[i]);
     }
     return make(c, a, n);
 }
@@ -222,8 +223,7 @@ trunc_to(lg_call *c, size_t n)
     }                                                                                              \
     LG_FN(hash##t##extended)                                                                       \
     {                                                                                              \
-        return lg_datum_int8(                                                                      \
-            (int64_t)lg_hash_bytes(lg_ptr(ARG(0)), n, (uint64_t)ARG_INT8(1)));                     \
+        return lg_datum_int8((int64_t)lg_hash_bytes(lg_ptr(ARG(0)), n, (uint64_t)ARG_INT8(1)));    \
     }
 
 MACADDR(macaddr, 6)
