@@ -205,7 +205,22 @@ rows_opclass(void *arg, lg_virtual_ctx *ctx)
     return LG_OK;
 }
 
-/* A family's name is taken from its first operator class, as nearly all of PostgreSQL's are. */
+/* A family's name is its first operator class's, but for those of several types. */
+static const char *
+family_name(const lg_opclass *o)
+{
+    static const struct {
+        lg_oid family;
+        const char *name;
+    } names[] = {{434, "datetime_ops"}, {1970, "float_ops"},   {1971, "float_ops"},
+                 {1974, "network_ops"}, {1975, "network_ops"}, {1976, "integer_ops"},
+                 {1977, "integer_ops"}, {1995, "text_ops"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].family == o->family)
+            return names[i].name;
+    return o->name;
+}
+
 static lg_status
 rows_opfamily(void *arg, lg_virtual_ctx *ctx)
 {
@@ -221,7 +236,7 @@ rows_opfamily(void *arg, lg_virtual_ctx *ctx)
         lg_cat_row_init(LG_REL_pg_opfamily, &row);
         SET(pg_opfamily, oid, o->family);
         SET(pg_opfamily, opfmethod, o->am);
-        SET(pg_opfamily, opfname, NAME(o->name));
+        SET(pg_opfamily, opfname, NAME(family_name(o)));
         SET(pg_opfamily, opfnamespace, LG_NSP_CATALOG);
         SET(pg_opfamily, opfowner, LG_ROLE_BOOTSTRAP);
         emit(ctx, &row);

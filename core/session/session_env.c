@@ -1,6 +1,8 @@
 /* What statements run in: the environment of functions, the executor's callbacks, checked settings,
  * the user and the database. */
 #include "session_internal.h"
+#include "acl.h"
+#include "array.h"
 #include "scram.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -54,7 +56,9 @@ static const char *
 es_setting(void *arg, const char *name)
 {
     lg_session *s = arg;
-    return lg_settings_get(s->settings, name);
+    char buf[64];
+    const char *v = lg_settings_show(s->settings, name, buf, sizeof buf);
+    return v == buf ? lg_arena_strdup(s->statement, buf) : v;
 }
 
 static lg_status
@@ -309,11 +313,52 @@ lg_session__find_role(lg_session *s, const char *name, lg_session_role *ret_role
     return with_catalog(s, role_by_name, &l);
 }
 
+/* What ALTER ROLE and ALTER DATABASE ... SET say: the session's defaults. A value that is no longer
+ * good is passed over. */
+static lg_status
+apply_settings_of(lg_session *s, lg_oid db, lg_oid role)
+{
+    lg_cat_row row;
+    lg_array x;
+    lg_datum keys[2] = {lg_datum_oid(db), lg_datum_oid(role)};
+    lg_status st =
+        lg_cat_find(s->cat, LG_REL_pg_db_role_setting,
+                    LG_IX_pg_db_role_setting_databaseid_rol_index, 2, keys, s->arena, &row);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    if (LG_ROW_NULL(&row, LG_AT_pg_db_role_setting_setconfig))
+        return LG_OK;
+    lg_array_unpack(LG_ROW_GET(&row, LG_AT_pg_db_role_setting_setconfig), s->arena, &x);
+    for (uint32_t i = 0; i < x.n; i++) {
+        char *name = lg_text_cstring(s->arena, x.values[i]), *eq = strchr(name, '=');
+        if (!eq)
+            continue;
+        *eq = '\0';
+        if (lg_settings_set(s->settings, name, eq + 1, LG_SET_DEFAULT, true, &s->err) != LG_OK)
+            lg_error_clear(&s->err);
+    }
+    return LG_OK;
+}
+
+/* The database, the right to connect to it, and settings, from the most general to the most
+ * particular. */
 static lg_status
 database_by_name(lg_session *s, void *arg)
 {
     lg_database *db = arg;
-    return lg_cat_database_by_name(s->cat, s->database, s->arena, db);
+    uint32_t may;
+    LG_TRY(lg_cat_database_by_name(s->cat, s->database, s->arena, db));
+    LG_TRY(lg_cat_database_mask(s->cat, s->role_oid, LG_ACL_CONNECT, &may));
+    if (!may) {
+        lg_error_set(&s->err, "42501", "permission denied for database \"%s\"", s->database);
+        lg_error_detail(&s->err, "User does not have CONNECT privilege.");
+        return LG_SQL;
+    }
+    LG_TRY(apply_settings_of(s, 0, 0));
+    LG_TRY(apply_settings_of(s, db->oid, 0));
+    LG_TRY(apply_settings_of(s, 0, s->role_oid));
+    return apply_settings_of(s, db->oid, s->role_oid);
 }
 
 lg_status
