@@ -77,6 +77,8 @@ start(agent *a)
     if (m->mine.seq == 0)
         m->mine.target = 1;
     m->mine.restarts = 0;
+    m->mine.shown_state = LG_INSTANCE_OFFLINE; /* what it was in an earlier life of ours */
+    m->mine.sessions = 0;
     m->mine.heard = m->mine.link_broken = m->mine.link_lost = 0;
     snprintf(m->mine.agent_address, sizeof m->mine.agent_address, "%s", a->cfg.address);
     memset(m->mine.command_seq, 0, sizeof m->mine.command_seq);
