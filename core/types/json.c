@@ -479,9 +479,11 @@ lg_jsonb_compare(lg_datum a, lg_datum b)
 {
     lg_arena *t = lg_arena_create("jsonb compare", 0);
     const lg_json *x = parse_stored(t, a), *y = parse_stored(t, b);
-    int r = x && y ? lg_json_compare(x, y) : 0;
+    bool ex = x && x->kind == LG_JSON_ARRAY && !x->n, ey = y && y->kind == LG_JSON_ARRAY && !y->n;
+    /* PostgreSQL's accident: an empty array is below everything, scalars too. */
+    int r = ex || ey ? (int)ey - (int)ex : x && y ? lg_json_compare(x, y) : 0;
     lg_arena_destroy(t);
-    return r;
+    return (r > 0) - (r < 0);
 }
 
 static uint64_t

@@ -639,6 +639,104 @@ LG_FN(regexp_like_no_flags)
     return matches(c, ARG(0), ARG(1), 0);
 }
 
+/* The bounds of group `sub` of match n from the start position on. 0: there is no such; <0: error.
+ */
+static int
+nth_match(lg_call *c, uint32_t flags_arg, int32_t n, int32_t sub, const char *fn, size_t *ret_from,
+          size_t *ret_to)
+{
+    size_t from;
+    uint32_t o = 0;
+    bool global = false;
+    if (!start_arg(c, 2, &from))
+        return -1;
+    if (n <= 0) {
+        lg_call_error(c, "22023", "invalid value for parameter \"%s\": %d", "n", n);
+        return -1;
+    }
+    if (sub < 0) {
+        lg_call_error(c, "22023", "invalid value for parameter \"%s\": %d", "subexpr", sub);
+        return -1;
+    }
+    if (!flags_at(c, flags_arg, &o, &global, false, fn))
+        return -1;
+    struct regex *r = compile(c, ARG(1), BASE_OPTIONS | o);
+    for (; r && from <= ARG_LEN(0); n--) {
+        int found = match(c, r, ARG_STR(0), ARG_LEN(0), from);
+        if (found <= 0)
+            return found;
+        size_t *v = pcre2_get_ovector_pointer(r->match);
+        if (n == 1) {
+            if (sub == 1 && pcre2_get_ovector_count(r->match) == 1)
+                sub = 0; /* without groups the whole match is the first */
+            if ((uint32_t)sub >= pcre2_get_ovector_count(r->match) || v[2 * sub] == PCRE2_UNSET)
+                return 0;
+            *ret_from = v[2 * sub];
+            *ret_to = v[2 * sub + 1];
+            return 1;
+        }
+        from = next_start(ARG_STR(0), ARG_LEN(0), v);
+    }
+    return r ? 0 : -1;
+}
+
+LG_FN(regexp_instr)
+{
+    size_t from, to;
+    int32_t end = c->nargs > 4 ? ARG_INT4(4) : 0, n = c->nargs > 3 ? ARG_INT4(3) : 1;
+    if (n > 0 && end != 0 && end != 1 && (c->nargs < 3 || ARG_INT4(2) > 0))
+        return lg_call_error(c, "22023", "invalid value for parameter \"%s\": %d", "endoption",
+                             end);
+    if (nth_match(c, 5, n, c->nargs > 6 ? ARG_INT4(6) : 0, "regexp_instr", &from, &to) <= 0)
+        return lg_datum_int4(0);
+    return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), end ? to : from) + 1);
+}
+LG_FN(regexp_instr_no_start)
+{
+    return lg_fn_regexp_instr(c);
+}
+LG_FN(regexp_instr_no_n)
+{
+    return lg_fn_regexp_instr(c);
+}
+LG_FN(regexp_instr_no_endoption)
+{
+    return lg_fn_regexp_instr(c);
+}
+LG_FN(regexp_instr_no_flags)
+{
+    return lg_fn_regexp_instr(c);
+}
+LG_FN(regexp_instr_no_subexpr)
+{
+    return lg_fn_regexp_instr(c);
+}
+
+LG_FN(regexp_substr)
+{
+    size_t from, to;
+    int32_t n = c->nargs > 3 ? ARG_INT4(3) : 1, sub = c->nargs > 5 ? ARG_INT4(5) : 0;
+    if (nth_match(c, 4, n, sub, "regexp_substr", &from, &to) <= 0)
+        RET_NULL();
+    return lg_datum_text(c->arena, ARG_STR(0) + from, to - from);
+}
+LG_FN(regexp_substr_no_start)
+{
+    return lg_fn_regexp_substr(c);
+}
+LG_FN(regexp_substr_no_n)
+{
+    return lg_fn_regexp_substr(c);
+}
+LG_FN(regexp_substr_no_flags)
+{
+    return lg_fn_regexp_substr(c);
+}
+LG_FN(regexp_substr_no_subexpr)
+{
+    return lg_fn_regexp_substr(c);
+}
+
 /* --- matches as rows --- */
 
 struct rows {

@@ -3,6 +3,7 @@
 #include "hash.h"
 #include "types_internal.h"
 #include "record.h"
+#include "relabel.h"
 #include "type_bit.h"
 #include "types_values.h"
 #include <stdio.h>
@@ -534,6 +535,16 @@ lg_type_hash_fn(lg_oid oid)
 }
 
 /* --- copies --- */
+
+lg_datum
+lg_datum_relabel(lg_oid from, lg_oid to, lg_datum d)
+{
+    if (from == LG_T_INT4 && to != LG_T_INT4) {
+        const lg_type *t = lg_type_get(to);
+        return t && t->store == LG_STORE_BYVAL && t->size == 4 && to != LG_T_DATE ? (uint32_t)d : d;
+    }
+    return to == LG_T_INT4 && from != LG_T_INT4 ? lg_datum_int4((int32_t)(uint32_t)d) : d;
+}
 
 size_t
 lg_datum_size(lg_oid type, lg_datum d)

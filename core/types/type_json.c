@@ -374,6 +374,10 @@ get(lg_call *c, bool by_index, bool text)
     const lg_json *x = arg(c, 0);
     if (!x)
         return 0;
+    int32_t at = by_index ? ARG_INT4(1) : 0;
+    if (by_index && is_jsonb_func(c) && x->kind != LG_JSON_ARRAY && x->kind != LG_JSON_OBJECT &&
+        (at == 0 || at == -1)) /* PostgreSQL keeps a scalar as an array of one */
+        return text ? part_text(c, x) : part(c, x);
     x = by_index ? element(x, ARG_INT4(1)) : lg_json_field(x, ARG_STR(1), ARG_LEN(1));
     if (!x)
         RET_NULL();
@@ -848,8 +852,12 @@ static lg_json *
 changed(lg_call *c, lg_json *x, const lg_array *path, uint32_t level, lg_json *v, enum change op,
         bool flag)
 {
-    if (scalar(x) || level >= path->n || path->nulls[level])
+    if (scalar(x) || level >= path->n)
         return x;
+    if (path->nulls[level]) {
+        lg_call_error(c, "22004", "path element at position %u is null", level + 1);
+        return x;
+    }
     const char *s = lg_text_data(path->values[level]);
     size_t n = lg_text_len(path->values[level]);
     bool last = level + 1 == path->n;

@@ -334,6 +334,12 @@ lg_bind__coerce(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion
         *ret = wrap(b, LG_EX_RELABEL, e, type, form, loc);
         return LG_OK;
     case PATH_FUNC:
+        if (f->result == LG_T_INT4 && type != LG_T_INT4) { /* int2 to oid: as int4, then its bits */
+            e = cast_call(b, f, e, typmod, ctx == LG_COERCE_EXPLICIT, LG_T_INT4, LG_FORM_IMPLICIT,
+                          loc);
+            *ret = wrap(b, LG_EX_RELABEL, e, type, form, loc);
+            return LG_OK;
+        }
         *ret = cast_call(b, f, e, typmod, ctx == LG_COERCE_EXPLICIT, type, form, loc);
         if (f->nargs > 1)
             (*ret)->typmod = typmod;

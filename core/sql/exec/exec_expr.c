@@ -3,6 +3,7 @@
 #include "exec_internal.h"
 #include "keycodec.h"
 #include "record.h"
+#include "relabel.h"
 #include <string.h>
 
 /* Run-time state of one call in the tree. Ids are unique in a plan; expressions bound one by one
@@ -565,7 +566,9 @@ lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
     case LG_EX_SUBSCRIPT:
         return eval_subscript(c, e, ret, ret_null);
     case LG_EX_RELABEL:
-        return lg_xexpr_eval(c, e->args[0], ret, ret_null);
+        LG_TRY(lg_xexpr_eval(c, e->args[0], ret, ret_null));
+        *ret = lg_datum_relabel(e->args[0]->type, e->type, *ret);
+        return LG_OK;
     case LG_EX_COERCE_IO:
         return eval_coerce_io(c, e, ret, ret_null);
     case LG_EX_ARRAY_COERCE:
@@ -666,6 +669,8 @@ lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, l
         return LG_OK;
     }
     case LG_EX_RELABEL:
+        if ((e->type == LG_T_INT4) != (e->args[0]->type == LG_T_INT4))
+            break; /* the datums differ */
         return lg_xexpr_vector(c, e->args[0], sel, n, ret);
     case LG_EX_FUNC:
         if (n == 1)

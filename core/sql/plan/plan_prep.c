@@ -1,6 +1,7 @@
 /* Preparing a level's expressions: constants folded, references to outer levels made execution
  * parameters, sublinks planned. */
 #include "plan_internal.h"
+#include "relabel.h"
 #include <string.h>
 
 /* ---- constant folding ---- */
@@ -142,6 +143,8 @@ fold_one(lg_planner *p, lg_expr *e)
     case LG_EX_RELABEL:
         if (e->args[0]->kind == LG_EX_CONST && e->form != LG_FORM_SQL) {
             k = lg_arena_dup(p->a, e->args[0], sizeof *k);
+            if (!k->konst.isnull)
+                k->konst.value = lg_datum_relabel(k->type, e->type, k->konst.value);
             k->type = e->type;
             k->typmod = e->typmod;
             k->collation = e->collation;

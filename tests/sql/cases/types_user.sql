@@ -154,3 +154,6 @@ SELECT * FROM holds ORDER BY r;
 DROP TABLE rt;
 DROP TABLE holds;
 DROP TABLE rt, ct;
+-- bits of 32-bit numbers
+SELECT (-1)::int4::oid, (-32768)::int2::oid, 4294967295::oid::int4;
+SELECT x::oid, x::oid::int4 FROM (VALUES (-1), (5)) v (x);
