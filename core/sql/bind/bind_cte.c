@@ -287,6 +287,9 @@ bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_
     lg_bind *b = l->b;
     lg_cte *cte = &l->q->ctes[index];
     cte->name = c->ctename;
+    if (c->search_clause || c->cycle_clause)
+        return lg_bind__error(b, c->h.loc, "0A000", "%s clauses are not supported",
+                              c->search_clause ? "SEARCH" : "CYCLE");
     cte->materialized = (uint8_t)c->ctematerialized;
     lg_query *q;
     if (recursive && c->ctequery->tag == LG_AST_SELECT_STMT &&

@@ -851,9 +851,8 @@ strength_name(int strength)
 }
 
 static lg_status
-check_lockable(lg_level *l, int strength)
+check_lockable(lg_level *l, const lg_query *q, int strength)
 {
-    const lg_query *q = l->q;
     const char *bad = q->setop       ? "with UNION/INTERSECT/EXCEPT"
                       : q->ndistinct ? "with DISTINCT clause"
                       : q->ngroup    ? "with GROUP BY clause"
@@ -869,9 +868,8 @@ check_lockable(lg_level *l, int strength)
 }
 
 static void
-add_mark(lg_level *l, uint32_t rte, const lg_ast_locking_clause *c)
+add_mark(lg_level *l, lg_query *q, uint32_t rte, const lg_ast_locking_clause *c)
 {
-    lg_query *q = l->q;
     for (uint32_t i = 0; i < q->nmarks; i++)
         if (q->marks[i].rte == rte) {
             if (c->strength > q->marks[i].strength)
@@ -888,17 +886,37 @@ add_mark(lg_level *l, uint32_t rte, const lg_ast_locking_clause *c)
     q->nmarks++;
 }
 
+/* A subquery's or view's rows are locked where they are read: in it. */
+static lg_status
+lock_entry(lg_level *l, lg_query *q, uint32_t rte, const lg_ast_locking_clause *c)
+{
+    lg_bind *b = l->b;
+    lg_rte *r = q->rtes[rte];
+    LG_TRY(lg_bind__stack_check(b));
+    if (r->kind == LG_RTE_RELATION && !r->rel->virtual_rel) {
+        add_mark(l, q, rte, c);
+        for (uint32_t i = 0; i < b->nrelations; i++)
+            if (b->relations[i].rel == r->rel && b->relations[i].lock < LG_LOCK_ROW_SHARE)
+                b->relations[i].lock = LG_LOCK_ROW_SHARE;
+    }
+    if (r->kind != LG_RTE_SUBQUERY)
+        return LG_OK;
+    LG_TRY(check_lockable(l, r->subquery, c->strength));
+    for (uint32_t i = 0; i < r->subquery->nrtes; i++)
+        LG_TRY(lock_entry(l, r->subquery, i, c));
+    return LG_OK;
+}
+
 static lg_status
 bind_locking(lg_level *l, const lg_ast_list *clauses)
 {
     lg_query *q = l->q;
     for (uint32_t i = 0; i < clauses->n; i++) {
         const lg_ast_locking_clause *c = lg_ast_as(clauses->at[i], locking_clause);
-        LG_TRY(check_lockable(l, c->strength));
+        LG_TRY(check_lockable(l, q, c->strength));
         if (!c->locked_rels.n) {
             for (uint32_t r = 0; r < q->nrtes; r++)
-                if (q->rtes[r]->kind == LG_RTE_RELATION && !q->rtes[r]->rel->virtual_rel)
-                    add_mark(l, r, c);
+                LG_TRY(lock_entry(l, q, r, c));
             continue;
         }
         for (uint32_t k = 0; k < c->locked_rels.n; k++) {
@@ -907,11 +925,14 @@ bind_locking(lg_level *l, const lg_ast_list *clauses)
             for (uint32_t r = 0; r < q->nrtes; r++)
                 if (q->rtes[r]->alias && !strcmp(q->rtes[r]->alias, rv->relname)) {
                     found = true;
-                    if (q->rtes[r]->kind != LG_RTE_RELATION)
+                    if (q->rtes[r]->kind != LG_RTE_RELATION && q->rtes[r]->kind != LG_RTE_SUBQUERY)
                         return lg_bind__error(l->b, rv->h.loc, "0A000",
-                                              "%s cannot be applied to this kind of FROM item",
-                                              strength_name(c->strength));
-                    add_mark(l, r, c);
+                                              "%s cannot be applied to %s",
+                                              strength_name(c->strength),
+                                              q->rtes[r]->kind == LG_RTE_FUNCTION ? "a function"
+                                              : q->rtes[r]->kind == LG_RTE_VALUES ? "VALUES"
+                                                                                  : "a WITH query");
+                    LG_TRY(lock_entry(l, q, r, c));
                 }
             if (!found)
                 return lg_bind__error(l->b, rv->h.loc, "42P01",

@@ -1,0 +1,17 @@
+create table lk (id int primary key, v int);
+insert into lk values (1, 10), (2, 20), (3, 30);
+create view lkv as select id, v from lk where v > 10;
+begin;
+select * from (select id from lk where v < 25) s order by id for update;
+commit;
+select * from lkv order by id for share;
+select s.id, l.v from (select id from lk) s join lk l using (id) order by 1 for update of s;
+select * from (select v, count(*) from lk group by v) s for update;
+select * from (select distinct v from lk) s for update;
+select * from (select id from lk limit 1) s for no key update;
+select * from generate_series(1, 2) g for update;
+select * from generate_series(1, 2) g for update of g;
+with w as (select id from lk) select * from w order by id for update;
+with w as (select id from lk) select * from w for update of w;
+drop view lkv;
+drop table lk;
