@@ -3,12 +3,13 @@
  * WHAT IS KEPT, each under a key of its own kind:
  *   'T'  the shape of a simple query with its constants lifted into parameters, when its plan does
  *        not depend on their values: rows found by unique keys, rows inserted (is_point_plan).
- * Other statements are better off with a plan for their constants. 'X'  the exact text of a simple
- * query that has no such plan 'P'  the exact text and the parameter types of a Parse message 'U'
- * the tree of a utility statement that sessions repeat (BEGIN, COMMIT, SET ...) A key also names
- * the planning environment: user, database, search path and every setting that may change what
- * binding or planning makes of the text (env_id), so two sessions share a plan only when each would
- * have made it.
+ *        Other statements are better off with a plan for their constants.
+ *   'X'  the exact text of a simple query that has no such plan
+ *   'P'  the exact text and the parameter types of a Parse message
+ *   'U'  the tree of a utility statement that sessions repeat (BEGIN, COMMIT, SET ...)
+ * A key also names the planning environment: user, database, search path and every setting that
+ * may change what binding or planning makes of the text (env_id), so two sessions share a plan only
+ * when each would have made it.
  *
  * VALIDITY  a plan is good while the instance's dictionary cache has not been dropped since it was
  * made (lg_cat_shared_generation): DDL, ANALYZE and GRANT on any instance drop it. What is used

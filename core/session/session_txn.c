@@ -1,8 +1,12 @@
 /* Transactions of a session, as a client sees them.
  *
- *   NONE --statement--> IMPLICIT --end of query or Sync--> NONE (committed, or rolled back on
- * error) NONE/IMPLICIT --BEGIN--> BLOCK --COMMIT/ROLLBACK--> NONE BLOCK --error--> FAILED
- * --ROLLBACK, COMMIT (as ROLLBACK)--> NONE FAILED --ROLLBACK TO--> BLOCK
+ *   NONE           --statement--> IMPLICIT
+ *   IMPLICIT       --end of query or Sync--> NONE (committed; rolled back on error)
+ *   NONE, IMPLICIT --BEGIN--> BLOCK
+ *   BLOCK          --COMMIT, ROLLBACK--> NONE
+ *   BLOCK          --error--> FAILED
+ *   FAILED         --ROLLBACK, COMMIT (as ROLLBACK)--> NONE
+ *   FAILED         --ROLLBACK TO--> BLOCK
  *
  * An error in a block without savepoints rolls back in storage at once (locks go), the block stays
  * FAILED until the client ends it; with savepoints everything after the innermost one is taken

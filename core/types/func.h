@@ -232,8 +232,7 @@ typedef struct lg_amop {
 #define LG_AM_HASH  405u
 
 const lg_opclass *lg_opclass_get(lg_oid oid);
-const lg_opclass *lg_opclass_default(lg_oid am,
-                                     lg_oid type); /* NULL if none; binary-coercible
+const lg_opclass *lg_opclass_default(lg_oid am, lg_oid type); /* NULL if none; binary-coercible
                                                       types (varchar) find their base's */
 const lg_opclass *lg_opclass_by_name(lg_oid am, const char *name);
 uint32_t lg_opclass_count(void);

@@ -9,10 +9,11 @@
  *
  * PICTURE (function at the master in brackets)
  *
- *   requester --REQUEST--> master [request] --FORWARD--> holder --BLOCK--> requester --CLAIM-->
- * master |  \--INVALIDATE--> S holders --INV_ACK--> requester      [claim] |  <--NOT_HERE-- holder
- * that has it no longer [not_here: route on]
- *                                  \--GRANT--> requester (on disk, or it has the content itself)
+ *   requester --REQUEST--> master [request]
+ *       master --FORWARD-----> holder --BLOCK--> requester --CLAIM--> master [claim]
+ *              --INVALIDATE--> S holders --INV_ACK--> requester
+ *              <--NOT_HERE---- a holder that has it no longer [not_here: route on]
+ *              --GRANT-------> requester (on disk, or it has the content itself)
  *   holder --RELEASE--> master [release]            (evicted, clean)
  *   holder --WRITTEN--> master [written] --PI_DISCARD--> PI holders
  *   PI holder --DEMAND_WRITE--> master [demand_write] --WRITE--> holder

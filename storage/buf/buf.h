@@ -6,9 +6,9 @@
  *   dirty         changed here (or received dirty) and not yet on disk; rec_lsn = first change in
  *                 this instance's thread that the disk lacks. S+dirty happens after X -> S.
  *   past image    pi: a change of ours left with the block in X before it was on disk. The frame
- *   keeps
- *                 the newest image we have; pi_version and rec_lsn hold the checkpoint back until
- *                 a version >= pi_version is on disk (lg_buf_superseded). mode may be N, S or X.
+ *                 keeps the newest image we have; pi_version and rec_lsn hold the checkpoint back
+ *                 until a version >= pi_version is on disk (lg_buf_superseded). mode may be
+ *                 N, S or X.
  *   converting    one fiber is in coherence->acquire for it; others wait on convq
  *   revoking      a peer wants it; new users wait (after a bounded local burst) until it is done
  *   users         fibers between "mode found sufficient" and unlatch, plus a disk write in flight
@@ -20,8 +20,7 @@
  *
  * Only a holder in S or X writes a dirty block to its place (invariant 4), after its redo is
  * durable up to last_lsn (WAL rule) and after a whole copy of it is durable in the double-write
- * area
- * (invariant 10).
+ * area (invariant 10).
  *
  * LATCHING  The latch guards the data against local fibers; the order is parent before child, left
  * before right, header before data, own undo last. A fiber that holds a latch must not wait for
@@ -112,10 +111,8 @@ LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapsho
                                    bool *ret_current);
 
 /* Forgets all blocks of a dropped file: drops its buffers unwritten, gives up their modes, forgets
- * its
- * mappings. Every instance must have done it before the file's AUs are freed (lg_space_file_drop),
- * or
- * a late write could land in somebody else's block. Blocks the fiber. */
+ * its mappings. Every instance must have done it before the file's AUs are freed
+ * (lg_space_file_drop), or a late write could land in somebody else's block. Blocks the fiber. */
 LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 
 /* ---- writing: the checkpointer and eviction ---- */
@@ -126,9 +123,8 @@ LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 LG_MUST lg_status lg_buf_write_dirty(lg_buf_cache *c, lg_lsn up_to, uint32_t max_blocks,
                                      uint32_t *ret_written);
 /* The oldest rec_lsn over dirty and past-image buffers; LG_LSN_MAX when there is none: the thread
- * may
- * be reused up to the smaller of this and the flushed LSN at the time of the call (invariants 5,
- * 7). */
+ * may be reused up to the smaller of this and the flushed LSN at the time of the call (invariants
+ * 5, 7). */
 lg_lsn lg_buf_oldest_rec_lsn(const lg_buf_cache *c);
 
 /* ---- for the coherence implementation: peers' requests ---- */
@@ -154,20 +150,18 @@ void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
  *      (invariant 1);
  *   3. copies the image to ret_image if not NULL (sealed), sets *ret_dirty and *ret_version;
  *   4. to == S: mode S, stays dirty (we still write it). to == N: dirty becomes pi; clean is
- *   invalid.
+ *      invalid.
  *   5. revoking = false, wakes waiters (who then convert again).
  * LG_NOT_FOUND: we do not hold it above `to` (already gave it up). LG_READ_DISK: the mode is down,
- * but we had
- * no image (our disk read failed): the current one is on disk. LG_IO, LG_FENCED: nothing changed.
- * */
+ * but we had no image (our disk read failed): the current one is on disk. LG_IO, LG_FENCED: nothing
+ * changed. */
 LG_MUST lg_status lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image,
                                 bool *ret_dirty, lg_version *ret_version);
 /* A version is on disk: past images up to it go. */
 void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
 /* Makes sure that our image is on disk (a peer or recovery demands it): writes when we hold the
- * block in S
- * or X and it is dirty or not known to be on disk in this version. LG_NOT_FOUND: we do not hold
- * it. Blocks the calling fiber. */
+ * block in S or X and it is dirty or not known to be on disk in this version. LG_NOT_FOUND: we do
+ * not hold it. Blocks the calling fiber. */
 LG_MUST lg_status lg_buf_write_one(lg_buf_cache *c, lg_addr addr);
 
 /* Recovery made this image (sealed) of a block. We hold it in X: the buffer gets the image, dirty;

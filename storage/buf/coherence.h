@@ -25,8 +25,7 @@ typedef enum lg_mode { LG_MODE_N = 0, LG_MODE_S = 1, LG_MODE_X = 2 } lg_mode;
 
 typedef struct lg_coherence_ops {
     /* N->S, N->X, S->X. is_new: the caller will format the block; its content is not needed, but
-     * its
-     * version is (a reformatted block starts above every earlier version): the holder's or the
+     * its version is (a reformatted block starts above every earlier version): the holder's or the
      * disk's image still comes unless the master knows that nobody ever had the block. */
     lg_status (*acquire)(void *self, struct lg_buf *b, lg_mode want, bool is_new, lg_time deadline);
     /* A private copy of the block as of `snapshot` into frame (block_bytes), without taking a

@@ -1,12 +1,10 @@
 /* Double-write area: block writes that a crash cannot tear (invariant 10).
  *
  * A batch of sealed block images goes first, in one sequential write, to this instance's area of
- * the
- * volume (durable when complete), then lazily to the blocks' places, then a sync of each disk. The
- * area
- * has two halves used in turn; a half is reused only after its batch is synced at its places. The
- * images describe themselves (address, version, checksum): recovery needs no directory of the area.
- * When every disk writes whole blocks atomically the area is skipped.
+ * the volume (durable when complete), then lazily to the blocks' places, then a sync of each disk.
+ * The area has two halves used in turn; a half is reused only after its batch is synced at its
+ * places. The images describe themselves (address, version, checksum): recovery needs no directory
+ * of the area. When every disk writes whole blocks atomically the area is skipped.
  *
  * One batch is in flight at a time; further callers queue.
  */

@@ -1,13 +1,11 @@
 /* Mini-transactions: see mtr.h.
  *
  * Redo space is reserved with the latches: each X get makes sure that the reservation covers a
- * whole image of
- * every block latched X, so neither a change nor commit can ever wait. A fiber never waits for redo
- * space while it holds a latch: the checkpointer may need that very block.
+ * whole image of every block latched X, so neither a change nor commit can ever wait. A fiber
+ * never waits for redo space while it holds a latch: the checkpointer may need that very block.
  *
  * The operations of a block are recorded as they are made; when they outgrow a block's size they
- * are replaced
- * at commit by one image of the whole block. */
+ * are replaced at commit by one image of the whole block. */
 #include "buf_internal.h"
 #include "assert.h"
 #include <string.h>

@@ -4,8 +4,7 @@
  *         lg_mtr_begin(&m, cache);
  *         st = lg_mtr_get(&m, heap_addr, LG_LATCH_X, 0, &heap);     // first get: may wait
  *         if (st == LG_OK)
- *             st = lg_mtr_get(&m, undo_addr, LG_LATCH_X, 0, &undo); // later gets: LG_RETRY, no
- *             wait
+ *             st = lg_mtr_get(&m, undo_addr, LG_LATCH_X, 0, &undo); // later: LG_RETRY, no wait
  *         if (st == LG_RETRY) { LG_TRY(lg_mtr_restart(&m)); goto again; }  // waits holding nothing
  *         lg_mtr_set(&m, heap, off, bytes, len); ...
  *         lg_mtr_commit(&m, &lsn);
@@ -49,8 +48,7 @@ typedef struct lg_mtr {
 void lg_mtr_begin(lg_mtr *m, lg_buf_cache *cache);
 /* A block already in the mtr is returned again (its latch must suffice: asserted). The first get
  * may block the fiber; later ones return LG_RETRY instead of waiting for I/O, a peer or a latch
- * that
- * is not free. Errors as lg_buf_get. */
+ * that is not free. Errors as lg_buf_get. */
 LG_MUST lg_status lg_mtr_get(lg_mtr *m, lg_addr addr, lg_latch_mode latch, unsigned flags,
                              lg_buf **ret_buf);
 /* After LG_RETRY: unlatches everything, waits until the wanted block is here, begins again. */

@@ -3,13 +3,11 @@
  *   lg_recovery_create(threads)   the threads of the dead (cold start: all OPEN ones)
  *   lg_recovery_repair            torn blocks <- the dead's double-write areas
  *   lg_recovery_analyse           reads the threads from their checkpoints; builds the recovery
- *   set: block ->
- *                                 change vectors chained by version (before -> after), threads
- *                                 merged
+ *                                 set: block -> change vectors chained by version (before -> after),
+ *                                 threads merged
  *   (now every block outside the set may open: lg_recovery_block_in_set is the gate)
  *   lg_recovery_apply             for each block: newest of the disk's and the survivors' images,
- *   vectors
- *                                 after it in version order (continuity checked), written to disk
+ *                                 vectors after it in version order (continuity checked), to disk
  *   lg_recovery_settle            blocks that a living holder has newer: until they are on disk
  *   (undo of the dead is adopted)
  *   lg_recovery_release           the dead threads become CLEAN

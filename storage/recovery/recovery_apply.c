@@ -2,9 +2,8 @@
  *
  * A block starts from the newest of: the disk, the survivors' past images, the dead's double-write
  * areas. All are versions of one history, and everything after them is in the dead threads.
- * Vectors at
- * or below its version are skipped; each of the others must begin where the block stands, or
- * format it.
+ * Vectors at or below its version are skipped; each of the others must begin where the block
+ * stands, or format it.
  *
  * Where this instance's cache holds the block in X (the past image came through it) the result goes
  * into the buffer and is written from there, so that the cache cannot write an older image later.

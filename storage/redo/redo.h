@@ -2,18 +2,15 @@
  *
  * An LSN is a byte position in the thread's endless stream; the stream lives in a ring of
  * preallocated log files in the instance's area of the volume. A record is atomic: length,
- * checksum,
- * contiguous in the stream; it names its LSN and the thread's incarnation, so that what an older
- * life
- * or an older lap left in the ring is never taken for new. Each flush begins and ends on a sector
- * boundary (the rest is padding), so no sector is ever written twice in a lap and several writes
- * may
- * be in flight; they complete in order. The flusher starts whenever there is something to write and
- * the device is free: there is no timer.
+ * checksum, contiguous in the stream; it names its LSN and the thread's incarnation, so that what
+ * an older life or an older lap left in the ring is never taken for new. Each flush begins and
+ * ends on a sector boundary (the rest is padding), so no sector is ever written twice in a lap and
+ * several writes may be in flight; they complete in order. The flusher starts whenever there is
+ * something to write and the device is free: there is no timer.
  *
  * SPACE  Nothing is overwritten before the checkpoint (and the archiver, when on) has passed it.
- * Space is
- * reserved before a mini-transaction changes anything (lg_redo_reserve), so commit cannot fail.
+ * Space is reserved before a mini-transaction changes anything (lg_redo_reserve), so commit cannot
+ * fail.
  * Invariant:
  *     align_up(end) - reuse_limit + reserved <= ring size       (and the same for the log buffer)
  * A full thread makes reservations wait ("log file switch (checkpoint incomplete)") and pokes the
@@ -25,8 +22,8 @@
  * A thread that is OPEN while its instance is dead needs recovery.
  *
  * FAILURE  A failed log write (I/O, fenced) breaks the thread for good: every flush and
- * reservation from then
- * on returns that status, and on_broken is called once: the instance must stop.
+ * reservation from then on returns that status, and on_broken is called once: the instance must
+ * stop.
  */
 #ifndef LG_REDO_REDO_H
 #define LG_REDO_REDO_H

@@ -1,13 +1,12 @@
 /* Files of the volume, changed in mini-transactions on file 0.
  *
  * Latch order within file 0: header, table, root, map, map-block bitmap, AU bitmaps. The first get
- * of
- * a mini-transaction may wait, the others come back with LG_RETRY.
+ * of a mini-transaction may wait, the others come back with LG_RETRY.
  *
  * An AU goes FREE -> taken (bit set) -> zeroed on disk -> mapped. A crash between the first and
- * the last
- * loses it until the file system check of a later release; it is never used twice. Freeing takes
- * the entry out of the map and clears the bit in one mini-transaction, so a drop can be repeated.
+ * the last loses it until the file system check of a later release; it is never used twice.
+ * Freeing takes the entry out of the map and clears the bit in one mini-transaction, so a drop can
+ * be repeated.
  * */
 #include "space_file.h"
 #include "assert.h"

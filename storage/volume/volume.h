@@ -2,13 +2,11 @@
  *
  * DISK LAYOUT  A disk is a row of allocation units (AU, 1 MiB).
  *   AU 0            label (two copies), and on disk 0 the instance slot table (two copies)
- *   AU 1..M         this disk's share of file 0: AU bitmap, and on disk 0 the file table and map
- *   blocks
+ *   AU 1..M         this disk's share of file 0: AU bitmap, and on disk 0 file table and map blocks
  *   then            instance areas (redo thread header, double-write area, log ring), file AUs
  *
  * FILE 0 is the volume's own metadata: ordinary logged blocks, coherent like all others, whose
- * places are
- * computed. Block numbers: disk << 20 | index within that disk's share.
+ * places are computed. Block numbers: disk << 20 | index within that disk's share.
  *   disk 0: 0 header (next file number) | 1.. map-block bitmap | file table | map blocks
  *   disk d: AU bitmap blocks from LG_VOL_BITMAP_BASE on
  * A file f: file table entry -> root map block -> AU entries {disk, au}; a large file's root also
@@ -69,9 +67,8 @@ lg_io *lg_volume_io(const lg_volume *v);
 bool lg_volume_atomic_blocks(const lg_volume *v);
 
 /* Growth. Labels the new disk, then raises the generation on all labels. Its bitmap blocks are
- * still
- * unformatted: lg_space_disk_format follows. The caller holds a cluster-wide lock; other instances
- * call lg_volume_refresh. Blocks the fiber. */
+ * still unformatted: lg_space_disk_format follows. The caller holds a cluster-wide lock; other
+ * instances call lg_volume_refresh. Blocks the fiber. */
 LG_MUST lg_status lg_volume_disk_add(lg_volume *v, const char *path, bool force);
 LG_MUST lg_status lg_volume_refresh(lg_volume *v, const char *const *new_paths, uint32_t count);
 
@@ -109,9 +106,8 @@ typedef struct lg_volume_place {
 
 /* Where the block lies. LG_OK; LG_NOT_FOUND: *ret_map_block (file 0) must be read (S) and given to
  * lg_volume_map_install, then ask again; LG_INVALID: the block is not mapped (beyond the file's
- * end, as
- * far as the metadata blocks installed last say, or the file was dropped or never made). Never
- * blocks. */
+ * end, as far as the metadata blocks installed last say, or the file was dropped or never made).
+ * Never blocks. */
 lg_status lg_volume_locate(lg_volume *v, lg_addr addr, lg_volume_place *ret_place,
                            lg_addr *ret_map_block);
 /* Decodes a file 0 block asked for by locate for `addr`: its mappings enter the cache. */
@@ -152,9 +148,8 @@ typedef enum lg_vol_kind {
 } lg_vol_kind;
 
 /* Every file 0 block: block header, then this. `base` and `count`: AUBITS: first AU and number of
- * AUs it
- * covers; MAPBITS likewise in map blocks; TABLE: first file number; ROOT and MAP: file number, AUs
- * mapped in this block. */
+ * AUs it covers; MAPBITS likewise in map blocks; TABLE: first file number; ROOT and MAP: file
+ * number, AUs mapped in this block. */
 typedef struct lg_vol_meta {
     uint8_t kind;
     uint8_t pad[3];
