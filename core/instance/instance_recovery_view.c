@@ -24,20 +24,13 @@ rows(void *arg, lg_view_sink *sink)
     lg_recoverer_stats(in->recoverer, &s, &t);
     if (t.epoch == 0)
         return;
-    lg_datum v[] = {count(t.epoch),
-                    lg_view_text(sink, t.running ? "RUNNING" : "DONE"),
-                    count(s.threads),
-                    count(s.redo_bytes),
-                    count(s.records),
-                    count(s.blocks_in_set),
-                    count(s.blocks_held),
-                    count(s.blocks_done),
-                    count(s.blocks_written),
-                    count(s.past_images),
-                    count(s.repaired),
-                    micros(t.analyse_ns),
-                    micros(t.filter_ns),
-                    micros(t.apply_ns),
+    lg_datum v[] = {count(t.epoch),          lg_view_text(sink, t.running ? "RUNNING" : "DONE"),
+                    count(s.threads),        count(s.redo_bytes),
+                    count(s.records),        count(s.blocks_in_set),
+                    count(s.blocks_held),    count(s.blocks_done),
+                    count(s.blocks_written), count(s.past_images),
+                    count(s.repaired),       micros(t.analyse_ns),
+                    micros(t.filter_ns),     micros(t.apply_ns),
                     micros(t.settle_ns)};
     sink->row(sink, v, NULL);
 }
@@ -45,12 +38,21 @@ rows(void *arg, lg_view_sink *sink)
 lg_status
 lg_instance__recovery_view(lg_instance *in)
 {
-    static const lg_virtual_column columns[] = {
-        {"epoch", LG_T_INT8},          {"state", LG_T_TEXT},         {"threads", LG_T_INT8},
-        {"redo_bytes", LG_T_INT8},     {"records", LG_T_INT8},       {"blocks_in_set", LG_T_INT8},
-        {"blocks_held", LG_T_INT8},    {"blocks_done", LG_T_INT8},   {"blocks_written", LG_T_INT8},
-        {"past_images", LG_T_INT8},    {"repaired", LG_T_INT8},      {"analyse_time", LG_T_INT8},
-        {"ask_holders_time", LG_T_INT8}, {"apply_time", LG_T_INT8}, {"settle_time", LG_T_INT8}};
+    static const lg_virtual_column columns[] = {{"epoch", LG_T_INT8},
+                                                {"state", LG_T_TEXT},
+                                                {"threads", LG_T_INT8},
+                                                {"redo_bytes", LG_T_INT8},
+                                                {"records", LG_T_INT8},
+                                                {"blocks_in_set", LG_T_INT8},
+                                                {"blocks_held", LG_T_INT8},
+                                                {"blocks_done", LG_T_INT8},
+                                                {"blocks_written", LG_T_INT8},
+                                                {"past_images", LG_T_INT8},
+                                                {"repaired", LG_T_INT8},
+                                                {"analyse_time", LG_T_INT8},
+                                                {"ask_holders_time", LG_T_INT8},
+                                                {"apply_time", LG_T_INT8},
+                                                {"settle_time", LG_T_INT8}};
     return lg_views_add(in->views, "recovery_progress", columns,
                         (uint16_t)(sizeof columns / sizeof columns[0]), rows, in);
 }

@@ -398,8 +398,8 @@ step_analyse(void *self, const lg_reconf_change *c)
         .threads = threads,
         .thread_count = count,
         .areas = r->pending, /* also of those that had not opened their threads yet */
-        .env = {r, env_held, env_past_image, env_map_block, env_written, env_open,
-                env_demand_write, env_still_valid},
+        .env = {r, env_held, env_past_image, env_map_block, env_written, env_open, env_demand_write,
+                env_still_valid},
         .archive_dir = r->cfg.archive_dir};
     lg_time began = lg_run_now_exact_ns(r->cfg.run);
     r->times = (lg_recoverer_times){.epoch = c->epoch, .running = true};

@@ -97,8 +97,7 @@ finish(struct build *b)
             return insert_entry(b, y->tid); /* says which key is there twice */
         }
     }
-    lg_status st =
-        b->acc->ops->index_build(b->acc->arg, &b->pi->index->storage, next_entry, b);
+    lg_status st = b->acc->ops->index_build(b->acc->arg, &b->pi->index->storage, next_entry, b);
     if (st == LG_TOO_LARGE)
         return insert_entry(b, b->e[b->at - 1].tid);
     return st;
@@ -136,8 +135,8 @@ lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_
     b.v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
     b.nulls = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
     one_by_one = !b.acc->ops->index_build;
-    lg_status st = b.acc->ops->scan_open(b.acc->arg, lg_cat_txn(u->cat), b.snap, &rel->storage,
-                                         &scan);
+    lg_status st =
+        b.acc->ops->scan_open(b.acc->arg, lg_cat_txn(u->cat), b.snap, &rel->storage, &scan);
     while (st == LG_OK) {
         const uint8_t *row;
         size_t len;
@@ -150,8 +149,7 @@ lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_
                 st = lg_xtarget_index_row(t, a, pi, b.v, b.nulls, tid);
         } else if (st == LG_OK) {
             st = add_row(&b, a, row, len, tid);
-            if (st == LG_OK &&
-                lg_arena_used_bytes(b.keys) + b.cap * sizeof *b.e > BUILD_MAX) {
+            if (st == LG_OK && lg_arena_used_bytes(b.keys) + b.cap * sizeof *b.e > BUILD_MAX) {
                 st = insert_all(&b);
                 one_by_one = true;
             }
