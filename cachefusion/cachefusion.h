@@ -99,7 +99,9 @@ LG_MUST lg_status lg_cf_recovery_filter(lg_cf *cf, const lg_cf_block *blocks, ui
 LG_MUST lg_status lg_cf_recovery_close(lg_cf *cf, const lg_cf_block *blocks, uint32_t count);
 /* These are recovered and on disk: opens them on every member before the others. */
 void lg_cf_recovery_open(lg_cf *cf, const lg_addr *addrs, uint32_t count);
-void lg_cf_recovery_begin(lg_cf *cf); /* the calling fiber may use closed blocks */
+/* The calling fiber may use closed blocks, for the recovery of this epoch: what it still asks for in
+ * a later one is refused with LG_STALE_EPOCH, since another may be recovering that block then. */
+void lg_cf_recovery_begin(lg_cf *cf, uint64_t epoch);
 void lg_cf_recovery_end(lg_cf *cf);
 /* Returns when `version` or a newer one of the block is on disk, written by whoever holds it:
  * before a dead thread is released (invariant 7). Blocks. */

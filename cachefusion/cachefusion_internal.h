@@ -76,6 +76,12 @@ typedef struct cf_unacked {
     uint64_t acked; /* claims of this epoch that were acknowledged */
 } cf_unacked;
 
+/* Between recovery_begin and _end. */
+typedef struct cf_recovery_fiber {
+    lg_fiber *fiber;
+    uint64_t epoch; /* whose recovery it works for */
+} cf_recovery_fiber;
+
 struct lg_cf {
     lg_cf_config cfg;
     lg_run *run;
@@ -129,7 +135,7 @@ struct lg_cf {
     lg_rpc_msg **early; /* holdings of faster members, until it is */
     uint32_t early_count, early_cap;
     lg_map *gate; /* key -> closed */
-    lg_fiber *recovery_fibers[CF_RECOVERY_FIBERS];
+    cf_recovery_fiber recovery_fibers[CF_RECOVERY_FIBERS];
     unsigned recovery_fiber_count;
 
     lg_cf_transfer transfer[LG_NODES_MAX];
@@ -179,6 +185,7 @@ void lg_cf__cr_drop(lg_cf *cf);
 bool lg_cf__gate(void *arg, lg_addr addr);
 void lg_cf__reconf_register(lg_cf *cf);
 bool lg_cf__is_recovery_fiber(const lg_cf *cf);
+bool lg_cf__is_stale_recovery(const lg_cf *cf); /* ... of an epoch that is over */
 void lg_cf__gate_clear(lg_cf *cf);
 void lg_cf__early_drop(lg_cf *cf);
 

@@ -222,7 +222,7 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
     uint64_t key = lg_addr_key(b->addr);
     cf->counts.acquires++;
     for (;;) {
-        if (cf->interrupted && lg_cf__is_recovery_fiber(cf))
+        if (lg_cf__is_stale_recovery(cf))
             return LG_STALE_EPOCH; /* the script waits for us before it can go on */
         if (cf->frozen) {
             while (cf->frozen) {

@@ -224,14 +224,27 @@ lg_cf_participant(lg_cf *cf, lg_participant *ret_p)
 
 /* ---- the gate ---- */
 
-bool
-lg_cf__is_recovery_fiber(const lg_cf *cf)
+static const cf_recovery_fiber *
+recovery_fiber(const lg_cf *cf)
 {
     lg_fiber *self = lg_fiber_self();
     for (unsigned i = 0; i < cf->recovery_fiber_count; i++)
-        if (cf->recovery_fibers[i] == self)
-            return true;
-    return false;
+        if (cf->recovery_fibers[i].fiber == self)
+            return &cf->recovery_fibers[i];
+    return NULL;
+}
+
+bool
+lg_cf__is_recovery_fiber(const lg_cf *cf)
+{
+    return recovery_fiber(cf) != NULL;
+}
+
+bool
+lg_cf__is_stale_recovery(const lg_cf *cf)
+{
+    const cf_recovery_fiber *f = recovery_fiber(cf);
+    return f && (cf->interrupted || f->epoch != cf->epoch);
 }
 
 bool
@@ -338,10 +351,10 @@ lg_cf_recovery_open(lg_cf *cf, const lg_addr *addrs, uint32_t count)
 }
 
 void
-lg_cf_recovery_begin(lg_cf *cf)
+lg_cf_recovery_begin(lg_cf *cf, uint64_t epoch)
 {
     LG_ASSERT(cf->recovery_fiber_count < CF_RECOVERY_FIBERS);
-    cf->recovery_fibers[cf->recovery_fiber_count++] = lg_fiber_self();
+    cf->recovery_fibers[cf->recovery_fiber_count++] = (cf_recovery_fiber){lg_fiber_self(), epoch};
 }
 
 void
@@ -349,7 +362,7 @@ lg_cf_recovery_end(lg_cf *cf)
 {
     lg_fiber *self = lg_fiber_self();
     for (unsigned i = 0; i < cf->recovery_fiber_count; i++)
-        if (cf->recovery_fibers[i] == self) {
+        if (cf->recovery_fibers[i].fiber == self) {
             cf->recovery_fibers[i] = cf->recovery_fibers[--cf->recovery_fiber_count];
             return;
         }

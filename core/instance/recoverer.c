@@ -158,7 +158,7 @@ past_image_task(struct task *t)
     lg_recoverer *r = t->r;
     lg_buf_cache *c = r->cfg.cache;
     lg_buf *b;
-    lg_cf_recovery_begin(r->cfg.cf);
+    lg_cf_recovery_begin(r->cfg.cf, t->epoch);
     lg_status st = lg_buf_get(c, t->addr, LG_LATCH_X, &b);
     if (st == LG_OK) {
         (void)lg_map_put(r->fetched, lg_addr_key(t->addr) + 1, r);
@@ -178,7 +178,7 @@ map_block_task(struct task *t)
     lg_recoverer *r = t->r;
     lg_buf_cache *c = r->cfg.cache;
     lg_buf *b;
-    lg_cf_recovery_begin(r->cfg.cf);
+    lg_cf_recovery_begin(r->cfg.cf, t->epoch);
     lg_status st = lg_buf_get(c, t->addr, LG_LATCH_S, &b);
     if (st == LG_OK) {
         memcpy(t->image, b->data, lg_buf_block_bytes(c));

@@ -186,7 +186,10 @@ lg_dwb_write(lg_dwb *d, lg_dwb_block *blocks, uint32_t count)
     if (st == LG_OK)
         d->half ^= 1;
     d->busy = false;
-    lg_waitq_wake_one(&d->q);
+    if (d->broken == LG_OK)
+        lg_waitq_wake_one(&d->q);
+    else /* nobody will come after the one */
+        lg_waitq_wake_all(&d->q);
     lg_stat_add(lg_run_stats(d->run), LG_STAT_PHYSICAL_WRITES, count);
     return st;
 }

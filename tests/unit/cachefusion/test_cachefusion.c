@@ -478,3 +478,78 @@ LG_TEST(test_cachefusion__views_in_the_middle_of_everything)
         world_free(w);
     }
 }
+
+/* ---- blocks that open while others are still recovered ---- */
+
+typedef struct closing {
+    world *w;
+    bool closed, go_on, done, seen[2];
+} closing;
+
+static void
+wait_for(const node *n, const bool *flag)
+{
+    while (!*flag)
+        (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + LG_MS, LG_WAIT_SLEEP);
+}
+
+static bool
+flag_set(void *flag)
+{
+    return *(bool *)flag;
+}
+
+static void
+closing_recoverer(void *arg)
+{
+    closing *c = arg;
+    node *n = &c->w->n[1];
+    lg_cf_block blocks[2] = {{.addr = addr_of(n, 0)}, {.addr = addr_of(n, 1)}};
+    lg_buf *b;
+    CU_ASSERT_EQUAL(lg_cf_recovery_close(n->cf, blocks, 2), LG_OK);
+    c->closed = true;
+    wait_for(n, &c->go_on);
+    /* One that was left over from the epoch before must not get the block in our way. */
+    lg_cf_recovery_begin(n->cf, c->w->epoch - 1);
+    CU_ASSERT_EQUAL(lg_buf_get(n->cache, blocks[0].addr, LG_LATCH_X, &b), LG_STALE_EPOCH);
+    lg_cf_recovery_end(n->cf);
+    lg_cf_recovery_begin(n->cf, c->w->epoch);
+    LG_ASSERT_OK(lg_buf_get(n->cache, blocks[0].addr, LG_LATCH_X, &b));
+    lg_buf_put(n->cache, b, LG_LATCH_X);
+    lg_cf_recovery_end(n->cf);
+    CU_ASSERT_FALSE(c->seen[0] || c->seen[1]);
+    lg_cf_recovery_open(n->cf, &blocks[0].addr, 1);
+    wait_for(n, &c->seen[0]);
+    (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + 20 * LG_MS, LG_WAIT_SLEEP);
+    CU_ASSERT_FALSE(c->seen[1]);
+    lg_cf_recovery_open(n->cf, &blocks[1].addr, 1);
+    wait_for(n, &c->seen[1]);
+    c->done = true;
+}
+
+static void
+closing_reader(void *arg)
+{
+    closing *c = arg;
+    node *n = &c->w->n[2];
+    wait_for(n, &c->closed);
+    (void)!lg_fiber_sleep_until(lg_run_now_exact_ns(n->run) + 20 * LG_MS, LG_WAIT_SLEEP);
+    c->go_on = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        change(n, i);
+        c->seen[i] = true;
+    }
+}
+
+LG_TEST(test_cachefusion__closed_blocks_open_one_by_one)
+{
+    for (uint64_t seed = 1; seed <= seeds(8); seed++) {
+        closing c = {.w = world_new(seed + 200)};
+        view(c.w, 0xE);
+        (void)!lg_sim_run(c.w->sim, NULL, NULL, 50 * LG_MS);
+        LG_ASSERT_OK(lg_run_spawn(c.w->n[1].run, "recoverer", 0, closing_recoverer, &c, NULL));
+        LG_ASSERT_OK(lg_run_spawn(c.w->n[2].run, "reader", 0, closing_reader, &c, NULL));
+        CU_ASSERT_EQUAL(lg_sim_run(c.w->sim, flag_set, &c.done, 10 * LG_SEC), LG_OK);
+        world_free(c.w);
+    }
+}

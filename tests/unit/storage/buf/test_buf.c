@@ -265,6 +265,50 @@ LG_TEST(test_buf__a_batch_is_finished_before_the_next)
     in_fiber(place_errors);
 }
 
+/* Fenced between the area and the places: the area is given up, and all who wait for it hear so. */
+static lg_status
+one_write_only(void *arg)
+{
+    uint32_t *writes = arg;
+    return (*writes)++ == 0 ? LG_OK : LG_FENCED;
+}
+
+static void
+one_block(void *arg)
+{
+    uint32_t *ended = arg;
+    uint8_t *image = lg_io_buf_alloc(8192);
+    lg_dwb_block b = {.image = image};
+    lg_addr none;
+    memset(image, 0, 8192);
+    RIG_OK(lg_volume_locate(w.v, addr(0), &b.place, &none));
+    CU_ASSERT_EQUAL(lg_dwb_write(w.dwb, &b, 1), LG_FENCED);
+    lg_free(image);
+    ++*ended;
+}
+
+static void
+area_given_up(void *arg)
+{
+    uint32_t writes = 0, ended = 0;
+    lg_run *run = w.rig.nodes[0].run;
+    (void)arg;
+    mount(true);
+    lg_io_set_write_gate(w.io, one_write_only, &writes);
+    for (unsigned i = 0; i < 5; i++)
+        RIG_OK(lg_run_spawn(run, "writer", 0, one_block, &ended, NULL));
+    RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(run) + LG_SEC, LG_WAIT_SLEEP));
+    CU_ASSERT_EQUAL(ended, 5);
+    CU_ASSERT_EQUAL(lg_dwb_broken(w.dwb), LG_FENCED);
+    lg_io_set_write_gate(w.io, NULL, NULL);
+    unmount();
+}
+
+LG_TEST(test_buf__nobody_waits_for_an_area_that_is_given_up)
+{
+    in_fiber(area_given_up);
+}
+
 /* ---- peers ---- */
 
 static void
