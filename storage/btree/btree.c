@@ -1,5 +1,6 @@
 /* Entries: insert, mark, unique checks, rollback. The model is in btree.h and btree_internal.h. */
 #include "btree_internal.h"
+#include "mem.h"
 
 enum { OP_INSERT = 1, OP_MARK = 2 };
 
@@ -51,10 +52,42 @@ lg_btree_init(lg_segment *g)
 
 /* ---- unique ---- */
 
+/* What the transactions of entries met so far turned out to be, as of one SCN. A key that is deleted
+ * and inserted again and again has any number of entries, more than the cache of outcomes is sure
+ * to hold at once: what was resolved is kept until the end of the search. */
+struct known {
+    struct outcome {
+        lg_xid xid;
+        lg_txn_state state;
+    } * list;
+    uint32_t count, cap;
+};
+
+static void
+known_add(struct known *k, lg_xid xid, lg_txn_state state)
+{
+    if (k->count == k->cap) {
+        k->cap = k->cap ? 2 * k->cap : 8;
+        k->list = lg_realloc(k->list, k->cap * sizeof *k->list);
+    }
+    k->list[k->count++] = (struct outcome){xid, state};
+}
+
+static bool
+known_find(const struct known *k, lg_xid xid, lg_txn_state *ret)
+{
+    for (uint32_t i = k->count; i-- > 0;)
+        if (k->list[i].xid == xid) {
+            *ret = k->list[i].state;
+            return true;
+        }
+    return false;
+}
+
 /* What an entry with an equal key means to an insert by t. LG_OK: nothing; LG_DUPLICATE_KEY;
  * LG_IN_DOUBT; LG_WOULD_WAIT: its transaction must be resolved first (out.xid). */
 static lg_status
-judge(lg_txn *t, const lg_btree__entry *e, lg_scn now, lg_btree_out *out)
+judge(lg_txn *t, const lg_btree__entry *e, lg_scn now, const struct known *known, lg_btree_out *out)
 {
     lg_txn_status s;
     lg_txn_sys *sys = lg_txn_sys_of(t);
@@ -63,9 +96,11 @@ judge(lg_txn *t, const lg_btree__entry *e, lg_scn now, lg_btree_out *out)
     out->xid = e->ref;
     if (e->ref == LG_XID_NONE || e->ref == lg_txn_xid(t))
         return marked ? LG_OK : LG_DUPLICATE_KEY;
-    lg_status st = lg_txn_peek(sys, e->ref, now, &s);
-    if (st != LG_OK)
-        return st;
+    if (!known_find(known, e->ref, &s.state)) {
+        lg_status st = lg_txn_peek(sys, e->ref, now, &s);
+        if (st != LG_OK)
+            return st;
+    }
     if (s.state == LG_XID_ACTIVE || s.state == LG_XID_COMMITTING || s.state == LG_XID_ABORTED)
         return LG_IN_DOUBT; /* aborted: its rollback is on the way to this entry */
     return marked ? LG_OK : LG_DUPLICATE_KEY;
@@ -74,7 +109,7 @@ judge(lg_txn *t, const lg_btree__entry *e, lg_scn now, lg_btree_out *out)
 /* Looks at all entries with the key, from a leaf latched X in m on to the right. */
 static lg_status
 scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, uint32_t len,
-           lg_scn now, lg_btree_out *out)
+           lg_scn now, const struct known *known, lg_btree_out *out)
 {
     lg_btree__key from = {key, len, 0};
     uint32_t i = lg_btree__find(b->data, &from);
@@ -84,7 +119,7 @@ scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, u
             const lg_btree__entry *e = lg_btree__entry_at(b->data, i);
             if (e->len != len || memcmp(e->key, key, len) != 0)
                 return LG_NOT_FOUND;
-            lg_status st = judge(t, e, now, out);
+            lg_status st = judge(t, e, now, known, out);
             if (st != LG_OK)
                 return st;
         }
@@ -99,8 +134,8 @@ scan_equal(lg_txn *t, lg_segment *g, lg_mtr *m, lg_buf *b, const uint8_t *key, u
 /* Begins m, latches the first leaf that may hold the key, scans. LG_NOT_FOUND: no conflict and the
  * latches are held; anything else: nothing is held. */
 static lg_status
-unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t len,
-             lg_btree_out *out)
+unique_search(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t len,
+              struct known *known, lg_btree_out *out)
 {
     lg_btree__key from = {key, len, 0};
     uint32_t block;
@@ -110,7 +145,7 @@ unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t l
     LG_TRY(lg_btree__descend(g, &from, 0, &block));
     for (;;) {
         LG_TRY(lg_btree__latch(g, m, &from, 0, &block, &b));
-        lg_status st = scan_equal(t, g, m, b, key, len, now, out);
+        lg_status st = scan_equal(t, g, m, b, key, len, now, known, out);
         if (st == LG_NOT_FOUND)
             return st;
         if (st == LG_RETRY) {
@@ -124,7 +159,18 @@ unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t l
             return st;
         lg_txn_status s;
         LG_TRY(lg_txn_resolve(lg_txn_sys_of(t), out->xid, now, &s));
+        known_add(known, out->xid, s.state);
     }
+}
+
+static lg_status
+unique_latch(lg_txn *t, lg_segment *g, lg_mtr *m, const uint8_t *key, uint32_t len,
+             lg_btree_out *out)
+{
+    struct known known = {0};
+    lg_status st = unique_search(t, g, m, key, len, &known, out);
+    lg_free(known.list);
+    return st;
 }
 
 /* ---- insert ---- */

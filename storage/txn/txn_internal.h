@@ -39,6 +39,7 @@ typedef struct lg_txn_cached {
 } lg_txn_cached;
 
 #define CACHE_SLOTS 8192u
+#define CACHE_WAYS  8u
 #define TXN_TOUCHED 16u
 #define BLOOM_WORDS 16u
 

@@ -6,31 +6,47 @@
 
 /* ---- cache ---- */
 
+/* A set of CACHE_WAYS entries, newest first. Whoever looks at several transactions in turn (the slots
+ * of a block) must find the first when the last is resolved: with one entry a set, two that fell
+ * into the same one would push each other out for ever. */
 static lg_txn_cached *
-cache_slot(lg_txn_sys *s, lg_xid xid)
+cache_set(lg_txn_sys *s, lg_xid xid)
 {
-    return &s->resolved[lg_hash_u64(xid) % CACHE_SLOTS];
+    return &s->resolved[lg_hash_u64(xid) % (CACHE_SLOTS / CACHE_WAYS) * CACHE_WAYS];
+}
+
+static lg_txn_cached *
+cache_find(lg_txn_sys *s, lg_xid xid)
+{
+    lg_txn_cached *set = cache_set(s, xid);
+    for (uint32_t i = 0; i < CACHE_WAYS; i++)
+        if (set[i].xid == xid)
+            return &set[i];
+    return NULL;
 }
 
 void
 lg_txn__cache_put(lg_txn_sys *s, lg_xid xid, const lg_txn_status *st, lg_scn as_of)
 {
-    *cache_slot(s, xid) = (lg_txn_cached){xid, *st, as_of};
+    lg_txn_cached *set = cache_set(s, xid), *old = cache_find(s, xid);
+    size_t moved = old ? (size_t)(old - set) : CACHE_WAYS - 1;
+    memmove(set + 1, set, moved * sizeof *set);
+    set[0] = (lg_txn_cached){xid, *st, as_of};
 }
 
 void
 lg_txn_forget_active(lg_txn_sys *s, lg_xid xid)
 {
-    lg_txn_cached *c = cache_slot(s, xid);
-    if (c->xid == xid && c->status.state == LG_XID_ACTIVE)
+    lg_txn_cached *c = cache_find(s, xid);
+    if (c && c->status.state == LG_XID_ACTIVE)
         c->xid = LG_XID_NONE;
 }
 
 static bool
 cache_get(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 {
-    const lg_txn_cached *c = cache_slot(s, xid);
-    if (c->xid != xid)
+    const lg_txn_cached *c = cache_find(s, xid);
+    if (!c)
         return false;
     if (c->status.state == LG_XID_ACTIVE && snapshot > c->as_of)
         return false;
