@@ -219,6 +219,8 @@ lg_buf_drop_file(lg_buf_cache *c, uint32_t file)
     uint32_t from = 0;
     struct lg_buf__frame *f;
     LG_ASSERT(file != 0);
+    while (c->gate) /* recovery may be about to write closed blocks of the file to their places */
+        LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
     while ((f = find_of_file(c, file, &from))) {
         LG_TRY(drop_frame(c, f, file));
         from++; /* somebody else may hold a pin on it still: it is clean and in mode N */

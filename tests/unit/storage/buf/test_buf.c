@@ -433,6 +433,39 @@ LG_TEST(test_buf__a_gate_keeps_blocks_closed)
     in_fiber(gates);
 }
 
+static void
+dropper(void *arg)
+{
+    (void)arg;
+    w.st = lg_buf_drop_file(w.c, 1);
+    w.flag = true;
+}
+
+/* Recovery has located blocks of the file and will write them: its space is not freed before. */
+static void
+drop_during_recovery(void *arg)
+{
+    (void)arg;
+    mount(true);
+    lg_buf_set_gate(w.c, block_five, NULL);
+    RIG_OK(lg_run_spawn(w.rig.nodes[0].run, "dropper", 0, dropper, NULL, NULL));
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(w.rig.nodes[0].run) + 5 * LG_MS, LG_WAIT_SLEEP);
+    CU_ASSERT(!w.flag);
+    lg_buf_set_gate(w.c, block_five, NULL); /* another block has opened */
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(w.rig.nodes[0].run) + 5 * LG_MS, LG_WAIT_SLEEP);
+    CU_ASSERT(!w.flag);
+    lg_buf_set_gate(w.c, NULL, NULL);
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(w.rig.nodes[0].run) + 5 * LG_MS, LG_WAIT_SLEEP);
+    CU_ASSERT(w.flag);
+    CU_ASSERT_EQUAL(w.st, LG_OK);
+    unmount();
+}
+
+LG_TEST(test_buf__no_file_is_dropped_while_blocks_are_recovered)
+{
+    in_fiber(drop_during_recovery);
+}
+
 /* ---- mini-transactions ---- */
 
 static void
