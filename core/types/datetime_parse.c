@@ -211,22 +211,31 @@ fraction_us(const char *p)
 }
 
 /* hh:mm[:ss[.fff]] or hhmmss[.fff] */
+/* Digits at p: as much as fits; what is too long is out of range anyway. */
+static int
+clock_part(const char *p, const char **ret_end)
+{
+    size_t n = strspn(p, "0123456789");
+    *ret_end = p + n;
+    return digits_int(p, n);
+}
+
 static bool
 take_time(struct state *s, const char *p)
 {
     lg_dt *t = &s->r->dt;
-    char *end;
-    t->hour = (int)strtol(p, &end, 10);
+    const char *end;
+    t->hour = clock_part(p, &end);
     t->min = t->sec = t->us = 0;
     if (*end != ':')
         return bad_syntax(s);
     if (!isdigit((unsigned char)end[1]))
         return bad_syntax(s);
-    t->min = (int)strtol(end + 1, &end, 10);
+    t->min = clock_part(end + 1, &end);
     if (*end == ':') {
         if (!isdigit((unsigned char)end[1]))
             return bad_syntax(s);
-        t->sec = (int)strtol(end + 1, &end, 10);
+        t->sec = clock_part(end + 1, &end);
     } else if (*end == '.') { /* mm:ss.fff */
         t->sec = t->min;
         t->min = t->hour;

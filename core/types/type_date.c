@@ -465,9 +465,12 @@ LG_FN(timetz_in)
     int32_t off = p.offset;
     if (!p.has_zone || p.zone) {
         const lg_tz *tz = p.has_zone ? p.zone : c->env->tz;
-        int64_t day = p.has_date ? lg_jdate(p.dt.year, p.dt.mon, p.dt.day) - LG_PG_EPOCH_JDATE
-                                 : lg_env_current_date(c->env);
-        off = lg_tz_local_offset(tz, day * LG_US_PER_DAY + day_us(&p.dt));
+        /* A date that no timestamp reaches: UTC, as PostgreSQL takes it. */
+        bool far = p.has_date && (p.dt.year > 294276 || p.dt.year < -4713);
+        int64_t day = far          ? 0
+                      : p.has_date ? lg_jdate(p.dt.year, p.dt.mon, p.dt.day) - LG_PG_EPOCH_JDATE
+                                   : lg_env_current_date(c->env);
+        off = far ? 0 : lg_tz_local_offset(tz, day * LG_US_PER_DAY + day_us(&p.dt));
     }
     return make_timetz(c, lg_time_round(day_us(&p.dt), ARG_INT4(2)), -off);
 }

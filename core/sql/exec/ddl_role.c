@@ -433,7 +433,7 @@ lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "DROP ROLE");
     LG_TRY(require_createrole(u, "drop"));
     for (uint32_t i = 0; i < s->roles.n; i++) {
-        const char *name = lg_ast_as(s->roles.at[i], role_spec)->rolename, *detail;
+        const char *name = lg_ast_as(s->roles.at[i], role_spec)->rolename, *detail = "";
         lg_cat_row row;
         lg_status st = role_row(u, name, &row);
         if (st == LG_SQL && s->missing_ok) {
