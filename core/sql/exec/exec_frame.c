@@ -337,7 +337,7 @@ move_range(lg_xframe *f, uint64_t i, bool tail, uint64_t *pos)
             else
                 go = r->nulls_first ? null && !curnull : !null && curnull;
         } else {
-            bool in;
+            bool in = false;
             LG_TRY(in_range(f, row[r->slot], f->rows[i][r->slot],
                             tail ? f->end_value : f->start_value, sub, less, &in));
             go = tail ? in : !in;
