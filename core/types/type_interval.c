@@ -170,6 +170,19 @@ out_of_range(lg_call *c, const char *s)
     return false;
 }
 
+/* '.' and its digits, of which there may be none. An exponent is not part of it. */
+static const char *
+scan_fraction(const char *p, double *f)
+{
+    char digits[64] = ".";
+    size_t n = 1;
+    for (p++; isdigit((unsigned char)*p); p++)
+        if (n < sizeof digits - 1)
+            digits[n++] = *p;
+    *f = n > 1 ? strtod(digits, NULL) : 0;
+    return p;
+}
+
 /* [sign] digits [. digits]; both parts carry the sign. */
 static const char *
 scan_number(const char *p, int64_t *v, double *f, bool *ret_neg, bool *range)
@@ -184,15 +197,8 @@ scan_number(const char *p, int64_t *v, double *f, bool *ret_neg, bool *range)
     for (; isdigit((unsigned char)*p); p++)
         if (__builtin_mul_overflow(*v, 10, v) || __builtin_add_overflow(*v, *p - '0', v))
             *range = true;
-    if (*p == '.') {
-        char *end;
-        *f = strtod(p, &end);
-        if (end == p)
-            *f = 0;
-        p++;
-        while (isdigit((unsigned char)*p))
-            p++;
-    }
+    if (*p == '.')
+        p = scan_fraction(p, f);
     if (neg) {
         *v = -*v;
         *f = -*f;
@@ -307,10 +313,8 @@ scan_time(const char *p, struct acc *a, int32_t typmod, bool *bad, bool *range)
             break;
         }
     }
-    if (*p == '.') {
-        f = strtod(p, &end);
-        p = end;
-    }
+    if (*p == '.')
+        p = scan_fraction(p, &f);
     bool ms =
         n == 2 && (f != 0 || (typmod >= 0 && ((typmod >> 16) & 0x7fff) == (F_MINUTE | F_SECOND)));
     if (ms) {

@@ -38,3 +38,6 @@ insert into dt values ('2020-01-01', '10:00', '2020-01-01 10:00', '2020-01-01 10
 select * from dt order by d;
 select max(d), min(ts), sum(i), avg(i) from dt;
 drop table dt;
+select interval '04:05:12.5e3';
+select interval '04:05:12.99999999e99999';
+select interval '04:05:12.345678912', interval '-0:00:00.000001', interval '1:02.5', interval '00:00:59.9999999';
