@@ -123,6 +123,13 @@ typedef struct lg_access_ops {
      * Not transactional; durable before the transaction's commit is. */
     lg_status (*seq_modify)(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state *),
                             void *fn_arg);
+    /* A ring of 64-bit words beside a sequence's state. append: n words, at most 128, not
+     * transactional, durable before the transaction's commit is. read: the words after number *at,
+     * which moves on; LG_LIMIT: some of them are gone, *at is the end now. */
+    lg_status (*ring_append)(void *arg, const lg_rel_storage *st, const uint64_t *words,
+                             uint32_t n);
+    lg_status (*ring_read)(void *arg, const lg_rel_storage *st, uint64_t *at, uint64_t *words,
+                           uint32_t cap, uint32_t *ret_n);
 } lg_access_ops;
 
 typedef struct lg_access {

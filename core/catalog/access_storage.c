@@ -1,5 +1,6 @@
 /* access.h over storage/heap and storage/btree. A sequence is one block (the segment's first) with
- * {last_value, is_called} behind the header, changed by a mini-transaction of its own. */
+ * {last_value, is_called} behind the header, changed by a mini-transaction of its own. That block
+ * also has room for a ring of words: how many were ever appended, then the newest of them. */
 #include "access_storage.h"
 #include "assert.h"
 #include "btree.h"
@@ -8,7 +9,9 @@
 #include "segment.h"
 #include <string.h>
 
-#define SEQ_AT 64u /* beyond any block header */
+#define SEQ_AT       64u /* beyond any block header */
+#define RING_AT      128u
+#define RING_WORD(i) (RING_AT + 8u + 8u * (i))
 
 static lg_txn_sys *
 sys_of(void *arg)
@@ -396,6 +399,67 @@ seq_modify(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state 
     return LG_OK;
 }
 
+static uint32_t
+ring_words(lg_buf_cache *cache)
+{
+    return (lg_buf_block_bytes(cache) - RING_WORD(0) - 16) / 8;
+}
+
+static uint64_t
+word_at(const lg_buf *b, uint32_t off)
+{
+    uint64_t w;
+    memcpy(&w, b->data + off, sizeof w);
+    return w;
+}
+
+static lg_status
+ring_append(void *arg, const lg_rel_storage *st, const uint64_t *words, uint32_t n)
+{
+    lg_buf_cache *cache = lg_txn_sys_cache(sys_of(arg));
+    lg_addr addr = {.file = st->file, .block = LG_SEGMENT_FIRST_BLOCK};
+    uint32_t cap = ring_words(cache);
+    lg_mtr m;
+    lg_buf *b;
+    LG_ASSERT(n <= cap);
+    for (;;) {
+        lg_mtr_begin(&m, cache);
+        lg_status r = lg_mtr_get(&m, addr, LG_LATCH_X, 0, &b);
+        if (r == LG_RETRY) {
+            LG_TRY(lg_mtr_restart(&m));
+            continue;
+        }
+        LG_TRY(r);
+        break;
+    }
+    uint64_t end = word_at(b, RING_AT);
+    for (uint32_t i = 0; i < n; i++)
+        lg_mtr_set_u64(&m, b, RING_WORD((uint32_t)((end + i) % cap)), words[i]);
+    lg_mtr_set_u64(&m, b, RING_AT, end + n);
+    lg_mtr_commit(&m, NULL);
+    return LG_OK;
+}
+
+static lg_status
+ring_read(void *arg, const lg_rel_storage *st, uint64_t *at, uint64_t *words, uint32_t cap,
+          uint32_t *ret_n)
+{
+    lg_buf_cache *cache = lg_txn_sys_cache(sys_of(arg));
+    lg_addr addr = {.file = st->file, .block = LG_SEGMENT_FIRST_BLOCK};
+    uint32_t have = ring_words(cache);
+    lg_buf *b;
+    LG_TRY(lg_buf_get(cache, addr, LG_LATCH_S, &b));
+    uint64_t end = word_at(b, RING_AT);
+    bool gone = *at > end || end - *at > have;
+    *ret_n = 0;
+    if (gone)
+        *at = end;
+    for (; *at < end && *ret_n < cap; ++*at)
+        words[(*ret_n)++] = word_at(b, RING_WORD((uint32_t)(*at % have)));
+    lg_buf_put(cache, b, LG_LATCH_S);
+    return gone ? LG_LIMIT : LG_OK;
+}
+
 lg_access
 lg_access_storage(lg_txn_sys *sys)
 {
@@ -423,6 +487,8 @@ lg_access_storage(lg_txn_sys *sys)
         .index_close = index_close,
         .snapshot_latest = snapshot_latest,
         .seq_modify = seq_modify,
+        .ring_append = ring_append,
+        .ring_read = ring_read,
     };
     return (lg_access){&ops, sys};
 }

@@ -272,15 +272,26 @@ closure(lg_cat *c, lg_oid user, bool set, lg_arena *a, lg_acl_roles *ret)
 lg_status
 lg_cat_roles_of(lg_cat *c, lg_oid user, lg_arena *a, lg_acl_roles *ret)
 {
-    uint64_t generation = lg_cat_generation(c);
-    if (user == c->user && c->roles_arena && c->roles_generation == generation) {
+    LG_TRY(lg_cat_refresh(c));
+    if (user == c->user && c->roles_arena && c->roles_generation == c->own_generation &&
+        lg_cat_deps_good(c, &c->roles_deps)) {
+        lg_cat__depend_all(c, &c->roles_deps);
         *ret = c->roles;
         ret->at = lg_arena_dup(a, c->roles.at, c->roles.n * sizeof(lg_oid));
         return LG_OK;
     }
-    LG_TRY(closure(c, user, false, a, ret));
-    if (user != c->user || generation != lg_cat_generation(c))
-        return LG_OK;
+    if (user != c->user)
+        return closure(c, user, false, a, ret);
+    lg_cat_deps *outer = c->recorder;
+    uint64_t generation = c->own_generation;
+    lg_cat_deps_begin(c, &c->roles_deps);
+    lg_status st = closure(c, user, false, a, ret);
+    c->recorder = outer;
+    if (st != LG_OK) {
+        lg_cat_deps_spoil(&c->roles_deps);
+        return st;
+    }
+    lg_cat__depend_all(c, &c->roles_deps);
     lg_arena_destroy(c->roles_arena);
     c->roles_arena = lg_arena_create("roles", 512);
     c->roles = *ret;
@@ -364,6 +375,7 @@ lg_cat_namespace_mask(lg_cat *c, lg_oid user, lg_oid nsp, uint32_t want, uint32_
         st = lg_cat_acl_mask(c, user, LG_ACL_SCHEMA, LG_ROLE_BOOTSTRAP, 0, want, ret);
         *ret |= want & LG_ACL_USAGE;
     } else {
+        lg_cat_depend(c, LG_DEP_NAMESPACE, nsp);
         st = lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_oid_index, 1, &key, a, &row);
         if (st == LG_OK)
             st = lg_cat_acl_mask(c, user, LG_ACL_SCHEMA,
@@ -383,6 +395,7 @@ lg_cat_database_mask(lg_cat *c, lg_oid user, uint32_t want, uint32_t *ret)
     lg_cat_row row;
     lg_arena *a = lg_arena_create("acl", 1024);
     lg_datum key = lg_cat_name(a, c->database);
+    lg_cat_depend(c, LG_DEP_DATABASE, 0);
     *ret = 0;
     lg_status st =
         lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row);

@@ -3,10 +3,11 @@
  * MODEL
  * The truth is ordinary tables in pg_catalog, PostgreSQL 15's shape, stored through heap and btree
  * under ordinary transactions. An lg_catalog (one per instance) keeps descriptors made from them in
- * a dictionary cache, valid while the instance holds the DICT enqueue in S. A transaction that did
+ * a dictionary cache, used while the instance holds the DICT enqueue in S. A transaction that did
  * DDL reads the tables through its own snapshot into a private cache instead, takes DICT in X just
- * before its commit record and releases it after: every other instance drops its cache before the
- * change can be seen. An lg_cat (one per session) is the handle of all lookups.
+ * before its commit record, says which objects changed and releases it after: the other instances
+ * forget those objects before they go on (catalog_deps.h). An lg_cat (one per session) is the handle
+ * of all lookups.
  *
  * DESCRIPTORS are immutable and counted: lg_relation_ref / lg_relation_unref. A statement holds a
  * reference for as long as it uses one, and must hold the table lock (lg_cat_lock) from before it
@@ -255,12 +256,9 @@ LG_MUST lg_status lg_cat_search_path(lg_cat *c, bool with_implicit, lg_arena *a,
                                      const lg_oid **ret_oids, uint32_t *ret_n);
 /* Where an unqualified CREATE goes. LG_NOT_FOUND: "no schema has been selected to create in". */
 LG_MUST lg_status lg_cat_creation_namespace(lg_cat *c, lg_oid *ret_oid);
-/* Moves whenever anything that name resolution depends on changed (search path, user, any dropped
- * cache entry): a cached plan made at another generation is made anew. */
+/* Moves whenever anything at all changed (search path, user, any object). */
 uint64_t lg_cat_generation(const lg_cat *c);
-/* The same for what every session of the instance sees alike: moves when DDL, ANALYZE or GRANT of
- * any instance drops the dictionary cache. A plan made at one generation is good for another
- * session of the same user and search path at the same one. 0: this session sees the catalog in its
+/* The same for what every session of the instance sees alike. 0: this session sees the catalog in its
  * own way (its transaction changed it), and neither uses nor leaves anything shared. */
 uint64_t lg_cat_shared_generation(const lg_cat *c);
 

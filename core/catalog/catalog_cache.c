@@ -1,14 +1,12 @@
 /* Life cycle of the catalog and of sessions' handles; the dictionary cache; transactions.
  *
- * CACHE  cat->cache holds committed descriptors and is only filled while dict_held: the instance's
- * sticky mode on DICT covers SHARE (ges.h). When it falls the notification drops the cache. A
+ * CACHE  cat->cache holds committed descriptors; catalog_deps.c says which of them go when. A
  * transaction that touched the catalog reads through c->own instead, so that nobody else sees its
- * changes and it sees all of them. Fills re-check dict_held after blocking: a descriptor read while
- * DICT was given away is returned marked stale and not kept.
+ * changes and it sees all of them.
  *
- * COMMIT OF DDL  pre_commit: dict_x++ (local lookups wait), cache dropped, DICT taken EXCLUSIVE, so
- * that all other instances have dropped theirs; then the commit record; end: DICT let go, dict_x--,
- * waiters go on. */
+ * COMMIT OF DDL  pre_commit: dict_x++ (local lookups wait), DICT taken EXCLUSIVE, so that all other
+ * instances wait with theirs, what changed appended to the ring; then the commit record; end: DICT
+ * let go, dict_x--, waiters go on, read the ring first. */
 #include "catalog_internal.h"
 #include <string.h>
 
@@ -61,6 +59,20 @@ lg_cat__cache_forget(lg_cat_cache *cc, lg_oid rel)
     }
 }
 
+void
+lg_cat__cache_forget_namespaces(lg_cat_cache *cc)
+{
+    size_t pos = 0;
+    uint64_t key;
+    void *v;
+    while (lg_map_next(cc->nsp_oid, &pos, &key, &v))
+        lg_free(v);
+    lg_map_destroy(cc->nsp_oid);
+    lg_strmap_destroy(cc->nsp_name);
+    cc->nsp_oid = lg_map_create();
+    cc->nsp_name = lg_strmap_create();
+}
+
 /* ---- the catalog ---- */
 
 lg_status
@@ -73,6 +85,7 @@ lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat)
     cat->arena = lg_arena_create("catalog", 64 << 10);
     cat->seqs = lg_map_create();
     lg_waitq_init(&cat->dict_waitq);
+    cat->change = 1;
     lg_cat__cache_init(&cat->cache);
     cat->ges = cfg->ges;
     lg_cat__dict_init(cat);
@@ -121,8 +134,7 @@ lg_catalog_run(const lg_catalog *cat)
 void
 lg_catalog_cache_drop(lg_catalog *cat)
 {
-    lg_cat__cache_clear(&cat->cache);
-    cat->generation++;
+    lg_cat__apply_all(cat);
 }
 
 size_t
@@ -142,7 +154,7 @@ lg_cat_create(lg_catalog *cat, lg_oid user, const char *database, lg_cat **ret_c
     c->database = lg_strdup(database);
     c->path = lg_strdup("\"$user\", public");
     c->locks = lg_map_create();
-    c->touched = lg_map_create();
+    c->events = lg_map_create();
     c->currvals = lg_map_create();
     *ret_c = c;
     return LG_OK;
@@ -158,9 +170,11 @@ lg_cat_destroy(lg_cat *c)
     lg_cat__types_end(c, true);
     lg_cat__cache_fini(&c->own);
     lg_map_destroy(c->locks);
-    lg_map_destroy(c->touched);
+    lg_map_destroy(c->events);
     lg_map_destroy(c->currvals);
     lg_arena_destroy(c->roles_arena);
+    lg_cat_deps_fini(&c->roles_deps);
+    lg_cat_deps_fini(&c->path_deps);
     lg_free(c->segops);
     lg_free(c->path_oids);
     lg_free(c->path);
@@ -204,13 +218,13 @@ lg_cat_database(const lg_cat *c)
 uint64_t
 lg_cat_generation(const lg_cat *c)
 {
-    return c->cat->generation + c->own_generation;
+    return c->cat->change + c->own_generation;
 }
 
 uint64_t
 lg_cat_shared_generation(const lg_cat *c)
 {
-    return c->ddl ? 0 : c->cat->generation + 1;
+    return c->ddl ? 0 : c->cat->change;
 }
 
 void
@@ -263,9 +277,7 @@ lg_cat_touch(lg_cat *c, lg_oid rel)
     c->own_generation++;
     c->path_resolved = false;
     if (rel)
-        lg_map_put(c->touched, rel, c);
-    else
-        c->touched_other = true;
+        lg_cat__note_relation(c, rel);
     return LG_OK;
 }
 
@@ -276,7 +288,6 @@ lg_cat_pre_commit(lg_cat *c)
     if (!c->ddl || c->dict_x)
         return LG_OK;
     cat->dict_x++;
-    lg_catalog_cache_drop(cat);
     lg_status st = lg_cat__dict_exclusive(c);
     if (st != LG_OK) {
         cat->dict_x--;
@@ -284,7 +295,7 @@ lg_cat_pre_commit(lg_cat *c)
         return st;
     }
     c->dict_x = true;
-    return LG_OK;
+    return lg_cat__ring_append(c);
 }
 
 static void
@@ -306,11 +317,10 @@ lg_cat_end(lg_cat *c, bool committed)
         c->own_generation++;
         c->path_resolved = false;
         c->ddl = false;
-        c->touched_other = false;
-        lg_map_destroy(c->touched);
-        c->touched = lg_map_create();
-        if (committed)
-            lg_catalog_cache_drop(cat);
+    }
+    if (lg_map_count(c->events)) {
+        lg_map_destroy(c->events);
+        c->events = lg_map_create();
     }
     if (c->owner)
         lg_ges_unlock_transaction(c->owner); /* DICT X too */

@@ -5,6 +5,7 @@
 #include "acl.h"
 #include "assert.h"
 #include "catalog_admin.h"
+#include "catalog_deps.h"
 #include "ges.h"
 #include "map.h"
 #include "waitq.h"
@@ -12,12 +13,14 @@
 /* One cache of descriptors: the instance's (committed state) or a transaction's own. */
 typedef struct lg_cat_cache {
     lg_map *by_oid;      /* lg_relation; the cache holds one reference */
-    lg_strmap *by_name;  /* "nspoid\0name" -> (void *)oid; absent names as ABSENT */
+    lg_strmap *by_name;  /* "nspoid\0name" -> lg_cat__found */
     lg_strmap *nsp_name; /* name -> (void *)oid, ABSENT */
     lg_map *nsp_oid;     /* oid -> name (lg_strdup) */
 } lg_cat_cache;
 
-#define LG_CAT_ABSENT ((void *)(uintptr_t)1)
+#define LG_CAT_ABSENT   ((void *)(uintptr_t)1)
+#define LG_CAT_SLOTS    4096u
+#define LG_CAT_RING_MAX 128u /* events of one transaction, then: everything */
 
 struct lg_catalog {
     lg_run *run;
@@ -30,9 +33,12 @@ struct lg_catalog {
     lg_strmap *sysname; /* "nspoid\0name" -> lg_relation */
     lg_map *sysindex;   /* index oid -> lg_relation (table) */
     lg_cat_cache cache;
-    uint64_t generation;
-    bool dict_held;  /* the instance's sticky mode on DICT covers S */
-    uint32_t dict_x; /* sessions between taking DICT X and giving it back */
+    uint64_t change; /* number of the last change applied (catalog_deps.c) */
+    uint64_t all_at; /* the last one that dropped everything */
+    uint64_t slots[LG_CAT_SLOTS];
+    uint64_t ring_at; /* events of the ring applied */
+    bool dict_held;   /* the instance's sticky mode on DICT covers S */
+    uint32_t dict_x;  /* sessions between taking DICT X and giving it back */
     lg_waitq dict_waitq;
     lg_map *seqs; /* oid -> what this instance has reserved (catalog_seq.c) */
     lg_oid next_virtual_oid;
@@ -52,21 +58,21 @@ struct lg_cat {
     char *user_name;
     lg_acl_roles roles; /* of user, in roles_arena, as of roles_generation */
     lg_arena *roles_arena;
+    lg_cat_deps roles_deps;
     uint64_t roles_generation;
     char *database;
     char *path;        /* as set */
     lg_oid *path_oids; /* resolved; npath of them */
     uint32_t npath;
-    uint64_t path_generation;
-    uint64_t path_changes;
+    lg_cat_deps path_deps;
     bool path_resolved;
     lg_ges_owner *owner;
     struct lg_txn *txn;
     bool ddl; /* this transaction changed the catalog: `own` is in use */
     bool dict_x;
     lg_cat_cache own;
-    lg_map *touched; /* relation oids changed by this transaction */
-    bool touched_other;
+    lg_map *events;        /* what this transaction changed: keys of catalog_deps.c */
+    lg_cat_deps *recorder; /* notes what is looked up; NULL: nobody asks */
     lg_cat_segop *segops;
     uint32_t nsegops, capsegops;
     lg_map *locks; /* rel oid -> bit mask of modes asked for in this transaction */
@@ -83,6 +89,18 @@ void lg_cat__cache_init(lg_cat_cache *cc);
 void lg_cat__cache_clear(lg_cat_cache *cc); /* marks descriptors stale, drops references */
 void lg_cat__cache_fini(lg_cat_cache *cc);
 void lg_cat__cache_forget(lg_cat_cache *cc, lg_oid rel);
+void lg_cat__cache_forget_namespaces(lg_cat_cache *cc);
+
+/* catalog_deps.c */
+void lg_cat__apply_all(lg_catalog *cat);
+void lg_cat__bound(lg_catalog *cat); /* before the cache grows: empties one that is too large */
+LG_MUST lg_status lg_cat__ring_read(lg_catalog *cat);
+LG_MUST lg_status lg_cat__ring_append(lg_cat *c);
+void lg_cat__note_relation(lg_cat *c, lg_oid rel);
+void lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat_row *old,
+                         bool inserted);
+void lg_cat__depend_all(lg_cat *c, const lg_cat_deps *d);
+bool lg_cat__unchanged(const lg_catalog *cat, lg_dep_class cls, uint32_t id, uint64_t since);
 
 /* catalog_system.c */
 void lg_cat__system_build(lg_catalog *cat);

@@ -17,8 +17,7 @@ dict_fell(void *arg, lg_ges_res res, lg_lock_mode now)
     (void)res;
     if (lg_lock_covers(now, LG_LOCK_SHARE))
         return;
-    cat->dict_held = false;
-    lg_catalog_cache_drop(cat);
+    cat->dict_held = false; /* what changes meanwhile is read from the ring (catalog_deps.c) */
 }
 
 void
@@ -28,8 +27,9 @@ lg_cat__dict_init(lg_catalog *cat)
     lg_ges_notify(cat->ges, LG_GES_DICTIONARY, dict_fell, cat);
 }
 
-/* Makes sure that the instance's mode on DICT covers SHARE, so that the cache may be filled. The
- * session that holds DICT itself reads its own cache and never comes here. */
+/* Makes sure that every change committed before this call is applied, and that the instance's mode
+ * on DICT covers SHARE from then on if nobody asks it back at once. The session that holds DICT itself
+ * reads its own cache and never comes here. */
 lg_status
 lg_cat__dict_share(lg_cat *c)
 {
@@ -42,21 +42,25 @@ lg_cat__dict_share(lg_cat *c)
         cat->dict_x++; /* one fiber asks, the others wait for it */
         lg_status st = lg_ges_lock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0, LG_FOREVER);
         if (st == LG_OK) {
-            cat->dict_held = true;
+            st = lg_cat__ring_read(cat);
+            cat->dict_held = st == LG_OK;
             (void)!lg_ges_unlock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0); /* stays sticky */
         }
         cat->dict_x--;
         lg_waitq_wake_all(&cat->dict_waitq);
-        LG_TRY(st);
+        return st;
     }
     return LG_OK;
 }
 
+/* A fiber that got SHARE before may set dict_held while this one waits. */
 lg_status
 lg_cat__dict_exclusive(lg_cat *c)
 {
     c->cat->dict_held = false;
-    return lg_ges_lock(c->owner, dict_resource(), LG_LOCK_EXCLUSIVE, 0, LG_FOREVER);
+    LG_TRY(lg_ges_lock(c->owner, dict_resource(), LG_LOCK_EXCLUSIVE, 0, LG_FOREVER));
+    c->cat->dict_held = false;
+    return LG_OK;
 }
 
 /* ---- TM ---- */
@@ -108,6 +112,9 @@ lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
     LG_TRY(lg_ges_lock(c->owner, res, mode, nowait ? LG_GES_NOWAIT : 0, deadline));
     uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel) | (uintptr_t)1 << mode;
     lg_map_put(c->locks, rel, (void *)held);
+    if (c->ddl) /* its own cache does not hear of others' changes: after the lock it looks again */
+        lg_cat__cache_forget(&c->own, rel);
+    LG_TRY(lg_cat_refresh(c)); /* who waited for the lock must find `stale` true */
     if (c->locked)
         c->locked(c->locked_arg);
     return LG_OK;

@@ -5,42 +5,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- which cache ---- */
+/* ---- fills ---- */
 
-static lg_status
-use_cache(lg_cat *c, lg_cat_cache **ret)
-{
-    if (c->ddl) {
-        *ret = &c->own;
-        return LG_OK;
-    }
-    LG_TRY(lg_cat__dict_share(c));
-    *ret = &c->cat->cache;
-    return LG_OK;
-}
-
-/* A fill that blocked may find the cache dropped: compare generations. */
+/* What is read between the two may be kept when the object did not change meanwhile. */
 struct fill {
     lg_cat_cache *cc;
-    uint64_t generation;
+    uint64_t change;
     uint64_t own_generation;
 };
 
 static lg_status
 fill_begin(lg_cat *c, struct fill *f)
 {
-    LG_TRY(use_cache(c, &f->cc));
-    f->generation = c->cat->generation;
+    LG_TRY(lg_cat_refresh(c));
+    f->cc = c->ddl ? &c->own : &c->cat->cache;
+    f->change = c->cat->change;
     f->own_generation = c->own_generation;
     return LG_OK;
 }
 
-static bool
-fill_valid(const lg_cat *c, const struct fill *f)
+/* Nothing may block between this and the keeping. */
+static lg_status
+fill_end(lg_cat *c, const struct fill *f, lg_dep_class cls, uint32_t id, bool *ret_keep)
 {
-    if (c->ddl)
-        return f->own_generation == c->own_generation;
-    return f->generation == c->cat->generation && c->cat->dict_held;
+    *ret_keep = f->own_generation == c->own_generation;
+    if (f->cc == &c->own)
+        return LG_OK;
+    LG_TRY(lg_cat_refresh(c));
+    *ret_keep = lg_cat__unchanged(c->cat, cls, id, f->change);
+    lg_cat__bound(c->cat);
+    return LG_OK;
 }
 
 /* ---- namespaces ---- */
@@ -64,7 +58,10 @@ lg_cat_namespace_by_name(lg_cat *c, const char *name, lg_oid *ret_oid)
         }
     struct fill f;
     size_t len = strlen(name);
+    uint32_t dep = lg_dep_name(name);
+    bool keep;
     LG_TRY(fill_begin(c, &f));
+    lg_cat_depend(c, LG_DEP_NAMESPACE_NAME, dep);
     void *hit = lg_strmap_get(f.cc->nsp_name, name, len);
     if (hit == LG_CAT_ABSENT)
         return LG_NOT_FOUND;
@@ -79,10 +76,13 @@ lg_cat_namespace_by_name(lg_cat *c, const char *name, lg_oid *ret_oid)
         lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1, &key, a, &row);
     if (st == LG_OK)
         *ret_oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_namespace_oid));
-    if ((st == LG_OK || st == LG_NOT_FOUND) && fill_valid(c, &f))
+    lg_arena_destroy(a);
+    if (st != LG_OK && st != LG_NOT_FOUND)
+        return st;
+    LG_TRY(fill_end(c, &f, LG_DEP_NAMESPACE_NAME, dep, &keep));
+    if (keep)
         lg_strmap_put(f.cc->nsp_name, name, len,
                       st == LG_OK ? (void *)(uintptr_t)*ret_oid : LG_CAT_ABSENT);
-    lg_arena_destroy(a);
     return st;
 }
 
@@ -95,7 +95,9 @@ lg_cat_namespace_name(lg_cat *c, lg_oid oid, lg_arena *a, const char **ret_name)
             return LG_OK;
         }
     struct fill f;
+    bool keep;
     LG_TRY(fill_begin(c, &f));
+    lg_cat_depend(c, LG_DEP_NAMESPACE, oid);
     const char *hit = lg_map_get(f.cc->nsp_oid, oid);
     if (hit) {
         *ret_name = lg_arena_strdup(a, hit);
@@ -106,13 +108,14 @@ lg_cat_namespace_name(lg_cat *c, lg_oid oid, lg_arena *a, const char **ret_name)
     lg_cat_row row;
     lg_status st =
         lg_cat_find(c, LG_REL_pg_namespace, LG_IX_pg_namespace_oid_index, 1, &key, tmp, &row);
-    if (st == LG_OK) {
+    if (st == LG_OK)
         *ret_name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_namespace_nspname));
-        if (fill_valid(c, &f) && !lg_map_get(f.cc->nsp_oid, oid))
-            lg_map_put(f.cc->nsp_oid, oid, lg_strdup(*ret_name));
-    }
     lg_arena_destroy(tmp);
-    return st;
+    LG_TRY(st);
+    LG_TRY(fill_end(c, &f, LG_DEP_NAMESPACE, oid, &keep));
+    if (keep && !lg_map_get(f.cc->nsp_oid, oid))
+        lg_map_put(f.cc->nsp_oid, oid, lg_strdup(*ret_name));
+    return LG_OK;
 }
 
 /* ---- relations ---- */
@@ -125,8 +128,10 @@ lg_cat_relation_by_oid(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
         *ret_rel = (lg_relation *)(uintptr_t)sys;
         return LG_OK;
     }
+    lg_cat_depend(c, LG_DEP_RELATION, oid);
     for (int tries = 0;; tries++) {
         struct fill f;
+        bool keep;
         LG_TRY(fill_begin(c, &f));
         lg_relation *r = lg_map_get(f.cc->by_oid, oid);
         if (r) {
@@ -134,9 +139,16 @@ lg_cat_relation_by_oid(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
             return LG_OK;
         }
         LG_TRY(lg_cat__describe(c, oid, &r));
-        if (!fill_valid(c, &f) && tries < 20) {
+        lg_status st = fill_end(c, &f, LG_DEP_RELATION, oid, &keep);
+        if (st != LG_OK || (!keep && tries < 20)) {
             lg_relation_unref(r); /* changed while we read */
+            LG_TRY(st);
             continue;
+        }
+        if (!keep) { /* it keeps changing: whoever locks it looks again */
+            r->stale = true;
+            *ret_rel = r;
+            return LG_OK;
         }
         lg_relation *other = lg_map_get(f.cc->by_oid, oid);
         if (other) { /* another fiber was faster */
@@ -148,6 +160,23 @@ lg_cat_relation_by_oid(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
         *ret_rel = lg_relation_ref(r);
         return LG_OK;
     }
+}
+
+/* A name that was looked up: its OID (0: none such) as of a change. */
+static void *
+found_pack(lg_oid oid, uint64_t change)
+{
+    return (void *)(uintptr_t)(1ull << 63 | (change & 0x7fffffff) << 32 | oid);
+}
+
+static bool
+found_get(const lg_cat *c, const struct fill *f, const char *key, uint32_t len, uint32_t dep,
+          lg_oid *ret_oid)
+{
+    uint64_t v = (uint64_t)(uintptr_t)lg_strmap_get(f->cc->by_name, key, len);
+    *ret_oid = (lg_oid)v;
+    return v && (f->cc == &c->own ||
+                 lg_cat__unchanged(c->cat, LG_DEP_RELATION_NAME, dep, v >> 32 & 0x7fffffff));
 }
 
 static lg_status
@@ -163,25 +192,24 @@ oid_in_schema(lg_cat *c, lg_oid nsp, const char *name, lg_oid *ret_oid)
     if (nsp == LG_NSP_CATALOG)
         return LG_NOT_FOUND;
     struct fill f;
+    uint32_t dep = lg_dep_name(name);
+    bool keep;
     LG_TRY(fill_begin(c, &f));
-    void *hit = lg_strmap_get(f.cc->by_name, key, len);
-    if (hit == LG_CAT_ABSENT)
-        return LG_NOT_FOUND;
-    if (hit) {
-        *ret_oid = (lg_oid)(uintptr_t)hit;
-        return LG_OK;
-    }
+    lg_cat_depend(c, LG_DEP_RELATION_NAME, dep);
+    if (found_get(c, &f, key, len, dep, ret_oid))
+        return *ret_oid ? LG_OK : LG_NOT_FOUND;
     lg_arena *a = lg_arena_create("relation name", 1024);
     lg_datum keys[2] = {lg_cat_name(a, name), lg_datum_oid(nsp)};
     lg_cat_row row;
     lg_status st =
         lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys, a, &row);
-    if (st == LG_OK)
-        *ret_oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid));
-    if ((st == LG_OK || st == LG_NOT_FOUND) && fill_valid(c, &f))
-        lg_strmap_put(f.cc->by_name, key, len,
-                      st == LG_OK ? (void *)(uintptr_t)*ret_oid : LG_CAT_ABSENT);
+    *ret_oid = st == LG_OK ? lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid)) : 0;
     lg_arena_destroy(a);
+    if (st != LG_OK && st != LG_NOT_FOUND)
+        return st;
+    LG_TRY(fill_end(c, &f, LG_DEP_RELATION_NAME, dep, &keep));
+    if (keep)
+        lg_strmap_put(f.cc->by_name, key, len, found_pack(*ret_oid, f.change));
     return st;
 }
 
@@ -296,12 +324,15 @@ lg_cat_set_search_path(lg_cat *c, const char *path)
 static lg_status
 user_name(lg_cat *c, const char **ret)
 {
-    if (!c->user_name) {
+    lg_cat_depend(c, LG_DEP_ROLE, c->user);
+    if (!c->user_name || !c->path_resolved) {
         lg_arena *a = lg_arena_create("role", 1024);
         lg_role role;
         lg_status st = lg_cat_role_by_oid(c, c->user, a, &role);
-        if (st == LG_OK && !c->user_name)
+        if (st == LG_OK) {
+            lg_free(c->user_name);
             c->user_name = lg_strdup(role.name);
+        }
         lg_arena_destroy(a);
         if (st != LG_OK && st != LG_NOT_FOUND)
             return st;
@@ -337,12 +368,15 @@ path_element(const char *p, char *buf, size_t cap)
 static lg_status
 resolve_path(lg_cat *c)
 {
-    while (!c->path_resolved || c->path_generation != c->cat->generation) {
+    LG_TRY(lg_cat_refresh(c));
+    while (!c->path_resolved || !lg_cat_deps_good(c, &c->path_deps)) {
         lg_oid *oids = lg_alloc(64 * sizeof *oids);
+        lg_cat_deps *outer = c->recorder;
         uint32_t n = 0;
-        uint64_t generation = c->cat->generation, own = c->own_generation;
+        uint64_t own = c->own_generation;
         const char *p = c->path;
         lg_status st = LG_OK;
+        lg_cat_deps_begin(c, &c->path_deps);
         while (*p && n < 64) {
             char name[LG_NAME_MAX + 1];
             const char *use = name;
@@ -364,16 +398,19 @@ resolve_path(lg_cat *c)
             if (own != c->own_generation)
                 break;
         }
+        c->recorder = outer;
         if (st != LG_OK) {
+            c->path_resolved = false;
             lg_free(oids);
             return st;
         }
         lg_free(c->path_oids);
         c->path_oids = oids;
         c->npath = n;
-        c->path_generation = generation;
         c->path_resolved = own == c->own_generation;
+        LG_TRY(lg_cat_refresh(c));
     }
+    lg_cat__depend_all(c, &c->path_deps);
     return LG_OK;
 }
 
@@ -441,12 +478,14 @@ find_role(lg_cat *c, lg_oid index, lg_datum key, lg_arena *a, lg_role *ret_role)
 lg_status
 lg_cat_role_by_name(lg_cat *c, const char *name, lg_arena *a, lg_role *ret_role)
 {
+    lg_cat_depend(c, LG_DEP_ROLE_NAME, lg_dep_name(name));
     return find_role(c, LG_IX_pg_authid_rolname_index, lg_cat_name(a, name), a, ret_role);
 }
 
 lg_status
 lg_cat_role_by_oid(lg_cat *c, lg_oid oid, lg_arena *a, lg_role *ret_role)
 {
+    lg_cat_depend(c, LG_DEP_ROLE, oid);
     return find_role(c, LG_IX_pg_authid_oid_index, lg_datum_oid(oid), a, ret_role);
 }
 
@@ -455,6 +494,7 @@ lg_cat_database_by_name(lg_cat *c, const char *name, lg_arena *a, lg_database *r
 {
     lg_cat_row row;
     lg_datum key = lg_cat_name(a, name);
+    lg_cat_depend(c, LG_DEP_DATABASE, 0);
     LG_TRY(lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row));
     ret_db->oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid));
     ret_db->name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname));

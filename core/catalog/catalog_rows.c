@@ -176,6 +176,7 @@ lg_cat_insert(lg_cat *c, lg_oid table, lg_cat_row *row)
     lg_status st = acc->ops->row_insert(acc->arg, c->txn, &r->storage, data, len, &row->tid);
     if (st == LG_OK)
         st = entries_insert(c, r, row, NULL, a);
+    lg_cat__row_changed(c, table, row, NULL, true);
     lg_arena_destroy(a);
     return st;
 }
@@ -201,6 +202,7 @@ lg_cat_update(lg_cat *c, lg_oid table, const lg_cat_row *old, lg_cat_row *row)
         acc->ops->row_update(acc->arg, c->txn, snap, &r->storage, old->tid, data, len, true));
     if (st == LG_OK)
         st = entries_insert(c, r, row, old, a);
+    lg_cat__row_changed(c, table, row, old, false);
     lg_arena_destroy(a);
     return st;
 }
@@ -219,6 +221,7 @@ lg_cat_delete(lg_cat *c, lg_oid table, const lg_cat_row *row)
         row_key(r->indexes[i], row, a, &key, &len, NULL);
         st = acc->ops->entry_delete(acc->arg, c->txn, &r->indexes[i]->storage, key, len, row->tid);
     }
+    lg_cat__row_changed(c, table, row, NULL, false);
     lg_arena_destroy(a);
     return st;
 }

@@ -83,6 +83,7 @@ type_in_schema(lg_cat *c, lg_oid nsp, const char *name, lg_oid *ret_oid)
     struct lg_cat_types *t;
     char key[128];
     uint32_t len = lg_cat__name_key(nsp, name, key, sizeof key);
+    lg_cat_depend(c, LG_DEP_TYPE_NAME, lg_dep_name(name));
     LG_TRY(cache(c, &t));
     void *hit = lg_strmap_get(t->by_name, key, len);
     if (hit == LG_CAT_ABSENT)
@@ -179,6 +180,7 @@ lg_cat_type_names(lg_cat *c, lg_oid oid, lg_arena *a, const char **ret_schema,
     lg_cat_row row;
     lg_datum key = lg_datum_oid(oid);
     lg_oid found;
+    lg_cat_depend(c, LG_DEP_TYPE, oid);
     LG_TRY(lg_cat_find(c, LG_REL_pg_type, LG_IX_pg_type_oid_index, 1, &key, a, &row));
     *ret_name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_type_typname));
     LG_TRY(lg_cat_namespace_name(c, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_type_typnamespace)), a,
@@ -347,6 +349,10 @@ static lg_status
 descriptor(lg_cat *c, lg_oid oid, describe_fn fn, void **ret)
 {
     struct lg_cat_types *t;
+    if (lg_usertype_of(oid) == LG_UT_ROW)
+        lg_cat_depend(c, LG_DEP_RELATION, lg_usertype_number(oid));
+    lg_cat_depend(c, LG_DEP_TYPE, oid);
+    lg_cat_depend(c, LG_DEP_TYPE, 0);
     LG_TRY(cache(c, &t));
     *ret = lg_map_get(t->by_oid, oid);
     if (*ret)

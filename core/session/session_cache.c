@@ -11,10 +11,10 @@
  * may change what binding or planning makes of the text (env_id), so two sessions share a plan only
  * when each would have made it.
  *
- * VALIDITY  a plan is good while the instance's dictionary cache has not been dropped since it was
- * made (lg_cat_shared_generation): DDL, ANALYZE and GRANT on any instance drop it. What is used
- * after that is planned anew in its place. A transaction that changed the catalog itself uses and
- * leaves nothing here. The tables are locked and looked at again at each execution (lg_exec_open).
+ * VALIDITY  a plan is good while none of the objects it was made from has changed (catalog_deps.h):
+ * DDL, ANALYZE and GRANT on any instance spoil the plans that use the object, and no others. What is
+ * used after that is planned anew in its place. A transaction that changed the catalog itself uses
+ * and leaves nothing here. The tables are locked and looked at again at each execution (lg_exec_open).
  *
  * OWNERSHIP  an entry holds a reference to an unnamed lg_prepared, whose text and tree never
  * change; its plan may be replaced. Users hold references of their own, so an entry may go at any

@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "assert.h"
 #include "catalog_admin.h"
+#include "catalog_deps.h"
 #include "error.h"
 #include "exec.h"
 #include "ges.h"
@@ -63,8 +64,9 @@ typedef struct lg_session_plan {
     lg_arena *arena;
     lg_bind bind;
     lg_plan *plan;
-    uint64_t generation; /* lg_cat_generation it was made at; env: lg_cat_shared_generation */
-    uint32_t env;        /* planning environment it may be shared in; 0: this session's own */
+    lg_cat_deps deps;        /* what it was made from: good while none of that changed */
+    uint64_t own_generation; /* and, when it is this session's own, neither did that */
+    uint32_t env;            /* planning environment it may be shared in; 0: this session's own */
     uint32_t refs;
 } lg_session_plan;
 

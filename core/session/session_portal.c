@@ -86,7 +86,7 @@ lg_session__portal_open(lg_session *s, lg_portal *p)
         lg_status st = lg_exec_open(&s->es, p->planned->plan, p->values, p->nulls, &p->exec);
         if (st != LG_RETRY)
             return st;
-        p->prepared->planned->generation = UINT64_MAX;
+        lg_cat_deps_spoil(&p->prepared->planned->deps);
     }
     return lg_error_set(&s->err, "55P03", "the tables of the statement keep changing");
 }

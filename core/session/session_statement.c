@@ -20,6 +20,7 @@ lg_session__plan_unref(lg_session_plan *p)
         lg_plan_fini(p->plan);
     else
         lg_bind_fini(&p->bind);
+    lg_cat_deps_fini(&p->deps);
     lg_arena_destroy(p->arena);
     lg_free(p);
 }
@@ -44,25 +45,30 @@ make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
     lg_plan_settings ps;
     lg_query *q;
     sp->env = p->env;
-    sp->generation = p->env ? lg_cat_shared_generation(s->cat) : lg_cat_generation(s->cat);
+    sp->own_generation = lg_cat_own_generation(s->cat);
+    LG_TRY(lg_cat_refresh(s->cat));
+    lg_cat_deps_begin(s->cat, &sp->deps);
     lg_bind_init(&sp->bind, s->cat, s->server->cfg.run, sp->arena, &s->env, &s->err, p->text);
     sp->bind.infer_params = true;
     sp->bind.nparams = p->nparams;
     sp->bind.params = lg_arena_dup(sp->arena, p->params, p->nparams * sizeof(lg_oid));
-    LG_TRY(lg_bind_query(&sp->bind, p->stmt, &q));
+    lg_status st = lg_bind_query(&sp->bind, p->stmt, &q);
     plan_settings(s, &ps);
-    return lg_plan_query(&sp->bind, q, &ps, &sp->plan);
+    if (st == LG_OK)
+        st = lg_plan_query(&sp->bind, q, &ps, &sp->plan);
+    lg_cat_deps_end(s->cat);
+    return st;
 }
 
+/* After lg_cat_refresh. */
 static bool
-plan_is_good(lg_session *s, const lg_session_plan *sp)
+plan_is_good(lg_session *s, lg_session_plan *sp)
 {
-    if (!sp)
+    if (!sp || !lg_cat_deps_good(s->cat, &sp->deps))
         return false;
     if (sp->env)
-        return sp->generation == lg_cat_shared_generation(s->cat) &&
-               sp->env == lg_session__plan_env(s);
-    return sp->generation == lg_cat_generation(s->cat);
+        return sp->env == lg_session__plan_env(s);
+    return sp->own_generation == lg_cat_own_generation(s->cat);
 }
 
 static bool
@@ -95,6 +101,7 @@ lg_session__plan(lg_session *s, lg_prepared *p)
 {
     if (!p->stmt || !lg_bind_is_query(p->stmt))
         return LG_OK;
+    LG_TRY(lg_cat_refresh(s->cat));
     if (plan_is_good(s, p->planned))
         return LG_OK;
     uint32_t env = lg_session__plan_env(s);

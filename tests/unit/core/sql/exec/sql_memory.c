@@ -30,6 +30,8 @@ struct mseg {
     struct mentry *entries;
     uint32_t ne, ecap;
     lg_seq_state seq;
+    uint64_t *ring;
+    uint32_t nring;
 };
 
 /* What to do to take one change back. */
@@ -387,6 +389,26 @@ m_seq(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state *), v
     return LG_OK;
 }
 
+static lg_status
+m_ring_append(void *arg, const lg_rel_storage *st, const uint64_t *words, uint32_t n)
+{
+    struct mseg *g = seg_of(arg, st);
+    g->ring = lg_realloc(g->ring, (g->nring + n) * sizeof *words);
+    memcpy(g->ring + g->nring, words, n * sizeof *words);
+    g->nring += n;
+    return LG_OK;
+}
+
+static lg_status
+m_ring_read(void *arg, const lg_rel_storage *st, uint64_t *at, uint64_t *words, uint32_t cap,
+            uint32_t *ret_n)
+{
+    struct mseg *g = seg_of(arg, st);
+    for (*ret_n = 0; *at < g->nring && *ret_n < cap; ++*at)
+        words[(*ret_n)++] = g->ring[*at];
+    return LG_OK;
+}
+
 static const lg_access_ops ops = {.segment_create = m_create,
                                   .segment_drop = m_drop,
                                   .segment_blocks = m_blocks,
@@ -405,7 +427,9 @@ static const lg_access_ops ops = {.segment_create = m_create,
                                   .index_next = m_index_next,
                                   .index_close = m_scan_close,
                                   .snapshot_latest = m_latest,
-                                  .seq_modify = m_seq};
+                                  .seq_modify = m_seq,
+                                  .ring_append = m_ring_append,
+                                  .ring_read = m_ring_read};
 
 /* --- running SQL --- */
 
@@ -522,6 +546,12 @@ sqlm_run(sqlm *m, const char *sql)
         lg_strbuf_printf(&m->out, "ERROR:  %s %s\n", m->err.sqlstate, m->err.message);
     }
     return m->out.data ? m->out.data : "";
+}
+
+lg_cat *
+sqlm_cat(sqlm *m)
+{
+    return m->cat;
 }
 
 static void

@@ -12,5 +12,6 @@ void sqlm_with(void (*fn)(sqlm *m));
 /* Runs the statements; the result as psql -At would print it: rows, tags, "ERROR:  state message".
  * Lives until the next call. */
 const char *sqlm_run(sqlm *m, const char *sql);
+lg_cat *sqlm_cat(sqlm *m);
 
 #endif
