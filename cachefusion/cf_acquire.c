@@ -129,7 +129,7 @@ settle_content(lg_cf *cf, cf_elem *e, lg_buf *b)
         LG_ASSERT(b->mode >= LG_MODE_S);
         cf->counts.grants_own++;
         if (r->dirty && b->valid)
-            lg_buf_adopt(cf->buf, b);
+            (void)lg_buf_adopt(cf->buf, b);
         return b->valid ? LG_OK : LG_READ_DISK;
     }
     if (r->how == LG_GRD_OWN_PI || (e->image && !r->authoritative))

@@ -105,7 +105,7 @@ visit(void *arg, lg_buf *b)
     telling *t = arg;
     uint64_t key = lg_addr_key(b->addr);
     if (t->c->dead)
-        lg_buf_adopt(t->cf->buf, b);
+        (void)lg_buf_adopt(t->cf->buf, b);
     if (!t->c->incremental || b->pi || lg_grd_lost(t->base, &t->cf->map, t->c->survivors, key))
         tell(t, key, b->mode, past_image_of(b));
 }
@@ -380,9 +380,10 @@ held_here(lg_cf *cf, const lg_msg_gcs_version *v, uint32_t count, lg_msg_gcs_hel
         lg_buf *b = lg_buf_find(cf->buf, lg_addr_from_key(v[i].key));
         if (!b)
             continue;
-        /* what an interrupted recovery has fetched is not the newest: the gate is closed until the
-         * end */
-        if (b->mode >= LG_MODE_S && b->valid && !lg_map_get(cf->gate, v[i].key))
+        /* What an interrupted recovery has fetched is not the newest: the gate is closed until the
+         * end. Whoever says that he has a block keeps it until it is on disk: nobody will recover
+         * it. */
+        if (!lg_map_get(cf->gate, v[i].key) && lg_buf_adopt(cf->buf, b))
             r->held[i / 8] |= (uint8_t)(1u << (i % 8));
         if (past_image_of(b))
             r->past_image[i / 8] |= (uint8_t)(1u << (i % 8));

@@ -485,6 +485,7 @@ start(lg_instance *in)
         in->horizon_runs = st == LG_OK;
         LG_TRY(st);
     }
+    LG_TRY(lg_instance__sweep_start(in));
     LG_TRY(open_catalog(in));
     LG_TRY(open_notify(in));
     return open_sessions(in);
@@ -509,7 +510,7 @@ void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
     in->stopping = true;
-    while (in->horizon_runs || in->rollbacks) {
+    while (in->horizon_runs || in->sweep_runs || in->rollbacks) {
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }

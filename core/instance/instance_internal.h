@@ -114,6 +114,7 @@ struct lg_instance {
 
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
+    bool sweep_due, sweep_runs; /* instance_sweep.c */
 
     lg_view_cluster cluster; /* as the agent tells it for the views */
     bool reservations;       /* every disk has them, and our key is registered */
@@ -150,6 +151,10 @@ struct lg_instance__rollback {
 /* instance_wire.c */
 LG_MUST lg_status lg_instance__forget_everywhere(void *arg, uint32_t file);
 void lg_instance__horizon_main(void *arg);
+
+/* instance_sweep.c */
+LG_MUST lg_status lg_instance__sweep_start(lg_instance *in);
+void lg_instance__sweep_due(lg_instance *in); /* soon */
 void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
 void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
 void lg_instance__cf_hooks(lg_instance *in);

@@ -124,6 +124,8 @@ opened(void *self, const lg_reconf_change *c)
         if (lg_node_in(c->dead, node) || (c->cold && !lg_node_in(c->members, node)))
             in->adopter[node] = (uint8_t)c->recoverer;
     if (c->recoverer == in->cfg.node) {
+        if (c->dead || c->cold)
+            lg_instance__sweep_due(in);
         if (in->txns)
             lg_instance__undo_recover(in, ~(1ull << in->cfg.node));
         else

@@ -3,6 +3,9 @@
 #include "instance_internal.h"
 #include <string.h>
 
+#define FORGET_LIMIT (30 * LG_SEC)
+#define FORGET_ASK   (5 * LG_SEC) /* a peer that recovers answers after that */
+
 /* ---- transactions of other instances ---- */
 
 #define STATUS_UPPER_BOUND 0x80000000u
@@ -191,6 +194,15 @@ struct serving {
     lg_rpc_token token;
 };
 
+/* One that is still starting has looked for blocks too if it recovered others. */
+static lg_status
+forget_file(lg_instance *in, uint32_t file)
+{
+    if (in->space)
+        return lg_segment_forget(in->space, file);
+    return in->buf ? lg_buf_drop_file(in->buf, file) : LG_OK;
+}
+
 static void
 serve_main(void *arg)
 {
@@ -200,7 +212,7 @@ serve_main(void *arg)
     lg_scn scn = 0;
     switch (v->call.what) {
     case CALL_FORGET_FILE:
-        st = in->space ? lg_segment_forget(in->space, (uint32_t)v->call.a) : LG_OK;
+        st = forget_file(in, (uint32_t)v->call.a);
         break;
     case CALL_OLDEST_SNAPSHOT:
         scn = in->txns ? lg_txn_oldest_local_snapshot(in->txns) : lg_scn_current(&in->clock);
@@ -262,22 +274,54 @@ others(const lg_instance *in)
     return in->alone ? 0 : lg_reconf_members(in->reconf) & ~(1ull << in->cfg.node);
 }
 
-/* Every other instance lets go of a file before its space is freed. One that dies meanwhile needs
- * not. */
+/* Asks each of the others, until it answers. LG_PEER_DOWN: one of them could not be asked. */
+static lg_status
+forget_round(lg_instance *in, uint32_t file, lg_time deadline)
+{
+    struct call c = {CALL_FORGET_FILE, file, 0};
+    uint64_t mask = others(in);
+    bool lost = false;
+    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
+        lg_status st = LG_OK;
+        if (lg_node_in(mask, node))
+            do
+                st = call(in, node, &c, FORGET_ASK, NULL);
+            while (st == LG_TIMEOUT && !in->stopping && lg_run_now_ns(in->env.run) < deadline);
+        lost |= st == LG_PEER_DOWN;
+        if (st != LG_OK && st != LG_PEER_DOWN)
+            return st;
+    }
+    return lost ? LG_PEER_DOWN : LG_OK;
+}
+
+/* Every other instance lets go of a file that is being dropped, before its space is freed. One that
+ * cannot be asked may live and write still: only a view without it, which fences it, or one in which
+ * it answers, says more. Who joins later cannot find the file any more. */
+static lg_status
+forget_by_all(lg_instance *in, uint32_t file)
+{
+    lg_time deadline = lg_run_now_ns(in->env.run) + FORGET_LIMIT;
+    for (;;) {
+        uint64_t epoch = lg_reconf_open_epoch(in->reconf);
+        lg_status st = forget_round(in, file, deadline);
+        if (st == LG_OK && !lg_reconf_stale(in->reconf, epoch))
+            return LG_OK;
+        if (st != LG_OK && st != LG_PEER_DOWN)
+            return st;
+        if (in->stopping)
+            return LG_SHUTDOWN;
+        LG_TRY(lg_reconf_wait_open(in->reconf, epoch + 1, deadline));
+    }
+}
+
 lg_status
 lg_instance__forget_everywhere(void *arg, uint32_t file)
 {
     lg_instance *in = arg;
-    struct call c = {CALL_FORGET_FILE, file, 0};
-    uint64_t mask = others(in);
-    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
-        if (!lg_node_in(mask, node))
-            continue;
-        lg_status st = call(in, node, &c, 30 * LG_SEC, NULL);
-        if (st != LG_OK && st != LG_PEER_DOWN)
-            return st;
-    }
-    return LG_OK;
+    lg_status st = in->alone ? LG_OK : forget_by_all(in, file);
+    if (st != LG_OK) /* the drop ends here; it is finished later */
+        lg_instance__sweep_due(in);
+    return st;
 }
 
 void

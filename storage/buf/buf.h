@@ -110,9 +110,10 @@ LG_MUST lg_status lg_buf_locate(lg_buf_cache *c, lg_addr addr, lg_volume_place *
 LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame,
                                    bool *ret_current);
 
-/* Forgets all blocks of a dropped file: drops its buffers unwritten, gives up their modes, forgets
- * its mappings. Every instance must have done it before the file's AUs are freed
- * (lg_space_file_drop), or a late write could land in somebody else's block. Blocks the fiber. */
+/* Forgets all blocks of a file that is being dropped: its mappings, its buffers (unwritten), their
+ * modes; waits for writes under way and for a recovery. Every instance must have done it, after
+ * lg_space_file_drop_begin, before the file's AUs are freed, or a late write could land in somebody
+ * else's block (space_file.c). Blocks the fiber. */
 LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 
 /* ---- writing: the checkpointer and eviction ---- */
@@ -138,8 +139,9 @@ void lg_buf_unpin(lg_buf_cache *c, lg_buf *b);
  * nothing of the mode. */
 LG_MUST lg_status lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty);
 /* The duty to write the block came to us (whoever had it is gone, or gave it up): a block held in S
- * or X that is not known to be on disk in this version turns dirty. */
-void lg_buf_adopt(lg_buf_cache *c, lg_buf *b);
+ * or X that is not known to be on disk in this version turns dirty, so that it stays until it is.
+ * Also while our own redo thread is not open. False: we do not hold it, or are giving it up. */
+bool lg_buf_adopt(lg_buf_cache *c, lg_buf *b);
 /* Sets the mode after a grant (asserts it does not go down). */
 void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
 

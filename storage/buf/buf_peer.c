@@ -59,13 +59,14 @@ lg_buf_recovered(lg_buf_cache *c, lg_addr addr, const void *image)
     return st;
 }
 
-void
+bool
 lg_buf_adopt(lg_buf_cache *c, lg_buf *b)
 {
-    if (b->mode >= LG_MODE_S && b->valid && !b->dirty && c->cfg.redo &&
-        !lg_buf__frame_of(b)->evicting && /* its mode is being given up already */
-        b->disk_version != lg_block_version(b->data))
-        lg_buf__mark_dirty(lg_buf__frame_of(b), lg_redo_end(c->cfg.redo));
+    if (b->mode < LG_MODE_S || !b->valid || lg_buf__frame_of(b)->evicting)
+        return false;
+    if (!b->dirty && b->disk_version != lg_block_version(b->data))
+        lg_buf__mark_dirty(lg_buf__frame_of(b), c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
+    return true;
 }
 
 void
@@ -221,11 +222,13 @@ lg_buf_drop_file(lg_buf_cache *c, uint32_t file)
     LG_ASSERT(file != 0);
     while (c->gate) /* recovery may be about to write closed blocks of the file to their places */
         LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
+    /* First, without a yield since: what is read or written from here on has to locate its block
+     * anew, and cannot. Writes under way are waited for below. */
+    lg_volume_map_forget(c->cfg.volume, file);
     while ((f = find_of_file(c, file, &from))) {
         LG_TRY(drop_frame(c, f, file));
         from++; /* somebody else may hold a pin on it still: it is clean and in mode N */
     }
-    lg_volume_map_forget(c->cfg.volume, file);
     return LG_OK;
 }
 

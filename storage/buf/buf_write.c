@@ -217,6 +217,19 @@ wait_busy(lg_buf_cache *c, lg_addr addr)
     return LG_OK;
 }
 
+/* LG_INVALID: its file is being dropped; nobody will ever read the block, nothing is to be written.
+ */
+static lg_status
+locate_or_drop(lg_buf_cache *c, lg_addr addr)
+{
+    lg_volume_place place;
+    lg_status st = lg_buf_locate(c, addr, &place);
+    struct lg_buf__frame *f = st == LG_INVALID ? lg_buf__lookup(c, addr) : NULL;
+    if (f && f->b.dirty && !f->writing)
+        lg_buf__mark_clean(f);
+    return st;
+}
+
 /* One round. LG_NOT_FOUND: there was nothing to write. */
 static lg_status
 write_round(lg_buf_cache *c, lg_lsn up_to, uint32_t most, uint32_t *ret_written, bool wait_for_busy)
@@ -229,8 +242,7 @@ write_round(lg_buf_cache *c, lg_lsn up_to, uint32_t most, uint32_t *ret_written,
     if (st != LG_NOT_FOUND)
         return st;
     if (r.any_unlocated) {
-        lg_volume_place place;
-        st = lg_buf_locate(c, r.unlocated, &place);
+        st = locate_or_drop(c, r.unlocated);
         return st == LG_INVALID ? LG_OK : st;
     }
     return r.any_busy && wait_for_busy ? wait_busy(c, r.busy) : LG_NOT_FOUND;
@@ -297,8 +309,11 @@ write_listed(lg_buf_cache *c, const lg_addr *addrs, uint32_t count, uint32_t *re
     *ret_done = i;
     if (st != LG_OK || i > 0)
         return st;
-    lg_volume_place place;
-    return t == BUSY ? wait_busy(c, addrs[0]) : lg_buf_locate(c, addrs[0], &place);
+    if (t == BUSY)
+        return wait_busy(c, addrs[0]);
+    st = locate_or_drop(c, addrs[0]);
+    *ret_done = st == LG_INVALID; /* passed over */
+    return st == LG_INVALID ? LG_OK : st;
 }
 
 lg_status
@@ -382,8 +397,7 @@ serve_wants(lg_buf_cache *c)
     batch_end(c);
     if (taken || !stuck)
         return; /* each has its own status */
-    lg_volume_place place;
-    st = why == BUSY ? wait_busy(c, addr) : lg_buf_locate(c, addr, &place);
+    st = why == BUSY ? wait_busy(c, addr) : locate_or_drop(c, addr);
     if (st != LG_OK)
         wants_fail(c, addr, st);
 }

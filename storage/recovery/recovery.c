@@ -127,6 +127,15 @@ spare_found(void *arg, lg_addr addr, const void *image, uint32_t index)
     return LG_OK;
 }
 
+/* A whole block of another address: the file that was mapped here is gone, the redo that says so is
+ * not applied yet. (A torn one of the other is repaired beside it, from its own good copy.) */
+static bool
+of_another(const lg_recovery *rec, const void *image)
+{
+    const lg_block_header *h = image;
+    return lg_block_verify(image, rec->block_bytes, (lg_addr){h->file, h->block}) == LG_OK;
+}
+
 /* Is the block torn on disk? LG_OK: it is; LG_NOT_FOUND: it is not. */
 static lg_status
 torn(lg_recovery *rec, const struct lg_rec__entry *e, void *image, lg_volume_place *ret_place)
@@ -136,6 +145,8 @@ torn(lg_recovery *rec, const struct lg_rec__entry *e, void *image, lg_volume_pla
         return LG_NOT_FOUND; /* not mapped yet on disk: its redo formats it */
     LG_TRY(st);
     st = lg_volume_read_block(rec->cfg.volume, ret_place, e->addr, image);
+    if (st == LG_CORRUPT && of_another(rec, image))
+        return LG_NOT_FOUND;
     return st == LG_CORRUPT ? LG_OK : st == LG_OK ? LG_NOT_FOUND : st;
 }
 
@@ -177,6 +188,7 @@ repair_now(lg_recovery *rec)
     lg_status st = repair_of(rec, true, batch, image);
     if (st == LG_OK)
         st = repair_of(rec, false, batch, image);
+    lg_volume_maps_forget(rec->cfg.volume);
     lg_free(image);
     lg_free(batch);
     return st;

@@ -219,9 +219,16 @@ lg_status
 lg_segment_drop(lg_space *s, uint32_t file)
 {
     handle_drop(s, file);
+    LG_TRY(lg_space_file_drop_begin(s->cache, file));
     if (s->forget)
         LG_TRY(s->forget(s->forget_arg, file));
     return lg_space_file_drop(s->cache, file);
+}
+
+lg_status
+lg_space_sweep(lg_space *s)
+{
+    return lg_space_files_sweep(s->cache, s->forget, s->forget_arg);
 }
 
 lg_status

@@ -56,6 +56,8 @@ LG_MUST lg_status lg_segment_drop(lg_space *s, uint32_t file);
  * can be given to another: wired by core/instance. It may block. */
 void lg_space_set_forget(lg_space *s, lg_status (*forget)(void *arg, uint32_t file), void *arg);
 LG_MUST lg_status lg_segment_forget(lg_space *s, uint32_t file); /* drops buffers and handle */
+/* Finishes the drops of instances that died in the middle (space_file.h). Blocks. */
+LG_MUST lg_status lg_space_sweep(lg_space *s);
 
 uint32_t lg_segment_file(const lg_segment *g);
 lg_segment_kind lg_segment_kind_of(const lg_segment *g);

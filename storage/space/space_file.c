@@ -7,6 +7,20 @@
  * the last loses it until the file system check of a later release; it is never used twice.
  * Freeing takes the entry out of the map and clears the bit in one mini-transaction, so a drop can
  * be repeated.
+ *
+ * DROP   file there -> DROPPING (table entry; lg_space_file_drop_begin) -> every instance forgets
+ *        it (lg_buf_drop_file) -> its AUs are freed, some in each mini-transaction -> DROPPED
+ *  - From DROPPING on nobody can locate a block of the file: a mapping is only learnt from the table
+ *    entry (volume_map.c), which is coherent. Whoever has learnt it before forgets it with
+ *    lg_buf_drop_file, after the writes under way and, during a recovery, after that recovery, which
+ *    may have located blocks of the file and be about to write them. So when all have forgotten,
+ *    nothing writes to the AUs any more, whoever dies from then on: recovery of a thread that changed
+ *    the file finds DROPPING, since the redo of a freed AU comes after that of DROPPING.
+ *  - Death of the dropper: before DROPPING is durable the file is left over whole; after it the sweep
+ *    of whoever recovers finishes (lg_space_files_sweep), beside a living dropper too: each step
+ *    looks again under its latches.
+ *  - A member that is lost while it is to forget may still have a write under way: the dropper waits
+ *    until a view without it is open (core/instance).
  * */
 #include "space_file.h"
 #include "assert.h"
@@ -365,15 +379,21 @@ struct drop {
     bool done;
 };
 
+/* Also for one begun by another, or finished meanwhile (LG_NOT_FOUND). */
 static lg_status
 drop_begin_step(lg_mtr *m, void *arg)
 {
     struct drop *d = arg;
-    uint32_t off;
+    uint32_t off, entry;
     lg_buf *table;
     lg_addr addr = lg_vol_table_addr(lg_buf_volume(m->cache), d->file, &off);
     LG_TRY(lg_mtr_get(m, addr, LG_LATCH_X, 0, &table));
-    lg_mtr_set_u32(m, table, off, (d->root + 1) | LG_VOL_TABLE_DROPPING);
+    memcpy(&entry, table->data + off, 4);
+    if (entry == 0 || entry == LG_VOL_TABLE_DROPPED)
+        return LG_NOT_FOUND;
+    d->root = (entry & ~LG_VOL_TABLE_DROPPING) - 1;
+    if (!(entry & LG_VOL_TABLE_DROPPING))
+        lg_mtr_set_u32(m, table, off, entry | LG_VOL_TABLE_DROPPING);
     return LG_OK;
 }
 
@@ -455,22 +475,31 @@ drop_step(lg_mtr *m, void *arg)
 }
 
 lg_status
-lg_space_file_drop(lg_buf_cache *c, uint32_t file)
+lg_space_file_drop_begin(lg_buf_cache *c, uint32_t file)
 {
     struct drop d = {.file = file};
     bool dropping;
     LG_TRY(entry_read(c, file, &d.root, &dropping));
+    return dropping ? LG_OK : mtr_run(c, drop_begin_step, &d);
+}
+
+lg_status
+lg_space_file_drop(lg_buf_cache *c, uint32_t file)
+{
+    struct drop d = {.file = file};
+    LG_TRY(lg_space_file_drop_begin(c, file));
     LG_TRY(lg_buf_drop_file(c, file));
-    if (!dropping)
-        LG_TRY(mtr_run(c, drop_begin_step, &d));
-    while (!d.done)
+    bool dropping;
+    LG_TRY(entry_read(c, file, &d.root, &dropping));
+    while (!d.done) {
+        LG_TRY(LG_FAULT(lg_run_faults(lg_buf_run(c)), "space_file_drop"));
         LG_TRY(mtr_run(c, drop_step, &d));
-    lg_volume_map_forget(lg_buf_volume(c), file);
+    }
     return LG_OK;
 }
 
 lg_status
-lg_space_files_sweep(lg_buf_cache *c)
+lg_space_files_sweep(lg_buf_cache *c, lg_status (*forget)(void *arg, uint32_t file), void *arg)
 {
     lg_buf *b;
     LG_TRY(lg_buf_get(c, lg_vol_header_addr(), LG_LATCH_S, &b));
@@ -480,6 +509,8 @@ lg_space_files_sweep(lg_buf_cache *c)
         uint32_t root;
         bool dropping = false;
         lg_status st = entry_read(c, file, &root, &dropping);
+        if (st == LG_OK && dropping && forget)
+            st = forget(arg, file);
         if (st == LG_OK && dropping)
             st = lg_space_file_drop(c, file);
         if (st != LG_OK && st != LG_NOT_FOUND)

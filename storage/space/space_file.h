@@ -18,11 +18,18 @@ LG_MUST lg_status lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t 
                                        uint32_t *ret_blocks);
 /* Blocks that the file has. LG_NOT_FOUND: no such file. */
 LG_MUST lg_status lg_space_file_blocks(lg_buf_cache *c, uint32_t file, uint32_t *ret_blocks);
-/* Frees the AUs. All instances have called lg_buf_drop_file before (this one's is called here).
- * Restartable: a drop cut short is finished by the next call. LG_NOT_FOUND: already gone. */
+/* From here on the file is being dropped: no instance can locate its blocks anew, nobody can extend
+ * it. Idempotent. LG_NOT_FOUND: already gone. */
+LG_MUST lg_status lg_space_file_drop_begin(lg_buf_cache *c, uint32_t file);
+/* Frees the AUs. All other instances have called lg_buf_drop_file after lg_space_file_drop_begin
+ * (both are done here for this one). Restartable: a drop cut short is finished by the next call,
+ * also by another instance at the same time. LG_NOT_FOUND: already gone. Fault point:
+ * space_file_drop, before each step. */
 LG_MUST lg_status lg_space_file_drop(lg_buf_cache *c, uint32_t file);
-/* Drops cut short by a crash: finishes them all. For start-up, by one instance. */
-LG_MUST lg_status lg_space_files_sweep(lg_buf_cache *c);
+/* Drops cut short by a crash: finishes them all. forget: has all other instances call
+ * lg_buf_drop_file; NULL when there are none. */
+LG_MUST lg_status lg_space_files_sweep(lg_buf_cache *c,
+                                       lg_status (*forget)(void *arg, uint32_t file), void *arg);
 
 /* Formats the AU bitmap of a disk added by lg_volume_disk_add. Idempotent. */
 LG_MUST lg_status lg_space_disk_format(lg_buf_cache *c, uint32_t disk);

@@ -115,6 +115,8 @@ LG_MUST lg_status lg_volume_map_install(lg_volume *v, lg_addr addr, lg_addr map_
                                         const void *image);
 /* After a drop: forgets the file's mappings; locate answers LG_INVALID. */
 void lg_volume_map_forget(lg_volume *v, uint32_t file);
+/* Recovery looked for blocks by metadata that was not recovered yet: forgets all mappings. */
+void lg_volume_maps_forget(lg_volume *v);
 /* Blocks mapped as far as the cache knows (0 when unknown). */
 uint32_t lg_volume_file_blocks_cached(const lg_volume *v, uint32_t file);
 

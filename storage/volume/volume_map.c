@@ -246,6 +246,13 @@ lg_volume_map_forget(lg_volume *v, uint32_t file)
     file_free(lg_map_remove(v->files, file));
 }
 
+void
+lg_volume_maps_forget(lg_volume *v)
+{
+    lg_vol__files_free(v);
+    v->files = lg_map_create();
+}
+
 uint32_t
 lg_volume_file_blocks_cached(const lg_volume *v, uint32_t file)
 {

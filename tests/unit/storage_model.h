@@ -396,6 +396,7 @@ model_file_step(struct instance *in, uint32_t *files, uint32_t *count)
             return LG_OK;
         file = files[pick];
         files[pick] = files[--*count];
+        LG_TRY(lg_space_file_drop_begin(in->cache, file));
         if (peer)
             LG_TRY(lg_buf_drop_file(peer->cache, file));
         return lg_space_file_drop(in->cache, file);
@@ -720,7 +721,7 @@ model_add_pi(void *arg, lg_buf *b)
 static inline void
 model_adopt(void *arg, lg_buf *b)
 {
-    lg_buf_adopt(arg, b);
+    (void)lg_buf_adopt(arg, b);
 }
 
 /* Instance 1 dies: nothing is on its way between the two then. */

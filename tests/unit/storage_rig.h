@@ -61,6 +61,9 @@ rig_node_start(struct rig *r, uint32_t n)
                          .stats = &node->stats,
                          .faults = node->faults};
     RIG_OK(lg_run_create(&cfg, &node->run));
+    lg_fault_hooks hooks;
+    lg_run_fault_hooks(node->run, &hooks);
+    lg_faults_set_hooks(node->faults, &hooks);
 }
 
 static inline void
@@ -70,8 +73,8 @@ rig_node_kill(struct rig *r, uint32_t n)
     if (!node->run)
         return;
     lg_run_destroy(node->run);
+    lg_faults_destroy(node->faults); /* what was armed in a fiber lies in the heap */
     lg_heap_destroy(node->heap);
-    lg_faults_destroy(node->faults);
     node->run = NULL;
 }
 

@@ -466,6 +466,47 @@ LG_TEST(test_buf__no_file_is_dropped_while_blocks_are_recovered)
     in_fiber(drop_during_recovery);
 }
 
+/* A joiner holds a block that somebody owed the write of, and its own thread is not open yet: the
+ * image must not be lost when the frame is needed. */
+static void
+adopt_without_redo(void *arg)
+{
+    (void)arg;
+    lg_buf *b;
+    uint8_t *image = lg_io_buf_alloc(8192);
+    mount(true);
+    lg_buf_cache_destroy(w.c);
+    lg_buf_config bc = {.run = w.rig.nodes[0].run,
+                        .volume = w.v,
+                        .clock = &w.clock,
+                        .cache_bytes = FRAMES * 8192,
+                        .dwb = w.dwb};
+    RIG_OK(lg_buf_cache_create(&bc, &w.c));
+    RIG_OK(lg_buf_get(w.c, addr(3), LG_LATCH_S, &b));
+    lg_buf_put(w.c, b, LG_LATCH_S);
+    memset(image, 0, 8192);
+    *(lg_block_header *)(void *)image = (lg_block_header){
+        .type = LG_BLOCK_HEAP, .version = 77u << 16, .file = 0, .block = addr(3).block};
+    lg_block_seal(image, 8192);
+    RIG_OK(lg_buf_install(w.c, b, image, false));
+    CU_ASSERT(lg_buf_adopt(w.c, b));
+    for (uint32_t i = 10; i < 10 + 3 * FRAMES; i++)
+        (void)value_of(i);
+    RIG_OK(lg_buf_write_one(w.c, addr(3))); /* settling asks */
+    lg_volume_place p;
+    lg_addr none;
+    RIG_OK(lg_volume_locate(w.v, addr(3), &p, &none));
+    RIG_OK(lg_volume_read_block(w.v, &p, addr(3), image));
+    CU_ASSERT_EQUAL(lg_block_version(image), 77u << 16);
+    lg_free(image);
+    unmount();
+}
+
+LG_TEST(test_buf__what_is_adopted_stays_until_it_is_on_disk)
+{
+    in_fiber(adopt_without_redo);
+}
+
 /* ---- mini-transactions ---- */
 
 static void
