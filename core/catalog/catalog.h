@@ -120,6 +120,8 @@ typedef struct lg_constraint {
     lg_oid ref_table;      /* 'f' */
     const int16_t *ref_keys;
     char on_update, on_delete, match; /* 'f', as pg_constraint: a r c n d; s f p */
+    uint16_t nset;                    /* 'f': ON DELETE SET NULL or DEFAULT (columns); 0: all */
+    const int16_t *set_keys;
 } lg_constraint;
 
 /* A foreign key of another table that refers to this one. */

@@ -237,6 +237,8 @@ fill_constraint(struct desc *d, const lg_cat_row *row, lg_constraint *k)
     k->ref_table = lg_oid_of(LG_ROW_GET(row, LG_AT_pg_constraint_confrelid));
     if (!LG_ROW_NULL(row, LG_AT_pg_constraint_confkey))
         k->ref_keys = keep_keys(d, LG_ROW_GET(row, LG_AT_pg_constraint_confkey), NULL);
+    if (!LG_ROW_NULL(row, LG_AT_pg_constraint_confdelsetcols))
+        k->set_keys = keep_keys(d, LG_ROW_GET(row, LG_AT_pg_constraint_confdelsetcols), &k->nset);
     k->on_update = lg_char(LG_ROW_GET(row, LG_AT_pg_constraint_confupdtype));
     k->on_delete = lg_char(LG_ROW_GET(row, LG_AT_pg_constraint_confdeltype));
     k->match = lg_char(LG_ROW_GET(row, LG_AT_pg_constraint_confmatchtype));

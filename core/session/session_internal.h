@@ -131,6 +131,7 @@ typedef struct lg_session_savepoint {
     uint32_t catalog;
     size_t settings;
     lg_session_notify_mark notify;
+    lg_exec_checks_marks checks;
 } lg_session_savepoint;
 
 typedef enum lg_cancel_reason { LG_CANCEL_USER, LG_CANCEL_STATEMENT_TIMEOUT } lg_cancel_reason;

@@ -17,7 +17,7 @@
  * up with each new lock, so it reads what it locked. Serial order is commit order. A READ ONLY
  * one needs no locks: a snapshot is a prefix of that order. A cycle of waits ends with 40001.
  *
- * COMMIT's order: catalog (may wait for the dictionary enqueue), notifications (every
+ * COMMIT's order: deferred constraints, catalog (may wait for the dictionary enqueue), notifications (every
  * instance has them), storage (durable and heard by all), then catalog and settings let go.
  */
 #include "session_internal.h"
@@ -219,6 +219,7 @@ finish(lg_session *s, bool committed)
 {
     while (!lg_list_empty(&s->savepoints))
         pop_savepoint(s);
+    lg_exec_checks_end(&s->es);
     lg_settings_txn_end(s->settings, committed);
     s->txn_state = LG_SESSION_TXN_NONE;
     s->have_snapshot = false;
@@ -256,7 +257,10 @@ rollback(lg_session *s)
 static lg_status
 commit(lg_session *s)
 {
-    lg_status st = lg_session__cursors_hold(s);
+    s->es.snapshot = &s->snapshot;
+    lg_status st = lg_exec_checks_commit(&s->es);
+    if (st == LG_OK)
+        st = lg_session__cursors_hold(s);
     if (st != LG_OK) {
         rollback(s);
         return st;
@@ -296,6 +300,7 @@ rollback_to_newest(lg_session *s)
     lg_cat_rollback_to(s->cat, sp->catalog);
     lg_settings_rollback_to(s->settings, sp->settings);
     lg_session__notify_rollback_to(s, sp->notify);
+    lg_exec_checks_rollback_to(&s->es, sp->checks);
     return lg_session__settings_changed(s);
 }
 
@@ -405,6 +410,7 @@ command_savepoint(lg_session *s, const char *name)
     sp->catalog = lg_cat_savepoint(s->cat);
     sp->settings = lg_settings_mark(s->settings);
     lg_session__notify_mark(s, &sp->notify);
+    lg_exec_checks_mark(&s->es, &sp->checks);
     lg_list_push_front(&s->savepoints, &sp->link);
     return LG_OK;
 }

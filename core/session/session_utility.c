@@ -478,6 +478,11 @@ lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG
             return lg_error_set(&s->err, "25P01",
                                 "LOCK TABLE can only be used in transaction blocks");
         return LG_UNSUPPORTED; /* the executor's */
+    case LG_AST_CONSTRAINTS_SET_STMT:
+        if (s->txn_state != LG_SESSION_TXN_BLOCK)
+            lg_session__notice(s, "WARNING", "25P01",
+                               "SET CONSTRAINTS can only be used in transaction blocks");
+        return LG_UNSUPPORTED; /* the executor's */
     case LG_AST_LISTEN_STMT:
     case LG_AST_NOTIFY_STMT:
     case LG_AST_UNLISTEN_STMT:

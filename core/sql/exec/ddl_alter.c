@@ -91,6 +91,7 @@ static lg_status
 add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
     const lg_ast_column_def *def = lg_ast_as(cmd->def, column_def);
+    lg_ast_column_def own = *def;
     lg_ddl_column col;
     lg_oid seq;
     char dep = 0, generated = 0;
@@ -107,6 +108,8 @@ add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         return lg_error_set(u->err, "42701", "column \"%s\" of relation \"%s\" already exists",
                             def->colname, r->name);
     }
+    LG_TRY(lg_ddl_constraint_attrs(u, &def->constraints, &own.constraints));
+    def = &own;
     LG_TRY(lg_ddl_column_from_def(u, r->name, r->namespace_oid, def, &col, &seq, &dep));
     const char *text = col.default_sql;
     if (!text)
@@ -478,6 +481,8 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         return lg_ddl_drop_identity(u, r, cmd);
     case LG_A_AT_DROP_EXPRESSION:
         return lg_ddl_drop_expression(u, r, cmd);
+    case LG_A_AT_ALTER_CONSTRAINT:
+        return lg_ddl_alter_constraint(u, r, lg_ast_as(cmd->def, constraint));
     case LG_A_AT_VALIDATE_CONSTRAINT:
         return lg_ddl_validate(u, r, cmd->name);
     case LG_A_AT_SET_COMPRESSION:
@@ -520,6 +525,8 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
     LG_TRY(st);
     lg_oid oid = r->oid;
     st = lg_ddl_check_owner(u, r);
+    if (st == LG_OK)
+        st = lg_ddl_check_unused(u, r, "ALTER TABLE");
     lg_relation_unref(r);
     for (uint32_t i = 0; i < s->cmds.n && st == LG_OK; i++) {
         LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));

@@ -152,6 +152,33 @@ lg_ddl_drop_expression(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd 
 }
 
 lg_status
+lg_ddl_alter_constraint(lg_util *u, lg_relation *r, const lg_ast_constraint *c)
+{
+    for (uint16_t i = 0; i < r->nconstraints; i++) {
+        const lg_constraint *k = &r->constraints[i];
+        lg_cat_row old, row;
+        lg_datum key = lg_datum_oid(k->oid);
+        if (strcmp(k->name, c->conname) != 0)
+            continue;
+        if (k->type != 'f')
+            return lg_error_set(
+                u->err, "42809",
+                "constraint \"%s\" of relation \"%s\" is not a foreign key constraint", k->name,
+                r->name);
+        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
+                           u->a, &old));
+        row = old;
+        SETC(&row, pg_constraint, condeferrable, c->deferrable);
+        SETC(&row, pg_constraint, condeferred, c->initdeferred);
+        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
+        LG_TRY(lg_cat_touch(u->cat, k->ref_table));
+        return lg_cat_touch(u->cat, r->oid);
+    }
+    return lg_error_set(u->err, "42704", "constraint \"%s\" of relation \"%s\" does not exist",
+                        c->conname, r->name);
+}
+
+lg_status
 lg_ddl_validate(lg_util *u, lg_relation *r, const char *name)
 {
     for (uint16_t i = 0; i < r->nconstraints; i++) {

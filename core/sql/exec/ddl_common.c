@@ -1,6 +1,7 @@
 /* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
 #include "acl.h"
 #include "ddl_internal.h"
+#include "exec_check.h"
 #include "usertype.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -234,6 +235,15 @@ lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32
 }
 
 lg_status
+lg_ddl_check_unused(lg_util *u, const lg_relation *rel, const char *action)
+{
+    if (!lg_xcheck_pending(u->es, rel->oid))
+        return LG_OK;
+    return lg_error_set(u->err, "55006", "cannot %s \"%s\" because it has pending trigger events",
+                        action, rel->name);
+}
+
+lg_status
 lg_ddl_check_owner(lg_util *u, const lg_relation *rel)
 {
     if (rel->is_system) {
@@ -437,6 +447,10 @@ lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint
             v[i] = lg_datum_int2(k->ref_keys[i]);
         SETC(&row, pg_constraint, confkey, lg_array_make(u->a, LG_T_INT2, k->nkeys, v, NULL));
     }
+    for (uint16_t i = 0; i < k->nset; i++)
+        v[i] = lg_datum_int2(k->set_keys[i]);
+    if (k->nset)
+        SETC(&row, pg_constraint, confdelsetcols, lg_array_make(u->a, LG_T_INT2, k->nset, v, NULL));
     if (k->check_sql)
         SETC(&row, pg_constraint, conbin, lg_datum_cstring_text(u->a, k->check_sql));
     lg_status st = lg_cat_insert(u->cat, LG_REL_pg_constraint, &row);
@@ -778,7 +792,9 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
 {
     lg_relation *r;
     LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
-    lg_status st = LG_OK;
+    lg_status st = lg_ddl_check_unused(u, r, "DROP TABLE");
+    if (st != LG_OK)
+        goto out;
     if (r->kind == LG_REL_INDEX) {
         lg_oid table;
         LG_CHECK(lg_cat_index_table(u->cat, oid, &table));

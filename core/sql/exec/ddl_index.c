@@ -241,6 +241,7 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
     } else {
         LG_TRY(lg_ddl_index_from_columns(u, rel, &c->keys, &ix));
     }
+    ix.immediate = !c->deferrable;
     k.nkeys = ix.nkeys;
     int16_t keys[LG_INDEX_MAX_KEYS];
     memcpy(keys, ix.attnum, sizeof keys);
@@ -371,10 +372,12 @@ out:
     return st;
 }
 
-/* The unique index of ref whose keys are these columns, in any order. */
+/* The unique index of ref whose keys are these columns, in any order; rather one that is not
+ * deferrable, which is no use. */
 static const lg_index *
 matching_index(const lg_relation *ref, const int16_t *keys, uint16_t n)
 {
+    const lg_index *deferrable = NULL;
     for (uint16_t i = 0; i < ref->nindexes; i++) {
         const lg_index *ix = ref->indexes[i];
         bool all = ix->unique && ix->nkeys == n && !ix->predicate_sql && !ix->nexprs;
@@ -384,10 +387,12 @@ matching_index(const lg_relation *ref, const int16_t *keys, uint16_t n)
                 found |= ix->attnum[j] == keys[k];
             all = found;
         }
-        if (all)
+        if (all && ix->immediate)
             return ix;
+        if (all)
+            deferrable = ix;
     }
-    return NULL;
+    return deferrable;
 }
 
 static lg_status
@@ -419,15 +424,19 @@ validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
     lg_xtarget t;
     void *scan = NULL;
     lg_relation *now;
+    const lg_constraint *fresh = NULL;
     lg_status st;
     LG_TRY(lg_cat_relation_by_oid(u->cat, rel->oid, &now));
+    for (uint16_t i = 0; i < now->nconstraints; i++)
+        if (now->constraints[i].oid == k->oid)
+            fresh = &now->constraints[i];
+    LG_ASSERT(fresh);
     lg_ddl_bind_init(u, &b);
     lg_arena *a = lg_arena_create("validate", 0);
     LG_CHECK(lg_plan_target_make(&b, now, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &x));
     LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
     LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &now->storage, &scan));
-    (void)k;
     for (;;) {
         const uint8_t *row;
         size_t len;
@@ -439,7 +448,7 @@ validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
         lg_datum *v = LG_NEWN(a, lg_datum, now->ncols + 1u);
         uint8_t *n = LG_NEWN(a, uint8_t, now->ncols + 1u);
         LG_CHECK(lg_xrow_decode(now, row, len, v, n));
-        LG_CHECK(lg_xtarget_references(&t, a, v, n));
+        LG_CHECK(lg_xtarget_references(&t, a, fresh, v, n));
     }
     if (st == LG_END)
         st = LG_OK;
@@ -480,6 +489,26 @@ out:
     return st;
 }
 
+/* ON DELETE SET NULL (columns). */
+static lg_status
+set_columns(lg_util *u, const lg_relation *rel, const lg_ast_constraint *c, lg_constraint *k)
+{
+    int16_t *set = LG_NEWN(u->a, int16_t, LG_INDEX_MAX_KEYS);
+    LG_TRY(key_columns(u, rel, &c->fk_del_set_cols, set, &k->nset));
+    k->set_keys = set;
+    for (uint16_t i = 0; i < k->nset; i++) {
+        bool found = false;
+        for (uint16_t j = 0; j < k->nkeys; j++)
+            found |= k->keys[j] == set[i];
+        if (!found)
+            return lg_error_set(u->err, "42P10",
+                                "column \"%s\" referenced in ON DELETE SET action must be part of "
+                                "foreign key",
+                                rel->cols[set[i] - 1].name);
+    }
+    return LG_OK;
+}
+
 static lg_status
 add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
 {
@@ -516,6 +545,8 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
                           ref->name);
         goto out;
     }
+    k.keys = keys;
+    LG_CHECK(set_columns(u, rel, c, &k));
     if (nref != k.nkeys) {
         st = lg_error_set(u->err, "42830",
                           "number of referencing and referenced columns for "
@@ -527,6 +558,11 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
                           "there is no unique constraint matching given keys for referenced table "
                           "\"%s\"",
                           ref->name);
+        goto out;
+    }
+    if (!ix->immediate) {
+        st = lg_error_set(u->err, "55000", "cannot use a deferrable %s for referenced table \"%s\"",
+                          c->pk_attrs.n ? "unique constraint" : "primary key", ref->name);
         goto out;
     }
     for (uint16_t i = 0; i < nref; i++) {
@@ -574,6 +610,61 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
 out:
     lg_relation_unref(ref);
     return st;
+}
+
+/* The constraints of a column definition, each with the DEFERRABLE and INITIALLY DEFERRED that were
+ * written after it. */
+lg_status
+lg_ddl_constraint_attrs(lg_util *u, const lg_ast_list *in, lg_ast_list *ret)
+{
+    lg_ast_constraint *last = NULL;
+    bool saw_deferrable = false, saw_initially = false;
+    ret->n = 0;
+    ret->at = LG_NEWN(u->a, lg_ast *, in->n + 1);
+    for (uint32_t i = 0; i < in->n; i++) {
+        const lg_ast_constraint *c = lg_ast_as(in->at[i], constraint);
+        bool initially =
+            c->contype == LG_A_CONSTR_ATTR_DEFERRED || c->contype == LG_A_CONSTR_ATTR_IMMEDIATE;
+        const char *what = c->contype == LG_A_CONSTR_ATTR_DEFERRABLE       ? "DEFERRABLE"
+                           : c->contype == LG_A_CONSTR_ATTR_NOT_DEFERRABLE ? "NOT DEFERRABLE"
+                           : c->contype == LG_A_CONSTR_ATTR_DEFERRED       ? "INITIALLY DEFERRED"
+                           : c->contype == LG_A_CONSTR_ATTR_IMMEDIATE      ? "INITIALLY IMMEDIATE"
+                                                                           : NULL;
+        if (!what) {
+            last = lg_arena_dup(u->a, c, sizeof *c);
+            ret->at[ret->n++] = &last->h;
+            saw_deferrable = saw_initially = false;
+            continue;
+        }
+        bool fits =
+            last &&
+            (last->contype == LG_A_CONSTR_PRIMARY || last->contype == LG_A_CONSTR_UNIQUE ||
+             last->contype == LG_A_CONSTR_EXCLUSION || last->contype == LG_A_CONSTR_FOREIGN);
+        lg_status st = LG_OK;
+        if (!fits)
+            st = lg_error_set(u->err, "42601", "misplaced %s clause", what);
+        else if (initially ? saw_initially : saw_deferrable)
+            st = lg_error_set(u->err, "42601", "multiple %s clauses not allowed",
+                              initially ? "INITIALLY IMMEDIATE/DEFERRED"
+                                        : "DEFERRABLE/NOT DEFERRABLE");
+        if (st == LG_OK && initially) {
+            saw_initially = true;
+            last->initdeferred = c->contype == LG_A_CONSTR_ATTR_DEFERRED;
+            if (last->initdeferred && !saw_deferrable)
+                last->deferrable = true;
+        } else if (st == LG_OK) {
+            saw_deferrable = true;
+            last->deferrable = c->contype == LG_A_CONSTR_ATTR_DEFERRABLE;
+        }
+        if (st == LG_OK && last->initdeferred && !last->deferrable)
+            st = lg_error_set(u->err, "42601",
+                              "constraint declared INITIALLY DEFERRED must be DEFERRABLE");
+        if (st != LG_OK) {
+            u->err->position = lg_ddl_position(u, c->h.loc);
+            return st;
+        }
+    }
+    return LG_OK;
 }
 
 /* One constraint of a table that exists; column: written at that column. */

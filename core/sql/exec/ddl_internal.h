@@ -59,6 +59,8 @@ lg_datum lg_ddl_acl_new_owner(lg_util *u, lg_datum list, lg_oid from, lg_oid to)
 /* 42501 unless the user has all of `want` (acl.h) on the relation, or on each of the columns. */
 lg_status lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32_t ncols,
                                  const int16_t *cols);
+/* 55006 when checks of its rows are pending; action: "ALTER TABLE". */
+lg_status lg_ddl_check_unused(lg_util *u, const lg_relation *rel, const char *action);
 lg_status lg_ddl_check_owner(lg_util *u, const lg_relation *rel);
 lg_status lg_ddl_role(lg_util *u, const lg_ast_role_spec *r, lg_oid *ret_oid);
 void lg_ddl_bind_init(lg_util *u, lg_bind *b);
@@ -148,6 +150,7 @@ lg_status lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid 
  */
 lg_status lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c,
                                 const char *column);
+lg_status lg_ddl_constraint_attrs(lg_util *u, const lg_ast_list *in, lg_ast_list *ret);
 lg_status lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persistence,
                             uint32_t ncols, const lg_ddl_column *cols, lg_oid *ret_oid);
 lg_status lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp,
@@ -161,6 +164,7 @@ lg_status lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_tab
 lg_status lg_ddl_set_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
 lg_status lg_ddl_drop_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
 lg_status lg_ddl_drop_expression(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
+lg_status lg_ddl_alter_constraint(lg_util *u, lg_relation *r, const lg_ast_constraint *c);
 lg_status lg_ddl_validate(lg_util *u, lg_relation *r, const char *name);
 /* Do all rows satisfy a CHECK or foreign key that was added NOT VALID? (ddl_index.c) */
 lg_status lg_ddl_constraint_validate(lg_util *u, lg_relation *rel, const lg_constraint *k);

@@ -157,7 +157,9 @@ collect_columns(lg_util *u, const lg_ast_create_stmt *s, lg_oid nsp, struct maki
             const lg_ast_column_def *def = lg_ast_as(e, column_def);
             if (m->n + 1 >= m->cap)
                 return lg_error_set(u->err, "54011", "tables can have at most 1600 columns");
-            m->defs[m->n] = def;
+            lg_ast_column_def *own = lg_arena_dup(u->a, def, sizeof *def);
+            LG_TRY(lg_ddl_constraint_attrs(u, &def->constraints, &own->constraints));
+            m->defs[m->n] = def = own;
             LG_TRY(lg_ddl_column_from_def(u, s->relation->relname, nsp, def, &m->cols[m->n],
                                           &m->seqs[m->n], &m->deps[m->n]));
             m->n++;
@@ -427,6 +429,8 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
             st = lg_error_set(u->err, "42809", "\"%s\" is not a table", r->name);
         else
             st = lg_ddl_check_privilege(u, r, LG_ACL_TRUNCATE, 0, NULL);
+        if (st == LG_OK)
+            st = lg_ddl_check_unused(u, r, "TRUNCATE");
         if (st == LG_OK && n < 256 && !in_list(list, n, r->oid))
             list[n++] = r->oid;
         lg_relation_unref(r);

@@ -68,8 +68,24 @@ struct lg_exec_session {
     lg_status (*copy_in)(void *arg, const char **ret_data, size_t *ret_len);
     lg_status (*copy_out)(void *arg, const char *data, size_t len);
     lg_status (*copy_end)(void *arg);
-    struct lg_map *domains; /* exec's own: compiled checks of domains; starts NULL */
+    struct lg_map *domains;    /* exec's own: compiled checks of domains; starts NULL */
+    struct lg_xchecks *checks; /* exec's own: checks that wait (exec_check.h); starts NULL */
 };
+
+/* ---- checks that wait: foreign keys, deferrable constraints ---- */
+
+typedef struct lg_exec_checks_marks {
+    uint32_t events, modes;
+    uint64_t clock;
+} lg_exec_checks_marks;
+
+/* A savepoint; and after storage rolled back to it. */
+void lg_exec_checks_mark(lg_exec_session *es, lg_exec_checks_marks *ret);
+void lg_exec_checks_rollback_to(lg_exec_session *es, lg_exec_checks_marks m);
+/* Before a commit: an error rolls the transaction back. */
+LG_MUST lg_status lg_exec_checks_commit(lg_exec_session *es);
+/* After either outcome. */
+void lg_exec_checks_end(lg_exec_session *es);
 
 /* Lets go what exec keeps for a session. */
 void lg_exec_session_fini(lg_exec_session *es);

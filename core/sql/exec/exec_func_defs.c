@@ -252,6 +252,8 @@ constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool prett
             s = lg_arena_printf(a, "%s ON UPDATE %s", s, action_text(k->on_update));
         if (action_text(k->on_delete))
             s = lg_arena_printf(a, "%s ON DELETE %s", s, action_text(k->on_delete));
+        if (k->nset)
+            s = lg_arena_printf(a, "%s (%s)", s, columns_text(c, rel, k->set_keys, k->nset));
     }
     *ret =
         lg_arena_printf(a, "%s%s%s%s", s, k->deferrable ? " DEFERRABLE" : "",

@@ -135,6 +135,8 @@ struct lg_exec {
     lg_xcte *ctes;
     void **worktables; /* by node id of the recursive union */
     uint64_t rows;
+    uint32_t checks_from; /* where the events of this statement begin (exec_check.h) */
+    bool started, checked;
     size_t memory; /* bytes of rows that sorts, hash tables and groups keep */
     bool ended;
     bool instrument;
@@ -294,7 +296,6 @@ typedef struct lg_xtarget {
     lg_vector *vecs; /* one row as vectors, for expressions */
     lg_vector **cols;
     uint32_t nvecs;
-    struct lg_xfk *fks;
 } lg_xtarget;
 
 lg_status lg_xtarget_open(lg_exec *x, const lg_plan_target *t, uint32_t extra_cols,
@@ -312,9 +313,9 @@ lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot
                             const uint8_t *nulls);
 lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
                             const lg_datum *old, const uint8_t *old_nulls);
-/* The foreign keys of a row point at something (ALTER TABLE ADD FOREIGN KEY). */
-lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *values,
-                                const uint8_t *nulls);
+/* A foreign key of a row points at something (ALTER TABLE ADD FOREIGN KEY). */
+lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_constraint *k,
+                                const lg_datum *values, const uint8_t *nulls);
 /* Entries of one index for a row that is stored already (CREATE INDEX). */
 lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls, lg_tid tid);

@@ -1,6 +1,6 @@
 /* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables.
  */
-#include "exec_internal.h"
+#include "exec_check.h"
 #include <string.h>
 
 /* ---- batches and kept rows ---- */
@@ -384,6 +384,7 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
     x->arena = a;
     x->params = params;
     x->param_nulls = param_nulls;
+    x->checked = plan->cmd == LG_CMD_SELECT && !plan->has_modifying_ctes;
     x->sites = LG_NEWN(a, void *, plan->n_expr_ids + 1);
     x->nodes = LG_NEWN(a, lg_xnode *, plan->n_nodes + 1);
     x->worktables = LG_NEWN(a, void *, plan->n_nodes + 1);
@@ -479,6 +480,23 @@ next_kept(lg_exec *x, lg_xbatch **ret)
     return LG_OK;
 }
 
+/* A statement that changes rows has changed them all when it gives its first batch: then come the
+ * checks that waited for that. */
+static lg_status
+next_checked(lg_exec *x)
+{
+    if (!x->checked && !x->started)
+        x->checks_from = lg_xcheck_mark(x->es);
+    x->started = true;
+    lg_status st = x->plan->has_modifying_ctes ? next_kept(x, &x->pending)
+                                               : lg_xnode_next(x->root, &x->pending);
+    if (x->checked || (st != LG_OK && st != LG_END))
+        return st;
+    x->checked = true;
+    lg_status checks = lg_xcheck_statement(x->es, x->checks_from);
+    return checks == LG_OK ? st : checks;
+}
+
 lg_status
 lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, uint64_t *ret_n)
 {
@@ -489,8 +507,7 @@ lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, 
         if (!x->pending) {
             if (x->ended)
                 return LG_END;
-            lg_status st = x->plan->has_modifying_ctes ? next_kept(x, &x->pending)
-                                                       : lg_xnode_next(x->root, &x->pending);
+            lg_status st = next_checked(x);
             if (st == LG_END) {
                 x->ended = true;
                 x->pending = NULL;

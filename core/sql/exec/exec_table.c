@@ -2,9 +2,9 @@
  *
  * Order of an insert: generated columns, NOT NULL, CHECK, then the row, then each index entry (a
  * unique one that is refused leaves the row behind for the statement's rollback to take back), then
- * foreign keys. For ON CONFLICT the arbiter indexes are probed first, and the insert that loses a
+ * foreign keys (exec_fk.c; what waits for the statement's end: exec_check.h). For ON CONFLICT the arbiter indexes are probed first, and the insert that loses a
  * race is taken back to a savepoint by the caller. */
-#include "exec_internal.h"
+#include "exec_check.h"
 #include "keycodec.h"
 #include "type.h"
 #include <string.h>
@@ -52,8 +52,8 @@ lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum 
 
 /* ---- texts of errors ---- */
 
-static const char *
-value_text(lg_exec *x, lg_arena *a, lg_oid type, lg_datum v, bool null)
+const char *
+lg_xvalue_text(lg_exec_session *es, lg_arena *a, lg_oid type, lg_datum v, bool null)
 {
     const char *s;
     size_t len;
@@ -61,7 +61,7 @@ value_text(lg_exec *x, lg_arena *a, lg_oid type, lg_datum v, bool null)
     if (null)
         return "null";
     lg_error_init(&ignored, a);
-    if (lg_type_output(x->es->env, type, v, a, &ignored, &s, &len) != LG_OK)
+    if (lg_type_output(es->env, type, v, a, &ignored, &s, &len) != LG_OK)
         return "?";
     return lg_arena_strndup(a, s, len);
 }
@@ -75,7 +75,7 @@ row_text(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint8_t *null
     for (uint16_t i = 0; i < t->rel->ncols; i++) {
         if (t->rel->cols[i].dropped)
             continue;
-        const char *s = value_text(t->x, a, t->rel->cols[i].type, values[i], nulls[i]);
+        const char *s = lg_xvalue_text(t->x->es, a, t->rel->cols[i].type, values[i], nulls[i]);
         if (strlen(s) > 64)
             s = lg_arena_printf(a, "%.64s...", s);
         out = lg_arena_printf(a, "%s%s%s", out, first ? "" : ", ", s);
@@ -99,12 +99,12 @@ column_error(lg_xtarget *t, lg_arena *a, const lg_column *col, const lg_datum *v
     return st;
 }
 
-static void
-name_constraint(lg_xtarget *t, const char *constraint)
+void
+lg_xconstraint_name(lg_exec_session *es, const lg_relation *rel, const char *constraint)
 {
-    lg_error *e = t->x->es->err;
-    e->schema = lg_arena_strdup(e->arena, t->rel->schema);
-    e->table = lg_arena_strdup(e->arena, t->rel->name);
+    lg_error *e = es->err;
+    e->schema = lg_arena_strdup(e->arena, rel->schema);
+    e->table = lg_arena_strdup(e->arena, rel->name);
     e->constraint = lg_arena_strdup(e->arena, constraint);
 }
 
@@ -137,7 +137,7 @@ lg_xtarget_check(lg_xtarget *t, lg_arena *a, lg_datum *values, uint8_t *nulls)
                                     "new row for relation \"%s\" violates check constraint \"%s\"",
                                     t->rel->name, p->checks[i].name);
         lg_error_detail(t->x->es->err, "Failing row contains (%s).", row_text(t, a, values, nulls));
-        name_constraint(t, p->checks[i].name);
+        lg_xconstraint_name(t->x->es, t->rel, p->checks[i].name);
         return st;
     }
     return LG_OK;
@@ -199,6 +199,13 @@ key_unique(const lg_index *ix, const struct key *k)
     return ix->unique && (!k->has_null || ix->nulls_not_distinct);
 }
 
+/* Refused at once when another row has it. A deferrable one waits for the statement's end. */
+static bool
+key_unique_now(const lg_index *ix, const struct key *k)
+{
+    return ix->immediate && key_unique(ix, k);
+}
+
 /* "(a, b)=(1, 2)" */
 static const char *
 key_text(lg_xtarget *t, lg_arena *a, const lg_index *ix, const struct key *k)
@@ -211,7 +218,7 @@ key_text(lg_xtarget *t, lg_arena *a, const lg_index *ix, const struct key *k)
         e = (uint16_t)(e + !col);
         names = lg_arena_printf(a, "%s%s%s", names, i ? ", " : "", n);
         vals = lg_arena_printf(a, "%s%s%s", vals, i ? ", " : "",
-                               value_text(t->x, a, ix->key[i].type, k->v[i], k->nulls[i]));
+                               lg_xvalue_text(t->x->es, a, ix->key[i].type, k->v[i], k->nulls[i]));
     }
     return lg_arena_printf(a, "(%s)=(%s)", names, vals);
 }
@@ -222,7 +229,7 @@ duplicate_error(lg_xtarget *t, lg_arena *a, const lg_index *ix, const struct key
     lg_status st = lg_error_set(t->x->es->err, "23505",
                                 "duplicate key value violates unique constraint \"%s\"", ix->name);
     lg_error_detail(t->x->es->err, "Key %s already exists.", key_text(t, a, ix, k));
-    name_constraint(t, ix->name);
+    lg_xconstraint_name(t->x->es, t->rel, ix->name);
     return st;
 }
 
@@ -234,324 +241,75 @@ size_error(lg_xtarget *t, const lg_index *ix, size_t len)
                         len, ix->name);
 }
 
-/* ---- foreign keys ---- */
-
-static lg_status
-fk_key(const lg_relation *from, const int16_t *from_keys, uint16_t n, const lg_relation *to,
-       const int16_t *to_keys, const lg_index *ix, const lg_datum *values, const uint8_t *nulls,
-       lg_datum *ret_v, uint8_t *ret_nulls, bool *ret_any_null)
-{
-    *ret_any_null = false;
-    for (uint16_t k = 0; k < n; k++) {
-        /* where this referenced column stands in the index */
-        uint16_t at = k;
-        for (uint16_t i = 0; i < ix->nkeys; i++)
-            if (ix->attnum[i] == to_keys[k])
-                at = i;
-        const lg_column *col = &from->cols[from_keys[k] - 1];
-        ret_v[at] = values[from_keys[k] - 1];
-        ret_nulls[at] = nulls[from_keys[k] - 1];
-        *ret_any_null |= ret_nulls[at] != 0;
-        bool none = false, all = false;
-        uint8_t op = LG_COND_EQ;
-        if (!ret_nulls[at])
-            lg_index_cond_convert(to->cols[to_keys[k] - 1].type, col->type, &op, &ret_v[at], &none,
-                                  &all);
-    }
-    return LG_OK;
-}
-
-/* Does a live row of rel have this key in the index? Locks it FOR KEY SHARE when asked. */
-static lg_status
-key_exists(lg_xtarget *t, lg_arena *a, const lg_relation *rel, const lg_index *ix, uint16_t n,
-           const lg_datum *v, const uint8_t *nulls, bool lock, bool *ret)
-{
-    const lg_access *acc = t->acc;
-    struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
-    size_t need = lg_key_encode(ix->key, n, v, nulls, NULL, 0, NULL);
-    uint8_t *lo = lg_arena_alloc(a, need + 1), *hi = lg_arena_alloc(a, need + 1);
-    lg_key_encode(ix->key, n, v, nulls, lo, need, NULL);
-    memcpy(hi, lo, need);
-    hi[need] = 0xFF;
-    *ret = false;
-    for (int tries = 0; tries < 100; tries++) {
-        const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, txn, a);
-        void *scan;
-        lg_status st;
-        bool again = false;
-        LG_TRY(acc->ops->index_open(acc->arg, txn, snap, &ix->storage, lo, need, hi, need + 1,
-                                    false, &scan));
-        for (;;) {
-            const uint8_t *key, *row;
-            size_t key_len, len;
-            lg_tid tid;
-            bool recheck;
-            st = acc->ops->index_next(scan, &key, &key_len, &tid, &recheck);
-            if (st != LG_OK)
-                break;
-            st = acc->ops->row_fetch(acc->arg, txn, snap, &rel->storage, tid, a, &row, &len);
-            if (st == LG_NOT_FOUND)
-                continue;
-            if (st != LG_OK)
-                break;
-            lg_datum vals[LG_ROW_MAX_COLUMNS];
-            uint8_t vnulls[LG_ROW_MAX_COLUMNS];
-            if ((st = lg_xrow_decode(rel, row, len, vals, vnulls)) != LG_OK)
-                break;
-            bool same = true;
-            for (uint16_t i = 0; same && i < n; i++) {
-                lg_compare_fn cmp = lg_type_compare_fn(ix->key[i].type);
-                int16_t att = ix->attnum[i];
-                same = att > 0 && !vnulls[att - 1] && cmp && cmp(vals[att - 1], v[i]) == 0;
-            }
-            if (!same)
-                continue;
-            if (lock) {
-                st = acc->ops->row_lock(acc->arg, txn, snap, &rel->storage, tid, LG_ROW_KEY_SHARE,
-                                        LG_WAIT_BLOCK);
-                if (st == LG_UPDATED || st == LG_DELETED) {
-                    again = true; /* look again at what is there now */
-                    st = LG_END;
-                    break;
-                }
-                if (st != LG_OK && st != LG_EXISTS)
-                    break;
-            }
-            *ret = true;
-            st = LG_END;
-            break;
-        }
-        acc->ops->index_close(scan);
-        if (st != LG_END)
-            return st;
-        if (!again)
-            return LG_OK;
-    }
-    return LG_OK;
-}
-
-/* The new row's foreign keys point at something. old NULL: insert. */
-static lg_status
-check_references(lg_xtarget *t, lg_arena *a, const lg_datum *old, const uint8_t *old_nulls,
-                 const lg_datum *values, const uint8_t *nulls)
-{
-    const lg_relation *rel = t->rel;
-    for (uint16_t i = 0; i < rel->nconstraints; i++) {
-        const lg_constraint *k = &rel->constraints[i];
-        if (k->type != 'f')
-            continue;
-        bool changed = old == NULL, any_null, found = false;
-        for (uint16_t j = 0; old && j < k->nkeys && !changed; j++) {
-            int16_t c = (int16_t)(k->keys[j] - 1);
-            lg_equal_fn eq = lg_type_equal_fn(rel->cols[c].type);
-            changed = old_nulls[c] != nulls[c] || (!nulls[c] && (!eq || !eq(old[c], values[c])));
-        }
-        if (!changed)
-            continue;
-        lg_relation *ref;
-        lg_datum v[LG_INDEX_MAX_KEYS];
-        uint8_t vn[LG_INDEX_MAX_KEYS];
-        LG_TRY(lg_cat_lock(t->x->es->cat, k->ref_table, LG_LOCK_ROW_SHARE, false));
-        LG_TRY(lg_cat_relation_by_oid(t->x->es->cat, k->ref_table, &ref));
-        const lg_index *ix = lg_relation_index(ref, k->index);
-        lg_status st = LG_OK;
-        if (ix)
-            st = fk_key(rel, k->keys, k->nkeys, ref, k->ref_keys, ix, values, nulls, v, vn,
-                        &any_null);
-        if (st == LG_OK && ix && !any_null) {
-            st = key_exists(t, a, ref, ix, k->nkeys, v, vn, true, &found);
-            if (st == LG_OK && !found) {
-                const char *names = "", *vals = "";
-                for (uint16_t j = 0; j < k->nkeys; j++) {
-                    const lg_column *col = &rel->cols[k->keys[j] - 1];
-                    names = lg_arena_printf(a, "%s%s%s", names, j ? ", " : "", col->name);
-                    vals = lg_arena_printf(a, "%s%s%s", vals, j ? ", " : "",
-                                           value_text(t->x, a, col->type, values[col->attnum - 1],
-                                                      nulls[col->attnum - 1]));
-                }
-                st = lg_error_set(t->x->es->err, "23503",
-                                  "insert or update on table \"%s\" violates foreign key "
-                                  "constraint \"%s\"",
-                                  rel->name, k->name);
-                lg_error_detail(t->x->es->err, "Key (%s)=(%s) is not present in table \"%s\".",
-                                names, vals, ref->name);
-                name_constraint(t, k->name);
-            }
-        }
-        lg_relation_unref(ref);
-        LG_TRY(st);
-    }
-    return LG_OK;
-}
-
-lg_status
-lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint8_t *nulls)
-{
-    return check_references(t, a, NULL, NULL, values, nulls);
-}
-
-/* ---- rows of other tables that refer to one that goes ---- */
-
-static lg_status
-referrer_error(lg_xtarget *t, lg_arena *a, const lg_relation *other, const lg_constraint *k,
-               const lg_datum *old, const uint8_t *old_nulls)
-{
-    const char *names = "", *vals = "";
-    for (uint16_t j = 0; j < k->nkeys; j++) {
-        const lg_column *col = &t->rel->cols[k->ref_keys[j] - 1];
-        names = lg_arena_printf(a, "%s%s%s", names, j ? ", " : "", col->name);
-        vals = lg_arena_printf(
-            a, "%s%s%s", vals, j ? ", " : "",
-            value_text(t->x, a, col->type, old[col->attnum - 1], old_nulls[col->attnum - 1]));
-    }
-    lg_status st = lg_error_set(t->x->es->err, "23503",
-                                "update or delete on table \"%s\" violates foreign key constraint "
-                                "\"%s\" on table \"%s\"",
-                                t->rel->name, k->name, other->name);
-    lg_error_detail(t->x->es->err, "Key (%s)=(%s) is still referenced from table \"%s\".", names,
-                    vals, other->name);
-    lg_error *e = t->x->es->err;
-    e->schema = lg_arena_strdup(e->arena, other->schema);
-    e->table = lg_arena_strdup(e->arena, other->name);
-    e->constraint = lg_arena_strdup(e->arena, k->name);
-    return st;
-}
-
-static bool
-row_refers(const lg_relation *rel, const lg_relation *other, const lg_constraint *k,
-           const lg_datum *v, const uint8_t *vn, const lg_datum *old)
-{
-    for (uint16_t j = 0; j < k->nkeys; j++) {
-        int16_t c = (int16_t)(k->keys[j] - 1);
-        lg_datum want = old[k->ref_keys[j] - 1];
-        bool none = false, all = false;
-        uint8_t op = LG_COND_EQ;
-        if (vn[c])
-            return false;
-        lg_index_cond_convert(other->cols[c].type, rel->cols[k->ref_keys[j] - 1].type, &op, &want,
-                              &none, &all);
-        lg_compare_fn cmp = lg_type_compare_fn(other->cols[c].type);
-        if (none || !cmp || cmp(v[c], want) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* One row of `other` that refers to the row that goes: what the constraint says. */
-static lg_status
-referrer_act(lg_xtarget *t, lg_arena *a, lg_relation *other, const lg_constraint *k, char action,
-             lg_tid tid, lg_datum *v, uint8_t *vn, const lg_datum *old, const uint8_t *old_nulls,
-             const lg_datum *values, const uint8_t *nulls)
-{
-    if (action == 'a' || action == 'r')
-        return referrer_error(t, a, other, k, old, old_nulls);
-    lg_bind b;
-    lg_plan_target pt;
-    lg_exec *x;
-    lg_xtarget ot;
-    lg_bind_init(&b, t->x->es->cat, t->x->es->run, a, t->x->es->env, t->x->es->err, NULL);
-    lg_status st = lg_plan_target_make(&b, other, &pt);
-    if (st == LG_OK)
-        st = lg_exec_bare(t->x->es, 256, &x);
-    if (st != LG_OK)
-        goto fini;
-    st = lg_xtarget_open(x, &pt, 0, &ot);
-    if (st == LG_OK && action == 'c' && !values) {
-        st = lg_xtarget_delete(&ot, a, NULL, tid, v, vn);
-    } else if (st == LG_OK) {
-        lg_datum *nv = lg_arena_dup(a, v, other->ncols * sizeof *v);
-        uint8_t *nn = lg_arena_dup(a, vn, other->ncols);
-        for (uint16_t j = 0; j < k->nkeys; j++) {
-            int16_t c = (int16_t)(k->keys[j] - 1), r = (int16_t)(k->ref_keys[j] - 1);
-            if (action == 'c') {
-                bool none, all;
-                uint8_t op = LG_COND_EQ;
-                nv[c] = values[r];
-                nn[c] = nulls[r];
-                if (!nn[c])
-                    lg_index_cond_convert(other->cols[c].type, t->rel->cols[r].type, &op, &nv[c],
-                                          &none, &all);
-            } else {
-                nv[c] = 0;
-                nn[c] = 1;
-                if (action == 'd' && other->cols[c].default_sql) {
-                    lg_expr *e;
-                    bool null;
-                    uint32_t ids;
-                    st = lg_bind_column_default(&b, other, &other->cols[c], &e);
-                    if (st == LG_OK)
-                        st = lg_plan_expr(&b, e, &e, &ids);
-                    if (st == LG_OK)
-                        st = lg_xexpr_scalar(x, a, e, &nv[c], &null);
-                    if (st != LG_OK)
-                        break;
-                    nn[c] = null;
-                }
-            }
-        }
-        if (st == LG_OK)
-            st = lg_xtarget_check(&ot, a, nv, nn);
-        if (st == LG_OK)
-            st = lg_xtarget_update(&ot, a, NULL, tid, v, vn, nv, nn);
-    }
-    lg_exec_close(x);
-fini:
-    lg_bind_fini(&b);
-    return st == LG_DELETED || st == LG_UPDATED ? LG_OK : st;
-}
-
-/* old goes (values NULL) or its key changes to values. */
-static lg_status
-check_referrers(lg_xtarget *t, lg_arena *a, const lg_datum *old, const uint8_t *old_nulls,
-                const lg_datum *values, const uint8_t *nulls)
-{
-    const lg_access *acc = t->acc;
-    struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
-    for (uint16_t i = 0; i < t->rel->nfk_refs; i++) {
-        lg_relation *other;
-        const lg_constraint *k = NULL;
-        LG_TRY(lg_cat_lock(t->x->es->cat, t->rel->fk_refs[i].table, LG_LOCK_ROW_SHARE, false));
-        LG_TRY(lg_cat_relation_by_oid(t->x->es->cat, t->rel->fk_refs[i].table, &other));
-        for (uint16_t j = 0; j < other->nconstraints; j++)
-            if (other->constraints[j].oid == t->rel->fk_refs[i].constraint)
-                k = &other->constraints[j];
-        bool changed = k && !values, null_key = false;
-        for (uint16_t j = 0; k && j < k->nkeys; j++) {
-            int16_t c = (int16_t)(k->ref_keys[j] - 1);
-            null_key |= old_nulls[c] != 0;
-            lg_equal_fn eq = lg_type_equal_fn(t->rel->cols[c].type);
-            if (values && (nulls[c] || old_nulls[c] || !eq || !eq(old[c], values[c])))
-                changed = true;
-        }
-        lg_status st = LG_OK;
-        if (k && changed && !null_key) {
-            void *scan;
-            const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, txn, a);
-            st = acc->ops->scan_open(acc->arg, txn, snap, &other->storage, &scan);
-            while (st == LG_OK) {
-                const uint8_t *row;
-                size_t len;
-                lg_tid tid;
-                lg_datum *v = LG_NEWN(a, lg_datum, other->ncols + 1);
-                uint8_t *vn = LG_NEWN(a, uint8_t, other->ncols + 1);
-                st = acc->ops->scan_next(scan, a, &tid, &row, &len);
-                if (st == LG_OK)
-                    st = lg_xrow_decode(other, row, len, v, vn);
-                if (st == LG_OK && row_refers(t->rel, other, k, v, vn, old))
-                    st = referrer_act(t, a, other, k, values ? k->on_update : k->on_delete, tid, v,
-                                      vn, old, old_nulls, values, nulls);
-            }
-            acc->ops->scan_close(scan);
-            if (st == LG_END)
-                st = LG_OK;
-        }
-        lg_relation_unref(other);
-        LG_TRY(st);
-    }
-    return LG_OK;
-}
-
 /* ---- the writes ---- */
+
+/* A deferrable key was entered without a look at others: is there another entry, whosever? */
+static lg_status
+check_later(lg_xtarget *t, lg_arena *a, const lg_index *ix, const struct key *k, lg_tid tid)
+{
+    uint8_t *hi = lg_arena_alloc(a, k->len + 1);
+    const uint8_t *key;
+    size_t len;
+    lg_tid other = tid;
+    bool recheck;
+    void *scan;
+    if (!key_unique(ix, k))
+        return LG_OK;
+    memcpy(hi, k->bytes, k->len);
+    hi[k->len] = 0xFF;
+    lg_status st =
+        t->acc->ops->index_open(t->acc->arg, lg_cat_txn(t->x->es->cat), NULL, &ix->storage,
+                                k->bytes, k->len, hi, k->len + 1, false, &scan);
+    while (st == LG_OK && other == tid)
+        st = t->acc->ops->index_next(scan, &key, &len, &other, &recheck);
+    t->acc->ops->index_close(scan);
+    if (st == LG_END)
+        return LG_OK;
+    LG_TRY(st);
+    lg_xcheck_event e = {.kind = LG_XCHECK_UNIQUE,
+                         .table = t->rel->oid,
+                         .constraint = ix->constraint,
+                         .object = ix->oid,
+                         .tid = tid,
+                         .deferrable = true};
+    for (uint16_t i = 0; i < t->rel->nconstraints; i++)
+        if (t->rel->constraints[i].oid == ix->constraint)
+            e.deferred = t->rel->constraints[i].deferred;
+    lg_xcheck_add(t->x->es, &e);
+    return LG_OK;
+}
+
+/* The entry is taken out and put in again with a look at others. */
+lg_status
+lg_xtarget_recheck_unique(lg_xtarget *t, lg_arena *a, lg_oid index, lg_tid tid)
+{
+    const lg_access *acc = t->acc;
+    struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
+    const lg_plan_index *pi = NULL;
+    const uint8_t *row;
+    size_t len;
+    struct key k;
+    lg_tid other;
+    for (uint32_t i = 0; i < t->t->nindexes; i++)
+        if (t->t->indexes[i].index->oid == index)
+            pi = &t->t->indexes[i];
+    if (!pi)
+        return LG_OK;
+    lg_status st = acc->ops->row_fetch(acc->arg, txn, NULL, &t->rel->storage, tid, a, &row, &len);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    lg_datum *v = LG_NEWN(a, lg_datum, t->rel->ncols + 1u);
+    uint8_t *vn = LG_NEWN(a, uint8_t, t->rel->ncols + 1u);
+    LG_TRY(lg_xrow_decode(t->rel, row, len, v, vn));
+    LG_TRY(make_key(t, a, pi, v, vn, &k));
+    if (!k.wanted || !key_unique(pi->index, &k))
+        return LG_OK;
+    LG_TRY(acc->ops->entry_delete(acc->arg, txn, &pi->index->storage, k.bytes, k.len, tid));
+    st = acc->ops->entry_insert(acc->arg, txn, &pi->index->storage, k.bytes, k.len, tid, true,
+                                &other);
+    return st == LG_EXISTS ? duplicate_error(t, a, pi->index, &k) : st;
+}
 
 static bool
 is_arbiter(const lg_index *ix, uint32_t n, const lg_oid *arbiters)
@@ -574,6 +332,13 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         LG_TRY(make_key(t, a, &p->indexes[i], values, nulls, &keys[i]));
+        if (on_conflict && ix->unique && !ix->immediate && is_arbiter(ix, narbiters, arbiters)) {
+            lg_status bad = lg_error_set(t->x->es->err, "55000",
+                                         "ON CONFLICT does not support deferrable unique "
+                                         "constraints/exclusion constraints as arbiters");
+            lg_xconstraint_name(t->x->es, t->rel, ix->name);
+            return bad;
+        }
         if (!on_conflict || !keys[i].wanted || !key_unique(ix, &keys[i]) ||
             !is_arbiter(ix, narbiters, arbiters))
             continue;
@@ -595,7 +360,7 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
         lg_tid other = LG_TID_NONE;
         lg_status st =
             acc->ops->entry_insert(acc->arg, txn, &ix->storage, keys[i].bytes, keys[i].len,
-                                   *ret_tid, key_unique(ix, &keys[i]), &other);
+                                   *ret_tid, key_unique_now(ix, &keys[i]), &other);
         if (st == LG_TOO_LARGE)
             return size_error(t, ix, keys[i].len);
         if (st == LG_EXISTS) {
@@ -611,8 +376,10 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
             return LG_EXISTS;
         }
         LG_TRY(st);
+        if (!ix->immediate)
+            LG_TRY(check_later(t, a, ix, &keys[i], *ret_tid));
     }
-    return check_references(t, a, NULL, NULL, values, nulls);
+    return lg_xfk_written(t, a, *ret_tid, NULL, NULL, values, nulls);
 }
 
 lg_status
@@ -634,7 +401,7 @@ lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, const 
     st = lg_error_set(t->x->es->err, "23505", "could not create unique index \"%s\"",
                       pi->index->name);
     lg_error_detail(t->x->es->err, "Key %s is duplicated.", key_text(t, a, pi->index, &k));
-    name_constraint(t, pi->index->name);
+    lg_xconstraint_name(t->x->es, t->rel, pi->index->name);
     return st;
 }
 
@@ -688,15 +455,17 @@ lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
             continue;
         lg_tid other;
         lg_status st = acc->ops->entry_insert(acc->arg, txn, &ix->storage, now[i].bytes, now[i].len,
-                                              tid, key_unique(ix, &now[i]), &other);
+                                              tid, key_unique_now(ix, &now[i]), &other);
         if (st == LG_EXISTS)
             return duplicate_error(t, a, ix, &now[i]);
         if (st == LG_TOO_LARGE)
             return size_error(t, ix, now[i].len);
         LG_TRY(st);
+        if (!ix->immediate)
+            LG_TRY(check_later(t, a, ix, &now[i], tid));
     }
-    LG_TRY(check_references(t, a, old, old_nulls, values, nulls));
-    return t->rel->nfk_refs ? check_referrers(t, a, old, old_nulls, values, nulls) : LG_OK;
+    LG_TRY(lg_xfk_written(t, a, tid, old, old_nulls, values, nulls));
+    return t->rel->nfk_refs ? lg_xfk_gone(t, a, old, old_nulls, values, nulls) : LG_OK;
 }
 
 lg_status
@@ -714,5 +483,5 @@ lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
             LG_TRY(acc->ops->entry_delete(acc->arg, txn, &p->indexes[i].index->storage, k.bytes,
                                           k.len, tid));
     }
-    return t->rel->nfk_refs ? check_referrers(t, a, old, old_nulls, NULL, NULL) : LG_OK;
+    return t->rel->nfk_refs ? lg_xfk_gone(t, a, old, old_nulls, NULL, NULL) : LG_OK;
 }

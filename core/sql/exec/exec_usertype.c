@@ -5,6 +5,7 @@
 #include "cat_type.h"
 #include "array.h"
 #include "ddl_internal.h"
+#include "exec_check.h"
 #include "map.h"
 #include <string.h>
 
@@ -83,6 +84,7 @@ lg_exec_session_fini(lg_exec_session *es)
     size_t pos = 0;
     uint64_t key;
     void *v;
+    lg_xcheck_fini(es);
     if (!es->domains)
         return;
     while (lg_map_next(es->domains, &pos, &key, &v))

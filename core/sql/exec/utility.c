@@ -1,6 +1,7 @@
 /* Utility statements: dispatch, LOCK, ANALYZE and VACUUM, COMMENT, owners. */
 #include "acl.h"
 #include "ddl_internal.h"
+#include "exec_check.h"
 #include <string.h>
 #include <strings.h>
 
@@ -29,6 +30,65 @@ lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
         LG_TRY(st);
     }
     return LG_OK;
+}
+
+/* ---- SET CONSTRAINTS ---- */
+
+/* All constraints of that name in the schema: their OIDs are appended. */
+static lg_status
+constraints_in(lg_util *u, lg_oid nsp, const char *name, bool deferred, lg_oid *oids, uint32_t cap,
+               uint32_t *n, bool *ret_found)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_datum keys[2] = {lg_cat_name(u->a, name), lg_datum_oid(nsp)};
+    lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_constraint,
+                                    LG_IX_pg_constraint_conname_nsp_index, 2, keys, u->a, &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        *ret_found = true;
+        if (lg_bool(GETC(&row, pg_constraint, condeferrable))) {
+            if (*n < cap)
+                oids[(*n)++] = lg_oid_of(GETC(&row, pg_constraint, oid));
+        } else if (deferred) {
+            st = lg_error_set(u->err, "42809", "constraint \"%s\" is not deferrable", name);
+        }
+    }
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+set_constraints(lg_util *u, const lg_ast_constraints_set_stmt *s)
+{
+    enum { MAX = 1024 };
+    lg_oid *oids = LG_NEWN(u->a, lg_oid, MAX);
+    uint32_t n = 0;
+    snprintf(u->tag, LG_TAG_MAX, "SET CONSTRAINTS");
+    if (!s->constraints.n)
+        return lg_xcheck_set(u->es, 0, NULL, s->deferred);
+    for (uint32_t i = 0; i < s->constraints.n; i++) {
+        const lg_ast_range_var *rv = lg_ast_as(s->constraints.at[i], range_var);
+        const lg_oid *path;
+        uint32_t npath;
+        bool found = false;
+        lg_oid one;
+        if (rv->schemaname) {
+            lg_status st = lg_cat_namespace_by_name(u->cat, rv->schemaname, &one);
+            if (st == LG_NOT_FOUND)
+                return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist",
+                                    rv->schemaname);
+            LG_TRY(st);
+            path = &one;
+            npath = 1;
+        } else {
+            LG_TRY(lg_cat_search_path(u->cat, true, u->a, &path, &npath));
+        }
+        for (uint32_t k = 0; k < npath && !found; k++)
+            LG_TRY(constraints_in(u, path[k], rv->relname, s->deferred, oids, MAX, &n, &found));
+        if (!found)
+            return lg_error_set(u->err, "42704", "constraint \"%s\" does not exist", rv->relname);
+    }
+    return n ? lg_xcheck_set(u->es, n, oids, s->deferred) : LG_OK;
 }
 
 /* ---- ANALYZE, VACUUM ---- */
@@ -259,6 +319,7 @@ lg_exec_utility_writes(const lg_ast *stmt)
     switch (stmt->tag) {
     case LG_AST_EXPLAIN_STMT:
     case LG_AST_LOCK_STMT:
+    case LG_AST_CONSTRAINTS_SET_STMT:
         return false;
     case LG_AST_COPY_STMT:
         return lg_ast_as(stmt, copy_stmt)->is_from;
@@ -333,6 +394,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
     case LG_AST_EXPLAIN_STMT:
         return lg_util_explain(u, lg_ast_as(stmt, explain_stmt));
+    case LG_AST_CONSTRAINTS_SET_STMT:
+        return set_constraints(u, lg_ast_as(stmt, constraints_set_stmt));
     case LG_AST_LOCK_STMT:
         return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT:
@@ -358,5 +421,7 @@ lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const 
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
                             lg_ast_tag_name(stmt->tag));
     tag[0] = '\0';
-    return dispatch(&u, stmt);
+    uint32_t from = lg_xcheck_mark(es);
+    LG_TRY(dispatch(&u, stmt));
+    return lg_xcheck_statement(es, from);
 }

@@ -88,6 +88,8 @@ sqlstate_of(const char *message)
         {"is not implemented", "0A000"},
         {"not supported", "0A000"},
         {"not yet implemented", "0A000"},
+        {"cannot be marked", "0A000"},
+        {"is only supported for ON DELETE", "0A000"},
         {"zero-length delimited identifier", "42601"},
         {"WITH TIES cannot be specified", "42601"},
         {"frame start", "42P20"},

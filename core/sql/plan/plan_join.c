@@ -400,7 +400,7 @@ at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
         return false;
     for (uint16_t i = 0; i < r->rel->nindexes; i++) {
         const lg_index *ix = r->rel->indexes[i];
-        bool all = ix->unique && ix->valid && !ix->predicate_sql && !ix->nexprs;
+        bool all = ix->unique && ix->immediate && ix->valid && !ix->predicate_sql && !ix->nexprs;
         for (uint16_t k = 0; k < ix->nkeys && all; k++) {
             all = false;
             for (uint32_t c = 0; c < n && !all; c++)

@@ -261,7 +261,7 @@ collect_conds(const keyed *kx, lg_expr *const *quals, uint32_t nquals, const boo
             break;
         eq_keys++;
     }
-    *ret_unique = ix->unique && eq_keys == ix->nkeys && all_eq;
+    *ret_unique = ix->unique && ix->immediate && eq_keys == ix->nkeys && all_eq;
     return n;
 }
 
