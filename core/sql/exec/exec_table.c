@@ -2,8 +2,9 @@
  *
  * Order of an insert: generated columns, NOT NULL, CHECK, then the row, then each index entry (a
  * unique one that is refused leaves the row behind for the statement's rollback to take back), then
- * foreign keys (exec_fk.c; what waits for the statement's end: exec_check.h). For ON CONFLICT the arbiter indexes are probed first, and the insert that loses a
- * race is taken back to a savepoint by the caller. */
+ * foreign keys (exec_fk.c; what waits for the statement's end: exec_check.h). For ON CONFLICT the
+ * arbiter indexes are probed first, and the insert that loses a race is taken back to a savepoint
+ * by the caller. */
 #include "exec_check.h"
 #include "keycodec.h"
 #include "type.h"
