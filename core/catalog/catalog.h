@@ -51,6 +51,7 @@ typedef struct lg_cat lg_cat;         /* of a session */
 #define LG_REL_INDEX     'i'
 #define LG_REL_SEQUENCE  'S'
 #define LG_REL_VIEW      'v'
+#define LG_REL_MATVIEW   'm'
 #define LG_REL_COMPOSITE 'c' /* the fields of CREATE TYPE AS (...) */
 
 /* Where a relation's blocks are. The catalog only carries it; exec opens it with storage/space. */
@@ -168,7 +169,10 @@ typedef struct lg_relation {
     const lg_constraint *constraints;
     uint16_t nfk_refs;
     const lg_fk_ref *fk_refs;
-    const char *view_sql;                     /* 'v': the SELECT's text */
+    const char *view_sql;                     /* 'v', 'm': the SELECT's text */
+    char check_option;                        /* 'v': 'l' local, 'c' cascaded, 0 */
+    bool security_barrier, security_invoker;  /* 'v' */
+    bool populated;                           /* 'm': has been filled */
     const struct lg_virtual_rel *virtual_rel; /* rows from a callback; NULL: stored */
     lg_rel_storage storage;
     float tuples; /* reltuples; -1 never analyzed */

@@ -5,6 +5,7 @@
 #include "func.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct desc {
     lg_cat *c;
@@ -395,11 +396,39 @@ read_stats(struct desc *d)
     return st == LG_END ? LG_OK : st;
 }
 
+/* The options of a view, "name=value" each. */
+static void
+read_options(struct desc *d, const lg_cat_row *cls)
+{
+    lg_relation *r = d->r;
+    lg_array o = {0};
+    if (LG_ROW_NULL(cls, LG_AT_pg_class_reloptions) || r->kind != LG_REL_VIEW)
+        return;
+    lg_array_unpack(LG_ROW_GET(cls, LG_AT_pg_class_reloptions), d->tmp, &o);
+    for (uint32_t i = 0; i < o.n; i++) {
+        const char *s = lg_arena_strndup(d->tmp, (const char *)lg_text_data(o.values[i]),
+                                         lg_text_len(o.values[i]));
+        const char *v = strchr(s, '=');
+        bool on = v && (!strcasecmp(v + 1, "true") || !strcasecmp(v + 1, "on") ||
+                        !strcasecmp(v + 1, "yes") || !strcmp(v + 1, "1"));
+        if (!strncmp(s, "check_option=", 13))
+            r->check_option = v[1];
+        else if (!strncmp(s, "security_barrier=", 17))
+            r->security_barrier = on;
+        else if (!strncmp(s, "security_invoker=", 17))
+            r->security_invoker = on;
+    }
+}
+
 static lg_status
 read_parts(struct desc *d, uint16_t natts)
 {
     LG_TRY(read_columns(d, natts));
-    if (d->r->kind == LG_REL_TABLE) {
+    if (d->r->kind == LG_REL_MATVIEW) {
+        LG_TRY(read_view(d));
+        LG_TRY(read_indexes(d));
+        LG_TRY(read_stats(d));
+    } else if (d->r->kind == LG_REL_TABLE) {
         LG_TRY(read_defaults(d));
         LG_TRY(read_identity(d));
         LG_TRY(read_indexes(d));
@@ -408,6 +437,7 @@ read_parts(struct desc *d, uint16_t natts)
         if (!d->r->is_system)
             LG_TRY(read_stats(d));
     } else if (d->r->kind == LG_REL_VIEW) {
+        LG_TRY(read_defaults(d));
         LG_TRY(read_view(d));
     }
     return LG_OK;
@@ -441,6 +471,8 @@ lg_cat__describe(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
     r->storage = lg_cat_row_storage(&cls);
     r->tuples = lg_float4(LG_ROW_GET(&cls, LG_AT_pg_class_reltuples));
     r->pages = (uint32_t)lg_int4(LG_ROW_GET(&cls, LG_AT_pg_class_relpages));
+    r->populated = lg_bool(LG_ROW_GET(&cls, LG_AT_pg_class_relispopulated));
+    read_options(&d, &cls);
     LG_CHECK(read_parts(&d, (uint16_t)lg_int2(LG_ROW_GET(&cls, LG_AT_pg_class_relnatts))));
     *ret_rel = r;
 out:

@@ -108,6 +108,7 @@ lg_bind__keep(lg_bind *b, lg_relation *rel, lg_lockmode lock)
         if (b->relations[i].rel == rel) {
             if (lock > b->relations[i].lock)
                 b->relations[i].lock = lock;
+            b->relations[i].below_view &= b->view_depth > 0;
             lg_relation_unref(rel);
             return LG_OK;
         }
@@ -119,7 +120,7 @@ lg_bind__keep(lg_bind *b, lg_relation *rel, lg_lockmode lock)
         b->relations = r;
         b->relations_cap = cap;
     }
-    b->relations[b->nrelations++] = (lg_bind_relation){rel, lock};
+    b->relations[b->nrelations++] = (lg_bind_relation){rel, lock, b->view_depth > 0};
     return LG_OK;
 }
 

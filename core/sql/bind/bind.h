@@ -40,6 +40,7 @@ void lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat);
 typedef struct lg_bind_relation {
     lg_relation *rel;
     lg_lockmode lock; /* the strongest asked for */
+    bool below_view;  /* named in views' texts only */
 } lg_bind_relation;
 
 typedef struct lg_bind {
@@ -68,7 +69,8 @@ typedef struct lg_bind {
     const char *stack_base;
     uint32_t depth;
     lg_oid check_as; /* binding a view: its owner */
-    bool no_lock;    /* binding stored expressions */
+    uint32_t view_depth;
+    bool no_lock; /* binding stored expressions */
 } lg_bind;
 
 void lg_bind_init(lg_bind *b, lg_cat *cat, struct lg_run *run, lg_arena *arena, lg_env *env,
@@ -81,6 +83,11 @@ bool lg_bind_is_query(const lg_ast *stmt);
 LG_MUST lg_status lg_bind_query(lg_bind *b, const lg_ast *stmt, lg_query **ret_query);
 /* The result's columns (RETURNING's for INSERT, UPDATE, DELETE); 0 when there are none. */
 uint32_t lg_query_outcols(const lg_query *q, lg_arena *a, lg_outcol **ret_cols);
+
+/* Can the view be changed automatically, and which of its columns (one byte each)? ret_why: why
+ * not, in PostgreSQL's words. */
+LG_MUST lg_status lg_bind_view_updatable(lg_bind *b, lg_relation *rel, uint8_t *ret_cols, bool *ret,
+                                         const char **ret_why);
 
 /* ---- for DDL and utilities ---- */
 

@@ -1,34 +1,7 @@
 /* INSERT, UPDATE, DELETE. The target table is range table entry 0. */
+#include "bind_copy.h"
 #include "bind_internal.h"
 #include <string.h>
-
-static lg_status
-open_target(lg_level *l, const lg_ast_range_var *rv, const char *verb, lg_relation **ret)
-{
-    lg_bind *b = l->b;
-    lg_relation *rel;
-    LG_TRY(lg_bind__open(b, rv, LG_LOCK_ROW_EXCLUSIVE, &rel));
-    if (rel->kind == LG_REL_VIEW) {
-        bool ins = verb[0] == 'i', upd = verb[0] == 'u';
-        lg_bind__error(b, -1, "55000", "cannot %s view \"%s\"",
-                       ins   ? "insert into"
-                       : upd ? "update"
-                             : "delete from",
-                       rel->name);
-        lg_error_detail(b->err, "Views are not automatically updatable here.");
-        return LG_SQL;
-    }
-    if (rel->kind == LG_REL_SEQUENCE)
-        return lg_bind__error(b, -1, "42809", "cannot change sequence \"%s\"", rel->name);
-    if (rel->kind == LG_REL_INDEX)
-        return lg_bind__error(b, rv->h.loc, "42809", "\"%s\" is an index", rel->name);
-    if (rel->virtual_rel)
-        return lg_bind__error(b, -1, "55000", "cannot change \"%s\": it is a view of the system",
-                              rel->name);
-    lg_bind__add_rte(l, lg_bind__relation_rte(b, rel, rv->alias, LG_LOCK_ROW_EXCLUSIVE));
-    *ret = rel;
-    return LG_OK;
-}
 
 static lg_status
 target_column(lg_bind *b, const lg_relation *rel, const char *name, int32_t loc,
@@ -43,12 +16,13 @@ target_column(lg_bind *b, const lg_relation *rel, const char *name, int32_t loc,
                           rel->name);
 }
 
-/* A value for a column: assignment coercion with its typmod. */
+/* A value for a column: assignment coercion with its typmod. defaults: the column whose default
+ * it is by DEFAULT, the table's or a view's. */
 static lg_status
-assign(lg_bind *b, lg_expr *e, const lg_column *col, lg_expr **ret)
+assign(lg_bind *b, lg_expr *e, const lg_column *col, const lg_column *defaults, lg_expr **ret)
 {
     if (e->kind == LG_EX_DEFAULT)
-        return lg_bind_column_default(b, NULL, col, ret);
+        return lg_bind_column_default(b, NULL, defaults, ret);
     lg_oid from = e->type;
     LG_TRY(lg_bind__coerce_to(b, e, lg_column_declared(col), col->typmod, LG_COERCE_ASSIGNMENT,
                               LG_FORM_IMPLICIT, e->loc, ret));
@@ -85,36 +59,57 @@ check_insertable(lg_bind *b, const lg_column *col, const lg_expr *e, int overrid
 
 typedef struct insert_cols {
     uint32_t n;
-    const lg_column **cols;
+    const lg_column **cols; /* of the table */
+    const lg_column **named, **defaults;
     bool listed;
     int32_t *locs;
 } insert_cols;
 
 static lg_status
-insert_columns(lg_bind *b, const lg_relation *rel, const lg_ast_list *list, insert_cols *ret)
+insert_column(lg_bind *b, const lg_changed *t, const lg_column *named, int32_t loc,
+              insert_cols *ret)
 {
+    const lg_column *col;
+    LG_TRY(lg_bind__changed_column(b, t, named->attnum, LG_CMD_INSERT, &col));
+    for (uint32_t k = 0; k < ret->n; k++)
+        if (ret->cols[k] == col)
+            return t->use && ret->named[k] != named
+                       ? lg_bind__error(b, -1, "42601",
+                                        "multiple assignments to same column \"%s\"", col->name)
+                       : lg_bind__error(b, loc, "42701", "column \"%s\" specified more than once",
+                                        named->name);
+    ret->locs[ret->n] = loc;
+    ret->named[ret->n] = named;
+    ret->defaults[ret->n] = t->cols[named->attnum - 1].defaults;
+    ret->cols[ret->n++] = col;
+    return LG_OK;
+}
+
+/* The columns that are given: those listed, or the first `given` of all. */
+static lg_status
+insert_columns(lg_bind *b, const lg_changed *t, const lg_ast_list *list, uint32_t given,
+               insert_cols *ret)
+{
+    const lg_relation *rel = t->rel;
     uint32_t max = list->n > rel->ncols ? list->n : rel->ncols;
     ret->n = 0;
     ret->listed = list->n > 0;
     ret->cols = LG_NEWN(b->arena, const lg_column *, max + 1);
+    ret->named = LG_NEWN(b->arena, const lg_column *, max + 1);
+    ret->defaults = LG_NEWN(b->arena, const lg_column *, max + 1);
     ret->locs = LG_NEWN(b->arena, int32_t, max + 1);
     for (uint32_t i = 0; i < list->n; i++) {
-        const lg_ast_res_target *t = lg_ast_as(list->at[i], res_target);
-        const lg_column *col;
-        if (t->indirection.n)
-            return lg_bind__error(b, t->h.loc, "0A000",
+        const lg_ast_res_target *r = lg_ast_as(list->at[i], res_target);
+        const lg_column *named;
+        if (r->indirection.n)
+            return lg_bind__error(b, r->h.loc, "0A000",
                                   "assigning to array elements or fields is not supported");
-        LG_TRY(target_column(b, rel, t->name, t->h.loc, &col));
-        for (uint32_t k = 0; k < ret->n; k++)
-            if (ret->cols[k] == col)
-                return lg_bind__error(b, t->h.loc, "42701",
-                                      "column \"%s\" specified more than once", t->name);
-        ret->locs[ret->n] = t->h.loc;
-        ret->cols[ret->n++] = col;
+        LG_TRY(target_column(b, rel, r->name, r->h.loc, &named));
+        LG_TRY(insert_column(b, t, named, r->h.loc, ret));
     }
     for (uint16_t i = 0; !list->n && i < rel->ncols; i++)
-        if (!rel->cols[i].dropped)
-            ret->cols[ret->n++] = &rel->cols[i];
+        if (!rel->cols[i].dropped && (!t->use || ret->n < given))
+            LG_TRY(insert_column(b, t, &rel->cols[i], -1, ret));
     return LG_OK;
 }
 
@@ -144,7 +139,7 @@ insert_row(lg_level *l, const lg_ast_list *row, const insert_cols *c, int overri
         if (overriding == LG_A_OVERRIDING_USER_VALUE && c->cols[i]->identity)
             LG_TRY(lg_bind_column_default(b, NULL, c->cols[i], &ret[i]));
         else
-            LG_TRY(assign(b, e, c->cols[i], &ret[i]));
+            LG_TRY(assign(b, e, c->cols[i], c->defaults[i], &ret[i]));
     }
     return LG_OK;
 }
@@ -226,28 +221,55 @@ insert_select(lg_level *l, const lg_ast *s, const insert_cols *c, int overriding
         lg_expr *v = lg_bind__var(b, rte, l->q->source_rte, (int16_t)(i + 1));
         LG_TRY(check_insertable(b, c->cols[i], v, overriding));
         v->loc = q->targets[i].expr->loc;
-        LG_TRY(assign(b, v, c->cols[i], &exprs[i]));
+        LG_TRY(assign(b, v, c->cols[i], c->defaults[i], &exprs[i]));
     }
     *ret_n = n;
     return LG_OK;
 }
 
+/* A view's own defaults for its columns that are not given. */
+static lg_status
+view_defaults(lg_bind *b, const lg_changed *t, const insert_cols *c, uint32_t n, lg_query *q)
+{
+    for (uint16_t i = 0; t->use && i < t->rel->ncols; i++) {
+        const lg_changed_col *x = &t->cols[i];
+        const lg_column *col;
+        bool given = false;
+        if (!x->defaults || x->defaults == x->col)
+            continue;
+        for (uint32_t k = 0; k < n; k++)
+            given |= c->cols[k] == x->col;
+        if (given)
+            continue;
+        LG_TRY(lg_bind__changed_column(b, t, (int16_t)(i + 1), LG_CMD_INSERT, &col));
+        lg_expr *e;
+        LG_TRY(lg_bind_column_default(b, NULL, x->defaults, &e));
+        LG_TRY(assign(b, e, col, col, &q->targets[col->attnum - 1].expr));
+        q->inserted[col->attnum] = 1;
+    }
+    return LG_OK;
+}
+
 /* Targets for every column of the table, in order: given, default or NULL. */
 static lg_status
-fill_columns(lg_level *l, lg_relation *rel, const insert_cols *c, uint32_t n, lg_expr **exprs)
+fill_columns(lg_level *l, const lg_changed *t, const insert_cols *c, uint32_t n, lg_expr **exprs)
 {
     lg_bind *b = l->b;
     lg_query *q = l->q;
+    lg_relation *rel = t->base;
     q->ntargets = rel->ncols;
     q->targets = LG_NEWN(b->arena, lg_target, rel->ncols + 1u);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         q->targets[c->cols[i]->attnum - 1].expr = exprs[i];
+        q->inserted[c->cols[i]->attnum] = 1;
+    }
+    LG_TRY(view_defaults(b, t, c, n, q));
     for (uint16_t i = 0; i < rel->ncols; i++) {
-        lg_target *t = &q->targets[i];
-        t->attnum = (int16_t)(i + 1);
-        t->name = rel->cols[i].dropped ? "dropped" : rel->cols[i].name;
-        if (!t->expr)
-            LG_TRY(lg_bind_column_default(b, rel, &rel->cols[i], &t->expr));
+        lg_target *x = &q->targets[i];
+        x->attnum = (int16_t)(i + 1);
+        x->name = rel->cols[i].dropped ? "dropped" : rel->cols[i].name;
+        if (!x->expr)
+            LG_TRY(lg_bind_column_default(b, rel, &rel->cols[i], &x->expr));
     }
     return LG_OK;
 }
@@ -321,12 +343,13 @@ index_matches(lg_level *l, lg_relation *rel, const lg_index *ix, const int16_t *
 }
 
 static lg_status
-infer_arbiters(lg_level *l, lg_relation *rel, const lg_ast_infer_clause *c, lg_on_conflict *oc)
+infer_arbiters(lg_level *l, const lg_changed *t, const lg_ast_infer_clause *c, lg_on_conflict *oc)
 {
     lg_bind *b = l->b;
+    lg_relation *rel = t->base;
     oc->arbiters = LG_NEWN(b->arena, lg_oid, rel->nindexes + 1u);
     if (c->conname) {
-        for (uint16_t i = 0; i < rel->nconstraints; i++)
+        for (uint16_t i = 0; !t->use && i < rel->nconstraints; i++)
             if (!strcmp(rel->constraints[i].name, c->conname)) {
                 if (!rel->constraints[i].index || rel->constraints[i].type == 'f')
                     return lg_bind__error(
@@ -335,7 +358,7 @@ infer_arbiters(lg_level *l, lg_relation *rel, const lg_ast_infer_clause *c, lg_o
                 return LG_OK;
             }
         return lg_bind__error(b, -1, "42704", "constraint \"%s\" for table \"%s\" does not exist",
-                              c->conname, rel->name);
+                              c->conname, t->rel->name);
     }
     int16_t *att = LG_NEWN(b->arena, int16_t, c->index_elems.n + 1);
     lg_expr **exprs = LG_NEWN(b->arena, lg_expr *, c->index_elems.n + 1);
@@ -343,15 +366,16 @@ infer_arbiters(lg_level *l, lg_relation *rel, const lg_ast_infer_clause *c, lg_o
     for (uint32_t i = 0; i < c->index_elems.n; i++) {
         const lg_ast_index_elem *e = lg_ast_as(c->index_elems.at[i], index_elem);
         if (e->name) {
-            const lg_column *col;
-            bool found = false;
-            for (uint16_t k = 0; k < rel->ncols; k++)
-                found = found || (!rel->cols[k].dropped && !strcmp(rel->cols[k].name, e->name));
-            if (!found)
+            const lg_column *col = lg_relation_column_by_name(t->rel, e->name);
+            if (!col)
                 return lg_bind__error(b, c->h.loc, "42703", "column \"%s\" does not exist",
                                       e->name);
-            LG_TRY(target_column(b, rel, e->name, c->h.loc, &col));
-            att[n++] = col->attnum;
+            const lg_expr *x = t->item.col_exprs[col->attnum - 1];
+            lg_copier copy = {.a = b->arena};
+            if (x->kind == LG_EX_VAR)
+                att[n++] = x->var.attno;
+            else
+                exprs[nexprs++] = lg_copy_expr(&copy, x, 0);
         } else {
             LG_TRY(lg_bind__expr(l, e->expr, &exprs[nexprs++]));
         }
@@ -371,21 +395,20 @@ infer_arbiters(lg_level *l, lg_relation *rel, const lg_ast_infer_clause *c, lg_o
     return LG_OK;
 }
 
-static lg_status bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n,
-                          lg_target **ret);
+static lg_status bind_set(lg_level *l, const lg_changed *t, const lg_ast_list *list,
+                          uint32_t *ret_n, lg_target **ret);
 
 static lg_status
-bind_on_conflict(lg_level *l, lg_relation *rel, const lg_ast_on_conflict_clause *c)
+bind_on_conflict(lg_level *l, const lg_changed *t, const lg_ast_on_conflict_clause *c)
 {
     lg_bind *b = l->b;
     lg_on_conflict *oc = LG_NEW(b->arena, lg_on_conflict);
     oc->action = (uint8_t)c->action;
     l->q->on_conflict = oc;
     l->nns = 0; /* the source is not visible here */
-    lg_nsitem target = lg_bind__nsitem(l, 0);
-    lg_bind__ns_push(l, &target);
+    lg_bind__ns_push(l, &t->item);
     if (c->infer)
-        LG_TRY(infer_arbiters(l, rel, c->infer, oc));
+        LG_TRY(infer_arbiters(l, t, c->infer, oc));
     else if (c->action == LG_A_ONCONFLICT_UPDATE) {
         lg_bind__error(b, c->h.loc, "42601",
                        "ON CONFLICT DO UPDATE requires inference specification or constraint name");
@@ -393,13 +416,13 @@ bind_on_conflict(lg_level *l, lg_relation *rel, const lg_ast_on_conflict_clause 
         return LG_SQL;
     }
     if (c->action == LG_A_ONCONFLICT_UPDATE) {
-        lg_rte *ex = lg_bind__relation_rte(b, rel, NULL, LG_LOCK_NONE);
+        lg_rte *ex = lg_bind__relation_rte(b, t->base, NULL, LG_LOCK_NONE);
         ex->alias = "excluded";
         ex->has_alias = true;
         oc->excluded = lg_bind__add_rte(l, ex);
-        lg_nsitem it = lg_bind__nsitem(l, oc->excluded);
+        lg_nsitem it = lg_bind__excluded_item(l, t, oc->excluded);
         lg_bind__ns_push(l, &it);
-        LG_TRY(bind_set(l, rel, &c->target_list, &oc->nset, &oc->set));
+        LG_TRY(bind_set(l, t, &c->target_list, &oc->nset, &oc->set));
         LG_TRY(lg_bind__condition(l, c->where_clause, LG_CL_WHERE, "WHERE", &oc->where));
     }
     l->nns = 0;
@@ -415,16 +438,26 @@ bind_returning(lg_level *l, const lg_ast_list *list)
     return LG_OK;
 }
 
+/* How many values each row of the source has, as far as the syntax tells. */
+static uint32_t
+source_width(const lg_relation *rel, const lg_ast *source)
+{
+    const lg_ast_select_stmt *s = source ? lg_ast_as(source, select_stmt) : NULL;
+    return !s                  ? 0
+           : s->values_lists.n ? lg_ast_as(s->values_lists.at[0], list_node)->list.n
+                               : rel->ncols;
+}
+
 lg_status
 lg_bind__insert(lg_level *l, const lg_ast_insert_stmt *s)
 {
     lg_bind *b = l->b;
-    lg_relation *rel;
+    lg_changed t;
     insert_cols c;
     uint32_t n = 0;
     LG_TRY(lg_bind__with(l, s->with_clause));
-    LG_TRY(open_target(l, s->relation, "insert", &rel));
-    LG_TRY(insert_columns(b, rel, &s->cols, &c));
+    LG_TRY(lg_bind__open_changed(l, s->relation, LG_CMD_INSERT, &t));
+    LG_TRY(insert_columns(b, &t, &s->cols, source_width(t.rel, s->select_stmt), &c));
     lg_expr **exprs = LG_NEWN(b->arena, lg_expr *, c.n + 1);
     int over = s->override ? s->override : LG_A_OVERRIDING_NOT_SET;
     if (s->select_stmt) {
@@ -436,33 +469,34 @@ lg_bind__insert(lg_level *l, const lg_ast_insert_stmt *s)
         else
             LG_TRY(insert_select(l, s->select_stmt, &c, over, &n, exprs));
     }
-    LG_TRY(fill_columns(l, rel, &c, n, exprs));
+    LG_TRY(fill_columns(l, &t, &c, n, exprs));
     l->nns = 0;
     if (s->on_conflict_clause)
-        LG_TRY(bind_on_conflict(l, rel, s->on_conflict_clause));
+        LG_TRY(bind_on_conflict(l, &t, s->on_conflict_clause));
     if (!s->returning_list.n)
         return LG_OK;
-    lg_nsitem it = lg_bind__nsitem(l, 0);
-    lg_bind__ns_push(l, &it);
+    lg_bind__ns_push(l, &t.item);
     return bind_returning(l, &s->returning_list);
 }
 
 /* ---- UPDATE, DELETE ---- */
 
 static lg_status
-bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n, lg_target **ret)
+bind_set(lg_level *l, const lg_changed *c, const lg_ast_list *list, uint32_t *ret_n,
+         lg_target **ret)
 {
     lg_bind *b = l->b;
     lg_target *t = LG_NEWN(b->arena, lg_target, list->n + 1);
     for (uint32_t i = 0; i < list->n; i++) {
         const lg_ast_res_target *r = lg_ast_as(list->at[i], res_target);
-        const lg_column *col;
+        const lg_column *col, *named;
         lg_expr *e;
         if (r->indirection.n)
             return lg_bind__error(b, r->h.loc, "0A000",
                                   "assigning to array elements or fields is not supported");
         LG_TRY(lg_bind__clause_expr(l, r->val, LG_CL_UPDATE_SOURCE, &e));
-        LG_TRY(target_column(b, rel, r->name, r->h.loc, &col));
+        LG_TRY(target_column(b, c->rel, r->name, r->h.loc, &named));
+        LG_TRY(lg_bind__changed_column(b, c, named->attnum, LG_CMD_UPDATE, &col));
         for (uint32_t k = 0; k < i; k++)
             if (t[k].attnum == col->attnum)
                 return lg_bind__error(b, -1, "42601", "multiple assignments to same column \"%s\"",
@@ -482,7 +516,8 @@ bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n
                                   "set-returning functions are not allowed in UPDATE");
         t[i].attnum = col->attnum;
         t[i].name = col->name;
-        LG_TRY(assign(b, e, col, &t[i].expr));
+        /* DEFAULT of a view's column is its own, or NULL: the table's counts in INSERT only */
+        LG_TRY(assign(b, e, col, named, &t[i].expr));
     }
     *ret_n = list->n;
     *ret = t;
@@ -491,37 +526,46 @@ bind_set(lg_level *l, lg_relation *rel, const lg_ast_list *list, uint32_t *ret_n
 
 /* The target, visible, joined with what FROM or USING lists. */
 static lg_status
-bind_target_from(lg_level *l, const lg_ast_list *from)
+bind_target_from(lg_level *l, const lg_changed *t, const lg_ast_list *from)
 {
     lg_from *f = LG_NEW(l->b->arena, lg_from);
     f->rte = 0;
     l->q->from = f;
-    lg_nsitem it = lg_bind__nsitem(l, 0);
-    lg_bind__ns_push(l, &it);
+    lg_bind__ns_push(l, &t->item);
     return lg_bind__from_clause(l, from);
+}
+
+/* The views' conditions come first, whatever the statement's own may do. */
+static lg_status
+bind_target_where(lg_level *l, const lg_ast *where)
+{
+    lg_query *q = l->q;
+    lg_expr *of_views = q->where, *own;
+    LG_TRY(lg_bind__condition(l, where, LG_CL_WHERE, "WHERE", &own));
+    q->where = lg_expr_and(l->b->arena, of_views, own);
+    return LG_OK;
 }
 
 lg_status
 lg_bind__update(lg_level *l, const lg_ast_update_stmt *s)
 {
-    lg_relation *rel;
+    lg_changed t;
     lg_query *q = l->q;
     LG_TRY(lg_bind__with(l, s->with_clause));
-    LG_TRY(open_target(l, s->relation, "update", &rel));
-    LG_TRY(bind_target_from(l, &s->from_clause));
-    LG_TRY(lg_bind__condition(l, s->where_clause, LG_CL_WHERE, "WHERE", &q->where));
-    LG_TRY(bind_set(l, rel, &s->target_list, &q->ntargets, &q->targets));
+    LG_TRY(lg_bind__open_changed(l, s->relation, LG_CMD_UPDATE, &t));
+    LG_TRY(bind_target_from(l, &t, &s->from_clause));
+    LG_TRY(bind_target_where(l, s->where_clause));
+    LG_TRY(bind_set(l, &t, &s->target_list, &q->ntargets, &q->targets));
     return bind_returning(l, &s->returning_list);
 }
 
 lg_status
 lg_bind__delete(lg_level *l, const lg_ast_delete_stmt *s)
 {
-    lg_relation *rel;
-    lg_query *q = l->q;
+    lg_changed t;
     LG_TRY(lg_bind__with(l, s->with_clause));
-    LG_TRY(open_target(l, s->relation, "delete", &rel));
-    LG_TRY(bind_target_from(l, &s->using_clause));
-    LG_TRY(lg_bind__condition(l, s->where_clause, LG_CL_WHERE, "WHERE", &q->where));
+    LG_TRY(lg_bind__open_changed(l, s->relation, LG_CMD_DELETE, &t));
+    LG_TRY(bind_target_from(l, &t, &s->using_clause));
+    LG_TRY(bind_target_where(l, s->where_clause));
     return bind_returning(l, &s->returning_list);
 }

@@ -1,4 +1,5 @@
 /* FROM: range table, joins, and the names that expressions see. */
+#include "bind_copy.h"
 #include "bind_internal.h"
 #include <string.h>
 
@@ -65,26 +66,11 @@ lg_bind__var(lg_bind *b, const lg_rte *rte, uint32_t rte_index, int16_t attno)
 
 /* ---- raising expressions into subqueries ---- */
 
-typedef struct raise_arg {
-    lg_arena *a;
-    uint32_t by;
-} raise_arg;
-
-static lg_expr *
-raise_expr(lg_expr *e, void *arg)
-{
-    raise_arg *r = arg;
-    lg_expr *n = lg_expr_mutate(r->a, e, raise_expr, r);
-    if (n->kind == LG_EX_VAR)
-        n->var.up += r->by;
-    return n;
-}
-
 lg_expr *
 lg_bind__raise(lg_bind *b, lg_expr *e, uint32_t levels)
 {
-    raise_arg r = {b->arena, levels};
-    return levels ? raise_expr(e, &r) : e;
+    lg_copier c = {.a = b->arena, .raise = levels};
+    return levels ? lg_copy_expr(&c, e, 0) : e;
 }
 
 /* ---- range table entries ---- */
@@ -182,12 +168,15 @@ bind_view(lg_level *l, lg_relation *rel, const lg_ast_alias *alias, lg_rte **ret
     bool infer = b->infer_params;
     uint32_t np = b->nparams;
     lg_oid as = b->check_as;
-    b->check_as = rel->owner;
+    LG_TRY(lg_bind__stack_check(b));
+    b->view_depth++;
+    b->check_as = rel->security_invoker ? as : rel->owner;
     b->sql = NULL;
     b->infer_params = false;
     b->nparams = 0;
     lg_query *q;
     lg_status st = lg_bind__query(b, NULL, t->stmts[0].stmt, NULL, true, &q);
+    b->view_depth--;
     b->sql = sql;
     b->infer_params = infer;
     b->nparams = np;
@@ -784,7 +773,10 @@ usable(const lg_level *at, const lg_nsitem *it)
 static lg_expr *
 found(lg_bind *b, lg_expr *e, uint32_t up, int32_t loc)
 {
-    lg_expr *n = up ? lg_bind__raise(b, e, up) : lg_arena_dup(b->arena, e, sizeof *e);
+    /* A view's column may be any expression, and plan must not meet one query twice. */
+    bool plain = !up && (e->kind == LG_EX_VAR || !lg_expr_has_kind(e, LG_EX_SUBLINK));
+    lg_copier c = {.a = b->arena, .raise = up};
+    lg_expr *n = plain ? lg_arena_dup(b->arena, e, sizeof *e) : lg_copy_expr(&c, e, 0);
     n->loc = loc;
     return n;
 }
@@ -833,6 +825,7 @@ lookup_column(lg_level *l, const char *name, int32_t loc, lg_expr **ret)
             lg_expr *e = c >= 0 ? it->col_exprs[c] : system_column(l->b, it, name);
             if (!e)
                 continue;
+            lg_bind__use(it, c);
             if (amb || hit)
                 return ambiguous_column(l->b, name, loc);
             if (it->lateral_only && !it->lateral_ok)
@@ -889,8 +882,8 @@ missing_table(lg_level *l, const char *schema, const char *name, int32_t loc)
                               name);
                 return LG_SQL;
             }
-            if (!schema && it->rte && it->rte->rel && it->rte->has_alias &&
-                !strcmp(it->rte->rel->name, name)) {
+            const lg_relation *rel = !it->rte ? NULL : it->rte->rel ? it->rte->rel : it->rte->view;
+            if (!schema && rel && it->rte->has_alias && !strcmp(rel->name, name)) {
                 lg_bind__error(b, loc, "42P01",
                                "invalid reference to FROM-clause entry for table \"%s\"", name);
                 lg_error_hint(b->err, "Perhaps you meant to reference the table alias \"%s\".",
@@ -917,6 +910,7 @@ whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
     n = 0;
     for (uint32_t i = 0; i < it->ncols; i++)
         if (it->col_names[i]) {
+            lg_bind__use(it, (int)i);
             names[n] = it->col_names[i];
             e->args[n++] = found(b, it->col_exprs[i], up, loc);
         }
@@ -1029,6 +1023,7 @@ qualified(lg_level *l, const char *schema, const char *table, const char *name, 
         return ambiguous_column(b, name, loc);
     lg_expr *e = c >= 0 ? it->col_exprs[c] : system_column(b, it, name);
     if (e) {
+        lg_bind__use(it, c);
         *ret = found(b, e, up, loc);
         return LG_OK;
     }

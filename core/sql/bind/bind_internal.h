@@ -25,7 +25,15 @@ typedef struct lg_nsitem {
     bool cols_visible; /* column works */
     bool lateral_only; /* only for LATERAL references */
     bool lateral_ok;
+    uint8_t *used; /* by column number from 1, [0] the whole row: notes what is read; may be NULL */
 } lg_nsitem;
+
+static inline void
+lg_bind__use(const lg_nsitem *it, int col)
+{
+    if (it->used && col >= 0)
+        it->used[col + 1] = 1;
+}
 
 /* What kind of clause is being bound: names it in errors. */
 typedef enum lg_clause {
@@ -230,6 +238,36 @@ LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const
 LG_MUST lg_status lg_bind__windows(lg_level *l);
 int32_t lg_bind__window_loc(const lg_expr *e); /* of the first window function in it */
 LG_MUST lg_status lg_bind__window_clause(lg_level *l, const lg_ast_list *clause);
+
+/* --- bind_view.c --- */
+
+/* A column of what a statement changes. */
+typedef struct lg_changed_col {
+    const lg_column *col;      /* of the table; NULL: cannot be changed */
+    const lg_column *defaults; /* whose default it gets: a view's own or the table's; NULL: none */
+    int16_t inner;             /* of a view: number of the column below; 0: an expression */
+    const char *why;           /* it cannot be changed, and in which view */
+    const lg_relation *why_view;
+    const char *why_name;
+} lg_changed_col;
+
+/* What a statement changes: a table, or a view of one. */
+typedef struct lg_changed {
+    lg_relation *rel;  /* as named */
+    lg_relation *base; /* the table, entry 0 */
+    lg_rte *rte;
+    lg_nsitem item;       /* rel's names over entry 0 */
+    lg_changed_col *cols; /* one per column of rel */
+    lg_view_use *use;     /* NULL: a table */
+    lg_cmd cmd;           /* of the statement */
+} lg_changed;
+
+LG_MUST lg_status lg_bind__open_changed(lg_level *l, const lg_ast_range_var *rv, lg_cmd cmd,
+                                        lg_changed *ret);
+/* The table's column that rel's column attno is; notes that cmd writes it. */
+LG_MUST lg_status lg_bind__changed_column(lg_bind *b, const lg_changed *c, int16_t attno,
+                                          lg_cmd cmd, const lg_column **ret);
+lg_nsitem lg_bind__excluded_item(lg_level *l, const lg_changed *c, uint32_t excluded);
 
 /* --- bind_dml.c --- */
 LG_MUST lg_status lg_bind__insert(lg_level *l, const lg_ast_insert_stmt *s);

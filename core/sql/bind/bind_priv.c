@@ -94,6 +94,7 @@ denied(lg_bind *b, const lg_relation *rel)
 {
     const char *what = rel->kind == LG_REL_VIEW       ? "view"
                        : rel->kind == LG_REL_SEQUENCE ? "sequence"
+                       : rel->kind == LG_REL_MATVIEW  ? "materialized view"
                                                       : "table";
     return lg_bind__error(b, -1, "42501", "permission denied for %s %s", what, rel->name);
 }
@@ -139,19 +140,48 @@ check_written(lg_bind *b, const lg_query *q, const lg_relation *rel, uint32_t mi
     if (missing & LG_ACL_DELETE)
         return denied(b, rel);
     if (missing & (q->cmd == LG_CMD_INSERT ? LG_ACL_INSERT : LG_ACL_UPDATE)) {
-        for (uint32_t i = 0; i < q->ntargets; i++)
+        if (q->cmd == LG_CMD_INSERT)
+            used = q->inserted;
+        for (uint32_t i = 0; q->cmd != LG_CMD_INSERT && i < q->ntargets; i++)
             if (q->targets[i].attnum > 0)
                 used[q->targets[i].attnum] = 1;
         LG_TRY(check_columns(b, q->rtes[q->result_rte], rel, used,
                              q->cmd == LG_CMD_INSERT ? LG_ACL_INSERT : LG_ACL_UPDATE));
     }
     if (q->cmd == LG_CMD_INSERT && missing & LG_ACL_UPDATE) {
-        memset(used, 0, rel->ncols + 1u);
+        used = LG_NEWN(b->arena, uint8_t, rel->ncols + 1u);
         for (uint32_t i = 0; i < q->on_conflict->nset; i++)
             if (q->on_conflict->set[i].attnum > 0)
                 used[q->on_conflict->set[i].attnum] = 1;
         LG_TRY(check_columns(b, q->rtes[q->result_rte], rel, used, LG_ACL_UPDATE));
     }
+    return LG_OK;
+}
+
+/* A view that the target is reached through. */
+static lg_status
+check_view(lg_bind *b, const lg_query *q, const lg_view_use *u)
+{
+    lg_rte rte = {.check_as = u->check_as};
+    uint32_t n = u->view->ncols, want = 0, have = 0;
+    const struct {
+        const uint8_t *cols;
+        uint32_t want;
+    } parts[] = {
+        {u->inserted, LG_ACL_INSERT}, {u->updated, LG_ACL_UPDATE}, {u->read, LG_ACL_SELECT}};
+    want = q->cmd == LG_CMD_INSERT   ? LG_ACL_INSERT
+           : q->cmd == LG_CMD_UPDATE ? LG_ACL_UPDATE
+                                     : LG_ACL_DELETE;
+    if (q->on_conflict && q->on_conflict->action == LG_A_ONCONFLICT_UPDATE)
+        want |= LG_ACL_UPDATE;
+    if (memchr(u->read, 1, n + 1))
+        want |= LG_ACL_SELECT;
+    LG_TRY(b->catalog.relation_mask(b->catalog.arg, u->check_as, u->view, want, &have));
+    if (want & ~have & LG_ACL_DELETE)
+        return denied(b, u->view);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (want & ~have & parts[i].want)
+            LG_TRY(check_columns(b, &rte, u->view, parts[i].cols, parts[i].want));
     return LG_OK;
 }
 
@@ -233,6 +263,8 @@ lg_bind__check_privileges(lg_bind *b, const lg_query *q)
 {
     if (!b->catalog.relation_mask)
         return LG_OK;
+    for (const lg_view_use *u = q->views; u; u = u->next)
+        LG_TRY(check_view(b, q, u));
     for (uint32_t i = 0; i < q->nrtes; i++) {
         const lg_rte *r = q->rtes[i];
         if (q->on_conflict && i == q->on_conflict->excluded && i != q->result_rte)

@@ -1,4 +1,5 @@
 /* SELECT, VALUES, WITH, set operations, grouping and ordering. */
+#include "bind_copy.h"
 #include "bind_internal.h"
 #include <string.h>
 
@@ -123,10 +124,11 @@ lg_bind__targets(lg_level *l, const lg_ast_list *list, lg_clause clause, uint32_
             for (uint32_t k = 0; k < ni; k++)
                 for (uint32_t c = 0; c < items[k].ncols; c++)
                     if (items[k].col_names[c]) {
-                        lg_expr *e = lg_arena_dup(b->arena, items[k].col_exprs[c], sizeof *e);
+                        lg_copier copy = {.a = b->arena, .raise = up};
+                        lg_expr *e = lg_copy_expr(&copy, items[k].col_exprs[c], 0);
                         e->loc = r->h.loc;
-                        LG_TRY(add_target(l, lg_bind__raise(b, e, up), items[k].col_names[c], &t,
-                                          &n, &cap));
+                        lg_bind__use(&items[k], (int)c);
+                        LG_TRY(add_target(l, e, items[k].col_names[c], &t, &n, &cap));
                     }
             continue;
         }

@@ -169,6 +169,24 @@ typedef struct lg_on_conflict {
     lg_expr *where;
 } lg_on_conflict;
 
+/* A view that the statement's target is reached through, and which of its columns are used: by
+ * attnum, [0] the whole row. */
+typedef struct lg_view_use {
+    const lg_relation *view;
+    lg_oid check_as; /* as lg_rte's */
+    uint8_t *read, *inserted, *updated;
+    struct lg_view_use *inner; /* the view below, or NULL; */
+    int16_t *inner_col;        /* each column's number in what is below; 0: an expression */
+    struct lg_view_use *next;
+} lg_view_use;
+
+/* WITH CHECK OPTION: what a new row must satisfy, over the target table's columns. */
+typedef struct lg_view_check {
+    const char *view;
+    lg_expr *expr;
+    bool conflict; /* instead what the row must satisfy that ON CONFLICT DO UPDATE meets */
+} lg_view_check;
+
 typedef enum lg_cmd { LG_CMD_SELECT, LG_CMD_INSERT, LG_CMD_UPDATE, LG_CMD_DELETE } lg_cmd;
 
 struct lg_query {
@@ -205,6 +223,10 @@ struct lg_query {
     bool grouped; /* GROUP BY, HAVING or aggregates */
     /* INSERT, UPDATE, DELETE */
     uint32_t result_rte; /* the target table; range table entry 0 */
+    lg_view_use *views;  /* through which it is changed */
+    uint32_t nchecks;
+    lg_view_check *checks; /* innermost view first */
+    uint8_t *inserted;     /* INSERT: columns given, by attnum */
     lg_on_conflict *on_conflict;
     uint32_t nreturning;
     lg_target *returning;

@@ -811,8 +811,11 @@ lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s)
         if (c.rel->kind != LG_REL_TABLE && !c.rel->virtual_rel) {
             st = lg_error_set(u->err, "42809", "cannot copy %s %s \"%s\"",
                               s->is_from ? "to" : "from",
-                              c.rel->kind == LG_REL_VIEW ? "view" : "sequence", c.rel->name);
-            if (c.rel->kind == LG_REL_VIEW && !s->is_from)
+                              c.rel->kind == LG_REL_VIEW      ? "view"
+                              : c.rel->kind == LG_REL_MATVIEW ? "materialized view"
+                                                              : "sequence",
+                              c.rel->name);
+            if (c.rel->kind != LG_REL_SEQUENCE && !s->is_from)
                 lg_error_hint(u->err, "Try the COPY (SELECT ...) TO variant.");
             goto out;
         }

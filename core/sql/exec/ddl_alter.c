@@ -485,6 +485,12 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         return lg_ddl_alter_constraint(u, r, lg_ast_as(cmd->def, constraint));
     case LG_A_AT_VALIDATE_CONSTRAINT:
         return lg_ddl_validate(u, r, cmd->name);
+    case LG_A_AT_SET_REL_OPTIONS:
+    case LG_A_AT_RESET_REL_OPTIONS:
+        if (r->kind != LG_REL_VIEW)
+            return LG_OK;
+        return lg_ddl_view_options(u, r, &lg_ast_as(cmd->def, list_node)->list,
+                                   cmd->subtype == LG_A_AT_RESET_REL_OPTIONS);
     case LG_A_AT_SET_COMPRESSION:
     case LG_A_AT_SET_OPTIONS:
     case LG_A_AT_RESET_OPTIONS:
@@ -497,8 +503,6 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     case LG_A_AT_DISABLE_TRIG_USER:
     case LG_A_AT_SET_STATISTICS:
     case LG_A_AT_SET_STORAGE:
-    case LG_A_AT_SET_REL_OPTIONS:
-    case LG_A_AT_RESET_REL_OPTIONS:
     case LG_A_AT_REPLICA_IDENTITY:
     case LG_A_AT_CLUSTER_ON:
         return LG_OK; /* no meaning here */
@@ -513,6 +517,7 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
     lg_relation *r;
     snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
              s->objtype == LG_A_OBJECT_VIEW       ? "VIEW"
+             : s->objtype == LG_A_OBJECT_MATVIEW  ? "MATERIALIZED VIEW"
              : s->objtype == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
              : s->objtype == LG_A_OBJECT_INDEX    ? "INDEX"
              : s->objtype == LG_A_OBJECT_TYPE     ? "TYPE"
@@ -716,6 +721,7 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
     int32_t type = column ? s->relation_type : s->rename_type;
     snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
              type == LG_A_OBJECT_VIEW       ? "VIEW"
+             : type == LG_A_OBJECT_MATVIEW  ? "MATERIALIZED VIEW"
              : type == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
              : type == LG_A_OBJECT_INDEX    ? "INDEX"
              : type == LG_A_OBJECT_TYPE     ? "TYPE"

@@ -5,6 +5,7 @@
 #include "usertype.h"
 #include <stdarg.h>
 #include <stdlib.h>
+#include <ctype.h>
 #include <string.h>
 
 void
@@ -207,6 +208,7 @@ static const char *
 relation_word(const lg_relation *rel)
 {
     return rel->kind == LG_REL_VIEW       ? "view"
+           : rel->kind == LG_REL_MATVIEW  ? "materialized view"
            : rel->kind == LG_REL_SEQUENCE ? "sequence"
            : rel->kind == LG_REL_INDEX    ? "index"
                                           : "table";
@@ -641,19 +643,19 @@ lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, boo
     return lg_cat_touch(u->cat, rel->oid);
 }
 
-/* Objects that need the relation: views and other tables' foreign keys ('n'). */
-lg_status
-lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+/* Objects that need the relation: views, what needs them in turn, other tables' foreign keys ('n').
+ */
+static lg_status
+describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
 {
     lg_cat_scan s;
     lg_cat_row row;
     lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
     lg_status st;
     lg_relation *self;
-    *ret_n = 0;
-    *ret_text = "";
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
     const char *what = self->kind == LG_REL_VIEW       ? "view"
+                       : self->kind == LG_REL_MATVIEW  ? "materialized view"
                        : self->kind == LG_REL_SEQUENCE ? "sequence"
                                                        : "table";
     st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
@@ -664,11 +666,13 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char *
         lg_oid cls = lg_oid_of(GETC(&row, pg_depend, classid));
         lg_oid obj = lg_oid_of(GETC(&row, pg_depend, objid));
         const char *line = NULL;
+        bool deeper = cls == LG_REL_pg_class;
         if (cls == LG_REL_pg_class) {
             lg_relation *r;
             if (lg_cat_relation_by_oid(u->cat, obj, &r) != LG_OK)
                 continue;
-            line = lg_arena_printf(u->a, "view %s depends on %s %s", r->name, what, self->name);
+            line = lg_arena_printf(u->a, "%s %s depends on %s %s", relation_word(r), r->name, what,
+                                   self->name);
             lg_relation_unref(r);
         } else if (cls == LG_REL_pg_constraint) {
             lg_cat_row con;
@@ -698,10 +702,20 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char *
             continue;
         *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
         (*ret_n)++;
+        if (deeper && (st = describe_dependents(u, obj, ret_n, ret_text)) != LG_OK)
+            break;
     }
     lg_cat_scan_close(&s);
     lg_relation_unref(self);
     return st == LG_END ? LG_OK : st;
+}
+
+lg_status
+lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+{
+    *ret_n = 0;
+    *ret_text = "";
+    return describe_dependents(u, oid, ret_n, ret_text);
 }
 
 struct dep {
@@ -754,7 +768,7 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
                 continue;
             LG_TRY(st);
             if (deps[i].type == 'n')
-                lg_ddl_notice(u, "00000", "drop cascades to view %s", r->name);
+                lg_ddl_notice(u, "00000", "drop cascades to %s %s", relation_word(r), r->name);
             lg_relation_unref(r);
             LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, cascade));
         } else if (deps[i].cls == LG_REL_pg_attrdef) {
@@ -822,7 +836,7 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
     LG_CHECK(delete1(u, LG_REL_pg_statistic, LG_IX_pg_statistic_relid_att_inh_index, oid));
     if (r->kind == LG_REL_SEQUENCE)
         LG_CHECK(delete1(u, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, oid));
-    if (r->kind == LG_REL_VIEW)
+    if (r->kind == LG_REL_VIEW || r->kind == LG_REL_MATVIEW)
         LG_CHECK(delete1(u, LG_REL_pg_rewrite, LG_IX_pg_rewrite_rel_rulename_index, oid));
     LG_CHECK(delete_common(u, LG_REL_pg_class, oid));
     if (r->kind != LG_REL_SEQUENCE)
@@ -840,6 +854,7 @@ static const char *
 kind_word(int32_t type)
 {
     return type == LG_A_OBJECT_VIEW       ? "view"
+           : type == LG_A_OBJECT_MATVIEW  ? "materialized view"
            : type == LG_A_OBJECT_SEQUENCE ? "sequence"
            : type == LG_A_OBJECT_INDEX    ? "index"
                                           : "table";
@@ -926,6 +941,7 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
                               "cannot drop schema %s because other objects depend on it", name);
             lg_error_detail(u->err, "%s %s.%s depends on schema %s",
                             vkind == 'v'   ? "view"
+                            : vkind == 'm' ? "materialized view"
                             : vkind == 'S' ? "sequence"
                                            : "table",
                             name, vname, name);
@@ -934,6 +950,7 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
         }
         lg_ddl_notice(u, "00000", "drop cascades to %s %s.%s",
                       vkind == 'v'   ? "view"
+                      : vkind == 'm' ? "materialized view"
                       : vkind == 'S' ? "sequence"
                                      : "table",
                       name, vname);
@@ -975,12 +992,21 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
     }
     LG_TRY(st);
     char want = s->remove_type == LG_A_OBJECT_VIEW       ? LG_REL_VIEW
+                : s->remove_type == LG_A_OBJECT_MATVIEW  ? LG_REL_MATVIEW
                 : s->remove_type == LG_A_OBJECT_SEQUENCE ? LG_REL_SEQUENCE
                 : s->remove_type == LG_A_OBJECT_INDEX    ? LG_REL_INDEX
                                                          : LG_REL_TABLE;
     if (r->kind != want) {
+        const char *is = relation_word(r);
         st = lg_error_set(u->err, "42809", "\"%s\" is not a%s %s", r->name,
                           want == LG_REL_INDEX ? "n" : "", word);
+        char upper[32];
+        size_t len = 0;
+        for (; is[len] && len + 1 < sizeof upper; len++)
+            upper[len] = (char)toupper((unsigned char)is[len]);
+        upper[len] = '\0';
+        lg_error_hint(u->err, "Use DROP %s to remove a%s %s.", upper,
+                      r->kind == LG_REL_INDEX ? "n" : "", is);
         goto out;
     }
     LG_CHECK(lg_ddl_check_owner(u, r));
@@ -1031,9 +1057,13 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
     static const struct {
         int32_t type;
         const char *tag;
-    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},       {LG_A_OBJECT_VIEW, "DROP VIEW"},
-                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"}, {LG_A_OBJECT_INDEX, "DROP INDEX"},
-                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},     {LG_A_OBJECT_TYPE, "DROP TYPE"},
+    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},
+                {LG_A_OBJECT_VIEW, "DROP VIEW"},
+                {LG_A_OBJECT_MATVIEW, "DROP MATERIALIZED VIEW"},
+                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"},
+                {LG_A_OBJECT_INDEX, "DROP INDEX"},
+                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},
+                {LG_A_OBJECT_TYPE, "DROP TYPE"},
                 {LG_A_OBJECT_DOMAIN, "DROP DOMAIN"}};
     const char *tag = NULL;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)

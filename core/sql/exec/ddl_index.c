@@ -768,7 +768,7 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
     LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_SHARE, false, &rel));
     lg_status st = LG_OK;
     lg_ddl_bind_init(u, &b);
-    if (rel->kind != LG_REL_TABLE) {
+    if (rel->kind != LG_REL_TABLE && rel->kind != LG_REL_MATVIEW) {
         st = lg_error_set(u->err, "42809", "cannot create index on relation \"%s\"", rel->name);
         lg_error_detail(u->err, "This operation is not supported for %s.",
                         rel->kind == LG_REL_VIEW ? "views" : "this kind of relation");

@@ -159,6 +159,15 @@ lg_status lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp,
 lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel,
                                 const lg_ddl_column *col, const char **ret_text, char *generated);
 
+/* The table's rows from a plan; a new, empty segment, the old one going at commit. */
+lg_status lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n);
+lg_status lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storage *old);
+
+/* ---- ddl_view.c ---- */
+lg_status lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s);
+/* ALTER VIEW SET (...), RESET (...). */
+lg_status lg_ddl_view_options(lg_util *u, lg_relation *r, const lg_ast_list *list, bool reset);
+
 /* ---- ddl_column.c ---- */
 lg_status lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
 lg_status lg_ddl_set_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);

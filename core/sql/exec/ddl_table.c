@@ -1,4 +1,4 @@
-/* CREATE TABLE, CREATE TABLE AS, TRUNCATE, views, schemas. */
+/* CREATE TABLE, CREATE TABLE AS, TRUNCATE, schemas. */
 #include "acl.h"
 #include "ddl_internal.h"
 #include "usertype.h"
@@ -294,18 +294,21 @@ fill_rows(void *arg, const lg_batch *b)
     return LG_OK;
 }
 
-static lg_status
-fill_table(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
+lg_status
+lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
 {
     lg_relation *rel;
     lg_exec *x = NULL, *bare = NULL;
     struct filling f = {.u = u};
+    lg_bind b;
     uint64_t n;
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &rel));
-    lg_plan_target pt = {.rel = rel};
+    lg_plan_target pt;
     f.a = lg_arena_create("fill", 0);
+    lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
-    LG_CHECK(lg_exec_bare(u->es, 1, &bare));
+    LG_CHECK(lg_plan_target_make(&b, rel, &pt));
+    LG_CHECK(lg_exec_bare(u->es, 1024, &bare));
     LG_CHECK(lg_xtarget_open(bare, &pt, 0, &f.t));
     LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
     st = lg_exec_fetch(x, 0, fill_rows, &f, &n);
@@ -315,6 +318,7 @@ fill_table(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
 out:
     lg_exec_close(x);
     lg_exec_close(bare);
+    lg_bind_fini(&b);
     lg_arena_destroy(f.a);
     lg_relation_unref(rel);
     return st;
@@ -331,7 +335,9 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
     lg_outcol *out;
     const lg_ast_range_var *rv = s->into->rel;
     snprintf(u->tag, LG_TAG_MAX, "CREATE TABLE AS");
-    if (s->objtype == LG_A_OBJECT_MATVIEW || !lg_bind_is_query(s->query))
+    if (s->objtype == LG_A_OBJECT_MATVIEW)
+        return lg_ddl_create_matview(u, s);
+    if (!lg_bind_is_query(s->query))
         return lg_error_set(u->err, "0A000", "this form of CREATE TABLE AS is not supported");
     LG_TRY(lg_ddl_namespace_for(u, rv, &nsp));
     LG_TRY(lg_ddl_check_free(u, nsp, rv->relname, s->if_not_exists, &exists));
@@ -356,7 +362,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));
     uint64_t rows = 0;
     if (!s->into->skip_data)
-        LG_CHECK(fill_table(u, oid, plan, &rows));
+        LG_CHECK(lg_ddl_fill(u, oid, plan, &rows));
     snprintf(u->tag, LG_TAG_MAX, "SELECT %llu", (unsigned long long)rows);
 out:
     if (plan)
@@ -378,8 +384,8 @@ set_storage(lg_cat_row *row, void *arg)
     SETC(row, pg_class, relpages, lg_datum_int4(0));
 }
 
-static lg_status
-new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storage *old)
+lg_status
+lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storage *old)
 {
     lg_rel_storage st;
     LG_TRY(lg_cat_segment_create(u->cat, kind, &st));
@@ -466,9 +472,9 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
     for (uint32_t i = 0; i < n; i++) {
         lg_relation *r;
         LG_TRY(lg_ddl_open_oid(u, list[i], LG_LOCK_ACCESS_EXCLUSIVE, &r));
-        lg_status st = new_segment(u, r->oid, LG_SEG_HEAP, &r->storage);
+        lg_status st = lg_ddl_new_segment(u, r->oid, LG_SEG_HEAP, &r->storage);
         for (uint16_t k = 0; k < r->nindexes && st == LG_OK; k++)
-            st = new_segment(u, r->indexes[k]->oid, LG_SEG_BTREE, &r->indexes[k]->storage);
+            st = lg_ddl_new_segment(u, r->indexes[k]->oid, LG_SEG_BTREE, &r->indexes[k]->storage);
         if (st == LG_OK && s->restart_seqs)
             st = restart_sequences(u, r->oid);
         if (st == LG_OK)
@@ -487,7 +493,7 @@ reindex_one(lg_util *u, lg_oid table, lg_oid index)
     lg_relation *r;
     LG_TRY(lg_ddl_open_oid(u, table, LG_LOCK_ACCESS_EXCLUSIVE, &r));
     const lg_index *ix = lg_relation_index(r, index);
-    lg_status st = ix ? new_segment(u, index, LG_SEG_BTREE, &ix->storage) : LG_OK;
+    lg_status st = ix ? lg_ddl_new_segment(u, index, LG_SEG_BTREE, &ix->storage) : LG_OK;
     lg_relation_unref(r);
     LG_TRY(st);
     return lg_ddl_index_build(u, table, index);
@@ -515,7 +521,7 @@ lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s)
     return st;
 }
 
-/* ---- schemas and views ---- */
+/* ---- schemas ---- */
 
 lg_status
 lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
@@ -573,180 +579,4 @@ lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
         }
     snprintf(u->tag, LG_TAG_MAX, "CREATE SCHEMA");
     return LG_OK;
-}
-
-static bool
-word_at(const char *p, const char *from, const char *word)
-{
-    size_t n = strlen(word);
-    return strncasecmp(p, word, n) == 0 && (p == from || !isalnum((unsigned char)p[-1])) &&
-           p[-1] != '_' && !isalnum((unsigned char)p[n]) && p[n] != '_';
-}
-
-/* The text of a view's query: what follows its AS, up to the statement's end. Quotes, comments and
- * parentheses are stepped over. */
-static const char *
-query_text(lg_util *u, int32_t loc)
-{
-    const char *sql = u->es->sql, *start = NULL;
-    int depth = 0;
-    if (!sql || loc < 0 || (size_t)loc > strlen(sql))
-        return NULL;
-    const char *p = sql + loc;
-    for (const char *from = p; *p; p++) {
-        if (*p == '\'' || *p == '"') {
-            char quote = *p;
-            for (p++; *p && *p != quote; p++)
-                ;
-            if (!*p)
-                break;
-        } else if (p[0] == '-' && p[1] == '-') {
-            while (p[1] && p[1] != '\n')
-                p++;
-        } else if (p[0] == '/' && p[1] == '*') {
-            const char *end = strstr(p + 2, "*/");
-            if (!end)
-                break;
-            p = end + 1;
-        } else if (*p == '(') {
-            depth++;
-        } else if (*p == ')') {
-            depth--;
-        } else if (depth == 0 && *p == ';') {
-            break;
-        } else if (depth == 0 && !start && p > from && word_at(p, from, "as")) {
-            start = ++p + 1;
-        }
-    }
-    if (!start)
-        return NULL;
-    while (isspace((unsigned char)*start))
-        start++;
-    while (p > start && isspace((unsigned char)p[-1]))
-        p--;
-    return lg_arena_strndup(u->a, start, (size_t)(p - start));
-}
-
-static const char *
-qualified_name(void *arg, lg_oid oid)
-{
-    lg_util *u = arg;
-    lg_relation *r;
-    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
-        return NULL;
-    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
-                                       lg_quote_ident(u->a, r->name));
-    lg_relation_unref(r);
-    return name;
-}
-
-/* The query as text in which every name is qualified, so that it means the same whatever the
- * search path; only when it binds to the same columns again, else the text as written. */
-static const char *
-stored_text(lg_util *u, const lg_query *q, const lg_ddl_column *cols, uint32_t n, const char *text)
-{
-    lg_deparse d = {.arena = u->a,
-                    .env = u->es->env,
-                    .relation_name = qualified_name,
-                    .arg = u,
-                    .type_oids = true};
-    const char **names = LG_NEWN(u->a, const char *, n + 1), *made;
-    lg_parse_tree *t;
-    lg_query *again;
-    lg_outcol *out;
-    lg_error err;
-    lg_bind b;
-    for (uint32_t i = 0; i < n; i++)
-        names[i] = cols[i].name;
-    lg_error_init(&err, u->a);
-    if (lg_deparse_query(&d, q, n, names, &made) != LG_OK ||
-        lg_parse_sql(u->es->run, made, u->a, &err, &t) != LG_OK || t->n != 1)
-        return text;
-    lg_bind_init(&b, u->cat, u->es->run, u->a, u->es->env, &err, NULL);
-    bool same = lg_bind_query(&b, t->stmts[0].stmt, &again) == LG_OK &&
-                lg_query_outcols(again, u->a, &out) == n;
-    for (uint32_t i = 0; same && i < n; i++)
-        same = (out[i].type == cols[i].type) && !strcmp(out[i].name, cols[i].name);
-    lg_bind_fini(&b);
-    return same ? made : text;
-}
-
-lg_status
-lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
-{
-    lg_oid nsp, oid, rule;
-    lg_bind b;
-    lg_query *q;
-    lg_outcol *out;
-    lg_cat_row row;
-    lg_relation *old = NULL;
-    const char *text;
-    snprintf(u->tag, LG_TAG_MAX, "CREATE VIEW");
-    LG_TRY(lg_ddl_namespace_for(u, s->view, &nsp));
-    lg_ddl_bind_init(u, &b);
-    lg_status st = LG_OK;
-    LG_CHECK(lg_bind_query(&b, s->query, &q));
-    if (q->has_ctes_modifying) {
-        st = lg_error_set(u->err, "0A000",
-                          "views must not contain data-modifying statements in WITH");
-        goto out;
-    }
-    uint32_t n = lg_query_outcols(q, u->a, &out);
-    lg_ddl_column *cols = LG_NEWN(u->a, lg_ddl_column, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        const char *given = lg_ast_list_str(&s->aliases, i);
-        cols[i].name = given ? given : out[i].name;
-        cols[i].type = out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type;
-        cols[i].typmod = out[i].typmod;
-    }
-    text = query_text(u, s->view->h.loc);
-    if (!text) {
-        st = lg_error_set(u->err, "0A000", "the text of the view's query is not at hand");
-        goto out;
-    }
-    text = stored_text(u, q, cols, n, text);
-    st = lg_ddl_open(u, s->view, LG_LOCK_ACCESS_EXCLUSIVE, true, &old);
-    if (st == LG_OK && old->namespace_oid == nsp) {
-        if (!s->replace) {
-            st = lg_error_set(u->err, "42P07", "relation \"%s\" already exists", old->name);
-            goto out;
-        }
-        if (old->kind != LG_REL_VIEW) {
-            st = lg_error_set(u->err, "42809", "\"%s\" is not a view", old->name);
-            goto out;
-        }
-        if (n < old->ncols) {
-            st = lg_error_set(u->err, "42P16", "cannot drop columns from view");
-            goto out;
-        }
-        LG_CHECK(lg_ddl_drop_relation(u, old->oid, false));
-        oid = old->oid; /* keeps its OID: dependents stay valid */
-    } else if (st == LG_OK || st == LG_NOT_FOUND) {
-        LG_CHECK(lg_cat_new_oid(u->cat, &oid));
-    } else {
-        goto out;
-    }
-    LG_CHECK(lg_ddl_class_insert(u, oid, s->view->relname, nsp, 'v', NULL, (uint16_t)n, 'p'));
-    for (uint32_t i = 0; i < n; i++)
-        LG_CHECK(lg_ddl_attribute_insert(u, oid, (int16_t)(i + 1), &cols[i]));
-    LG_CHECK(lg_cat_new_oid(u->cat, &rule));
-    lg_cat_row_init(LG_REL_pg_rewrite, &row);
-    SETC(&row, pg_rewrite, oid, rule);
-    SETC(&row, pg_rewrite, rulename, lg_cat_name(u->a, "_RETURN"));
-    SETC(&row, pg_rewrite, ev_class, oid);
-    SETC(&row, pg_rewrite, ev_type, lg_datum_char('1'));
-    SETC(&row, pg_rewrite, ev_enabled, lg_datum_char('O'));
-    SETC(&row, pg_rewrite, is_instead, 1);
-    SETC(&row, pg_rewrite, ev_qual, lg_datum_cstring_text(u->a, "<>"));
-    SETC(&row, pg_rewrite, ev_action, lg_datum_cstring_text(u->a, text));
-    LG_CHECK(lg_cat_insert(u->cat, LG_REL_pg_rewrite, &row));
-    for (uint32_t i = 0; i < b.nrelations; i++)
-        if (b.relations[i].rel->oid >= LG_OID_FIRST_NORMAL)
-            LG_CHECK(lg_ddl_depend(u, LG_REL_pg_class, oid, 0, LG_REL_pg_class,
-                                   b.relations[i].rel->oid, 0, 'n'));
-    st = lg_cat_touch(u->cat, oid);
-out:
-    lg_relation_unref(old);
-    lg_bind_fini(&b);
-    return st;
 }

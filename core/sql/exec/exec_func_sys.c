@@ -101,26 +101,65 @@ fn_pg_relation_filepath(lg_call *c)
     return lg_fx_text(c, lg_arena_printf(c->arena, "base/%u/%u", LG_DB_OID, lg_oid_of(file)));
 }
 
-/* Bits of the commands that may change it: 4 UPDATE, 8 INSERT, 16 DELETE. */
+/* Bits of the commands that may change it: 4 UPDATE, 8 INSERT, 16 DELETE; which columns too. */
+static lg_status
+updatable(lg_call *c, lg_relation *rel, int32_t *ret_bits, uint8_t **ret_cols)
+{
+    lg_exec_session *es = lg_fx_session(c);
+    uint8_t *cols = *ret_cols = LG_NEWN(c->arena, uint8_t, rel->ncols + 1u);
+    *ret_bits = 0;
+    if (rel->kind == LG_REL_TABLE && !rel->is_system) {
+        memset(cols, 1, rel->ncols);
+        *ret_bits = 4 | 8 | 16;
+        return LG_OK;
+    }
+    if (rel->kind != LG_REL_VIEW || rel->virtual_rel || !rel->view_sql || rel->is_system)
+        return LG_OK;
+    lg_bind b;
+    bool ok;
+    const char *why;
+    lg_bind_init(&b, es->cat, es->run, c->arena, es->env, c->err, NULL);
+    lg_status st = lg_bind_view_updatable(&b, rel, cols, &ok, &why);
+    lg_bind_fini(&b);
+    LG_TRY(st);
+    if (ok)
+        *ret_bits = 16 | (memchr(cols, 1, rel->ncols) ? 4 | 8 : 0);
+    return LG_OK;
+}
+
 static lg_datum
 fn_pg_relation_is_updatable(lg_call *c)
 {
     lg_relation *rel;
+    int32_t bits;
+    uint8_t *cols;
     lg_status st = relation_arg(c, &rel);
     if (st == LG_NOT_FOUND)
         return 0;
-    if (st != LG_OK)
-        return lg_fx_fail(c, st);
-    bool table = rel->kind == LG_REL_TABLE && !rel->is_system;
-    lg_relation_unref(rel);
-    return lg_datum_int4(table ? 4 | 8 | 16 : 0);
+    if (st == LG_OK) {
+        st = updatable(c, rel, &bits, &cols);
+        lg_relation_unref(rel);
+    }
+    return st == LG_OK ? lg_datum_int4(bits) : lg_fx_fail(c, st);
 }
 
 static lg_datum
 fn_pg_column_is_updatable(lg_call *c)
 {
-    lg_datum bits = fn_pg_relation_is_updatable(c);
-    return lg_int2(c->args[1]) > 0 && lg_int4(bits) != 0;
+    lg_relation *rel;
+    int32_t bits;
+    uint8_t *cols;
+    int16_t att = lg_int2(c->args[1]);
+    bool ok = false;
+    lg_status st = relation_arg(c, &rel);
+    if (st == LG_NOT_FOUND)
+        return 0;
+    if (st == LG_OK) {
+        st = updatable(c, rel, &bits, &cols);
+        ok = st == LG_OK && att > 0 && att <= (int16_t)rel->ncols && bits && cols[att - 1];
+        lg_relation_unref(rel);
+    }
+    return st == LG_OK ? ok : lg_fx_fail(c, st);
 }
 
 /* ---- sequences ---- */

@@ -300,6 +300,9 @@ typedef struct lg_xtarget {
 
 lg_status lg_xtarget_open(lg_exec *x, const lg_plan_target *t, uint32_t extra_cols,
                           lg_xtarget *ret);
+/* The row as in "Failing row contains (...)". */
+const char *lg_xtarget_row_text(lg_xtarget *t, lg_arena *a, const lg_datum *values,
+                                const uint8_t *nulls);
 /* The new row (rel->ncols values) through generated columns, NOT NULL, CHECK; may change values. */
 lg_status lg_xtarget_check(lg_xtarget *t, lg_arena *a, lg_datum *values, uint8_t *nulls);
 /* Row and index entries. on_conflict: LG_EXISTS and *ret_conflict (row locked by nobody) instead of
@@ -350,6 +353,7 @@ lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);
 lg_status lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s);
 lg_status lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s);
 lg_status lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s);
+lg_status lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s);
 lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s);
 lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);
 lg_status lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s);

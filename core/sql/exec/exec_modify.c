@@ -104,6 +104,35 @@ give_back(lg_xnode *s, const lg_datum *values, const uint8_t *nulls, lg_tid tid)
     return LG_OK;
 }
 
+static lg_status holds(lg_xnode *s, const lg_expr *e, bool *ret);
+
+/* WITH CHECK OPTION, of the row that is stored now. */
+static lg_status
+check_views(lg_xnode *s, lg_tid tid)
+{
+    struct modify *m = s->state;
+    const lg_node *p = s->plan;
+    uint32_t n = m->target.rel->ncols;
+    if (!p->modify.nchecks)
+        return LG_OK;
+    for (uint32_t i = 0; i < n; i++)
+        lg_vector_set(&m->vecs[i], 0, m->values[i], m->nulls[i]);
+    lg_vector_set(&m->vecs[n], 0, tid, false);
+    for (uint32_t i = 0; i < p->modify.nchecks; i++) {
+        const lg_plan_check *k = &p->modify.checks[i];
+        bool ok;
+        LG_TRY(holds(s, k->expr, &ok));
+        if (ok)
+            continue;
+        lg_status st = lg_error_set(s->x->es->err, "44000",
+                                    "new row violates check option for view \"%s\"", k->name);
+        lg_error_detail(s->x->es->err, "Failing row contains (%s).",
+                        lg_xtarget_row_text(&m->target, m->row, m->values, m->nulls));
+        return st;
+    }
+    return LG_OK;
+}
+
 /* ---- the row as it is now ---- */
 
 /* Locks the row and reads its newest version into m->old. LG_DELETED. */
@@ -204,6 +233,8 @@ change_row(lg_xnode *s, lg_tid tid, bool *ret_restart)
             st = lg_xtarget_delete(&m->target, m->row, snap, tid, m->old, m->old_nulls);
         }
         if (st == LG_OK) {
+            if (update)
+                LG_TRY(check_views(s, tid));
             s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls, tid);
         }
@@ -276,6 +307,13 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
     for (uint32_t i = 0; i < n; i++)
         lg_vector_set(&m->vecs[n + 1 + i], 0, proposed[i], proposed_nulls[i]);
     bool ok;
+    for (uint32_t i = 0; i < p->modify.nvisible; i++) {
+        LG_TRY(holds(s, p->modify.visible[i].expr, &ok));
+        if (!ok)
+            return lg_error_set(s->x->es->err, "55000",
+                                "conflicting row is not visible through view \"%s\"",
+                                p->modify.visible[i].name);
+    }
     LG_TRY(holds(s, p->modify.conflict_where, &ok));
     if (!ok)
         return LG_OK;
@@ -287,6 +325,7 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
         return lg_error_set(s->x->es->err, "21000",
                             "ON CONFLICT DO UPDATE command cannot affect row a second time");
     LG_TRY(st);
+    LG_TRY(check_views(s, tid));
     s->x->rows += s->plan->modify.can_set_tag;
     return give_back(s, m->values, m->nulls, tid);
 }
@@ -305,6 +344,7 @@ insert_row(lg_xnode *s)
         lg_status st = lg_xtarget_insert(&m->target, m->row, m->values, m->nulls, conflict,
                                          p->modify.narbiters, p->modify.arbiters, &tid, &other);
         if (st == LG_OK) {
+            LG_TRY(check_views(s, tid));
             s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, m->values, m->nulls, tid);
         }

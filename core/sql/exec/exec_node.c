@@ -370,6 +370,12 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
         LG_TRY(lg_cat_lock(es->cat, r->rel->oid, r->lock, false));
         if (r->rel->stale)
             return LG_RETRY;
+        if (r->rel->kind == LG_REL_MATVIEW && !r->rel->populated) {
+            lg_error_set(es->err, "55000", "materialized view \"%s\" has not been populated",
+                         r->rel->name);
+            lg_error_hint(es->err, "Use the REFRESH MATERIALIZED VIEW command.");
+            return LG_SQL;
+        }
     }
     if (es->read_only && (plan->cmd != LG_CMD_SELECT || plan->has_modifying_ctes))
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",

@@ -85,6 +85,12 @@ row_text(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint8_t *null
     return out;
 }
 
+const char *
+lg_xtarget_row_text(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint8_t *nulls)
+{
+    return row_text(t, a, values, nulls);
+}
+
 static lg_status
 column_error(lg_xtarget *t, lg_arena *a, const lg_column *col, const lg_datum *values,
              const uint8_t *nulls)

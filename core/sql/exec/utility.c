@@ -105,7 +105,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
         LG_TRY(lg_ddl_open(u, lg_ast_as(s->rels.at[i], vacuum_relation)->relation,
                            LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
         lg_status st = LG_OK;
-        if (analyze && r->kind == LG_REL_TABLE && !r->is_system)
+        if (analyze && (r->kind == LG_REL_TABLE || r->kind == LG_REL_MATVIEW) && !r->is_system)
             st = lg_util__analyze_table(u, r);
         lg_relation_unref(r);
         LG_TRY(st);
@@ -119,7 +119,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
     LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &sc));
     lg_status st;
     while ((st = lg_cat_scan_next(&sc, &row)) == LG_OK)
-        if (lg_char(GETC(&row, pg_class, relkind)) == 'r' && n < 4096 &&
+        if (strchr("rm", lg_char(GETC(&row, pg_class, relkind))) && n < 4096 &&
             lg_oid_of(GETC(&row, pg_class, oid)) >= LG_OID_FIRST_NORMAL)
             oids[n++] = lg_oid_of(GETC(&row, pg_class, oid));
     lg_cat_scan_close(&sc);
@@ -224,7 +224,8 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         }
         lg_relation_unref(r);
     } else if (s->objtype == LG_A_OBJECT_TABLE || s->objtype == LG_A_OBJECT_VIEW ||
-               s->objtype == LG_A_OBJECT_INDEX || s->objtype == LG_A_OBJECT_SEQUENCE) {
+               s->objtype == LG_A_OBJECT_MATVIEW || s->objtype == LG_A_OBJECT_INDEX ||
+               s->objtype == LG_A_OBJECT_SEQUENCE) {
         lg_relation *r;
         LG_TRY(lg_ddl_open(u, lg_ddl_range_var(u, s->object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false,
                            &r));
@@ -350,6 +351,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_create_schema(u, lg_ast_as(stmt, create_schema_stmt));
     case LG_AST_VIEW_STMT:
         return lg_ddl_create_view(u, lg_ast_as(stmt, view_stmt));
+    case LG_AST_REFRESH_MAT_VIEW_STMT:
+        return lg_ddl_refresh(u, lg_ast_as(stmt, refresh_mat_view_stmt));
     case LG_AST_CREATE_TABLE_AS_STMT:
         return lg_ddl_create_table_as(u, lg_ast_as(stmt, create_table_as_stmt));
     case LG_AST_COMMENT_STMT:

@@ -301,6 +301,13 @@ struct lg_node {
             lg_assign *conflict_assigns;
             lg_expr *conflict_where;
             bool can_set_tag; /* counts in the command tag */
+            /* WITH CHECK OPTION of the views it was named by: over the new row as `targets`, after
+             * it is stored; must be true. name is the view's. */
+            uint32_t nchecks;
+            lg_plan_check *checks;
+            /* and what the existing row must satisfy that ON CONFLICT DO UPDATE meets */
+            uint32_t nvisible;
+            lg_plan_check *visible;
             /* RETURNING: `targets` over the row {new (DELETE: old) row, ctid, other columns as
              * in the input row}; NULL and ncols 0: none. */
         } modify;

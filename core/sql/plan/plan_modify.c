@@ -149,10 +149,19 @@ modify_node(lg_pq *pq, lg_node *child, lg_node **ret)
 }
 
 static void
-set_returning(lg_pq *pq, lg_node *n, const lg_colref *map, uint32_t nmap)
+set_result(lg_pq *pq, lg_node *n, const lg_colref *map, uint32_t nmap)
 {
     lg_query *q = pq->q;
     lg_planner *p = pq->p;
+    n->modify.checks = LG_NEWN(p->a, lg_plan_check, q->nchecks + 1);
+    n->modify.visible = LG_NEWN(p->a, lg_plan_check, q->nchecks + 1);
+    for (uint32_t i = 0; i < q->nchecks; i++) {
+        lg_plan_check k = {q->checks[i].view, lg_plan__fix(pq, q->checks[i].expr, map, nmap)};
+        if (q->checks[i].conflict)
+            n->modify.visible[n->modify.nvisible++] = k;
+        else
+            n->modify.checks[n->modify.nchecks++] = k;
+    }
     if (!q->nreturning)
         return;
     lg_outcol *cols = LG_NEWN(p->a, lg_outcol, q->nreturning + 1);
@@ -221,7 +230,7 @@ lg_plan__insert(lg_pq *pq, lg_node **ret)
     for (uint32_t i = 0; i < nc; i++)
         map[i] = (lg_colref){0, (int16_t)(i + 1)};
     map[nc] = (lg_colref){0, LG_SYSCOL_CTID};
-    set_returning(pq, n, map, nc + 1);
+    set_result(pq, n, map, nc + 1);
     *ret = n;
     return LG_OK;
 }
@@ -245,7 +254,7 @@ lg_plan__change(lg_pq *pq, lg_node **ret)
     n->modify.restart = pq->has_outer_join;
     if (!n->modify.restart && pq->all_quals)
         n->modify.recheck = lg_plan__fix(pq, pq->all_quals, b.map, b.n);
-    set_returning(pq, n, b.map, b.n);
+    set_result(pq, n, b.map, b.n);
     *ret = n;
     return LG_OK;
 }

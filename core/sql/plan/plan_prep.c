@@ -396,6 +396,10 @@ lg_plan__prepare(lg_pq *pq)
         pq->needed[i] = LG_NEWN(pq->p->a, bool, q->rtes[i]->ncols + LG_NEEDED_BASE + 1);
     LG_TRY(prep_targets(pq, q->targets, q->ntargets));
     LG_TRY(prep_targets(pq, q->returning, q->nreturning));
+    for (uint32_t i = 0; i < q->nchecks; i++) {
+        LG_TRY(lg_plan__expr(pq, q->checks[i].expr, &q->checks[i].expr));
+        lg_plan__mark_needed(pq, q->checks[i].expr);
+    }
     LG_TRY(lg_plan__expr(pq, q->where, &q->where));
     LG_TRY(lg_plan__expr(pq, q->having, &q->having));
     LG_TRY(lg_plan__expr(pq, q->limit, &q->limit));

@@ -355,6 +355,8 @@ walk_query(walker *w, lg_query *q, uint32_t depth)
         walk_rte(w, q->rtes[i], depth);
     for (uint32_t i = 0; i < q->nctes; i++)
         walk_query(w, q->ctes[i].query, depth + 1);
+    for (uint32_t i = 0; i < q->nchecks; i++)
+        walk_one(w, &q->checks[i].expr, depth);
     if (q->on_conflict) {
         walk_targets(w, q->on_conflict->set, q->on_conflict->nset, depth);
         walk_one(w, &q->on_conflict->where, depth);
@@ -490,6 +492,8 @@ pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
 {
     lg_query *c = q->rtes[rte]->subquery;
     bool nullable = false;
+    if (q->rtes[rte]->view && q->rtes[rte]->view->security_barrier)
+        return false;
     lg_from **leaf = q->from ? find_leaf(&q->from, rte, &nullable) : NULL;
     if (!leaf || !may_pull_up(c, nullable) || q->nrtes + c->nrtes > 1000)
         return false;
