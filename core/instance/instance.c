@@ -432,10 +432,12 @@ may_connect(void *arg)
 static lg_status
 open_sessions(lg_instance *in)
 {
+    if (*in->cfg.temp_dir)
+        LG_TRY(lg_temp_create(in->env.run, in->cfg.temp_dir, &in->temp));
     lg_session_server_config sc = {
         .run = in->env.run,
         .log = in->env.log,
-        .sql = {in->catalog, in->txns, in->ges, in->tzs, in->functions, in->notify},
+        .sql = {in->catalog, in->txns, in->ges, in->tzs, in->functions, in->notify, in->temp},
         .instance = in->cfg.node,
         .listen = in->cfg.listen,
         .max_sessions = in->cfg.max_sessions,
@@ -546,6 +548,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
         lg_cf_destroy(in->cf);
     lg_rpc_destroy(in->rpc);
     lg_notify_destroy(in->notify);
+    lg_temp_destroy(in->temp);
     lg_dwb_destroy(in->dwb);
     lg_volume_close(in->volume);
     lg_io_destroy(in->io);

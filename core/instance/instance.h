@@ -37,6 +37,7 @@ typedef struct lg_instance_config {
     char agent[128];       /* "unix:/path"; empty: alone */
     char cluster_key[128]; /* file; empty: alone */
     char archive_dir[256]; /* empty: no archiving */
+    char temp_dir[256];    /* local, for temporary files; empty: none */
     uint32_t disk_count;
     char disks[LG_INSTANCE_MAX_DISKS][256];
     uint64_t cache_bytes;

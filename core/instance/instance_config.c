@@ -38,9 +38,14 @@ read_disks(const lg_config *c, lg_instance_config *ret, char *message, size_t si
 lg_status
 lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *message, size_t size)
 {
-    static const char *const strings[] = {
-        "name",        "listen", "interconnect.transport", "interconnect.address", "agent",
-        "cluster_key", "archive"};
+    static const char *const strings[] = {"name",
+                                          "listen",
+                                          "interconnect.transport",
+                                          "interconnect.address",
+                                          "agent",
+                                          "cluster_key",
+                                          "archive",
+                                          "temp"};
     int64_t node = 0;
     int64_t sessions = 10000;
     memset(ret, 0, sizeof *ret);
@@ -52,6 +57,7 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
     snprintf(ret->name, sizeof ret->name, "lagoon%u", ret->node);
     snprintf(ret->transport, sizeof ret->transport, "tcp");
     snprintf(ret->interconnect, sizeof ret->interconnect, "127.0.0.1:0");
+    snprintf(ret->temp_dir, sizeof ret->temp_dir, "/var/tmp");
     struct {
         char *to;
         size_t size;
@@ -61,10 +67,13 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
                    {ret->interconnect, sizeof ret->interconnect},
                    {ret->agent, sizeof ret->agent},
                    {ret->cluster_key, sizeof ret->cluster_key},
-                   {ret->archive_dir, sizeof ret->archive_dir}};
+                   {ret->archive_dir, sizeof ret->archive_dir},
+                   {ret->temp_dir, sizeof ret->temp_dir}};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
         if (!copy(targets[i].to, targets[i].size, lg_config_string(c, strings[i])))
             return wrong(message, size, strings[i], "is too long");
+    if (strcmp(ret->temp_dir, "none") == 0)
+        ret->temp_dir[0] = '\0';
     LG_TRY(read_disks(c, ret, message, size));
     if (lg_failed(lg_config_bytes(c, "cache", &ret->cache_bytes)) ||
         ret->cache_bytes < (8ull << 20))

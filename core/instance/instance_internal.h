@@ -29,6 +29,7 @@
 #include "session.h"
 #include "sock.h"
 #include "space_file.h"
+#include "temp.h"
 #include "txn.h"
 #include "undo.h"
 #include "undo_ops.h"
@@ -81,6 +82,7 @@ struct lg_instance {
     lg_fntable *functions;
     lg_views *views;
     lg_notify_hub *notify;
+    lg_temp *temp;
     lg_session_server *sessions;
     lg_rpc_type *rpc_types;
 

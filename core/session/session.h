@@ -36,6 +36,7 @@ typedef struct lg_session_sql {
     lg_tz_cache *tzs;
     lg_fntable *functions;
     struct lg_notify_hub *notify; /* NULL: no LISTEN, no NOTIFY */
+    struct lg_temp *temp;         /* NULL: statements keep all their rows in memory */
 } lg_session_sql;
 
 typedef struct lg_session_server_config {

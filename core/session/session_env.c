@@ -246,6 +246,22 @@ lg_session__check_setting(void *arg, lg_setting_id id, const char *value, char *
 }
 
 /* Brings what the settings say into the environment. Cheap: called after every change. */
+/* How much memory statements may use, and what they may write to temporary files beyond it. */
+static void
+limits_changed(lg_session *s)
+{
+    const lg_settings *g = s->settings;
+    int64_t limit = lg_settings_int(g, LG_SETTING_temp_file_limit);
+    uint64_t work_mem = (uint64_t)lg_settings_int(g, LG_SETTING_work_mem) << 10;
+    double multiplier = strtod(lg_settings_string(g, LG_SETTING_hash_mem_multiplier), NULL);
+    s->es.temp = s->server->cfg.sql.temp;
+    s->es.temp_owner = &s->temp_owner;
+    s->es.work_mem = work_mem;
+    s->es.hash_mem = (size_t)((double)work_mem * multiplier);
+    s->temp_owner.limit_bytes = limit < 0 ? 0 : (uint64_t)limit << 10;
+    s->temp_owner.timing = lg_settings_bool(g, LG_SETTING_track_io_timing);
+}
+
 lg_status
 lg_session__settings_changed(lg_session *s)
 {
@@ -262,6 +278,7 @@ lg_session__settings_changed(lg_session *s)
                                                                 : LG_INTERVALSTYLE_POSTGRES;
     s->env.extra_float_digits = (int)lg_settings_int(g, LG_SETTING_extra_float_digits);
     s->env.bytea_escape = !strcmp(lg_settings_string(g, LG_SETTING_bytea_output), "escape");
+    limits_changed(s);
     if (s->cat) {
         lg_cat_set_search_path(s->cat, lg_settings_string(g, LG_SETTING_search_path));
         lg_cat_set_lock_timeout(s->cat, (uint32_t)lg_settings_int(g, LG_SETTING_lock_timeout));
@@ -389,6 +406,7 @@ lg_session__open_database(lg_session *s)
         .backend_pid = es_backend_pid,
         .scram_verifier = es_scram_verifier,
     };
+    limits_changed(s);
     lg_session__copy_callbacks(&s->es);
     s->env.session = &s->es;
     s->env.user = &lg_exec_usertypes;
@@ -399,6 +417,7 @@ lg_session__open_database(lg_session *s)
 void
 lg_session__sql_open(lg_session *s)
 {
+    lg_temp_owner_init(&s->temp_owner);
     lg_env_init(&s->env);
     s->env.clock_ts = clock_ts;
     s->env.random_bytes = random_bytes;
@@ -422,6 +441,7 @@ lg_session__sql_close(lg_session *s)
     lg_strmap_destroy(s->prepared);
     lg_strmap_destroy(s->portals);
     lg_exec_session_fini(&s->es);
+    lg_temp_owner_fini(&s->temp_owner);
     lg_cat_destroy(s->cat);
     s->cat = NULL;
     lg_ges_owner_fini(&s->owner);

@@ -2,6 +2,7 @@
 #ifndef LG_SESSION_INTERNAL_H
 #define LG_SESSION_INTERNAL_H
 
+#include "temp.h"
 #include "arena.h"
 #include "assert.h"
 #include "catalog_admin.h"
@@ -170,6 +171,7 @@ struct lg_session {
     lg_ges_owner owner; /* of enqueues */
     lg_env env;
     lg_exec_session es;
+    lg_temp_owner temp_owner;
 
     lg_session_txn_state txn_state;
     lg_txn *txn;

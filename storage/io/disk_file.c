@@ -6,13 +6,16 @@
 #include <libgen.h>
 #include <linux/fs.h>
 #include <linux/pr.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_BASE  (1LL << 61) /* beyond the end of any disk */
-#define ZERO_CHUNK (1u << 20)
+#define LOCK_BASE   (1LL << 61) /* beyond the end of any disk */
+#define ZERO_CHUNK  (1u << 20)
+#define SCRATCH_MAX (1ULL << 44)
 
 /* A file on the helper thread: plain values only, nothing of the instance. */
 struct job {
@@ -53,20 +56,52 @@ measure(struct job *j)
     return 0;
 }
 
+/* File systems without nameless files: one that loses its name at once. */
+static int
+open_unlinked(const char *dir, int mode)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s/.lagoon-scratch-XXXXXX", dir) >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = mkostemp(path, O_CLOEXEC | (mode & O_DIRECT));
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+static int
+open_as(const struct job *j, int mode)
+{
+    if (!(j->flags & LG_DISK_SCRATCH))
+        return open(j->path, mode);
+    int fd = open(j->path, mode | O_TMPFILE, 0600);
+    return fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR) ? open_unlinked(j->path, mode) : fd;
+}
+
 static void
 open_job(void *arg)
 {
     struct job *j = arg;
-    int mode = (j->flags & LG_DISK_READ_ONLY) ? O_RDONLY : O_RDWR;
+    int mode = ((j->flags & LG_DISK_READ_ONLY) ? O_RDONLY : O_RDWR) | O_CLOEXEC;
     j->fd = -1;
     if (!(j->flags & LG_DISK_BUFFERED)) {
-        j->fd = open(j->path, mode | O_DIRECT | O_CLOEXEC);
+        j->fd = open_as(j, mode | O_DIRECT);
         if (j->fd < 0 && errno == EINVAL)
             j->flags |= LG_DISK_BUFFERED;
     }
     if (j->fd < 0 && (j->flags & LG_DISK_BUFFERED))
-        j->fd = open(j->path, mode | O_CLOEXEC);
+        j->fd = open_as(j, mode);
     j->error = j->fd < 0 ? errno : measure(j);
+    if (!j->error && (j->flags & LG_DISK_SCRATCH))
+        j->size = SCRATCH_MAX;
+}
+
+static void
+close_job(void *arg)
+{
+    close(((struct job *)arg)->fd);
 }
 
 lg_status
@@ -89,7 +124,11 @@ lg_io__file_open(lg_disk *d)
 void
 lg_io__file_close(lg_disk *d)
 {
-    close(d->fd);
+    struct job j = {.fd = d->fd};
+    if (d->flags & LG_DISK_SCRATCH) /* frees what it has on the file system: may take long */
+        lg_io__run_blocking(d->io, close_job, &j);
+    else
+        close(d->fd);
 }
 
 /* ---- create ---- */

@@ -480,6 +480,8 @@ static lg_status
 sim_open(lg_disk *d)
 {
     lg_run *r = d->io->run;
+    if (d->flags & LG_DISK_SCRATCH)
+        return LG_UNSUPPORTED;
     struct file *f = file_find(lg_run_sim(r), d->path);
     if (!f || f->detached[lg_run_sim_node(r) % MAX_SLOTS])
         return LG_NO_DISK;

@@ -13,8 +13,8 @@
  * LG_BATCH rows to a sink; what a sink is given lives until it returns. A plan may be run by
  * several executions at once; each has its own arena, freed by close.
  *
- * MEMORY  per execution arena + a per-batch scratch that is reset between batches. Hash tables and
- * sorts stay in memory (no spilling yet).
+ * MEMORY  per execution arena + a per-batch scratch that is reset between batches. Sorts, hash
+ * tables, groups and kept rows above work_mem go to temporary files (exec_spill.h).
  *
  * BLOCKS  everything here may block the fiber. Errors: in es->err with LG_SQL, or a bare status. */
 #ifndef LG_SQL_EXEC_H
@@ -70,6 +70,12 @@ struct lg_exec_session {
     lg_status (*copy_end)(void *arg);
     struct lg_map *domains;    /* exec's own: compiled checks of domains; starts NULL */
     struct lg_xchecks *checks; /* exec's own: checks that wait (exec_check.h); starts NULL */
+    /* Where and from how many bytes on rows go to temporary files (work_mem, and that times
+     * hash_mem_multiplier). temp NULL or work_mem 0: they stay in memory. */
+    struct lg_temp *temp;
+    struct lg_temp_owner *temp_owner;
+    size_t work_mem, hash_mem;
+    uint64_t tape_ids; /* exec's own */
 };
 
 /* ---- checks that wait: foreign keys, deferrable constraints ---- */

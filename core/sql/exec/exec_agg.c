@@ -110,8 +110,9 @@ in_set(const lg_node *p, uint32_t set, uint32_t key)
     return false;
 }
 
-static struct group *
-find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
+/* *ret NULL: the table is closed and the row waits on a tape. */
+static lg_status
+find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set, struct group **ret)
 {
     struct aggstate *g = s->state;
     const lg_node *p = s->plan;
@@ -131,10 +132,15 @@ find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
             bool bn = !in_set(p, set, i) || lg_vector_is_null(v, row);
             same = an || bn ? an && bn : g->eq[i](gr->keys[i], lg_vector_value(v, row));
         }
-        if (same)
-            return gr;
+        if (same) {
+            *ret = gr;
+            return LG_OK;
+        }
     }
-    struct group *gr = lg_xagg_new_group(s, set);
+    *ret = NULL;
+    if (g->closed)
+        return lg_xagg_out(s, b, row, hash, set);
+    struct group *gr = *ret = lg_xagg_new_group(s, set);
     for (uint32_t i = 0; i < p->agg.ngroup; i++) {
         const lg_vector *v = b->b.cols[p->agg.group[i].slot];
         bool null = !in_set(p, set, i) || lg_vector_is_null(v, row);
@@ -143,7 +149,7 @@ find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint32_t set)
             null ? 0 : lg_datum_copy(p->agg.group[i].type, lg_vector_value(v, row), g->arena);
     }
     lg_xhash_add(&g->hash[set], hash, gr->keys)->extra = gr;
-    return gr;
+    return LG_OK;
 }
 
 static lg_status
@@ -171,6 +177,7 @@ lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t inde
     }
     if (lg_xagg_keeps_rows(a->e)) {
         lg_xstore *t = gr->extra[index];
+        size_t before = lg_arena_used_bytes(t->arena);
         lg_datum *row = lg_xrow_new(t->arena, t->ncols);
         for (uint32_t i = 0; i < a->nargs; i++) {
             row[i] = a->nulls[i] ? 0 : lg_datum_copy(a->e->args[i]->type, a->args[i], t->arena);
@@ -183,12 +190,73 @@ lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t inde
             lg_xrow_nulls(row, t->ncols)[a->nargs + i] = null;
         }
         lg_xstore_add(t, row);
+        ((struct aggstate *)s->state)->kept_bytes +=
+            lg_arena_used_bytes(t->arena) - before + sizeof row;
         return LG_OK;
     }
     a->call.perm = ((struct aggstate *)s->state)->arena;
     a->call.arena = s->scratch;
     a->agg->step(&a->call, gr->states + a->state_at);
     return call_status(&a->call);
+}
+
+/* GROUPING SETS: a row goes into a group of each. */
+static lg_status
+sets_batch(lg_xnode *s, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const aggpart *now = g->spill ? g->spill->now : NULL;
+    lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = s->scratch};
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        c.row = lg_xbatch_row(b, i);
+        for (uint32_t set = now ? now->set : 0; set < (now ? now->set + 1 : g->nsets); set++) {
+            struct group *gr;
+            LG_TRY(find_group(s, b, c.row, set, &gr));
+            for (uint32_t k = 0; gr && k < s->plan->agg.naggs; k++)
+                LG_TRY(lg_xagg_step_row(s, &g->aggs[k], gr, k, &c));
+        }
+    }
+    return LG_OK;
+}
+
+/* Sorted input of which no further group is taken now: the batch's first rows, as many as belong to
+ * the last group. What is left of the batch is kept. */
+static lg_xbatch *
+last_group_only(lg_xnode *s, lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const struct group *last = g->groups[g->ngroups - 1];
+    uint32_t n = 0;
+    while (n < b->b.n && lg_xgroup_same(s, last, b, lg_xbatch_row(b, n)))
+        n++;
+    for (uint32_t i = 0; i < b->b.n; i++) /* b's selection may be the end of this one */
+        g->sel[i] = (uint16_t)lg_xbatch_row(b, i);
+    g->part = *b;
+    g->part.b.sel = g->sel;
+    g->part.b.n = n;
+    if (n < b->b.n) {
+        g->rest = *b;
+        g->rest.b.sel = g->sel + n;
+        g->rest.b.n = b->b.n - n;
+        g->input = &g->rest;
+    }
+    return &g->part;
+}
+
+static lg_status
+agg_batch(lg_xnode *s, struct group *one, lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    if (p->agg.nsets)
+        return sets_batch(s, b);
+    if (b->b.n > 1 || !one)
+        return lg_xgroup_batch(s, one, b);
+    lg_ectx c = {.x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = s->scratch};
+    c.row = lg_xbatch_row(b, 0);
+    for (uint32_t k = 0; k < p->agg.naggs; k++)
+        LG_TRY(lg_xagg_step_row(s, &g->aggs[k], one, k, &c));
+    return LG_OK;
 }
 
 static lg_status
@@ -200,34 +268,19 @@ agg_build(lg_xnode *s)
     lg_status st;
     bool single = !p->agg.ngroup && !p->agg.nsets;
     struct group *one = single ? lg_xagg_new_group(s, 0) : NULL;
-    while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
-        lg_ectx c = {
-            .x = s->x, .cols = b->b.cols, .sys = b->sys, .cap = b->cap, .arena = s->scratch};
-        if (b->b.n > 1 && !p->agg.nsets) {
-            LG_TRY(lg_xgroup_batch(s, one, b));
-        } else if (single) {
-            c.row = lg_xbatch_row(b, 0);
-            for (uint32_t k = 0; k < p->agg.naggs; k++)
-                LG_TRY(lg_xagg_step_row(s, &g->aggs[k], one, k, &c));
-        } else if (!p->agg.nsets) {
-            LG_TRY(lg_xgroup_batch(s, NULL, b));
-        } else {
-            for (uint32_t i = 0; i < b->b.n; i++) {
-                c.row = lg_xbatch_row(b, i);
-                for (uint32_t set = 0; set < g->nsets; set++) {
-                    struct group *gr = find_group(s, b, c.row, set);
-                    for (uint32_t k = 0; k < p->agg.naggs; k++)
-                        LG_TRY(lg_xagg_step_row(s, &g->aggs[k], gr, k, &c));
-                }
-            }
-        }
+    while ((st = lg_xagg_input(s, &b)) == LG_OK) {
+        if (g->last_only)
+            b = last_group_only(s, b);
+        LG_TRY(agg_batch(s, one, b));
         lg_arena_reset(s->scratch);
-        LG_TRY(lg_xmemory(s->x, &g->told, lg_arena_used_bytes(g->arena)));
+        LG_TRY(lg_xagg_weigh(s));
+        if (g->last_only && g->input)
+            break;
     }
-    if (st != LG_END)
+    if (st != LG_END && st != LG_OK)
         return st;
     /* An empty grouping set gives a row even without input. */
-    if (p->agg.nsets && !g->ngroups)
+    if (p->agg.nsets && !g->ngroups && !g->spill)
         for (uint32_t set = 0; set < p->agg.nsets; set++)
             if (!p->agg.set_len[set]) {
                 struct group *gr = lg_xagg_new_group(s, set);
@@ -319,23 +372,6 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
     return LG_OK;
 }
 
-static lg_status
-agg_fetch(lg_xnode *s, lg_xbatch **ret)
-{
-    struct aggstate *g = s->state;
-    if (!g->built)
-        LG_TRY(agg_build(s));
-    uint32_t n = 0;
-    for (; n < s->in.cap && g->pos < g->ngroups; n++, g->pos++)
-        LG_TRY(put_group(s, g->groups[g->pos], n));
-    if (!n)
-        return LG_END;
-    s->in.b.n = n;
-    s->in.b.sel = NULL;
-    *ret = &s->in;
-    return LG_OK;
-}
-
 static void
 drop_groups(lg_xnode *s)
 {
@@ -348,8 +384,9 @@ drop_groups(lg_xnode *s)
     lg_xgroup_reset(g);
 }
 
-static lg_status
-agg_rescan(lg_xnode *s)
+/* Ready for another input. */
+static void
+start_over(lg_xnode *s)
 {
     struct aggstate *g = s->state;
     drop_groups(s);
@@ -358,8 +395,40 @@ agg_rescan(lg_xnode *s)
         lg_xhash_init(&g->hash[i], g->arena);
     for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
         g->aggs[i].call.cache = NULL;
-    g->built = false;
+    g->built = g->closed = g->last_only = false;
+    g->kept_bytes = 0;
     g->pos = 0;
+}
+
+static lg_status
+agg_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct aggstate *g = s->state;
+    for (;;) {
+        uint32_t n = 0;
+        if (!g->built)
+            LG_TRY(agg_build(s));
+        for (; n < s->in.cap && g->pos < g->ngroups; n++, g->pos++)
+            LG_TRY(put_group(s, g->groups[g->pos], n));
+        if (n) {
+            s->in.b.n = n;
+            s->in.b.sel = NULL;
+            *ret = &s->in;
+            return LG_OK;
+        }
+        if (!g->input)
+            LG_TRY(lg_xagg_next_part(s));
+        start_over(s);
+    }
+}
+
+static lg_status
+agg_rescan(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    lg_xagg_spill_drop(s);
+    g->input = NULL;
+    start_over(s);
     return lg_xnode_rescan(s->left);
 }
 
@@ -369,6 +438,7 @@ agg_close(lg_xnode *s)
     struct aggstate *g = s->state;
     if (!g)
         return;
+    lg_xagg_spill_drop(s);
     drop_groups(s);
     lg_free(g->groups);
     lg_arena_destroy(g->arena);

@@ -2,7 +2,7 @@
 #ifndef LG_EXEC_AGG_H
 #define LG_EXEC_AGG_H
 
-#include "exec_internal.h"
+#include "exec_spill.h"
 
 /* A sum of numerics being collected in 128 bits: n values of one scale. Goes into the aggregate's
  * own state when another scale comes, and at the end. */
@@ -57,11 +57,39 @@ struct aggstate {
     uint64_t *hashes;
     struct group **by_row;
     void **states;
-    /* sorted */
-    lg_xbatch *input;
-    uint32_t input_at;
-    bool input_done;
+    struct aggspill *spill;
+    bool closed;       /* no new groups: their rows go to tapes */
+    bool last_only;    /* sorted input: only rows of the last group are still taken */
+    size_t kept_bytes; /* of `extra` */
+    size_t peak;
+    uint64_t disk, nparts;
+    lg_xbatch *input; /* sorted: what the groups given out left of a batch (rest) */
+    lg_xbatch part, rest;
+    uint16_t *sel;
 };
+
+/* Input that waits for memory: rows of one grouping set. */
+typedef struct aggpart {
+    struct aggpart *next;
+    lg_xtape tape;
+    uint32_t set, shift, depth;
+} aggpart;
+
+struct aggspill {
+    lg_xparts *parts;    /* by set */
+    aggpart *todo, *now; /* now NULL: the child */
+    lg_xcursor at;
+    lg_xbatch in;
+    const lg_oid *types;
+};
+
+/* exec_aggspill.c. Input that does not make new groups any more when their memory is used up: */
+LG_MUST lg_status lg_xagg_input(lg_xnode *s, lg_xbatch **ret); /* the child, or a tape */
+LG_MUST lg_status lg_xagg_weigh(lg_xnode *s);                  /* after each batch */
+LG_MUST lg_status lg_xagg_out(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint64_t hash,
+                              uint32_t set);
+LG_MUST lg_status lg_xagg_next_part(lg_xnode *s); /* after all groups were given out; LG_END */
+void lg_xagg_spill_drop(lg_xnode *s);
 
 static inline bool
 lg_xagg_keeps_rows(const lg_expr *e)
@@ -69,6 +97,7 @@ lg_xagg_keeps_rows(const lg_expr *e)
     return e->agg.distinct || e->agg.norder;
 }
 
+bool lg_xgroup_same(const lg_xnode *s, const struct group *gr, const lg_xbatch *b, uint32_t row);
 struct group *lg_xagg_new_group(lg_xnode *s, uint32_t set);
 /* One row into one aggregate of a group. */
 lg_status lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index,

@@ -233,6 +233,8 @@ lg_xframe_rescan(lg_xframe *f)
 void
 lg_xframe_close(lg_xframe *f)
 {
+    lg_xcursor_fini(&f->here);
+    lg_xcursor_fini(&f->there);
     lg_free(f->groups);
     f->groups = NULL;
 }
@@ -264,19 +266,27 @@ lg_xframe_offsets(lg_xframe *f)
     return LG_OK;
 }
 
-static bool
-peers(const lg_xframe *f, uint64_t i, uint64_t j)
+static lg_status
+peers(lg_xframe *f, uint64_t i, uint64_t j, bool *ret)
 {
-    return lg_xsort_compare(f->order, f->plan->window.norder, f->rows[i], f->rows[j], f->ncols) ==
-           0;
+    const lg_datum *a, *b;
+    LG_TRY(lg_xstore_row(f->rows, &f->here, i, &a));
+    LG_TRY(lg_xstore_row(f->rows, &f->there, j, &b));
+    *ret = lg_xsort_compare(f->order, f->plan->window.norder, a, b, f->ncols) == 0;
+    return LG_OK;
 }
 
-static void
+static lg_status
 find_groups(lg_xframe *f)
 {
     f->ngroups = 0;
     for (uint64_t i = 0; i < f->n; i++) {
-        if (i && peers(f, i - 1, i))
+        bool same = false;
+        if (i)
+            LG_TRY(peers(f, i - 1, i, &same));
+        if (i % LG_BATCH == 0)
+            LG_TRY(lg_xcheck(f->x));
+        if (same)
             continue;
         if (f->ngroups + 1 >= f->groups_cap) {
             f->groups_cap = f->groups_cap ? 2 * f->groups_cap : 64;
@@ -286,19 +296,18 @@ find_groups(lg_xframe *f)
     }
     if (f->groups)
         f->groups[f->ngroups] = f->n;
+    return LG_OK;
 }
 
 lg_status
-lg_xframe_partition(lg_xframe *f, lg_datum *const *rows, uint64_t n)
+lg_xframe_partition(lg_xframe *f, lg_xstore *rows)
 {
     f->rows = rows;
-    f->n = n;
+    f->n = rows->n;
     f->head = f->tail = 0;
     f->peer_from = f->peer_end = 0;
     f->group = 0;
-    if (f->plan->window.frame & LG_FRAME_GROUPS)
-        find_groups(f);
-    return LG_OK;
+    return f->plan->window.frame & LG_FRAME_GROUPS ? find_groups(f) : LG_OK;
 }
 
 /* ---- one row ---- */
@@ -327,9 +336,11 @@ move_range(lg_xframe *f, uint64_t i, bool tail, uint64_t *pos)
         sub = !sub;
         less = !less;
     }
-    bool curnull = lg_xrow_nulls(f->rows[i], f->ncols)[r->slot];
+    const lg_datum *cur, *row;
+    LG_TRY(lg_xstore_row(f->rows, &f->here, i, &cur));
+    bool curnull = lg_xrow_nulls(cur, f->ncols)[r->slot];
     for (; *pos < f->n; (*pos)++) {
-        const lg_datum *row = f->rows[*pos];
+        LG_TRY(lg_xstore_row(f->rows, &f->there, *pos, &row));
         bool null = lg_xrow_nulls(row, f->ncols)[r->slot], go;
         if (null || curnull) {
             if (tail)
@@ -338,8 +349,8 @@ move_range(lg_xframe *f, uint64_t i, bool tail, uint64_t *pos)
                 go = r->nulls_first ? null && !curnull : !null && curnull;
         } else {
             bool in = false;
-            LG_TRY(in_range(f, row[r->slot], f->rows[i][r->slot],
-                            tail ? f->end_value : f->start_value, sub, less, &in));
+            LG_TRY(in_range(f, row[r->slot], cur[r->slot], tail ? f->end_value : f->start_value,
+                            sub, less, &in));
             go = tail ? in : !in;
         }
         if (!go)
@@ -426,8 +437,13 @@ lg_xframe_row(lg_xframe *f, uint64_t i)
         f->group += i > 0;
         f->peer_from = i;
         f->peer_end = i + 1;
-        while (f->peer_end < f->n && peers(f, i, f->peer_end))
-            f->peer_end++;
+        for (bool same = true; f->peer_end < f->n; f->peer_end++) {
+            LG_TRY(peers(f, i, f->peer_end, &same));
+            if (!same)
+                break;
+            if (f->peer_end % LG_BATCH == 0)
+                LG_TRY(lg_xcheck(f->x));
+        }
     }
     LG_TRY(find_head(f, i));
     LG_TRY(find_tail(f, i));

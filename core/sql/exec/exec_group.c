@@ -57,8 +57,8 @@ hash_keys(lg_xnode *s, const lg_xbatch *b)
     }
 }
 
-static bool
-same_keys(const lg_xnode *s, const struct group *gr, const lg_xbatch *b, uint32_t row)
+bool
+lg_xgroup_same(const lg_xnode *s, const struct group *gr, const lg_xbatch *b, uint32_t row)
 {
     const struct aggstate *g = s->state;
     const lg_node *p = s->plan;
@@ -112,10 +112,13 @@ add_group(lg_xnode *s, const lg_xbatch *b, uint32_t row)
     return gr;
 }
 
-/* by_row[row] for every selected row. */
-static void
-find_groups(lg_xnode *s, const lg_xbatch *b)
+/* by_row[row] for every selected row. A closed table takes no new groups: *b becomes what is left
+ * without the rows that would need one. */
+static lg_status
+find_groups(lg_xnode *s, const lg_xbatch **batch)
 {
+    const lg_xbatch *b = *batch;
+    uint32_t left = 0;
     struct aggstate *g = s->state;
     struct group *last = NULL;
     uint64_t last_hash = 0;
@@ -123,21 +126,37 @@ find_groups(lg_xnode *s, const lg_xbatch *b)
     for (uint32_t i = 0; i < b->b.n; i++) {
         uint32_t row = lg_sel_row(b->b.sel, i);
         uint64_t h = g->hashes[i];
-        if (last && h == last_hash && same_keys(s, last, b, row)) {
+        if (last && h == last_hash && lg_xgroup_same(s, last, b, row)) {
             g->by_row[row] = last;
+            if (g->closed)
+                g->sel[left++] = (uint16_t)row;
             continue;
         }
         if (g->ngroups * 2 >= g->nslots)
             slots_grow(g);
         uint64_t at = h & (g->nslots - 1);
         while (g->slots[at].group &&
-               (g->slots[at].hash != h || !same_keys(s, g->slots[at].group, b, row)))
+               (g->slots[at].hash != h || !lg_xgroup_same(s, g->slots[at].group, b, row)))
             at = (at + 1) & (g->nslots - 1);
+        if (g->closed) {
+            if (!g->slots[at].group) {
+                LG_TRY(lg_xagg_out(s, b, row, h, 0));
+                continue;
+            }
+            g->sel[left++] = (uint16_t)row;
+        }
         if (!g->slots[at].group)
             g->slots[at] = (struct gslot){h, add_group(s, b, row)};
         g->by_row[row] = last = g->slots[at].group;
         last_hash = h;
     }
+    if (!g->closed)
+        return LG_OK;
+    g->part = *b;
+    g->part.b.sel = g->sel;
+    g->part.b.n = left;
+    *batch = &g->part;
+    return LG_OK;
 }
 
 /* ---- steps ---- */
@@ -310,7 +329,12 @@ lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b)
         g->states = LG_NEWN(s->x->arena, void *, LG_BATCH);
         g->hashes = LG_NEWN(s->x->arena, uint64_t, LG_BATCH);
         g->by_row = LG_NEWN(s->x->arena, struct group *, LG_BATCH);
+        g->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
     }
+    if (!one)
+        LG_TRY(find_groups(s, &b));
+    if (!b->b.n)
+        return LG_OK;
     lg_xnum_memo memo = {.sel = b->b.sel, .n = b->b.n};
     lg_ectx c = {.x = s->x,
                  .cols = b->b.cols,
@@ -318,8 +342,6 @@ lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b)
                  .cap = b->cap,
                  .arena = s->scratch,
                  .memo = &memo};
-    if (!one)
-        find_groups(s, b);
     for (uint32_t i = 0; i < p->agg.naggs; i++) {
         struct aggcall *a = &g->aggs[i];
         target t = {s, a, one, g->by_row, &c};

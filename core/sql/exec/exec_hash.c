@@ -10,9 +10,19 @@
  *         as they are; or pairs are collected, up to a batch, and both sides' columns gathered.
  *         join_quals decide on the joined rows; `matched` says which left rows have met one.
  * LEFT and FULL give unmatched left rows after their batch, RIGHT and FULL unmatched entries at the
- * end. Left's order is kept, which is the order that a merge join promises: so it is run here too.
- */
+ * end.
+ *
+ * SPILLING  (hybrid hash join) When the table is over the budget, right's rows are divided by hash:
+ * partition 0 stays in memory as long as it fits, the others go to tapes, and left's rows follow
+ * them. Then each pair of tapes is joined as the inputs were, dividing again by further bits.
+ *
+ *   DIVIDED, part 0 in memory -> part 0 out as well -> (left read) -> pairs of tapes, one by one
+ *
+ * A pair whose right side cannot be divided (one key has all the rows, or LG_XPARTS_DEPTH levels) is
+ * joined in blocks: as much of right as fits, all of left, the next block. `met` then remembers
+ * over the blocks which left rows have had a match. Rows with a NULL key are in partition 0. */
 #include "exec_decode.h"
+#include "exec_spill.h"
 #include "type.h"
 #include <string.h>
 
@@ -34,18 +44,41 @@ typedef struct hkey {
     lg_equal_fn eq;
 } hkey;
 
+/* Two tapes to be joined. */
+typedef struct hpart {
+    struct hpart *next;
+    lg_xtape right, left;
+    uint32_t shift, depth;
+    bool whole; /* has all the rows of what it is a part of: dividing is of no use */
+} hpart;
+
+typedef struct hspill {
+    hpart *todo, *now;     /* now NULL: the inputs */
+    lg_xparts right, left; /* n 0: not divided */
+    bool none_stays;       /* partition 0 is on its tape too */
+    bool blocks, last_block;
+    uint8_t *met;        /* blocks: by left row */
+    uint64_t left_first; /* row number of the left batch */
+    lg_xcursor rat, lat;
+    lg_xbatch rb, lb;
+    const lg_oid *rtypes, *ltypes;
+    uint16_t *sel; /* of the left batch: rows that stay */
+} hspill;
+
 typedef struct hjoin {
+    hspill *spill;    /* NULL: all is in memory */
     lg_arena *arena;  /* entries */
     lg_arena *karena; /* keys of the present left batch */
     uint64_t *buckets;
     uint64_t nbuckets, n;
     hrow **rows, *last; /* rows: all entries, when unmatched ones are wanted */
     uint64_t cap;
-    size_t told; /* memory */
+    size_t told, peak; /* memory */
+    uint64_t right_rows, disk, parts;
     hkey *keys;
     uint32_t nkeys, nl, nr, nextra;
     uint8_t *store, *size; /* of right's columns */
-    bool built, right_null, unique, keep_all, pushed;
+    bool built, right_null, unique, keep_all, pushed, finished;
     /* probing */
     lg_xbatch *left;
     lg_vector **lkeys;
@@ -316,6 +349,8 @@ may_match(void *arg, lg_datum key)
 {
     const hjoin *h = arg;
     uint64_t hash = mix(0x2545F491, key) | 1;
+    if (h->spill)
+        return true;
     return h->buckets && (h->buckets[hash & (h->nbuckets - 1)] & tag_of(hash));
 }
 
@@ -338,6 +373,276 @@ push_down(lg_xnode *s)
         lg_xscan_push(s->left, (uint32_t)e->slot, may_match, h);
 }
 
+/* ---- spilling ---- */
+
+static size_t
+table_bytes(const hjoin *h)
+{
+    return lg_arena_used_bytes(h->arena) + h->cap * 8 + h->n * 16;
+}
+
+static hrow *
+copy_row(const hjoin *h, const hrow *e, lg_arena *a)
+{
+    uint32_t n = h->nr + h->nextra;
+    size_t bytes = sizeof(hrow) + n * (sizeof(lg_datum) + 1);
+    const uint8_t *nulls = row_nulls(h, e);
+    for (uint32_t i = 0; i < n; i++)
+        if (!nulls[i] && h->store[i] != LG_STORE_BYVAL)
+            bytes += value_bytes(h, i, e->v[i]);
+    hrow *c = lg_arena_dup(a, e, bytes);
+    for (uint32_t i = 0; i < n; i++)
+        if (!nulls[i] && h->store[i] != LG_STORE_BYVAL && h->store[i] != LG_STORE_NONE)
+            c->v[i] = lg_datum_ptr((char *)c + ((const char *)lg_ptr(e->v[i]) - (const char *)e));
+    return c;
+}
+
+static inline uint32_t
+part_of(const hspill *sp, uint64_t hash)
+{
+    return hash ? lg_xparts_of(&sp->right, hash | 1) : 0;
+}
+
+static lg_status
+row_out(hjoin *h, const hrow *e)
+{
+    hspill *sp = h->spill;
+    return lg_xtape_add_values(&sp->right.tapes[part_of(sp, e->hash)], e->v, row_nulls(h, e));
+}
+
+/* Divides: what is in memory goes where it belongs. */
+static lg_status
+divide(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    const lg_node *p = s->plan;
+    hspill *sp = h->spill;
+    size_t budget = lg_xbudget_hash(s->x);
+    if (!sp) {
+        sp = h->spill = LG_NEW(s->x->arena, hspill);
+        sp->rtypes = lg_xnode_types(s, p->right);
+        sp->ltypes = lg_xnode_types(s, p->left);
+        sp->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+    }
+    double bytes =
+        sp->now ? (double)lg_xtape_bytes(&sp->now->right) * 2
+                : p->right->rows * (double)(sizeof(hrow) + h->nr * 9u + (uint32_t)p->right->width);
+    uint32_t n =
+        lg_xparts_number(budget, bytes > 2.0 * (double)budget ? bytes : 2.0 * (double)budget);
+    uint32_t shift = sp->now ? sp->now->shift : 0;
+    lg_xparts_init(&sp->right, s->x, n, shift, h->nr, sp->rtypes, budget);
+    lg_xparts_init(&sp->left, s->x, n, shift, h->nl, sp->ltypes, budget);
+    sp->none_stays = false;
+    lg_arena *stay = lg_arena_create("hash join", 32 << 10);
+    uint64_t kept = 0;
+    lg_status st = LG_OK;
+    for (uint64_t i = 0; st == LG_OK && i < h->n; i++) {
+        if (part_of(sp, h->rows[i]->hash) == 0)
+            h->rows[kept++] = copy_row(h, h->rows[i], stay);
+        else
+            st = row_out(h, h->rows[i]);
+    }
+    h->n = kept;
+    lg_arena_destroy(h->arena);
+    h->arena = stay;
+    h->parts += n;
+    return st;
+}
+
+/* Partition 0 does not fit either. */
+static lg_status
+all_out(hjoin *h)
+{
+    h->spill->none_stays = true;
+    for (uint64_t i = 0; i < h->n; i++)
+        LG_TRY(row_out(h, h->rows[i]));
+    h->n = 0;
+    lg_arena_reset(h->arena);
+    return LG_OK;
+}
+
+/* May what is being read be divided (again)? */
+static bool
+divides(const hjoin *h)
+{
+    const hpart *now = h->spill ? h->spill->now : NULL;
+    return !now || (!now->whole && now->depth < LG_XPARTS_DEPTH);
+}
+
+/* After each batch of right: LG_END: the block is full. */
+static lg_status
+over_budget(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    size_t budget = lg_xbudget_hash(s->x), bytes = table_bytes(h);
+    if (h->peak < bytes)
+        h->peak = bytes;
+    if (bytes > budget && h->n > 1) {
+        if (sp && sp->right.n)
+            LG_TRY(all_out(h));
+        else if (divides(h))
+            LG_TRY(divide(s));
+        else {
+            sp->blocks = true;
+            return LG_END;
+        }
+    }
+    return lg_xmemory(s->x, &h->told, table_bytes(h));
+}
+
+static lg_status
+right_batch(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    if (!sp || !sp->now)
+        return lg_xnode_next(s->right, ret);
+    *ret = &sp->rb;
+    return lg_xtape_batch(&sp->now->right, &sp->rat, &sp->rb);
+}
+
+/* The left batch's rows of partitions that are on tapes go there; the others stay. False: none. */
+static lg_status
+left_divide(lg_xnode *s, bool *ret_any)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    uint8_t type = s->plan->join.type;
+    lg_xbatch *b = h->left;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_xbatch_row(b, i), p = part_of(sp, h->key_null[i] ? 0 : h->hashes[i] | 1);
+        if (p == 0 && !sp->none_stays) {
+            sp->sel[n] = (uint16_t)row;
+            h->hashes[n] = h->hashes[i];
+            h->key_null[n++] = h->key_null[i];
+        } else if (sp->right.tapes[p].rows || keeps_left(type)) {
+            LG_TRY(lg_xtape_add(&sp->left.tapes[p], b->b.cols, row));
+        }
+    }
+    b->b.sel = sp->sel;
+    b->b.n = n;
+    *ret_any = n > 0;
+    return LG_OK;
+}
+
+/* Blocks: rows that have had their match need no second one. */
+static bool
+left_unmet(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    lg_xbatch *b = h->left;
+    uint32_t n = 0;
+    if (!only_left(s->plan->join.type))
+        return b->b.n > 0;
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_xbatch_row(b, i);
+        if (sp->met[sp->left_first + row])
+            continue;
+        sp->sel[n] = (uint16_t)row;
+        h->hashes[n] = h->hashes[i];
+        h->key_null[n++] = h->key_null[i];
+    }
+    b->b.sel = sp->sel;
+    b->b.n = n;
+    return n > 0;
+}
+
+static void
+part_free(hpart *p)
+{
+    if (!p)
+        return;
+    lg_xtape_fini(&p->right);
+    lg_xtape_fini(&p->left);
+    lg_free(p);
+}
+
+/* The tapes written at this level become pairs to be joined. */
+static lg_status
+parts_push(hjoin *h, uint8_t type)
+{
+    hspill *sp = h->spill;
+    uint64_t all = 0;
+    uint32_t shift = sp->right.shift + sp->right.bits, n = sp->right.n;
+    LG_TRY(lg_xparts_finish(&sp->right));
+    LG_TRY(lg_xparts_finish(&sp->left));
+    for (uint32_t i = 0; i < n; i++)
+        all += sp->right.tapes[i].rows;
+    for (uint32_t i = n; i-- > 0;) {
+        lg_xtape *r = &sp->right.tapes[i], *l = &sp->left.tapes[i];
+        h->disk += lg_xtape_bytes(r) + lg_xtape_bytes(l);
+        if (!(r->rows && (l->rows || keeps_right(type))) && !(l->rows && keeps_left(type)))
+            continue;
+        hpart *p = lg_zalloc(sizeof *p);
+        p->shift = shift;
+        p->depth = sp->now ? sp->now->depth + 1 : 1;
+        p->whole = r->rows == all;
+        p->right = *r;
+        p->left = *l;
+        memset(r, 0, sizeof *r);
+        memset(l, 0, sizeof *l);
+        p->next = sp->todo;
+        sp->todo = p;
+    }
+    lg_xparts_fini(&sp->right);
+    lg_xparts_fini(&sp->left);
+    return LG_OK;
+}
+
+static void hash_drop(hjoin *h);
+
+/* To the next block of this pair, or the next pair; LG_END: all is done. */
+static lg_status
+next_part(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    if (!sp)
+        return LG_END;
+    hash_drop(h);
+    h->left_done = false;
+    h->rpos = 0;
+    sp->lat.pos = 0;
+    if (sp->blocks && !sp->last_block)
+        return LG_OK;
+    if (sp->right.n)
+        LG_TRY(parts_push(h, s->plan->join.type));
+    lg_xcursor_fini(&sp->rat);
+    lg_xcursor_fini(&sp->lat);
+    part_free(sp->now);
+    lg_free(sp->met);
+    sp->met = NULL;
+    sp->blocks = sp->last_block = false;
+    sp->rat.pos = 0;
+    if (!(sp->now = sp->todo))
+        return LG_END;
+    sp->todo = sp->now->next;
+    return LG_OK;
+}
+
+static void
+spill_drop(hjoin *h)
+{
+    hspill *sp = h->spill;
+    if (!sp)
+        return;
+    lg_xcursor_fini(&sp->rat);
+    lg_xcursor_fini(&sp->lat);
+    lg_xparts_fini(&sp->right);
+    lg_xparts_fini(&sp->left);
+    part_free(sp->now);
+    while (sp->todo) {
+        hpart *p = sp->todo;
+        sp->todo = p->next;
+        part_free(p);
+    }
+    lg_free(sp->met);
+    h->spill = NULL;
+}
+
 static lg_status
 hash_build(lg_xnode *s)
 {
@@ -346,28 +651,46 @@ hash_build(lg_xnode *s)
     lg_status st;
     lg_arena *tmp = lg_arena_create("hash keys", 16 << 10);
     lg_vector **keys = LG_NEWN(tmp, lg_vector *, h->nkeys + 1);
-    while ((st = lg_xnode_next(s->right, &b)) == LG_OK) {
+    while ((st = right_batch(s, &b)) == LG_OK) {
         lg_arena *a = s->scratch;
         lg_arena_reset(a);
         st = hash_batch(s, b, false, a, keys);
-        if (st == LG_OK)
-            st = lg_xmemory(s->x, &h->told, lg_arena_used_bytes(h->arena) + h->cap * 24);
         if (st != LG_OK)
             break;
-        for (uint32_t i = 0; i < b->b.n; i++) {
+        for (uint32_t i = 0; i < b->b.n && st == LG_OK; i++) {
+            uint32_t row = lg_xbatch_row(b, i);
             if (h->key_null[i]) {
                 h->right_null = true;
                 if (!h->keep_all)
                     continue;
             }
-            hrow *e = make_row(h, b, lg_xbatch_row(b, i), keys);
-            e->hash = h->key_null[i] ? 0 : h->hashes[i] | 1;
+            uint64_t hash = h->key_null[i] ? 0 : h->hashes[i] | 1;
+            const hspill *sp = h->spill;
+            h->right_rows++;
+            if (sp && sp->right.n && (sp->none_stays || part_of(sp, hash))) {
+                st = lg_xtape_add(&sp->right.tapes[part_of(sp, hash)], b->b.cols, row);
+                continue;
+            }
+            hrow *e = make_row(h, b, row, keys);
+            e->hash = hash;
             keep_row(h, e);
         }
+        if (st == LG_OK)
+            st = over_budget(s);
+        if (st == LG_OK)
+            st = lg_xcheck(s->x);
+        if (st != LG_OK)
+            break;
     }
     lg_arena_destroy(tmp);
     if (st != LG_END)
         return st;
+    hspill *sp = h->spill;
+    if (sp && sp->blocks) {
+        sp->last_block = sp->rat.pos >= sp->now->right.rows;
+        if (!sp->met)
+            sp->met = lg_zalloc(sp->now->left.rows + 1);
+    }
     LG_TRY(make_buckets(s));
     h->built = true;
     push_down(s);
@@ -405,22 +728,62 @@ next_equal(const hjoin *h, hrow *e, uint64_t hash, uint32_t lrow)
 }
 
 static lg_status
+left_batch(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    hspill *sp = h->spill;
+    if (!sp || !sp->now)
+        return lg_xnode_next(s->left, &h->left);
+    sp->left_first = sp->lat.pos;
+    h->left = &sp->lb;
+    return lg_xtape_batch(&sp->now->left, &sp->lat, &sp->lb);
+}
+
+static lg_status
 next_left(lg_xnode *s)
 {
     hjoin *h = s->state;
-    LG_TRY(lg_xnode_next(s->left, &h->left));
-    lg_arena_reset(h->karena);
-    LG_TRY(hash_batch(s, h->left, true, h->karena, h->lkeys));
+    for (;;) {
+        bool any = true;
+        LG_TRY(left_batch(s));
+        lg_arena_reset(h->karena);
+        LG_TRY(hash_batch(s, h->left, true, h->karena, h->lkeys));
+        if (h->spill && h->spill->right.n)
+            LG_TRY(left_divide(s, &any));
+        else if (h->spill && h->spill->blocks)
+            any = left_unmet(s);
+        if (any)
+            break;
+        LG_TRY(lg_xcheck(s->x));
+    }
     for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
         h->hashes[i] |= 1;
         /* NOT IN: a NULL is in doubt against anything */
-        h->matched[lg_xbatch_row(h->left, i)] =
-            s->plan->join.null_aware && h->key_null[i] && h->n + h->right_null > 0;
+        h->matched[row] =
+            s->plan->join.null_aware && h->key_null[i] && h->right_rows + h->right_null > 0;
+        if (h->spill && h->spill->blocks)
+            h->matched[row] |= h->spill->met[h->spill->left_first + row];
     }
     h->li = 0;
     h->chain = NULL;
     h->in_row = h->pairs_done = false;
     return LG_OK;
+}
+
+/* Blocks: which rows of the left batch have had a match by now. False: there are further blocks,
+ * so that nothing can be said about those that have not. */
+static bool
+note_met(hjoin *h)
+{
+    hspill *sp = h->spill;
+    if (!sp || !sp->blocks)
+        return true;
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
+        sp->met[sp->left_first + row] = h->matched[row];
+    }
+    return sp->last_block;
 }
 
 static void
@@ -631,8 +994,9 @@ probe(lg_xnode *s, lg_xbatch **ret)
         if (st != LG_END)
             return st;
     }
-    bool more =
-        (type == LG_JOIN_SEMI || keeps_left(type)) && give_left(s, type == LG_JOIN_SEMI, ret);
+    bool said = note_met(h);
+    bool more = (type == LG_JOIN_SEMI || (keeps_left(type) && said)) &&
+                give_left(s, type == LG_JOIN_SEMI, ret);
     h->left = NULL; /* its rows live until the next is asked for */
     return more ? LG_OK : LG_END;
 }
@@ -662,16 +1026,15 @@ give_unmatched(lg_xnode *s, lg_xbatch **ret)
     return n ? LG_OK : LG_END;
 }
 
+/* The join of what is in memory with left, or what follows left of it. */
 static lg_status
-hash_fetch(lg_xnode *s, lg_xbatch **ret)
+part_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     hjoin *h = s->state;
     uint8_t type = s->plan->join.type;
-    if (!h->built)
-        LG_TRY(hash_build(s));
-    if (s->plan->join.null_aware && h->right_null)
-        return LG_END;
-    if (!h->n && (type == LG_JOIN_INNER || type == LG_JOIN_SEMI || type == LG_JOIN_RIGHT))
+    bool divided = h->spill && h->spill->right.n;
+    if (!h->n && !divided &&
+        (type == LG_JOIN_INNER || type == LG_JOIN_SEMI || type == LG_JOIN_RIGHT))
         return LG_END;
     while (!h->left_done) {
         if (!h->left) {
@@ -691,15 +1054,39 @@ hash_fetch(lg_xnode *s, lg_xbatch **ret)
 }
 
 static lg_status
+hash_fetch(lg_xnode *s, lg_xbatch **ret)
+{
+    hjoin *h = s->state;
+    if (h->finished)
+        return LG_END;
+    for (;;) {
+        if (!h->built)
+            LG_TRY(hash_build(s));
+        if (s->plan->join.null_aware && h->right_null)
+            return LG_END;
+        lg_status st = part_fetch(s, ret);
+        if (st != LG_END)
+            return st;
+        st = next_part(s);
+        h->finished = st == LG_END;
+        LG_TRY(st);
+    }
+}
+
+static lg_status
 hash_rescan(lg_xnode *s)
 {
     hjoin *h = s->state;
+    bool spilled = h->spill != NULL;
+    h->finished = false;
     h->left = NULL;
     h->chain = NULL;
     h->in_row = h->left_done = h->pairs_done = false;
     h->rpos = 0;
-    if (s->plan->right->nparams || keeps_right(s->plan->join.type)) {
+    if (s->plan->right->nparams || keeps_right(s->plan->join.type) || spilled) {
+        spill_drop(h);
         hash_drop(h);
+        h->right_rows = 0;
         LG_TRY(lg_xnode_rescan(s->right));
     }
     return lg_xnode_rescan(s->left);
@@ -711,6 +1098,7 @@ hash_close(lg_xnode *s)
     hjoin *h = s->state;
     if (!h)
         return;
+    spill_drop(h);
     hash_drop(h);
     lg_arena_destroy(h->arena);
     lg_arena_destroy(h->karena);

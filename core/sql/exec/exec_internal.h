@@ -145,7 +145,7 @@ struct lg_exec {
     uint32_t pending_at;
     uint32_t restarts;
     struct lg_xstore *kept; /* the result of a statement with data-modifying WITH queries */
-    uint64_t kept_pos;
+    struct lg_xcursor *kept_at;
     lg_xbatch kept_batch;
 };
 
@@ -173,21 +173,40 @@ lg_xrow_new(lg_arena *a, uint32_t ncols)
 /* Copies row `at` of the batch (values too) into the arena. */
 lg_datum *lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at);
 
-typedef struct lg_xstore { /* rows in order */
-    lg_arena *arena;
+/* Rows in order (exec_store.c). One made by lg_xstore_init stays in memory and its rows are
+ * rows[0..n); one made by lg_xstore_init_spill (exec_spill.h) is read by cursor. */
+typedef struct lg_xstore {
+    lg_arena *arena; /* the slab's */
     uint32_t ncols;
-    uint64_t n, cap;
-    lg_datum **rows;
-    size_t bytes; /* as told to lg_xmemory */
+    uint64_t n;
+    uint64_t cap;
+    lg_datum **rows; /* [out, n) */
+    size_t bytes;    /* as told to lg_xmemory */
+    size_t peak;
+    /* of one that may go out to a temporary file */
+    lg_exec *x;
+    const lg_oid *types;
+    size_t budget;
+    uint64_t out;  /* rows on the tape */
+    uint64_t held; /* while they are driven out: rows in memory */
+    uint64_t run;  /* how often it was reset */
+    struct lg_xtape *tape;
+    struct lg_xslab *slab;
 } lg_xstore;
 
+struct lg_xcursor;
+
+void lg_xslab_unref(struct lg_xslab *s); /* NULL is fine */
 void lg_xstore_init(lg_xstore *t, uint32_t ncols);
 void lg_xstore_add(lg_xstore *t, lg_datum *row); /* row is in t->arena */
 void lg_xstore_add_batch(lg_xstore *t, const lg_xbatch *b);
 void lg_xstore_reset(lg_xstore *t);
 void lg_xstore_fini(lg_xstore *t);
-/* Rows from *pos on as a batch of s->in; LG_END. */
-lg_status lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret);
+/* Rows from the cursor's position on into a batch with vectors of its own; LG_END. They live until
+ * the cursor's next call. */
+lg_status lg_xstore_fill(lg_xstore *t, struct lg_xcursor *c, lg_xbatch *b);
+/* The same as a batch of s->in. */
+lg_status lg_xstore_batch(lg_xnode *s, lg_xstore *t, struct lg_xcursor *c, lg_xbatch **ret);
 
 /* ---- hash table of kept rows by some columns ---- */
 

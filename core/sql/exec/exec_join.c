@@ -3,7 +3,7 @@
  * The joined row is left's columns then right's. A pair that meets the keys and join_quals is a
  * match; LEFT and FULL give left rows without a match once with nulls, RIGHT and FULL right rows;
  * SEMI gives a left row at its first match, ANTI when there is none. */
-#include "exec_internal.h"
+#include "exec_spill.h"
 #include "type.h"
 #include <string.h>
 
@@ -35,7 +35,7 @@ struct nest {
     lg_xstore store;
     bool stored;
     uint8_t *met;
-    uint64_t rpos;
+    lg_xcursor at;
     bool left_done;
     lg_xbatch rb; /* batches of the kept rows */
 };
@@ -89,7 +89,7 @@ nest_start_row(lg_xnode *s)
     }
     j->in_row = true;
     j->matched = false;
-    j->rpos = 0;
+    j->at.pos = 0;
     if (j->stored)
         return LG_OK;
     if (j->right_open)
@@ -104,20 +104,13 @@ nest_right(lg_xnode *s, lg_xbatch **ret)
     struct nest *j = s->state;
     if (!j->stored)
         return lg_xnode_next(s->right, ret);
-    if (j->rpos >= j->store.n)
+    if (j->at.pos >= j->store.n)
         return LG_END;
-    uint32_t nr = s->plan->right->ncols;
     if (!j->rb.cap)
-        lg_xbatch_init(&j->rb, s->x->arena, nr, lg_xnode_types(s, s->plan->right), LG_BATCH);
-    uint32_t n = 0;
-    for (; n < LG_BATCH && j->rpos < j->store.n; n++, j->rpos++)
-        for (uint32_t i = 0; i < nr; i++)
-            lg_vector_set(j->rb.b.cols[i], n, j->store.rows[j->rpos][i],
-                          lg_xrow_nulls(j->store.rows[j->rpos], nr)[i]);
-    j->rb.b.n = n;
-    j->rb.b.sel = NULL;
+        lg_xbatch_init(&j->rb, s->x->arena, s->plan->right->ncols,
+                       lg_xnode_types(s, s->plan->right), LG_BATCH);
     *ret = &j->rb;
-    return LG_OK;
+    return lg_xstore_fill(&j->store, &j->at, &j->rb);
 }
 
 static lg_status
@@ -167,7 +160,7 @@ nest_row(lg_xnode *s, lg_xbatch **ret)
         }
         if (j->stored)
             for (uint32_t i = 0; i < n; i++)
-                j->met[j->rpos - rb->b.n + lg_sel_row(sel, i)] = 1;
+                j->met[j->at.pos - rb->b.n + lg_sel_row(sel, i)] = 1;
         if (type == LG_JOIN_SEMI || p->join.inner_unique) {
             j->in_row = false; /* the caller goes on to the next left row */
             if (type == LG_JOIN_SEMI)
@@ -192,7 +185,7 @@ nest_unmatched_right(lg_xnode *s, lg_xbatch **ret)
         j->lconst[i].null[0] = 1;
     }
     while (n == 0) {
-        uint64_t from = j->rpos;
+        uint64_t from = j->at.pos;
         LG_TRY(nest_right(s, &rb));
         for (uint32_t i = 0; i < rb->b.n; i++)
             if (!j->met[from + i])
@@ -207,9 +200,10 @@ nest_store_right(lg_xnode *s)
     struct nest *j = s->state;
     lg_xbatch *b;
     lg_status st;
-    lg_xstore_init(&j->store, s->plan->right->ncols);
+    lg_xstore_init_spill(&j->store, s->x, s->plan->right->ncols, lg_xnode_types(s, s->plan->right),
+                         lg_xbudget_sort(s->x));
     while ((st = lg_xnode_next(s->right, &b)) == LG_OK)
-        lg_xstore_add_batch(&j->store, b);
+        LG_TRY(lg_xstore_put_batch(&j->store, b));
     j->met = LG_NEWN(s->x->arena, uint8_t, j->store.n + 1);
     j->stored = true;
     return st == LG_END ? LG_OK : st;
@@ -228,7 +222,7 @@ nest_fetch(lg_xnode *s, lg_xbatch **ret)
             lg_status st = lg_xnode_next(s->left, &j->left);
             if (st == LG_END) {
                 j->left_done = true;
-                j->rpos = 0;
+                j->at.pos = 0;
                 break;
             }
             LG_TRY(st);
@@ -269,8 +263,10 @@ static void
 nest_close(lg_xnode *s)
 {
     struct nest *j = s->state;
-    if (j)
-        lg_xstore_fini(&j->store);
+    if (!j)
+        return;
+    lg_xcursor_fini(&j->at);
+    lg_xstore_fini(&j->store);
 }
 
 const lg_xnode_ops lg_xops_nested_loop = {nest_open, nest_fetch, nest_rescan, nest_close};

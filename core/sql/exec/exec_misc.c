@@ -1,5 +1,5 @@
 /* Set-returning functions, CTEs and recursion, subplans. */
-#include "exec_internal.h"
+#include "exec_spill.h"
 #include "record.h"
 #include "type.h"
 #include <string.h>
@@ -357,8 +357,8 @@ const lg_xnode_ops lg_xops_project_set = {pset_open, pset_fetch, pset_rescan, ps
 /* ---- CTE_SCAN ---- */
 
 struct cscan {
-    uint64_t pos;
-    uint64_t run; /* of the WITH query that pos is in */
+    lg_xcursor at;
+    uint64_t run; /* of the WITH query that the position is in */
 };
 
 /* Changes when an execution parameter that the WITH query depends on was set. */
@@ -396,11 +396,11 @@ cte_open(lg_xnode *s)
 
 /* Rows of a store as a batch of this node, whose columns are those of `n`. */
 static lg_status
-store_batch(lg_xnode *s, lg_xstore *t, const lg_node *n, uint64_t *pos, lg_xbatch **ret)
+store_batch(lg_xnode *s, lg_xstore *t, const lg_node *n, lg_xcursor *at, lg_xbatch **ret)
 {
     if (!s->in.cap)
         lg_xbatch_init(&s->in, s->x->arena, t->ncols, lg_xnode_types(s, n), LG_BATCH);
-    return lg_xstore_batch(s, t, pos, ret);
+    return lg_xstore_batch(s, t, at, ret);
 }
 
 static lg_status
@@ -410,14 +410,15 @@ cte_fetch(lg_xnode *s, lg_xbatch **ret)
     lg_xcte *cte = &s->x->ctes[s->plan->cte.cte];
     if (!cte->store) {
         cte->store = LG_NEW(s->x->arena, lg_xstore);
-        lg_xstore_init(cte->store, cte->root->plan->ncols);
+        lg_xstore_init_spill(cte->store, s->x, cte->root->plan->ncols,
+                             lg_xnode_types(s, cte->root->plan), lg_xbudget_sort(s->x));
     }
     LG_TRY(cte_current(cte));
     if (c->run != cte->run) {
         c->run = cte->run;
-        c->pos = 0;
+        c->at.pos = 0;
     }
-    while (!cte->done && c->pos >= cte->store->n) { /* as far as somebody needs it */
+    while (!cte->done && c->at.pos >= cte->store->n) { /* as far as somebody needs it */
         lg_xbatch *b;
         lg_status st = lg_xnode_next(cte->root, &b);
         if (st == LG_END) {
@@ -425,19 +426,27 @@ cte_fetch(lg_xnode *s, lg_xbatch **ret)
             break;
         }
         LG_TRY(st);
-        lg_xstore_add_batch(cte->store, b);
+        LG_TRY(lg_xstore_put_batch(cte->store, b));
     }
-    return store_batch(s, cte->store, cte->root->plan, &c->pos, ret);
+    return store_batch(s, cte->store, cte->root->plan, &c->at, ret);
 }
 
 static lg_status
 cte_rescan(lg_xnode *s)
 {
-    ((struct cscan *)s->state)->pos = 0;
+    ((struct cscan *)s->state)->at.pos = 0;
     return LG_OK;
 }
 
-const lg_xnode_ops lg_xops_cte_scan = {cte_open, cte_fetch, cte_rescan, NULL};
+static void
+cte_close(lg_xnode *s)
+{
+    struct cscan *c = s->state;
+    if (c)
+        lg_xcursor_fini(&c->at);
+}
+
+const lg_xnode_ops lg_xops_cte_scan = {cte_open, cte_fetch, cte_rescan, cte_close};
 
 /* ---- RECURSIVE_UNION and its WORKTABLE_SCAN ---- */
 
@@ -446,8 +455,9 @@ struct recursion {
     lg_xhash hash;
     lg_equal_fn *eq;
     lg_hash_fn *hf;
+    size_t told; /* memory of all */
     bool started, step_open;
-    uint64_t pos;
+    lg_xcursor at;
 };
 
 static lg_status
@@ -455,8 +465,9 @@ recursive_open(lg_xnode *s)
 {
     struct recursion *r = s->state = LG_NEW(s->x->arena, struct recursion);
     uint32_t n = s->plan->left->ncols;
-    lg_xstore_init(&r->work, n);
-    lg_xstore_init(&r->next, n);
+    const lg_oid *types = lg_xnode_types(s, s->plan->left);
+    lg_xstore_init_spill(&r->work, s->x, n, types, lg_xbudget_sort(s->x));
+    lg_xstore_init_spill(&r->next, s->x, n, types, lg_xbudget_sort(s->x));
     lg_xstore_init(&r->all, n);
     lg_xhash_init(&r->hash, r->all.arena);
     s->x->worktables[s->plan->recursive.worktable] = &r->work;
@@ -495,15 +506,17 @@ seen_before(lg_xnode *s, const lg_xbatch *b, uint32_t row)
 }
 
 /* Keeps the batch's new rows in `into`. */
-static void
+static lg_status
 recursive_take(lg_xnode *s, const lg_xbatch *b, lg_xstore *into)
 {
+    struct recursion *r = s->state;
     for (uint32_t i = 0; i < b->b.n; i++) {
         uint32_t row = lg_xbatch_row(b, i);
         if (s->plan->recursive.distinct && seen_before(s, b, row))
             continue;
-        lg_xstore_add(into, lg_xrow_copy(into->arena, b->b.cols, into->ncols, row));
+        LG_TRY(lg_xstore_put(into, b->b.cols, row));
     }
+    return lg_xmemory(s->x, &r->told, lg_arena_used_bytes(r->all.arena));
 }
 
 static lg_status
@@ -515,14 +528,14 @@ recursive_fetch(lg_xnode *s, lg_xbatch **ret)
     if (!r->started) {
         r->started = true;
         while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
-            recursive_take(s, b, &r->work);
+            LG_TRY(recursive_take(s, b, &r->work));
         if (st != LG_END)
             return st;
-        r->pos = 0;
+        r->at.pos = 0;
     }
     for (;;) {
         /* Give what is in the working table, then make the next one from it. */
-        st = store_batch(s, &r->work, s->plan->left, &r->pos, ret);
+        st = store_batch(s, &r->work, s->plan->left, &r->at, ret);
         if (st != LG_END)
             return st;
         if (!r->work.n)
@@ -532,14 +545,14 @@ recursive_fetch(lg_xnode *s, lg_xbatch **ret)
             LG_TRY(lg_xnode_rescan(s->right));
         r->step_open = true;
         while ((st = lg_xnode_next(s->right, &b)) == LG_OK)
-            recursive_take(s, b, &r->next);
+            LG_TRY(recursive_take(s, b, &r->next));
         if (st != LG_END)
             return st;
         lg_xstore t = r->work;
         r->work = r->next;
         r->next = t;
         lg_xstore_reset(&r->next);
-        r->pos = 0;
+        r->at.pos = 0;
     }
 }
 
@@ -552,6 +565,7 @@ recursive_rescan(lg_xnode *s)
     lg_xstore_reset(&r->all);
     lg_xhash_init(&r->hash, r->all.arena);
     r->started = false;
+    r->at.pos = 0;
     return lg_xnode_rescan(s->left);
 }
 
@@ -561,6 +575,7 @@ recursive_close(lg_xnode *s)
     struct recursion *r = s->state;
     if (!r)
         return;
+    lg_xcursor_fini(&r->at);
     lg_xstore_fini(&r->work);
     lg_xstore_fini(&r->next);
     lg_xstore_fini(&r->all);
@@ -574,10 +589,10 @@ worktable_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct cscan *c = s->state;
     lg_xstore *t = s->x->worktables[s->plan->cte.worktable];
-    return t ? store_batch(s, t, s->plan, &c->pos, ret) : LG_END;
+    return t ? store_batch(s, t, s->plan, &c->at, ret) : LG_END;
 }
 
-const lg_xnode_ops lg_xops_worktable_scan = {cte_open, worktable_fetch, cte_rescan, NULL};
+const lg_xnode_ops lg_xops_worktable_scan = {cte_open, worktable_fetch, cte_rescan, cte_close};
 
 /* ---- subplans ---- */
 

@@ -8,7 +8,7 @@
  * first in such plans.
  *
  * A statement does not see its own changes: the snapshot ends before them (txn.h, own_seq). */
-#include "exec_internal.h"
+#include "exec_spill.h"
 #include "type.h"
 #include <string.h>
 
@@ -21,7 +21,7 @@ struct modify {
     uint32_t ncols; /* of vecs */
     lg_vector **ret_cols;
     bool done;
-    uint64_t pos;
+    lg_xcursor at;
     lg_datum *values, *old;
     uint8_t *nulls, *old_nulls;
 };
@@ -79,7 +79,8 @@ give_back(lg_xnode *s, const lg_datum *values, const uint8_t *nulls, lg_tid tid)
     if (!p->ncols || !p->targets)
         return LG_OK;
     if (!m->returning.arena)
-        lg_xstore_init(&m->returning, p->ncols);
+        lg_xstore_init_spill(&m->returning, s->x, p->ncols, lg_xnode_types(s, p),
+                             lg_xbudget_sort(s->x));
     for (uint32_t i = 0; i < n; i++)
         lg_vector_set(&m->vecs[i], 0, values[i], nulls[i]);
     if (n < m->ncols)
@@ -101,7 +102,7 @@ give_back(lg_xnode *s, const lg_datum *values, const uint8_t *nulls, lg_tid tid)
         row[i] = null ? 0 : lg_datum_copy(p->targets[i]->type, v, m->returning.arena);
     }
     lg_xstore_add(&m->returning, row);
-    return LG_OK;
+    return (m->returning.n & 63) ? LG_OK : lg_xstore_weigh(&m->returning);
 }
 
 static lg_status holds(lg_xnode *s, const lg_expr *e, bool *ret);
@@ -378,13 +379,16 @@ run_again(lg_xnode *s)
 
 /* Plans that may have to restart: all rows are locked before the first is changed. */
 static lg_status
-lock_all(lg_xnode *s, lg_xstore *rows, bool *ret_restart)
+lock_all(lg_xnode *s, lg_xstore *rows, lg_xcursor *at, bool *ret_restart)
 {
     struct modify *m = s->state;
     const lg_access *acc = m->target.acc;
     uint32_t n = m->target.rel->ncols;
     for (uint64_t i = 0; i < rows->n; i++) {
-        lg_tid tid = rows->rows[i][n];
+        const lg_datum *row;
+        LG_TRY(lg_xcheck(s->x));
+        LG_TRY(lg_xstore_row(rows, at, i, &row));
+        lg_tid tid = row[n];
         lg_status st =
             acc->ops->row_lock(acc->arg, lg_cat_txn(s->x->es->cat), s->x->es->snapshot,
                                &m->target.rel->storage, tid, LG_ROW_UPDATE, LG_WAIT_BLOCK);
@@ -407,17 +411,23 @@ modify_kept(lg_xnode *s)
     lg_xbatch *b;
     for (;;) {
         lg_xstore rows;
+        lg_xcursor at = {0};
         lg_status st;
         bool restart = false;
-        lg_xstore_init(&rows, n);
-        while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
-            lg_xstore_add_batch(&rows, b);
+        lg_xstore_init_spill(&rows, s->x, n, lg_xnode_types(s, s->plan->left),
+                             lg_xbudget_sort(s->x));
+        while ((st = lg_xnode_next(s->left, &b)) == LG_OK &&
+               (st = lg_xstore_put_batch(&rows, b)) == LG_OK)
+            continue;
         if (st == LG_END)
-            st = lock_all(s, &rows, &restart);
+            st = lock_all(s, &rows, &at, &restart);
         for (uint64_t i = 0; st == LG_OK && !restart && i < rows.n; i++) {
+            const lg_datum *row;
+            if ((st = lg_xstore_row(&rows, &at, i, &row)) != LG_OK)
+                break;
             lg_arena_reset(m->row);
             for (uint32_t k = 0; k < n && k < m->ncols; k++)
-                lg_vector_set(&m->vecs[k], 0, rows.rows[i][k], lg_xrow_nulls(rows.rows[i], n)[k]);
+                lg_vector_set(&m->vecs[k], 0, row[k], lg_xrow_nulls(row, n)[k]);
             for (uint32_t k = 0; k < m->target.rel->ncols; k++) {
                 m->old[k] = m->vecs[k].v[0];
                 m->old_nulls[k] = m->vecs[k].null[0];
@@ -425,6 +435,7 @@ modify_kept(lg_xnode *s)
             bool again = false;
             st = change_row(s, m->vecs[m->target.rel->ncols].v[0], &again);
         }
+        lg_xcursor_fini(&at);
         lg_xstore_fini(&rows);
         LG_TRY(st);
         if (!restart)
@@ -463,18 +474,18 @@ modify_fetch(lg_xnode *s, lg_xbatch **ret)
         LG_TRY(modify_all(s));
         m->done = true;
     }
-    if (!m->returning.n || m->pos >= m->returning.n)
+    if (!m->returning.n || m->at.pos >= m->returning.n)
         return LG_END;
     if (!s->in.cap)
         lg_xbatch_init(&s->in, s->x->arena, s->plan->ncols, lg_xnode_types(s, s->plan),
                        m->returning.n < LG_BATCH ? (uint32_t)m->returning.n : LG_BATCH);
-    return lg_xstore_batch(s, &m->returning, &m->pos, ret);
+    return lg_xstore_batch(s, &m->returning, &m->at, ret);
 }
 
 static lg_status
 modify_rescan(lg_xnode *s)
 {
-    ((struct modify *)s->state)->pos = 0; /* never done twice */
+    ((struct modify *)s->state)->at.pos = 0; /* never done twice */
     return LG_OK;
 }
 
@@ -485,6 +496,7 @@ modify_close(lg_xnode *s)
     if (!m)
         return;
     lg_arena_destroy(m->row);
+    lg_xcursor_fini(&m->at);
     lg_xstore_fini(&m->returning);
 }
 

@@ -1,6 +1,7 @@
 /* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables.
  */
 #include "exec_check.h"
+#include "exec_spill.h"
 #include <string.h>
 
 /* ---- batches and kept rows ---- */
@@ -30,74 +31,6 @@ lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at)
         row[i] = null ? 0 : lg_datum_copy(cols[i]->type, lg_vector_value(cols[i], at), a);
     }
     return row;
-}
-
-void
-lg_xstore_init(lg_xstore *t, uint32_t ncols)
-{
-    memset(t, 0, sizeof *t);
-    t->arena = lg_arena_create("rows", 32 << 10);
-    t->ncols = ncols;
-}
-
-void
-lg_xstore_add(lg_xstore *t, lg_datum *row)
-{
-    if (t->n == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 64;
-        t->rows = lg_realloc(t->rows, t->cap * sizeof *t->rows);
-    }
-    t->rows[t->n++] = row;
-}
-
-void
-lg_xstore_add_batch(lg_xstore *t, const lg_xbatch *b)
-{
-    for (uint32_t i = 0; i < b->b.n; i++)
-        lg_xstore_add(t, lg_xrow_copy(t->arena, b->b.cols, t->ncols, lg_xbatch_row(b, i)));
-}
-
-void
-lg_xstore_reset(lg_xstore *t)
-{
-    lg_arena_reset(t->arena);
-    t->n = 0;
-}
-
-void
-lg_xstore_fini(lg_xstore *t)
-{
-    if (!t->arena)
-        return;
-    lg_arena_destroy(t->arena);
-    lg_free(t->rows);
-    t->arena = NULL;
-}
-
-lg_status
-lg_xstore_batch(lg_xnode *s, lg_xstore *t, uint64_t *pos, lg_xbatch **ret)
-{
-    if (*pos >= t->n)
-        return LG_END;
-    if (!s->in.cap) {
-        uint32_t cap = t->n < LG_BATCH ? (uint32_t)t->n : LG_BATCH;
-        const lg_node *n = s->plan->left ? s->plan->left : s->plan;
-        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, t->ncols + 1);
-        for (uint32_t i = 0; i < t->ncols; i++)
-            types[i] = i < n->ncols ? n->cols[i].type : LG_T_TEXT;
-        lg_xbatch_init(&s->in, s->x->arena, t->ncols, types, cap);
-    }
-    uint32_t n = 0;
-    for (; n < s->in.cap && *pos < t->n; n++, (*pos)++) {
-        const lg_datum *row = t->rows[*pos];
-        const uint8_t *nulls = lg_xrow_nulls(row, t->ncols);
-        for (uint32_t i = 0; i < t->ncols; i++)
-            lg_vector_set(s->in.b.cols[i], n, row[i], nulls[i]);
-    }
-    s->in.b.n = n;
-    s->in.b.sel = NULL;
-    *ret = &s->in;
-    return LG_OK;
 }
 
 lg_status
@@ -450,10 +383,12 @@ run_modifying(lg_exec *x)
     lg_xbatch *b;
     lg_status st;
     lg_xstore *kept = LG_NEW(x->arena, lg_xstore);
-    lg_xstore_init(kept, x->root->plan->ncols);
+    lg_xstore_init_spill(kept, x, x->root->plan->ncols, lg_xnode_types(x->root, x->root->plan),
+                         lg_xbudget_sort(x));
     x->kept = kept;
+    x->kept_at = LG_NEW(x->arena, lg_xcursor);
     while ((st = lg_xnode_next(x->root, &b)) == LG_OK)
-        lg_xstore_add_batch(kept, b);
+        LG_TRY(lg_xstore_put_batch(kept, b));
     for (uint32_t i = x->plan->nctes; st == LG_END && i > 0; i--) {
         if (!x->plan->ctes[i - 1].modifies)
             continue;
@@ -469,21 +404,11 @@ next_kept(lg_exec *x, lg_xbatch **ret)
     lg_xbatch *b = &x->kept_batch;
     if (!x->kept)
         LG_TRY(run_modifying(x));
-    if (x->kept_pos >= x->kept->n)
-        return LG_END;
     if (!b->cap)
         lg_xbatch_init(b, x->arena, x->root->plan->ncols, lg_xnode_types(x->root, x->root->plan),
                        LG_BATCH);
-    uint32_t n = 0;
-    for (; n < b->cap && x->kept_pos < x->kept->n; n++, x->kept_pos++) {
-        const lg_datum *row = x->kept->rows[x->kept_pos];
-        for (uint32_t i = 0; i < x->kept->ncols; i++)
-            lg_vector_set(b->b.cols[i], n, row[i], lg_xrow_nulls(row, x->kept->ncols)[i]);
-    }
-    b->b.n = n;
-    b->b.sel = NULL;
     *ret = b;
-    return LG_OK;
+    return lg_xstore_fill(x->kept, x->kept_at, b);
 }
 
 /* A statement that changes rows has changed them all when it gives its first batch: then come the
@@ -549,8 +474,11 @@ lg_exec_close(lg_exec *x)
     for (uint32_t i = 0; i < x->plan->nctes; i++)
         if (x->ctes[i].store)
             lg_xstore_fini(x->ctes[i].store);
-    if (x->kept)
+    if (x->kept) {
+        if (x->kept_at)
+            lg_xcursor_fini(x->kept_at);
         lg_xstore_fini(x->kept);
+    }
     lg_arena_destroy(x->arena);
 }
 

@@ -1,5 +1,5 @@
-/* Sort, top-n, limit, unique, set operations, append. */
-#include "exec_internal.h"
+/* Sort, top-n, limit, unique, append. */
+#include "exec_spill.h"
 #include "type.h"
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +45,14 @@ struct sort {
     lg_exec *x;
     lg_status st; /* of a sort that was stopped */
     lg_xstore store;
-    size_t told; /* memory */
+    size_t told, peak; /* memory */
     lg_xsort_key *keys;
-    uint64_t pos;
-    bool sorted;
+    lg_xcursor at;
+    bool sorted, bounded;
+    lg_xextsort *ext; /* runs on a temporary file */
+    const lg_oid *types;
+    lg_datum **rows; /* a batch of the merge */
+    uint64_t given, keep;
 };
 
 /* Merge sort: stable, as equal rows then come in input order. */
@@ -76,6 +80,8 @@ merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, struct sort *t, uint32_t
 static lg_status
 sort_rows(struct sort *t, uint32_t nkeys)
 {
+    if (t->peak < t->told)
+        t->peak = t->told;
     lg_datum **tmp = lg_alloc((t->store.n + 1) * sizeof *tmp);
     t->st = LG_OK;
     merge_sort(t->store.rows, tmp, t->store.n, t, nkeys);
@@ -88,6 +94,7 @@ sort_open(lg_xnode *s)
 {
     struct sort *t = s->state = LG_NEW(s->x->arena, struct sort);
     t->x = s->x;
+    t->types = lg_xnode_types(s, s->plan->left);
     lg_xstore_init(&t->store, s->plan->left->ncols);
     return lg_xsort_keys(s->x, s->plan->sort.keys, s->plan->sort.nkeys, &t->keys);
 }
@@ -113,6 +120,49 @@ top_n(lg_xnode *s, uint64_t *ret)
     return LG_OK;
 }
 
+/* Top-n: what stays of the rows moves to a fresh store. */
+static lg_status
+cut_back(lg_xnode *s, uint64_t keep)
+{
+    struct sort *t = s->state;
+    LG_TRY(sort_rows(t, s->plan->sort.nkeys));
+    lg_xstore fresh;
+    lg_xstore_init(&fresh, t->store.ncols);
+    for (uint64_t i = 0; i < keep && i < t->store.n; i++) {
+        const lg_datum *row = t->store.rows[i];
+        const uint8_t *nulls = lg_xrow_nulls(row, fresh.ncols);
+        lg_datum *r = lg_xrow_new(fresh.arena, fresh.ncols);
+        for (uint32_t k = 0; k < fresh.ncols; k++)
+            r[k] = nulls[k] ? 0 : lg_datum_copy(t->types[k], row[k], fresh.arena);
+        memcpy(lg_xrow_nulls(r, fresh.ncols), nulls, fresh.ncols);
+        lg_xstore_add(&fresh, r);
+    }
+    lg_xstore_fini(&t->store);
+    t->store = fresh;
+    return LG_OK;
+}
+
+static size_t
+sort_bytes(const struct sort *t)
+{
+    return lg_arena_used_bytes(t->store.arena) + t->store.n * 2 * sizeof(lg_datum *);
+}
+
+/* The rows kept so far as a sorted run; of top-n's no more than can be wanted. */
+static lg_status
+sort_run(lg_xnode *s, uint64_t keep)
+{
+    struct sort *t = s->state;
+    uint32_t nkeys = s->plan->sort.nkeys;
+    LG_TRY(sort_rows(t, nkeys));
+    if (!t->ext)
+        LG_TRY(lg_xextsort_create(s->x, t->store.ncols, t->types, t->keys, nkeys,
+                                  lg_xbudget_sort(s->x), &t->ext));
+    LG_TRY(lg_xextsort_run(t->ext, t->store.rows, t->store.n < keep ? t->store.n : keep));
+    lg_xstore_reset(&t->store);
+    return lg_xmemory(s->x, &t->told, 0);
+}
+
 static lg_status
 sort_fill(lg_xnode *s)
 {
@@ -120,37 +170,58 @@ sort_fill(lg_xnode *s)
     lg_xbatch *b;
     lg_status st;
     uint64_t keep;
-    uint32_t nkeys = s->plan->sort.nkeys;
+    size_t budget = lg_xbudget_sort(s->x);
     LG_TRY(top_n(s, &keep));
+    t->keep = keep;
+    t->bounded = keep < UINT64_MAX / 4;
     while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
         lg_xstore_add_batch(&t->store, b);
-        LG_TRY(lg_xmemory(s->x, &t->told, lg_arena_used_bytes(t->store.arena)));
-        /* Top-n: cut back now and then, moving what stays to a fresh arena. */
-        if (keep < UINT64_MAX / 4 && t->store.n > keep * 2 + 4 * LG_BATCH) {
-            LG_TRY(sort_rows(t, nkeys));
-            lg_xstore fresh;
-            lg_xstore_init(&fresh, t->store.ncols);
-            for (uint64_t i = 0; i < keep; i++) {
-                const lg_datum *row = t->store.rows[i];
-                const uint8_t *nulls = lg_xrow_nulls(row, fresh.ncols);
-                lg_datum *r = lg_xrow_new(fresh.arena, fresh.ncols);
-                for (uint32_t k = 0; k < fresh.ncols; k++)
-                    r[k] = nulls[k]
-                               ? 0
-                               : lg_datum_copy(s->plan->left->cols[k].type, row[k], fresh.arena);
-                memcpy(lg_xrow_nulls(r, fresh.ncols), nulls, fresh.ncols);
-                lg_xstore_add(&fresh, r);
-            }
-            lg_xstore_fini(&t->store);
-            t->store = fresh;
-        }
+        if (t->bounded && t->store.n > keep * 2 + 4 * LG_BATCH)
+            LG_TRY(cut_back(s, keep));
+        LG_TRY(lg_xmemory(s->x, &t->told, sort_bytes(t)));
+        if (t->told > budget && t->bounded && t->store.n > keep * 2)
+            LG_TRY(cut_back(s, keep));
+        if (t->told > budget && sort_bytes(t) > budget)
+            LG_TRY(sort_run(s, keep));
     }
     if (st != LG_END)
         return st;
-    LG_TRY(sort_rows(t, nkeys));
-    if (t->store.n > keep)
-        t->store.n = keep;
+    if (t->ext) {
+        if (t->store.n)
+            LG_TRY(sort_run(s, keep));
+        t->rows = LG_NEWN(s->x->arena, lg_datum *, LG_BATCH);
+        LG_TRY(lg_xextsort_start(t->ext));
+    } else {
+        LG_TRY(sort_rows(t, s->plan->sort.nkeys));
+        if (t->store.n > keep)
+            t->store.n = keep;
+    }
     t->sorted = true;
+    return LG_OK;
+}
+
+static lg_status
+merged_batch(lg_xnode *s, lg_xbatch **ret)
+{
+    struct sort *t = s->state;
+    uint32_t n, cap = LG_BATCH, ncols = t->store.ncols;
+    if (t->given >= t->keep)
+        return LG_END;
+    if (s->in.cap < LG_BATCH)
+        lg_xbatch_init(&s->in, s->x->arena, ncols, t->types, LG_BATCH);
+    if (t->keep - t->given < cap)
+        cap = (uint32_t)(t->keep - t->given);
+    LG_TRY(lg_xextsort_next(t->ext, t->rows, cap, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        const lg_datum *row = t->rows[i];
+        const uint8_t *nulls = lg_xrow_nulls(row, ncols);
+        for (uint32_t c = 0; c < ncols; c++)
+            lg_vector_set(s->in.b.cols[c], i, row[c], nulls[c]);
+    }
+    t->given += n;
+    s->in.b.n = n;
+    s->in.b.sel = NULL;
+    *ret = &s->in;
     return LG_OK;
 }
 
@@ -160,18 +231,21 @@ sort_fetch(lg_xnode *s, lg_xbatch **ret)
     struct sort *t = s->state;
     if (!t->sorted)
         LG_TRY(sort_fill(s));
-    return lg_xstore_batch(s, &t->store, &t->pos, ret);
+    return t->ext ? merged_batch(s, ret) : lg_xstore_batch(s, &t->store, &t->at, ret);
 }
 
 static lg_status
 sort_rescan(lg_xnode *s)
 {
     struct sort *t = s->state;
-    t->pos = 0;
+    t->at.pos = t->given = 0;
     if (!s->plan->nparams && t->sorted)
-        return LG_OK;
+        return t->ext ? lg_xextsort_start(t->ext) : LG_OK;
+    lg_xextsort_destroy(t->ext);
+    t->ext = NULL;
     lg_xstore_fini(&t->store);
     lg_xstore_init(&t->store, s->plan->left->ncols);
+    LG_TRY(lg_xmemory(s->x, &t->told, 0));
     t->sorted = false;
     memset(&s->in, 0, sizeof s->in);
     return lg_xnode_rescan(s->left);
@@ -181,8 +255,12 @@ static void
 sort_close(lg_xnode *s)
 {
     struct sort *t = s->state;
-    if (t)
-        lg_xstore_fini(&t->store);
+    if (!t)
+        return;
+    lg_xcursor_fini(&t->at);
+    lg_xextsort_destroy(t->ext);
+    t->ext = NULL;
+    lg_xstore_fini(&t->store);
 }
 
 const lg_xnode_ops lg_xops_sort = {sort_open, sort_fetch, sort_rescan, sort_close};
@@ -388,140 +466,6 @@ unique_close(lg_xnode *s)
 }
 
 const lg_xnode_ops lg_xops_unique = {unique_open, unique_fetch, unique_rescan, unique_close};
-
-/* ---- INTERSECT, EXCEPT [ALL]: counts of each row on both sides ---- */
-
-struct counts {
-    uint64_t left, right;
-};
-
-struct setop {
-    lg_xstore store; /* distinct rows in the order first met on the left */
-    lg_xstore out;
-    lg_xhash hash;
-    lg_equal_fn *eq;
-    lg_hash_fn *hf;
-    bool built;
-    uint64_t pos;
-};
-
-static lg_status
-setop_open(lg_xnode *s)
-{
-    struct setop *o = s->state = LG_NEW(s->x->arena, struct setop);
-    uint32_t n = s->plan->left->ncols;
-    lg_xstore_init(&o->store, n);
-    lg_xstore_init(&o->out, n);
-    LG_TRY(equal_fns(s, s->plan->setop.keys, n, &o->eq));
-    o->hf = LG_NEWN(s->x->arena, lg_hash_fn, n + 1);
-    for (uint32_t i = 0; i < n; i++)
-        if (!(o->hf[i] = lg_type_hash_fn(s->plan->setop.keys[i].type)))
-            return LG_UNSUPPORTED;
-    return LG_OK;
-}
-
-static struct counts *
-setop_find(lg_xnode *s, const lg_xbatch *b, uint32_t row, bool add)
-{
-    struct setop *o = s->state;
-    uint32_t ncols = o->store.ncols;
-    uint64_t hash = 0;
-    for (uint32_t i = 0; i < ncols; i++) {
-        bool null = lg_vector_is_null(b->b.cols[i], row);
-        hash = hash * 31 + (null ? 7 : o->hf[i](lg_vector_value(b->b.cols[i], row)));
-    }
-    for (lg_xhash_entry *e = lg_xhash_first(&o->hash, hash); e; e = e->next) {
-        bool same = e->hash == hash;
-        for (uint32_t i = 0; same && i < ncols; i++) {
-            bool an = lg_xrow_nulls(e->row, ncols)[i], bn = lg_vector_is_null(b->b.cols[i], row);
-            same = an || bn ? an && bn : o->eq[i](e->row[i], lg_vector_value(b->b.cols[i], row));
-        }
-        if (same)
-            return e->extra;
-    }
-    if (!add)
-        return NULL;
-    lg_datum *copy = lg_xrow_copy(o->store.arena, b->b.cols, ncols, row);
-    lg_xstore_add(&o->store, copy);
-    struct counts *k = LG_NEW(o->store.arena, struct counts);
-    lg_xhash_add(&o->hash, hash, copy)->extra = k;
-    return k;
-}
-
-static lg_status
-setop_build(lg_xnode *s)
-{
-    struct setop *o = s->state;
-    lg_xbatch *b;
-    lg_status st;
-    lg_xhash_init(&o->hash, o->store.arena);
-    lg_map *of = lg_map_create(); /* row -> counts */
-    while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
-        for (uint32_t i = 0; i < b->b.n; i++)
-            setop_find(s, b, lg_xbatch_row(b, i), true)->left++;
-    while (st == LG_END && (st = lg_xnode_next(s->right, &b)) == LG_OK) {
-        for (uint32_t i = 0; i < b->b.n; i++) {
-            struct counts *k = setop_find(s, b, lg_xbatch_row(b, i), false);
-            if (k)
-                k->right++;
-        }
-        st = LG_END;
-    }
-    for (uint64_t i = 0; i < o->hash.nbuckets; i++)
-        for (lg_xhash_entry *e = o->hash.buckets[i]; e; e = e->next)
-            lg_map_put(of, (uint64_t)(uintptr_t)e->row, e->extra);
-    bool except = s->plan->setop.op == LG_A_SETOP_EXCEPT;
-    for (uint64_t i = 0; st == LG_END && i < o->store.n; i++) {
-        const struct counts *k = lg_map_get(of, (uint64_t)(uintptr_t)o->store.rows[i]);
-        uint64_t n;
-        if (s->plan->setop.all)
-            n = except ? (k->left > k->right ? k->left - k->right : 0)
-                       : (k->left < k->right ? k->left : k->right);
-        else
-            n = except ? !k->right : k->right > 0;
-        while (n--)
-            lg_xstore_add(&o->out, o->store.rows[i]);
-    }
-    lg_map_destroy(of);
-    o->built = true;
-    return st == LG_END ? LG_OK : st;
-}
-
-static lg_status
-setop_fetch(lg_xnode *s, lg_xbatch **ret)
-{
-    struct setop *o = s->state;
-    if (!o->built)
-        LG_TRY(setop_build(s));
-    return lg_xstore_batch(s, &o->out, &o->pos, ret);
-}
-
-static void
-setop_close(lg_xnode *s)
-{
-    struct setop *o = s->state;
-    if (!o)
-        return;
-    lg_xstore_fini(&o->store);
-    lg_xstore_fini(&o->out);
-}
-
-static lg_status
-setop_rescan(lg_xnode *s)
-{
-    struct setop *o = s->state;
-    o->pos = 0;
-    if (!s->plan->nparams)
-        return LG_OK;
-    lg_xstore_reset(&o->store);
-    lg_xstore_reset(&o->out);
-    o->built = false;
-    memset(&s->in, 0, sizeof s->in);
-    LG_TRY(lg_xnode_rescan(s->left));
-    return lg_xnode_rescan(s->right);
-}
-
-const lg_xnode_ops lg_xops_setop = {setop_open, setop_fetch, setop_rescan, setop_close};
 
 /* ---- append ---- */
 

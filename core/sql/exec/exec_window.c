@@ -1,6 +1,6 @@
 /* Window functions. The child's rows come sorted by partition and order; one partition at a time
- * is kept, every function computed for each of its rows, and the rows given out with the results
- * appended.
+ * is kept (on a temporary file when it is too large), and the rows are given out with the functions'
+ * results appended, which are computed as they are asked for.
  *
  * AGGREGATES over a frame, by what the frame and the aggregate allow:
  *   GROW     the frame's start stays: rows are only added
@@ -42,8 +42,7 @@ struct tree {
 struct wfunc {
     const lg_expr *e;
     enum func_kind kind;
-    lg_datum *values; /* of the partition */
-    uint8_t *nulls;
+    lg_xcursor add, back, arg; /* in the rows: stepped, taken back, others */
     /* aggregates */
     const lg_agg *agg;
     enum agg_mode mode;
@@ -60,6 +59,7 @@ struct wfunc {
     uint64_t nranges, last_from[3], last_to[3];
     lg_datum last;
     bool last_null;
+    lg_arena *last_arena;
     /* ntile */
     int64_t buckets;
 };
@@ -67,8 +67,11 @@ struct wfunc {
 struct window {
     struct wfunc *f;
     lg_xstore store;
-    lg_arena *part; /* results of the partition */
-    lg_arena *tmp;  /* of one row */
+    lg_arena *part;      /* of the partition */
+    lg_arena *tmp;       /* of one row */
+    lg_arena *out;       /* results of one batch */
+    lg_xcursor key, cur; /* the partition's first row, the row given out */
+    lg_status st;        /* of reading rows */
     lg_xframe frame;
     lg_equal_fn *part_eq;
     lg_xbatch *input; /* the child's batch, and the next row in it */
@@ -137,6 +140,7 @@ open_agg(lg_xnode *s, struct wfunc *f)
         return lg_error_set(x->es->err, "0A000", "aggregate %s is not supported",
                             f->e->agg.func->name);
     f->perm = lg_arena_create("window state", 1024);
+    f->last_arena = lg_arena_create("window value", 256);
     f->args = LG_NEWN(x->arena, lg_datum, f->e->nargs + 1);
     f->arg_nulls = LG_NEWN(x->arena, uint8_t, f->e->nargs + 1);
     f->size = (f->agg->state_size + 15u) & ~(size_t)15;
@@ -167,7 +171,8 @@ window_open(lg_xnode *s)
     struct window *w = s->state = LG_NEW(s->x->arena, struct window);
     const lg_node *p = s->plan;
     uint32_t nin = p->left->ncols;
-    lg_xstore_init(&w->store, nin);
+    lg_xstore_init_spill(&w->store, s->x, nin, lg_xnode_types(s, p->left), lg_xbudget_sort(s->x));
+    w->out = lg_arena_create("window results", 4096);
     w->part = lg_arena_create("window", 8 << 10);
     w->tmp = lg_arena_create("window row", 1024);
     w->f = LG_NEWN(s->x->arena, struct wfunc, p->window.nfuncs + 1);
@@ -194,14 +199,20 @@ window_open(lg_xnode *s)
 
 /* ---- arguments ---- */
 
+/* False: NULL, or w->st says why not. */
 static bool
-arg_at(const struct window *w, const lg_expr *e, uint64_t row, lg_datum *ret)
+arg_at(struct window *w, lg_xcursor *at, const lg_expr *e, uint64_t row, lg_datum *ret)
 {
+    const lg_datum *r;
     if (e->kind == LG_EX_CONST) {
         *ret = e->konst.value;
         return !e->konst.isnull;
     }
-    const lg_datum *r = w->store.rows[row];
+    lg_status st = lg_xstore_row(&w->store, at, row, &r);
+    if (st != LG_OK) {
+        w->st = st;
+        return false;
+    }
     *ret = r[e->slot];
     return !lg_xrow_nulls(r, w->store.ncols)[e->slot];
 }
@@ -239,11 +250,13 @@ static lg_status
 step(lg_xnode *s, struct wfunc *f, void *state, uint64_t row, bool back)
 {
     struct window *w = s->state;
+    lg_xcursor *at = back ? &f->back : &f->add;
     lg_datum v;
-    if (f->e->agg.filter && (!arg_at(w, f->e->agg.filter, row, &v) || !lg_bool(v)))
-        return LG_OK;
+    if (f->e->agg.filter && (!arg_at(w, at, f->e->agg.filter, row, &v) || !lg_bool(v)))
+        return w->st;
     for (uint32_t i = 0; i < f->e->nargs; i++)
-        f->arg_nulls[i] = !arg_at(w, f->e->args[i], row, &f->args[i]);
+        f->arg_nulls[i] = !arg_at(w, at, f->e->args[i], row, &f->args[i]);
+    LG_TRY(w->st);
     f->call.arena = w->tmp;
     (back ? f->agg->unstep : f->agg->step)(&f->call, state);
     if ((row & 1023) == 1023) {
@@ -382,7 +395,8 @@ agg_value(lg_xnode *s, struct wfunc *f, lg_datum *ret, bool *ret_null)
         lg_datum v = f->agg->final(&f->call, f->state);
         LG_TRY(call_status(&f->call));
         f->last_null = f->call.isnull;
-        f->last = f->last_null ? 0 : lg_datum_copy(f->e->type, v, w->part);
+        lg_arena_reset(f->last_arena);
+        f->last = f->last_null ? 0 : lg_datum_copy(f->e->type, v, f->last_arena);
         f->have_last = true;
         f->nranges = fr->nranges;
         memcpy(f->last_from, fr->from, sizeof f->last_from);
@@ -401,7 +415,7 @@ ntile(lg_xnode *s, struct wfunc *f, uint64_t i, lg_datum *ret, bool *ret_null)
     struct window *w = s->state;
     lg_datum v;
     if (!f->buckets) {
-        if (!arg_at(w, f->e->args[0], i, &v)) {
+        if (!arg_at(w, &f->arg, f->e->args[0], i, &v)) {
             *ret_null = true;
             return LG_OK;
         }
@@ -424,7 +438,7 @@ lag_lead(lg_xnode *s, struct wfunc *f, uint64_t i, lg_datum *ret, bool *ret_null
     int64_t by = 1;
     lg_datum v;
     if (f->e->nargs > 1) {
-        if (!arg_at(w, f->e->args[1], i, &v)) {
+        if (!arg_at(w, &f->arg, f->e->args[1], i, &v)) {
             *ret_null = true;
             return LG_OK;
         }
@@ -432,9 +446,9 @@ lag_lead(lg_xnode *s, struct wfunc *f, uint64_t i, lg_datum *ret, bool *ret_null
     }
     int64_t at = (int64_t)i + (f->kind == F_LAG ? -by : by);
     if (at >= 0 && at < (int64_t)w->store.n)
-        *ret_null = !arg_at(w, f->e->args[0], (uint64_t)at, ret);
+        *ret_null = !arg_at(w, &f->arg, f->e->args[0], (uint64_t)at, ret);
     else
-        *ret_null = f->e->nargs < 3 || !arg_at(w, f->e->args[2], i, ret);
+        *ret_null = f->e->nargs < 3 || !arg_at(w, &f->arg, f->e->args[2], i, ret);
     return LG_OK;
 }
 
@@ -447,7 +461,7 @@ of_frame(lg_xnode *s, struct wfunc *f, uint64_t i, lg_datum *ret, bool *ret_null
     lg_datum v;
     *ret_null = true;
     if (f->kind == F_NTH) {
-        if (!arg_at(w, f->e->args[1], i, &v))
+        if (!arg_at(w, &f->arg, f->e->args[1], i, &v))
             return LG_OK;
         if (lg_int4(v) <= 0)
             return lg_error_set(s->x->es->err, "22016",
@@ -456,13 +470,13 @@ of_frame(lg_xnode *s, struct wfunc *f, uint64_t i, lg_datum *ret, bool *ret_null
     }
     if (f->kind == F_LAST) {
         if (fr->nranges)
-            *ret_null = !arg_at(w, f->e->args[0], fr->to[fr->nranges - 1] - 1, ret);
+            *ret_null = !arg_at(w, &f->arg, f->e->args[0], fr->to[fr->nranges - 1] - 1, ret);
         return LG_OK;
     }
     for (uint64_t r = 0; r < fr->nranges; r++) {
         uint64_t size = fr->to[r] - fr->from[r];
         if (nth < size) {
-            *ret_null = !arg_at(w, f->e->args[0], fr->from[r] + nth, ret);
+            *ret_null = !arg_at(w, &f->arg, f->e->args[0], fr->from[r] + nth, ret);
             return LG_OK;
         }
         nth -= size;
@@ -551,11 +565,15 @@ read_partition(lg_xnode *s)
             LG_TRY(st);
         }
         const lg_xbatch *b = w->input;
+        const lg_datum *first;
         for (; w->input_at < b->b.n; w->input_at++) {
             uint32_t at = lg_xbatch_row(b, w->input_at);
-            if (w->store.n && !same_partition(s, w->store.rows[0], b, at))
-                return LG_OK;
-            lg_xstore_add(&w->store, lg_xrow_copy(w->store.arena, b->b.cols, w->store.ncols, at));
+            if (w->store.n) {
+                LG_TRY(lg_xstore_row(&w->store, &w->key, 0, &first));
+                if (!same_partition(s, first, b, at))
+                    return LG_OK;
+            }
+            LG_TRY(lg_xstore_put(&w->store, b->b.cols, at));
         }
         w->input = NULL;
     }
@@ -566,32 +584,36 @@ static lg_status
 next_partition(lg_xnode *s)
 {
     struct window *w = s->state;
-    uint32_t nf = s->plan->window.nfuncs;
     LG_TRY(lg_xframe_offsets(&w->frame));
     LG_TRY(read_partition(s));
     lg_arena_reset(w->part);
     w->pos = 0;
-    uint64_t n = w->store.n;
-    for (uint32_t k = 0; k < nf; k++) {
+    for (uint32_t k = 0; k < s->plan->window.nfuncs; k++) {
         struct wfunc *f = &w->f[k];
-        f->values = LG_NEWN(w->part, lg_datum, n);
-        f->nulls = LG_NEWN(w->part, uint8_t, n);
         f->started = f->have_last = false;
         f->tree.levels = NULL;
         f->buckets = 0;
     }
-    LG_TRY(lg_xframe_partition(&w->frame, w->store.rows, n));
-    for (uint64_t i = 0; i < n; i++) {
-        LG_TRY(lg_xframe_row(&w->frame, i));
-        for (uint32_t k = 0; k < nf; k++) {
-            bool null;
-            LG_TRY(compute(s, &w->f[k], i, &w->f[k].values[i], &null));
-            w->f[k].nulls[i] = null;
-        }
-        lg_arena_reset(w->tmp);
-        if ((i & 255) == 255)
-            LG_TRY(yield_now(s));
+    return lg_xframe_partition(&w->frame, &w->store);
+}
+
+/* The functions of row w->pos, at row n of the batch. */
+static lg_status
+put_results(lg_xnode *s, uint32_t n)
+{
+    struct window *w = s->state;
+    LG_TRY(lg_xframe_row(&w->frame, w->pos));
+    for (uint32_t k = 0; k < s->plan->window.nfuncs; k++) {
+        struct wfunc *f = &w->f[k];
+        lg_datum v;
+        bool null;
+        LG_TRY(compute(s, f, w->pos, &v, &null));
+        LG_TRY(w->st);
+        if (!null && (f->kind == F_AGG || w->store.out))
+            v = lg_datum_copy(f->e->type, v, w->out);
+        lg_vector_set(s->in.b.cols[w->store.ncols + k], n, null ? 0 : v, null);
     }
+    lg_arena_reset(w->tmp);
     return LG_OK;
 }
 
@@ -599,18 +621,25 @@ static lg_status
 window_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct window *w = s->state;
-    uint32_t nin = w->store.ncols, nf = s->plan->window.nfuncs, n = 0;
-    /* Results of the partition that a batch shows must live until the next call: one partition's
-     * rows a batch. */
+    uint32_t nin = w->store.ncols, n = 0;
+    uint64_t upto;
+    /* The rows that a batch shows must live until the next call: one partition's rows a batch, and
+     * of those on a temporary file one chunk's. */
     if (w->pos >= w->store.n)
         LG_TRY(next_partition(s));
-    for (; n < s->in.cap && w->pos < w->store.n; n++, w->pos++) {
-        const lg_datum *row = w->store.rows[w->pos];
+    lg_arena_reset(w->out);
+    upto = w->pos < w->store.out ? w->store.out : w->store.n;
+    for (; n < s->in.cap && w->pos < upto; n++, w->pos++) {
+        const lg_datum *row;
+        LG_TRY(lg_xstore_row(&w->store, &w->cur, w->pos, &row));
+        if (w->pos < w->store.out)
+            upto = w->cur.chunk.first + w->cur.chunk.n;
         const uint8_t *nulls = lg_xrow_nulls(row, nin);
         for (uint32_t i = 0; i < nin; i++)
             lg_vector_set(s->in.b.cols[i], n, row[i], nulls[i]);
-        for (uint32_t k = 0; k < nf; k++)
-            lg_vector_set(s->in.b.cols[nin + k], n, w->f[k].values[w->pos], w->f[k].nulls[w->pos]);
+        LG_TRY(put_results(s, n));
+        if ((w->pos & 255) == 255)
+            LG_TRY(yield_now(s));
     }
     s->in.b.n = n;
     s->in.b.sel = NULL;
@@ -636,8 +665,17 @@ window_close(lg_xnode *s)
     struct window *w = s->state;
     if (!w)
         return;
-    for (uint32_t i = 0; w->f && i < s->plan->window.nfuncs; i++)
-        lg_arena_destroy(w->f[i].perm);
+    for (uint32_t i = 0; w->f && i < s->plan->window.nfuncs; i++) {
+        struct wfunc *f = &w->f[i];
+        lg_xcursor_fini(&f->add);
+        lg_xcursor_fini(&f->back);
+        lg_xcursor_fini(&f->arg);
+        lg_arena_destroy(f->perm);
+        lg_arena_destroy(f->last_arena);
+    }
+    lg_xcursor_fini(&w->key);
+    lg_xcursor_fini(&w->cur);
+    lg_arena_destroy(w->out);
     lg_xframe_close(&w->frame);
     lg_xstore_fini(&w->store);
     lg_arena_destroy(w->part);

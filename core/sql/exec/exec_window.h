@@ -5,12 +5,13 @@
 #ifndef LG_EXEC_WINDOW_H
 #define LG_EXEC_WINDOW_H
 
-#include "exec_internal.h"
+#include "exec_spill.h"
 
 typedef struct lg_xframe {
     const lg_node *plan;
     lg_exec *x;
-    lg_datum *const *rows; /* of the partition */
+    lg_xstore *rows;        /* of the partition */
+    lg_xcursor here, there; /* in them: the current row, the one it is compared with */
     uint64_t n;
     uint32_t ncols;
     lg_xsort_key *order;
@@ -34,7 +35,7 @@ lg_status lg_xframe_open(lg_xframe *f, lg_exec *x, const lg_node *plan, lg_arena
                          lg_arena *tmp);
 void lg_xframe_rescan(lg_xframe *f);
 lg_status lg_xframe_offsets(lg_xframe *f); /* evaluates them when not done yet */
-lg_status lg_xframe_partition(lg_xframe *f, lg_datum *const *rows, uint64_t n);
+lg_status lg_xframe_partition(lg_xframe *f, lg_xstore *rows);
 lg_status lg_xframe_row(lg_xframe *f, uint64_t i); /* i rises by one */
 void lg_xframe_close(lg_xframe *f);
 

@@ -58,6 +58,9 @@ struct sqlm {
     lg_env env;
     lg_error err;
     lg_exec_session es;
+    lg_temp *temp;
+    lg_temp_owner temp_owner;
+    lg_faults *faults;
     lg_arena *arena;
     lg_strbuf out;
     void (*fn)(sqlm *m);
@@ -531,6 +534,23 @@ run_stmt(sqlm *m, const char *sql, lg_ast *stmt)
     return st;
 }
 
+lg_temp_owner *
+sqlm_spill(sqlm *m, size_t work_mem)
+{
+    if (!m->temp)
+        LG_ASSERT_OK(lg_temp_create(m->run, "/tmp", &m->temp));
+    m->es.temp = m->temp;
+    m->es.temp_owner = &m->temp_owner;
+    m->es.work_mem = m->es.hash_mem = work_mem;
+    return &m->temp_owner;
+}
+
+lg_faults *
+sqlm_faults(sqlm *m)
+{
+    return m->faults;
+}
+
 const char *
 sqlm_run(sqlm *m, const char *sql)
 {
@@ -585,7 +605,10 @@ fiber(void *arg)
     m->es.copy_start = copy_start;
     m->es.copy_out = copy_out;
     m->es.copy_end = copy_end;
+    lg_temp_owner_init(&m->temp_owner);
     m->fn(m);
+    CU_ASSERT(lg_list_empty(&m->temp_owner.files)); /* whatever happened to the statements */
+    lg_temp_destroy(m->temp);
     lg_exec_session_fini(&m->es);
     lg_cat_destroy(m->cat);
     lg_ges_owner_fini(&m->owner);
@@ -601,7 +624,8 @@ sqlm_with(void (*fn)(sqlm *m))
     m->fn = fn;
     m->arena = lg_arena_create("sql", 0);
     lg_strbuf_init(&m->out, 1 << 24);
-    lg_run_config rc = {.name = "test", .heap = heap};
+    m->faults = lg_faults_create();
+    lg_run_config rc = {.name = "test", .heap = heap, .faults = m->faults};
     LG_ASSERT_OK(lg_run_create(&rc, &m->run));
     lg_heap *old = lg_heap_switch(heap);
     lg_ges_config gc = {.run = m->run, .node = 1};
@@ -615,6 +639,7 @@ sqlm_with(void (*fn)(sqlm *m))
     lg_run_destroy(m->run);
     lg_strbuf_fini(&m->out);
     lg_arena_destroy(m->arena);
+    lg_faults_destroy(m->faults); /* what was armed is of this heap */
     lg_heap_destroy(heap);
     lg_free(m);
 }

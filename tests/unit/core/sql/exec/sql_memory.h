@@ -4,6 +4,8 @@
 #define LG_SQL_MEMORY_H
 
 #include "exec.h"
+#include "fault.h"
+#include "temp.h"
 
 typedef struct sqlm sqlm;
 
@@ -13,5 +15,8 @@ void sqlm_with(void (*fn)(sqlm *m));
  * Lives until the next call. */
 const char *sqlm_run(sqlm *m, const char *sql);
 lg_cat *sqlm_cat(sqlm *m);
+/* From now on statements have so many bytes of memory and temporary files beyond. */
+lg_temp_owner *sqlm_spill(sqlm *m, size_t work_mem);
+lg_faults *sqlm_faults(sqlm *m);
 
 #endif

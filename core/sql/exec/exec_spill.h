@@ -1,0 +1,150 @@
+/* Rows that do not fit into a statement's memory, on temporary files (storage/temp).
+ *
+ * BUDGET   A node that keeps rows may have work_mem bytes of them, a hash table work_mem *
+ *          hash_mem_multiplier; lg_xbudget_x say how many that is, SIZE_MAX when there is nowhere to
+ *          spill to. Above it the node goes on by the temporary file:
+ *            sort           sorted runs, merged k ways (exec_extsort.c)
+ *            hash join, groups, INTERSECT and EXCEPT
+ *                           partitions by hash, each done by itself later (lg_xparts)
+ *            kept rows      the oldest go out, the rest stays (lg_xstore, exec_store.c)
+ * TAPE     A sequence of rows in chunks of up to LG_BATCH rows or some bytes. On the file a chunk is
+ *          columnar, as a batch is: per column the null bytes, then the values (integers of 4
+ *          bytes where all fit); a value of variable length is used where it lies in the chunk.
+ *
+ *   lg_xtape_add ... -> lg_xtape_finish -> lg_xtape_read (any number of cursors)
+ *
+ *          Reading before finish is fine too: it flushes the chunk being gathered.
+ * CURSOR   Where one reader is in a tape, with the chunk it has read: what it gives lives until its
+ *          next call. A cursor may outlive its tape.
+ * CLEANUP  A tape is closed by its node; whatever an error leaves goes with lg_exec_close, and the
+ *          session's lg_temp_owner has the last word. */
+#ifndef LG_EXEC_SPILL_H
+#define LG_EXEC_SPILL_H
+
+#include "exec_internal.h"
+#include "temp.h"
+
+size_t lg_xbudget_sort(const lg_exec *x);
+size_t lg_xbudget_hash(const lg_exec *x);
+/* The error of a temporary file in PostgreSQL's words. */
+lg_status lg_xtemp_error(lg_exec *x, lg_status st, const char *what);
+
+/* ---- tapes ---- */
+
+typedef struct lg_xcolbuf {
+    lg_oid type;
+    uint8_t store, size; /* as of lg_type */
+    bool has_null, wide; /* wide: 8 bytes a value */
+    uint8_t *nulls;
+    char *data; /* values one behind the other; BYVAL: 8 bytes each */
+    size_t len, cap;
+} lg_xcolbuf;
+
+typedef struct lg_xtape_chunk {
+    uint64_t offset, row; /* of its first byte and row */
+} lg_xtape_chunk;
+
+typedef struct lg_xtape {
+    lg_exec *x;
+    lg_temp_file *file;
+    uint64_t id; /* of the file: cursors see that it is another one */
+    uint32_t ncols;
+    lg_xcolbuf *cols;
+    uint32_t gathered; /* rows of the chunk being gathered */
+    size_t bytes;      /* of them */
+    uint32_t chunk_bytes;
+    uint64_t rows; /* all */
+    lg_xtape_chunk *dir;
+    uint64_t ndir, dir_cap;
+    bool finished;
+} lg_xtape;
+
+void lg_xtape_init(lg_xtape *t, lg_exec *x, uint32_t ncols, const lg_oid *types,
+                   uint32_t chunk_bytes);
+LG_MUST lg_status lg_xtape_add(lg_xtape *t, lg_vector *const *cols, uint32_t at);
+LG_MUST lg_status lg_xtape_add_row(lg_xtape *t, const lg_datum *row); /* lg_xrow */
+LG_MUST lg_status lg_xtape_add_values(lg_xtape *t, const lg_datum *v, const uint8_t *nulls);
+LG_MUST lg_status lg_xtape_flush(lg_xtape *t);  /* what was gathered becomes a chunk */
+LG_MUST lg_status lg_xtape_finish(lg_xtape *t); /* and memory is given back; no more rows */
+void lg_xtape_fini(lg_xtape *t); /* of a zeroed one too; may be used again after init */
+uint64_t lg_xtape_bytes(const lg_xtape *t);
+
+typedef struct lg_xchunk {
+    uint32_t n;
+    uint64_t first; /* row number */
+    lg_vector *vecs;
+    lg_vector **cols;
+    lg_datum **rows; /* when asked for */
+} lg_xchunk;
+
+typedef struct lg_xcursor {
+    uint64_t pos; /* next row */
+    lg_temp_reader *reader;
+    uint64_t tape; /* id of what the reader is open on */
+    lg_arena *arena;
+    lg_xchunk chunk;
+    struct lg_xslab *slab; /* rows in memory that were given out */
+} lg_xcursor;
+
+/* The chunk that row `pos` is in, whole; LG_END. by_rows: as rows too. */
+LG_MUST lg_status lg_xtape_read(lg_xtape *t, lg_xcursor *c, uint64_t pos, bool by_rows);
+/* The next chunk as a batch; the cursor's position is at the beginning of one. LG_END. */
+LG_MUST lg_status lg_xtape_batch(lg_xtape *t, lg_xcursor *c, lg_xbatch *b);
+void lg_xcursor_fini(lg_xcursor *c); /* of a zeroed one too; may be used again */
+
+/* ---- partitions by hash ---- */
+
+#define LG_XPARTS_MAX   64u
+#define LG_XPARTS_DEPTH 6u /* levels of partitions within partitions */
+
+/* Tapes by some bits of a hash: `shift` bits were used up by the levels above. */
+typedef struct lg_xparts {
+    uint32_t n, bits, shift;
+    lg_xtape *tapes;
+} lg_xparts;
+
+/* How many partitions for `bytes` (expected) of rows with a budget. A power of two. */
+uint32_t lg_xparts_number(size_t budget, double bytes);
+void lg_xparts_init(lg_xparts *p, lg_exec *x, uint32_t n, uint32_t shift, uint32_t ncols,
+                    const lg_oid *types, size_t budget);
+static inline uint32_t
+lg_xparts_of(const lg_xparts *p, uint64_t hash)
+{
+    /* The low bits choose buckets: mixed anew, so that a partition fills all of them. */
+    uint64_t h = (hash ^ hash >> 29) * 0xBF58476D1CE4E5B9u;
+    return (uint32_t)(h >> (64 - p->shift - p->bits)) & (p->n - 1);
+}
+LG_MUST lg_status lg_xparts_finish(lg_xparts *p);
+void lg_xparts_fini(lg_xparts *p);
+uint64_t lg_xparts_bytes(const lg_xparts *p);
+
+/* ---- sorted rows (exec_extsort.c) ---- */
+
+typedef struct lg_xextsort lg_xextsort;
+
+LG_MUST lg_status lg_xextsort_create(lg_exec *x, uint32_t ncols, const lg_oid *types,
+                                     const lg_xsort_key *keys, uint32_t nkeys, size_t budget,
+                                     lg_xextsort **ret);
+/* One sorted run. Runs come in the order of the input: equal rows keep it. */
+LG_MUST lg_status lg_xextsort_run(lg_xextsort *e, lg_datum *const *rows, uint64_t n);
+/* Merges until one merge gives everything; may be called again to read from the start. */
+LG_MUST lg_status lg_xextsort_start(lg_xextsort *e);
+/* Up to `cap` rows; they live until the next call. LG_END. */
+LG_MUST lg_status lg_xextsort_next(lg_xextsort *e, lg_datum **rows, uint32_t cap, uint32_t *ret_n);
+uint64_t lg_xextsort_disk_bytes(const lg_xextsort *e);
+void lg_xextsort_destroy(lg_xextsort *e); /* NULL is fine */
+
+/* ---- kept rows (lg_xstore) that may go out ---- */
+
+/* budget SIZE_MAX: they stay in memory. */
+void lg_xstore_init_spill(lg_xstore *t, lg_exec *x, uint32_t ncols, const lg_oid *types,
+                          size_t budget);
+/* After lg_xstore_add: is it over the budget? The puts do it themselves. */
+LG_MUST lg_status lg_xstore_weigh(lg_xstore *t);
+LG_MUST lg_status lg_xstore_put(lg_xstore *t, lg_vector *const *cols, uint32_t at);
+LG_MUST lg_status lg_xstore_put_batch(lg_xstore *t, const lg_xbatch *b);
+/* Row i; lives until the cursor's next call. */
+LG_MUST lg_status lg_xstore_row(lg_xstore *t, lg_xcursor *c, uint64_t i, const lg_datum **ret);
+uint64_t lg_xstore_disk_bytes(const lg_xstore *t);
+
+#endif
