@@ -8,6 +8,8 @@
  *   undo     an undo segment is loaded twice              kind "sql": check
  *   promise  a commit is acknowledged that never was      readers
  *   lost     a transfer that was seen is taken back       readers
+ *   skew     serializable transactions run as repeatable read      sim_skew.c
+ *   table    a table disappears that nobody dropped                sim_ddl.c
  *   sum      an account changes, the ledger does not      readers
  */
 #include "sim_sql.h"
@@ -16,6 +18,7 @@
 #include "sim_disk.h"
 #include "txn.h"
 #include "volume.h"
+#include <stdio.h>
 #include <string.h>
 
 struct search {
@@ -145,9 +148,12 @@ static void
 statement_fiber(void *arg)
 {
     sim_world *w = arg;
-    const char *sql = "update accounts set balance = balance + 1 where id = 3";
+    const char *table = sim_ddl_table(w);
+    char sql[100] = "update accounts set balance = balance + 1 where id = 3";
     sim_pg c;
     w->mutated = false;
+    if (strcmp(w->mutate, "table") == 0)
+        snprintf(sql, sizeof sql, "drop table %s", table ? table : "none_yet");
     if (sim_sql_connect(w, &c, 1) != LG_OK)
         return;
     lg_status st = sim_pg_query(&c, sql, NULL, NULL);
@@ -187,7 +193,7 @@ sim_mutate(sim_world *w)
     } else if (strcmp(what, "lost") == 0 && w->seen_count > 0) {
         w->seen[0] = 2; /* as if shown once: no snapshot has it */
         w->mutated = true;
-    } else if (strcmp(what, "sum") == 0 && of_sql) {
+    } else if ((strcmp(what, "sum") == 0 || strcmp(what, "table") == 0) && of_sql) {
         w->mutated = by_statement(w);
     }
     if (w->mutated)

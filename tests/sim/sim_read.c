@@ -116,11 +116,13 @@ judge_seen(sim_world *w, const sim_reading *r, unsigned node, size_t seen)
 static lg_status
 look(sim_world *w, sim_pg *c, unsigned node)
 {
-    size_t acks = w->ack_count, seen = w->seen_count;
+    size_t acks = w->ack_count, seen = w->seen_count, skew_acks = w->skew_ack_count;
     sim_reading *r = sim_reading_create(), *again = sim_reading_create();
     lg_status st = sim_pg_query(c, "begin isolation level repeatable read", NULL, NULL);
     if (st == LG_OK)
         st = sim_reading_take(c, r);
+    if (st == LG_OK)
+        st = sim_skew_look(w, c, node, skew_acks);
     if (st == LG_OK)
         st = sim_pg_query(c, "select id, balance from accounts", balance_row, again);
     if (st == LG_OK && w->verdict == 0) {

@@ -485,6 +485,10 @@ world_begin(sim_world *w)
     }
     if (st == LG_OK)
         sim_readers_start(w, w->hard ? 2 : 1);
+    if (st == LG_OK)
+        sim_skew_start(w, 2);
+    if (st == LG_OK)
+        sim_ddl_start(w, w->hard ? 2 : 1);
     (void)lg_heap_switch(outer);
     for (unsigned i = 1; i <= w->node_count; i++)
         agent_start(w, i);
@@ -567,6 +571,7 @@ make_tables(sim_world *w, sim_pg *c)
                      "create table if not exists ledger (op bigint primary key, src int, dst int, "
                      "amount int)",
                      NULL, NULL));
+    LG_TRY(sim_skew_tables(c));
     snprintf(sql, sizeof sql,
              "insert into accounts (id, balance) select g, %d from generate_series(0, %u) g",
              SIM_START, SIM_ACCOUNTS - 1);
@@ -708,6 +713,10 @@ verify_fiber(void *arg)
         st = connect_to(w, &c, id);
         if (st == LG_OK)
             st = sim_reading_take(&c, r);
+        if (st == LG_OK)
+            st = sim_skew_look(w, &c, id, w->skew_ack_count);
+        if (st == LG_OK)
+            st = sim_ddl_verify(w, &c);
         if (st == LG_OK)
             sim_reading_judge(w, r, id, w->ack_count);
         else if (tries + 1 == READ_TRIES)

@@ -34,4 +34,14 @@ lg_status sim_reading_take(sim_pg *c, sim_reading *r);
 void sim_reading_judge(sim_world *w, const sim_reading *r, unsigned node, size_t acks);
 void sim_readers_start(sim_world *w, unsigned count);
 
+/* ---- sim_ddl.c ---- */
+void sim_ddl_start(sim_world *w, unsigned count);
+lg_status sim_ddl_verify(sim_world *w, sim_pg *c);
+const char *sim_ddl_table(const sim_world *w); /* one that must be there; NULL: none now */
+
+/* ---- sim_skew.c ---- */
+lg_status sim_skew_tables(sim_pg *c);
+void sim_skew_start(sim_world *w, unsigned count);
+lg_status sim_skew_look(sim_world *w, sim_pg *c, unsigned node, size_t acks);
+
 #endif

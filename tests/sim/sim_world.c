@@ -630,9 +630,11 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
     if (w->verdict < 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, w->message);
     if (verbose)
-        printf("seed %llu: %zu acknowledged, %llu errors, %llu readings, %llu views, %llu kills, "
+        printf("seed %llu: %zu and %zu acknowledged, %llu DDL, %llu errors, %llu readings, %llu views, "
+               "%llu kills, "
                "%llu pauses, %llu cuts, %llu cold starts\n",
-               (unsigned long long)seed, w->ack_count, (unsigned long long)w->errors,
+               (unsigned long long)seed, w->ack_count, w->skew_ack_count,
+               (unsigned long long)w->ddl_done, (unsigned long long)w->errors,
                (unsigned long long)w->readings, (unsigned long long)w->views,
                (unsigned long long)w->kills, (unsigned long long)w->pauses,
                (unsigned long long)w->cuts, (unsigned long long)w->colds);
@@ -648,6 +650,7 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
     lg_free(w->acks);
     lg_free(w->tries);
     lg_free(w->seen);
+    lg_free(w->skew_acks);
     lg_map_destroy(w->seen_ops);
     lg_free(w);
     return verdict > 0 ? 0 : -1;

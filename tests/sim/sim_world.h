@@ -10,6 +10,8 @@
  *   sim_hard.c   the harder faults (--hard; "sql+" in a seed file)
  *   sim_check.c  invariants of blocks at every so many steps
  *   sim_read.c   kind "sql": readers that compare each snapshot with the ledger
+ *   sim_ddl.c    kind "sql": tables and indexes that come and go
+ *   sim_skew.c   kind "sql": SERIALIZABLE transactions, and whether they were
  *   sim_mutate.c damage done on purpose: each check must see it (--mutate)
  *
  * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
@@ -127,6 +129,11 @@ struct sim_world {
     size_t seen_count, seen_cap;
     lg_map *seen_ops;
     uint64_t readings;
+    struct ddl **ddls; /* sim_ddl.c */
+    unsigned ddl_count;
+    uint64_t ddl_done;
+    uint64_t *skew_acks; /* sim_skew.c */
+    size_t skew_ack_count, skew_ack_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;
     int verdict; /* 0 running, 1 fine, -1 failed */
