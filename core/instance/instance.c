@@ -46,6 +46,7 @@ open_volume(lg_instance *in)
         paths[i] = in->cfg.disks[i];
     LG_TRY(lg_io_create(in->env.run, LG_IO_AUTO, &in->io));
     lg_io_set_write_gate(in->io, lg_instance__lease_gate, in);
+    LG_TRY(lg_instance__disk_watch_start(in));
     lg_status st =
         lg_volume_open(in->io, paths, in->cfg.disk_count, missing, sizeof missing, &in->volume);
     if (st != LG_OK) {
@@ -512,7 +513,8 @@ void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
     in->stopping = true;
-    while (in->horizon_runs || in->sweep_runs || in->rollbacks) {
+    lg_waitq_wake_all(&in->changed);
+    while (in->horizon_runs || in->sweep_runs || in->disk_watch_runs || in->rollbacks) {
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }

@@ -51,6 +51,7 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
     memset(ret, 0, sizeof *ret);
     ret->cache_bytes = 128ull << 20;
     ret->undo_retention_ms = 900000;
+    ret->disk_timeout_ms = 60000;
     if (lg_config_int(c, "instance", &node) != LG_OK || node < 1 || node > LG_INSTANCE_MAX)
         return wrong(message, size, "instance", "a number from 1 to 15 is needed");
     ret->node = (uint32_t)node;
@@ -80,6 +81,9 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
         return wrong(message, size, "cache", "a size of at least 8MiB is needed");
     if (lg_failed(lg_config_duration_ms(c, "undo_retention", &ret->undo_retention_ms)))
         return wrong(message, size, "undo_retention", "a duration is needed");
+    if (lg_failed(lg_config_duration_ms(c, "disk_timeout", &ret->disk_timeout_ms)) ||
+        ret->disk_timeout_ms < 1000)
+        return wrong(message, size, "disk_timeout", "a duration of at least 1s is needed");
     if (lg_failed(lg_config_int(c, "max_sessions", &sessions)) || sessions < 1 ||
         sessions > 1000000)
         return wrong(message, size, "max_sessions", "a number from 1 to 1000000 is needed");

@@ -117,6 +117,7 @@ struct lg_instance {
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
     bool sweep_due, sweep_runs; /* instance_sweep.c */
+    bool disk_watch_runs;
 
     lg_view_cluster cluster; /* as the agent tells it for the views */
     bool reservations;       /* every disk has them, and our key is registered */
@@ -153,6 +154,9 @@ struct lg_instance__rollback {
 /* instance_wire.c */
 LG_MUST lg_status lg_instance__forget_everywhere(void *arg, uint32_t file);
 void lg_instance__horizon_main(void *arg);
+
+/* instance_disk.c */
+LG_MUST lg_status lg_instance__disk_watch_start(lg_instance *in);
 
 /* instance_sweep.c */
 LG_MUST lg_status lg_instance__sweep_start(lg_instance *in);

@@ -29,8 +29,8 @@ sweep_main(void *arg)
             }
         }
         lg_time until = lg_run_now_ns(in->env.run) + SWEEP_EVERY;
-        if (lg_fiber_sleep_until(until, LG_WAIT_BACKGROUND_IDLE) != LG_OK)
-            break;
+        lg_status st = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, until, false);
+        (void)st; /* looked at again */
     }
     in->sweep_runs = false;
     lg_waitq_wake_all(&in->changed);

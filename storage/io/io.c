@@ -12,6 +12,7 @@ lg_io_create(lg_run *r, lg_io_backend backend, lg_io **ret_io)
     lg_io *io = lg_zalloc(sizeof *io);
     io->run = r;
     io->faults = lg_run_faults(r);
+    lg_list_init(&io->inflight);
     if (lg_run_sim(r))
         io->ops = &lg_io__sim_ops;
     else
@@ -221,6 +222,7 @@ lg_io__finish(lg_io_req *req, lg_status st)
 {
     LG_ASSERT(req->disk->inflight > 0);
     req->disk->inflight--;
+    lg_list_remove(&req->flying);
     req->done(req, st);
 }
 
@@ -255,6 +257,8 @@ lg_io_submit(lg_io_req *req)
     static const char *const points[] = {"io_read", "io_write", "io_sync"};
     lg_disk *d = req->disk;
     d->inflight++;
+    lg_list_push_back(&d->io->inflight, &req->flying);
+    req->since = lg_run_now_ns(d->io->run);
     req->progress = 0;
     lg_status st = check(req);
     if (st == LG_OK)
@@ -267,6 +271,13 @@ lg_io_submit(lg_io_req *req)
     }
     req->status = st;
     lg_run_post(d->io->run, finish_posted, req); /* done() never runs inside of submit */
+}
+
+lg_time
+lg_io_oldest(const lg_io *io)
+{
+    const lg_list *first = io->inflight.next;
+    return first == &io->inflight ? 0 : LG_CONTAINER_OF(first, lg_io_req, flying)->since;
 }
 
 struct waited {

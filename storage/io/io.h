@@ -93,12 +93,17 @@ struct lg_io_req {
     lg_ring_op ring;
     size_t progress;
     lg_status status;
+    lg_time since; /* submitted */
+    lg_list flying;
     struct iovec one;
     lg_list link;
     void *back;
 };
 
 void lg_io_submit(lg_io_req *req);
+/* When the oldest request that has not come back was submitted; 0: there is none. A request has no
+ * deadline of its own: the device may still be using its memory. */
+lg_time lg_io_oldest(const lg_io *io);
 
 /* Blocking forms: not cancelable, no deadline; waits are charged to `event`. */
 LG_MUST lg_status lg_disk_read(lg_disk *d, uint64_t offset, void *buf, size_t len, lg_wait event);

@@ -24,6 +24,7 @@ struct lg_io {
     lg_status (*gate)(void *arg);
     void *gate_arg;
     unsigned disks;
+    lg_list inflight; /* requests in the order in which they were submitted */
     unsigned ranges;
     struct iovec range[LG_IO_MAX_RANGES];
     int range_slot[LG_IO_MAX_RANGES]; /* in the ring's buffer table; -1: not registered */

@@ -5,6 +5,7 @@
  * takes a copy of what the dead node was writing, since the memory is about to vanish.
  *
  *   submitted -> landing (half of the sectors) -> landed -> completed (on the node's worker)
+ *                  \-> lost                           \-> lost   (until the node dies)
  *
  * Durability: for each sector written and not yet synced the disk keeps the content from before;
  * a sync forgets the ones that were written before it was submitted; a power loss brings some back.
@@ -40,6 +41,7 @@ struct file {
     bool pr;
     uint64_t keys[MAX_KEYS];
     bool detached[MAX_SLOTS];
+    lg_sim_lose lose[MAX_SLOTS];
     struct opening *holder[MAX_SLOTS]; /* of the open-locks */
     lg_list ios;
 };
@@ -310,6 +312,17 @@ go(struct sim_io *io, lg_time delay, lg_run *owner, void (*fn)(void *))
     (void)lg_sim_at(s, not_before_stall(io->file, lg_sim_now(s) + delay), owner, fn, io);
 }
 
+static bool
+lost(struct sim_io *io, lg_sim_lose what)
+{
+    struct file *f = io->file;
+    if (!io->req || f->lose[io->by->node] != what)
+        return false;
+    f->lose[io->by->node] = LG_SIM_LOSE_NOTHING;
+    io->completing = true; /* dropped with the node */
+    return true;
+}
+
 static void
 end(struct sim_io *io)
 {
@@ -318,6 +331,8 @@ end(struct sim_io *io)
         return;
     }
     io->completing = true;
+    if (lost(io, LG_SIM_LOSE_COMPLETION))
+        return;
     go(io, 1000, io->req->disk->io->run, complete);
 }
 
@@ -388,6 +403,8 @@ landing(void *arg)
         io_free(io);
         return;
     }
+    if (lost(io, LG_SIM_LOSE_REQUEST))
+        return;
     if (io->st == LG_OK)
         io->st = refused(io);
     if (io->st != LG_OK) {
@@ -606,6 +623,13 @@ lg_sim_disk_detach(lg_sim *s, const char *name, uint32_t node, bool detached)
 {
     LG_ASSERT(node < MAX_SLOTS);
     file_must(s, name)->detached[node] = detached;
+}
+
+void
+lg_sim_disk_lose(lg_sim *s, const char *name, uint32_t node, lg_sim_lose what)
+{
+    LG_ASSERT(node < MAX_SLOTS);
+    file_must(s, name)->lose[node] = what;
 }
 
 void

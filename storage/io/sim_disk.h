@@ -19,6 +19,14 @@ void lg_sim_disk_set_errors(lg_sim *s, const char *name, uint32_t reads_per_mill
                             uint32_t writes_per_million);
 /* From now on the disk has (or has not) persistent reservations. */
 void lg_sim_disk_set_pr(lg_sim *s, const char *name, bool supported);
+/* One request of `node`, the next to land, does not come back: its completion is lost, or the
+ * request itself, which never lands then. It stays in flight until the node dies. */
+typedef enum lg_sim_lose {
+    LG_SIM_LOSE_NOTHING, /* takes it back */
+    LG_SIM_LOSE_COMPLETION,
+    LG_SIM_LOSE_REQUEST
+} lg_sim_lose;
+void lg_sim_disk_lose(lg_sim *s, const char *name, uint32_t node, lg_sim_lose what);
 /* Nobody of `node` reaches the disk any more until allowed again (a cut cable): I/O errors. */
 void lg_sim_disk_detach(lg_sim *s, const char *name, uint32_t node, bool detached);
 /* The disk loses power: each sector not made durable keeps its new or gets back its old content,

@@ -65,6 +65,7 @@ instance_config(lg_instance_config *c)
     snprintf(c->disks[0], sizeof c->disks[0], "disk");
     c->cache_bytes = 16u << 20;
     c->undo_retention_ms = 1000;
+    c->disk_timeout_ms = 60000;
     c->max_sessions = 16;
     c->trust_unix = true;
 }

@@ -1,6 +1,6 @@
 /* The harder faults: several deaths at once, deaths while others recover, quick restarts that join
  * a reconfiguration, two nodes that do not hear each other while everybody else does, slow and lost
- * disks, clocks that run fast or slow, links that break by themselves, power loss. */
+ * disks, completions that do not come, clocks that run fast or slow, links that break by themselves, power loss. */
 #include "sim_world.h"
 
 #include "sim_disk.h"
@@ -103,6 +103,14 @@ disks_well(void *arg)
 }
 
 static void
+lose_nothing(sim_world *w)
+{
+    for (unsigned d = 0; d < SIM_DISKS; d++)
+        for (unsigned i = 1; i <= w->node_count; i++)
+            lg_sim_disk_lose(w->sim, sim_disk_name(d), i, LG_SIM_LOSE_NOTHING);
+}
+
+static void
 fault_disks(sim_world *w)
 {
     unsigned d = (unsigned)sim_draw(w, SIM_DISKS);
@@ -117,6 +125,21 @@ fault_disks(sim_world *w)
         lg_sim_disk_set_slowness(w->sim, sim_disk_name(d), percent);
     }
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + ms * LG_MS, NULL, disks_well, w);
+}
+
+/* A request of one node does not come back. */
+static void
+fault_lost(sim_world *w)
+{
+    sim_node *n = alive(w);
+    unsigned d = (unsigned)sim_draw(w, SIM_DISKS);
+    lg_sim_lose what = sim_draw(w, 2) ? LG_SIM_LOSE_COMPLETION : LG_SIM_LOSE_REQUEST;
+    if (!n)
+        return;
+    sim_log(w, "node %u: a %s of disk %u is lost", n->id,
+            what == LG_SIM_LOSE_COMPLETION ? "completion" : "request", d);
+    lg_sim_disk_lose(w->sim, sim_disk_name(d), n->id, what);
+    w->lost++;
 }
 
 static void
@@ -166,8 +189,10 @@ sim_hard_fault(sim_world *w)
         fault_disks(w);
     else if (what < 80)
         fault_clock(w);
-    else if (what < 92)
+    else if (what < 89)
         fault_stall(w);
+    else if (what < 92)
+        fault_lost(w);
     else
         fault_power(w);
 }
@@ -195,4 +220,5 @@ sim_hard_quiet(sim_world *w)
             w->pair_cut[a][b] = false;
     sim_cuts_apply(w);
     disks_well(w);
+    lose_nothing(w);
 }

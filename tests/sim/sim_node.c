@@ -272,6 +272,19 @@ out:
     sim_node_give_up(n, "start", st);
 }
 
+/* As core/instance does. */
+static void
+disk_watch(void *arg)
+{
+    sim_instance *in = arg;
+    for (;;) {
+        lg_time now = lg_run_now_ns(in->n->run), oldest = in->io ? lg_io_oldest(in->io) : 0;
+        if (oldest && now - oldest > SIM_DISK_TIMEOUT)
+            sim_node_give_up(in->n, "disk", LG_IO);
+        (void)!lg_fiber_sleep_until(now + LG_SEC, LG_WAIT_SLEEP);
+    }
+}
+
 static void
 boot_fiber(void *arg)
 {
@@ -304,7 +317,8 @@ boot(sim_node *n)
     in->n = n;
     in->local = n->w->node_count == 1;
     n->inst = in;
-    if (lg_run_spawn(n->run, "boot", 0, boot_fiber, in, NULL) != LG_OK)
+    if (lg_run_spawn(n->run, "boot", 0, boot_fiber, in, NULL) != LG_OK ||
+        lg_run_spawn(n->run, "disk watch", 0, disk_watch, in, NULL) != LG_OK)
         sim_node_give_up(n, "spawn", LG_NO_MEMORY);
 }
 

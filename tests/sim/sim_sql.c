@@ -217,6 +217,7 @@ config_of(sim_world *w, unsigned id, lg_instance_config *ret)
         snprintf(ret->disks[i], sizeof ret->disks[i], "%s", sim_disk_name(i));
     ret->cache_bytes = 8u << 20;
     ret->undo_retention_ms = 60000;
+    ret->disk_timeout_ms = SIM_DISK_TIMEOUT / LG_MS;
     ret->max_sessions = 64;
     ret->trust_unix = true;
 }

@@ -35,6 +35,7 @@
 #define SIM_MAX_NODES   4
 #define SIM_DISKS       2
 #define SIM_BLOCK_BYTES 8192u
+#define SIM_DISK_TIMEOUT (3 * LG_SEC) /* no fault but a lost completion takes so long */
 #define SIM_LEASE       (400 * LG_MS)
 #define SIM_MARGIN      (150 * LG_MS) /* drift and writes on their way */
 
@@ -135,6 +136,7 @@ struct sim_world {
     uint64_t *skew_acks; /* sim_skew.c */
     size_t skew_ack_count, skew_ack_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
+    uint64_t lost; /* requests to disks */
     uint64_t attempts, errors, views, kills, pauses, cuts, colds;
     int verdict; /* 0 running, 1 fine, -1 failed */
     char message[256];

@@ -40,6 +40,7 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
     CU_ASSERT_STRING_EQUAL(cfg.name, "lagoon1");
     CU_ASSERT_STRING_EQUAL(cfg.agent, "");
     CU_ASSERT_EQUAL(cfg.cache_bytes, 128ull << 20);
+    CU_ASSERT_EQUAL(cfg.disk_timeout_ms, 60000);
 }
 
 LG_TEST(test_instance_config__what_is_wrong_is_named)
@@ -52,6 +53,7 @@ LG_TEST(test_instance_config__what_is_wrong_is_named)
         {"instance: 1\nlisten: a\nvolume: []\n", "volume"},
         {"instance: 1\nlisten: a\nvolume: [/d]\ncache: 1k\n", "cache"},
         {"instance: 1\nlisten: a\nvolume: [/d]\nagent: unix:/x\n", "cluster_key"},
+        {"instance: 1\nlisten: a\nvolume: [/d]\ndisk_timeout: 10ms\n", "disk_timeout"},
         {"instance: 1\nlisten: a\nvolume: [/d]\nnosuch: 1\n", "nosuch"},
     };
     lg_instance_config cfg;
