@@ -15,10 +15,12 @@ disk_watch_main(void *arg)
     while (!in->stopping) {
         lg_time now = lg_run_now_ns(in->env.run), oldest = lg_io_oldest(in->io);
         if (oldest && now - oldest > in->cfg.disk_timeout_ms * LG_MS) {
-            lg_instance__die(in, LG_IO, "a request to a disk has not come back within disk_timeout");
+            lg_instance__die(in, LG_IO,
+                             "a request to a disk has not come back within disk_timeout");
             break;
         }
-        lg_status st = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, now + LOOK_EVERY, false);
+        lg_status st =
+            lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, now + LOOK_EVERY, false);
         (void)st; /* looked at again */
     }
     in->disk_watch_runs = false;

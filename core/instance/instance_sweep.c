@@ -25,7 +25,7 @@ sweep_main(void *arg)
             if (st != LG_OK && !in->stopping) {
                 in->sweep_due = true;
                 lg_log_warn(in->env.log, "space", "dropped files keep their space for now: %s",
-                               lg_status_text(st));
+                            lg_status_text(st));
             }
         }
         lg_time until = lg_run_now_ns(in->env.run) + SWEEP_EVERY;

@@ -101,8 +101,9 @@ choose(struct ddl *d, char *sql, size_t len)
     unsigned what = (unsigned)sim_draw(w, 16);
     uint64_t n = sim_draw(w, 4) ? 1 + sim_draw(w, 60) : 500 + sim_draw(w, 1500);
     if (what < 5 && s->rows < 4000) {
-        snprintf(sql, len, "insert into %s select g, repeat('y', %u) from generate_series(%llu, %llu) g",
-                 t, (unsigned)sim_draw(w, 300), (unsigned long long)s->rows + 1,
+        snprintf(sql, len,
+                 "insert into %s select g, repeat('y', %u) from generate_series(%llu, %llu) g", t,
+                 (unsigned)sim_draw(w, 300), (unsigned long long)s->rows + 1,
                  (unsigned long long)(s->rows + n));
         s->rows += n;
     } else if (what < 6) {

@@ -10,6 +10,7 @@
  *   lost     a transfer that was seen is taken back       readers
  *   skew     serializable transactions run as repeatable read      sim_skew.c
  *   table    a table disappears that nobody dropped                sim_ddl.c
+ *   hang     requests to disks are lost and no instance looks     sim_world.c: convergence
  *   sum      an account changes, the ledger does not      readers
  */
 #include "sim_sql.h"
@@ -187,6 +188,10 @@ sim_mutate(sim_world *w)
         w->mutated = damage_disk(w, node, what[0] == 'a');
     } else if (strcmp(what, "undo") == 0) {
         w->mutated = load_twice(w, node);
+    } else if (strcmp(what, "hang") == 0) {
+        for (unsigned d = 0; d < SIM_DISKS; d++)
+            lg_sim_disk_lose(w->sim, sim_disk_name(d), node, LG_SIM_LOSE_COMPLETION);
+        w->mutated = w->quiet; /* again and again */
     } else if (strcmp(what, "promise") == 0) {
         sim_acknowledge(w, &(sim_ack){.op = 1});
         w->mutated = true;

@@ -57,8 +57,8 @@ row(void *arg, unsigned count, char **v)
     struct side *s = r->at;
     s->count++;
     if (own >= MOST || s->there[own]) {
-        sim_fail(r->w, "not serializable: two rows of %s saw %lu before them",
-                 table[s - r->side], own);
+        sim_fail(r->w, "not serializable: two rows of %s saw %lu before them", table[s - r->side],
+                 own);
         return;
     }
     s->there[own] = true;
@@ -139,9 +139,9 @@ transaction(sim_world *w, sim_pg *c, unsigned side)
     char sql[120];
     bool weak = w->mutate && strcmp(w->mutate, "skew") == 0;
     uint64_t op = 1ull << 60 | ++w->op_counter[0];
-    lg_status st = sim_pg_query(c, weak ? "begin isolation level repeatable read"
-                                        : "begin isolation level serializable",
-                                NULL, NULL);
+    lg_status st = sim_pg_query(
+        c, weak ? "begin isolation level repeatable read" : "begin isolation level serializable",
+        NULL, NULL);
     for (unsigned i = 0; st == LG_OK && i < 2; i++) {
         unsigned k = i ^ (unsigned)(op & 1);
         snprintf(sql, sizeof sql, "select count(*) from %s", table[k]);

@@ -218,6 +218,8 @@ config_of(sim_world *w, unsigned id, lg_instance_config *ret)
     ret->cache_bytes = 8u << 20;
     ret->undo_retention_ms = 60000;
     ret->disk_timeout_ms = SIM_DISK_TIMEOUT / LG_MS;
+    if (w->mutate && strcmp(w->mutate, "hang") == 0)
+        ret->disk_timeout_ms = UINT32_MAX;
     ret->max_sessions = 64;
     ret->trust_unix = true;
 }

@@ -631,7 +631,8 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
     if (w->verdict < 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, w->message);
     if (verbose)
-        printf("seed %llu: %zu and %zu acknowledged, %llu DDL, %llu errors, %llu readings, %llu views, "
+        printf("seed %llu: %zu and %zu acknowledged, %llu DDL, %llu errors, %llu readings, %llu "
+               "views, "
                "%llu kills, "
                "%llu pauses, %llu cuts, %llu cold starts\n",
                (unsigned long long)seed, w->ack_count, w->skew_ack_count,

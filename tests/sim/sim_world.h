@@ -32,12 +32,12 @@
 #include "sim.h"
 #include "simnet.h"
 
-#define SIM_MAX_NODES   4
-#define SIM_DISKS       2
-#define SIM_BLOCK_BYTES 8192u
-#define SIM_DISK_TIMEOUT (3 * LG_SEC) /* no fault but a lost completion takes so long */
-#define SIM_LEASE       (400 * LG_MS)
-#define SIM_MARGIN      (150 * LG_MS) /* drift and writes on their way */
+#define SIM_MAX_NODES    4
+#define SIM_DISKS        2
+#define SIM_BLOCK_BYTES  8192u
+#define SIM_DISK_TIMEOUT LG_SEC /* no fault but a lost completion takes so long */
+#define SIM_LEASE        (400 * LG_MS)
+#define SIM_MARGIN       (150 * LG_MS) /* drift and writes on their way */
 
 typedef struct sim_world sim_world;
 typedef struct sim_node sim_node;

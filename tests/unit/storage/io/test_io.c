@@ -247,6 +247,7 @@ LG_TEST(test_io__lock_falls_with_the_process)
 
 struct node {
     lg_run *run;
+    lg_io *io;
     lg_heap *heap;
     lg_status st;
     bool lazy;
@@ -261,6 +262,7 @@ node_writes(void *arg)
     lg_io *io;
     lg_disk *d;
     LG_ASSERT_OK(lg_io_create(n->run, LG_IO_AUTO, &io));
+    n->io = io;
     LG_ASSERT_OK(lg_disk_open(io, "d", 0, &d));
     LG_ASSERT_OK(lg_disk_lock(d, 1));
     if (n->key)
@@ -327,6 +329,30 @@ LG_TEST(test_sim_disk__kill_leaves_whole_torn_or_nothing)
         lg_sim_destroy(s);
     }
     CU_ASSERT(whole > 20 && torn > 20 && nothing > 20);
+}
+
+LG_TEST(test_sim_disk__a_lost_request_is_seen_by_its_age)
+{
+    for (int what = LG_SIM_LOSE_COMPLETION; what <= LG_SIM_LOSE_REQUEST; what++) {
+        lg_sim *s;
+        LG_ASSERT_OK(lg_sim_create(9, &s));
+        LG_ASSERT_OK(lg_sim_disk_create(s, "d", DISK_BYTES));
+        struct node n = {0}, after = {0};
+        lg_sim_disk_lose(s, "d", 1, (lg_sim_lose)what);
+        node_start(s, &n, 1);
+        (void)!lg_sim_run(s, NULL, NULL, 10 * LG_SEC);
+        CU_ASSERT_FALSE(n.done);
+        CU_ASSERT_EQUAL(sectors_written(s), what == LG_SIM_LOSE_COMPLETION ? 16 : 0);
+        lg_time oldest = lg_io_oldest(n.io);
+        CU_ASSERT(oldest != 0 && lg_sim_now(s) - oldest > 9 * LG_SEC);
+        node_kill(&n);
+        node_start(s, &after, 1); /* once */
+        (void)!lg_sim_run(s, NULL, NULL, LG_SEC);
+        CU_ASSERT(after.done);
+        CU_ASSERT_EQUAL(lg_io_oldest(after.io), 0);
+        node_kill(&after);
+        lg_sim_destroy(s);
+    }
 }
 
 LG_TEST(test_sim_disk__power_loss_takes_only_what_was_not_synced)

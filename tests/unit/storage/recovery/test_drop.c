@@ -126,15 +126,15 @@ recover_peer(void)
 {
     struct instance *a = &m.in[0];
     uint32_t slot = 1;
-    lg_recovery_config cfg = {
-        .run = run_of(),
-        .volume = a->v,
-        .dwb = a->dwb,
-        .cache = a->cache,
-        .clock = &a->clock,
-        .threads = &slot,
-        .thread_count = 1,
-        .env = {a, model_env_held, past_image, NULL, model_env_written, NULL, model_env_demand, NULL}};
+    lg_recovery_config cfg = {.run = run_of(),
+                              .volume = a->v,
+                              .dwb = a->dwb,
+                              .cache = a->cache,
+                              .clock = &a->clock,
+                              .threads = &slot,
+                              .thread_count = 1,
+                              .env = {a, model_env_held, past_image, NULL, model_env_written, NULL,
+                                      model_env_demand, NULL}};
     m.dead[1] = m.in[1].fenced = m.in[1].stop = true;
     m.in[1].alive = false;
     lg_buf_visit(a->cache, model_adopt, a->cache);
