@@ -520,11 +520,12 @@ begin_quiet(sim_world *w)
         sim_hard_quiet(w);
 }
 
-/* Whoever was fenced before the quiet has had the time to notice. */
+/* Whoever was fenced before the quiet, or waits for a disk in vain, has had the time to notice. */
 static bool
 all_open(sim_world *w)
 {
-    if (lg_sim_now(w->sim) < w->quiet_since + SIM_LEASE)
+    lg_time notice = w->lost ? SIM_DISK_TIMEOUT + 2 * LG_SEC : SIM_LEASE;
+    if (lg_sim_now(w->sim) < w->quiet_since + notice)
         return false;
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
