@@ -409,6 +409,8 @@ lg_session__open_database(lg_session *s)
     limits_changed(s);
     lg_session__copy_callbacks(&s->es);
     s->env.session = &s->es;
+    s->env.check_cancel = check_cancel;
+    s->env.check_arg = s;
     s->env.user = &lg_exec_usertypes;
     return LG_OK;
 }

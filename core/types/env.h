@@ -44,6 +44,9 @@ typedef struct lg_env {
     const lg_fntable *ext;    /* implementations by upper layers; may be NULL */
     const lg_usertypes *user; /* types made by users; NULL: there are none */
     void *session;            /* whatever those implementations need */
+    /* Asked by functions that may take long: LG_OK, or why to stop. May yield. NULL: never. */
+    lg_status (*check_cancel)(void *arg);
+    void *check_arg;
 } lg_env;
 
 /* Defaults: UTC, ISO MDY, postgres intervals, extra_float_digits 1; clocks at 0. */

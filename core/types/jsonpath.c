@@ -625,8 +625,10 @@ like(struct run *r, const lg_jp *n, const lg_json *x)
     const char *pattern =
         strchr(n->op, 'q')
             ? lg_arena_printf(r->c->arena, "***=%.*s", (int)n->len, n->s)
-            : lg_arena_printf(r->c->arena, "(?%s%s%s)%.*s", strchr(n->op, 'i') ? "i" : "",
-                              strchr(n->op, 'm') ? "m" : "", strchr(n->op, 's') ? "s" : "-s",
+            : lg_arena_printf(r->c->arena, "(?%s%s)%.*s", strchr(n->op, 'i') ? "i" : "",
+                              strchr(n->op, 'm')   ? (strchr(n->op, 's') ? "w" : "n")
+                              : strchr(n->op, 's') ? "s"
+                                                   : "p",
                               (int)n->len, n->s);
     lg_call k;
     lg_datum args[2] = {lg_datum_text(r->c->arena, x->s, x->slen),

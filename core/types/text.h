@@ -21,5 +21,7 @@ size_t lg_utf8_encode(uint32_t ch, char *to); /* to: 4 bytes */
 void lg_text_quote_ident(lg_abuf *b, const char *s, size_t len);
 void lg_text_quote_literal(lg_abuf *b, const char *s, size_t len);
 bool lg_utf8_valid(const char *s, size_t len, size_t *ret_bad);
+/* SIMILAR TO's pattern as a regular expression; escape character of ne bytes, 0: none. */
+lg_datum lg_text__similar(lg_call *c, lg_datum pattern, const char *e, size_t ne);
 
 #endif
