@@ -884,39 +884,11 @@ static lg_datum
 arraggarr_final(lg_call *c, void *state)
 {
     struct arragg *s = state;
-    lg_array r = {0};
+    const char *sqlstate, *why;
     if (s->n == 0)
         RET_NULL();
-    for (uint32_t i = 0; i < s->n; i++) {
-        lg_array x;
-        if (s->nulls[i])
-            return lg_call_error(c, "22004", "cannot accumulate null arrays");
-        lg_array_unpack(s->v[i], c->arena, &x);
-        if (x.n == 0)
-            return lg_call_error(c, "2202E", "cannot accumulate empty arrays");
-        if (i == 0) {
-            if (x.ndim == LG_ARRAY_MAX_DIM)
-                return lg_call_error(
-                    c, "54000", "number of array dimensions (%d) exceeds the maximum allowed (%d)",
-                    x.ndim + 1, LG_ARRAY_MAX_DIM);
-            r.elem = x.elem;
-            r.ndim = x.ndim + 1;
-            r.dims[0] = (int32_t)s->n;
-            r.lbs[0] = 1;
-            memcpy(r.dims + 1, x.dims, sizeof(int32_t) * (size_t)x.ndim);
-            memcpy(r.lbs + 1, x.lbs, sizeof(int32_t) * (size_t)x.ndim);
-            r.n = x.n * s->n;
-            r.values = lg_arena_alloc(c->arena, sizeof(lg_datum) * r.n);
-            r.nulls = lg_arena_alloc(c->arena, r.n);
-        } else if (x.ndim != r.ndim - 1 ||
-                   memcmp(x.dims, r.dims + 1, sizeof(int32_t) * (size_t)x.ndim) != 0) {
-            return lg_call_error(c, "2202E",
-                                 "cannot accumulate arrays of different dimensionality");
-        }
-        memcpy(r.values + (size_t)i * x.n, x.values, sizeof(lg_datum) * x.n);
-        memcpy(r.nulls + (size_t)i * x.n, x.nulls, x.n);
-    }
-    return lg_array_pack(c->arena, &r);
+    lg_datum d = lg_array_stack(c->arena, s->n, s->v, s->nulls, &sqlstate, &why);
+    return d ? d : lg_call_error(c, sqlstate, "%s", why);
 }
 
 /* --- the list --- */

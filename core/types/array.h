@@ -26,6 +26,10 @@ lg_datum lg_array_pack(lg_arena *a, const lg_array *x);
 /* One dimension, lower bound 1. */
 lg_datum lg_array_make(lg_arena *a, lg_oid elem, uint32_t n, const lg_datum *values,
                        const uint8_t *nulls);
+/* n arrays of one shape as one array of a dimension more. In ret_why, on 0: the SQLSTATE and text of
+ * what array_agg says; those that are NULL or empty are among the complaints. */
+lg_datum lg_array_stack(lg_arena *a, uint32_t n, const lg_datum *arrays, const uint8_t *nulls,
+                        const char **ret_state, const char **ret_why);
 lg_datum lg_array_int2vector(lg_arena *a, uint32_t n, const int16_t *x);
 lg_datum lg_array_oidvector(lg_arena *a, uint32_t n, const lg_oid *x);
 /* array[i] or array[i][j]...: false when out of bounds, of the wrong dimension, or NULL. */

@@ -11,10 +11,14 @@
  *   uuid                its bytes
  *   interval            the 128-bit total of microseconds
  *   timetz              time in UTC, then the zone
+ *   inet                as bytea: see lg_inet_key
+ *   jsonb               as bytea: nothing for [], else the kind's rank, then text-like, numeric, or the
+ *                       number of members and they (with their keys)
  *   arrays              {1, element} or {2} for NULL, then 0, then dimensions and bounds
  */
 #include "keycodec.h"
 #include "array.h"
+#include "json.h"
 #include "numeric.h"
 #include "types_values.h"
 #include "usertype.h"
@@ -125,10 +129,68 @@ put_array(struct out *o, lg_datum d)
     lg_arena_destroy(a);
 }
 
+/* As lg_json_compare orders them. */
+static void
+put_json(struct out *o, lg_arena *a, const lg_json *x)
+{
+    static const uint8_t rank[] = {1, 2, 3, 4, 5, 6, 7};
+    put(o, rank[x->kind]);
+    if (x->kind == LG_JSON_STRING) {
+        put_bytes(o, x->s, x->slen);
+        put(o, 0);
+    } else if (x->kind == LG_JSON_NUMBER) {
+        lg_num v;
+        lg_datum d;
+        const char *end;
+        if (lg_num_parse(a, lg_arena_strndup(a, x->text, x->len), &v, &end) &&
+            lg_num_pack(a, &v, &d))
+            put_numeric(o, d);
+    } else if (x->kind == LG_JSON_ARRAY || x->kind == LG_JSON_OBJECT) {
+        put_be(o, x->n, 4);
+        for (uint32_t i = 0; i < x->n; i++) {
+            if (x->kind == LG_JSON_OBJECT) {
+                put_bytes(o, x->keys[i]->s, x->keys[i]->slen);
+                put(o, 0);
+            }
+            put_json(o, a, x->v[i]);
+        }
+    }
+}
+
+static void
+put_jsonb(struct out *o, lg_datum d)
+{
+    lg_arena *a = lg_arena_create("key", 0);
+    lg_error err;
+    lg_call c = {.arena = a, .err = &err};
+    lg_error_init(&err, a);
+    const lg_json *x = lg_json_parse(&c, lg_text_data(d), lg_text_len(d));
+    struct out k = {NULL, 0, 0, 0};
+    while (x && (x->kind != LG_JSON_ARRAY || x->n)) {
+        k.len = 0;
+        put_json(&k, a, x);
+        if (k.len <= k.cap)
+            break;
+        k.cap = k.len;
+        k.p = lg_arena_alloc(a, k.cap);
+    }
+    put_bytea(o, (const char *)k.p, k.len);
+    lg_arena_destroy(a);
+}
+
 static void
 put_value(struct out *o, lg_oid type, lg_datum d)
 {
     switch (type) {
+    case LG_T_INET:
+    case LG_T_CIDR: {
+        uint8_t key[LG_INET_KEY_MAX];
+        put_bytea(o, (const char *)key, lg_inet_key(d, key));
+        return;
+    }
+    case LG_T_JSONB:
+        put_jsonb(o, d);
+        return;
     case LG_T_BOOL:
     case LG_T_CHAR:
         put(o, (uint8_t)d);
@@ -236,8 +298,7 @@ lg_key_supported(lg_oid type)
         return lg_key_supported(lg_type_elem(type));
     if (type == LG_T_RECORD || lg_usertype_of(type) == LG_UT_ROW)
         return false;
-    return type != LG_T_INET && type != LG_T_CIDR && type != LG_T_JSONB &&
-           lg_type_compare_fn(type) != NULL;
+    return lg_type_compare_fn(type) != NULL;
 }
 
 bool
@@ -251,6 +312,9 @@ lg_key_lossless(lg_oid type)
     case LG_T_INTERVAL:
     case LG_T_BIT:
     case LG_T_VARBIT:
+    case LG_T_INET:
+    case LG_T_CIDR:
+    case LG_T_JSONB:
         return false;
     default: {
         const lg_type *t = lg_type_get(type);
@@ -419,6 +483,9 @@ get_value(struct in *in, lg_oid type, lg_arena *a)
     case LG_T_FLOAT8:
         return get_be(in, 8);
     case LG_T_BYTEA:
+    case LG_T_INET:
+    case LG_T_CIDR:
+    case LG_T_JSONB:
         return get_bytea(in, a);
     case LG_T_UUID: {
         uint8_t *u = lg_arena_alloc(a, LG_UUID_BYTES);

@@ -266,3 +266,47 @@ lg_array_cstrings(lg_call *c, lg_datum array, lg_array_view *ret)
     for (uint32_t i = 0; i < x.n; i++)
         ret->strings[i] = x.nulls[i] ? "" : lg_cstring(x.values[i]);
 }
+
+lg_datum
+lg_array_stack(lg_arena *a, uint32_t n, const lg_datum *arrays, const uint8_t *nulls,
+               const char **ret_state, const char **ret_why)
+{
+    lg_array r = {0};
+    *ret_state = "2202E";
+    for (uint32_t i = 0; i < n; i++) {
+        lg_array x;
+        if (nulls && nulls[i]) {
+            *ret_state = "22004";
+            *ret_why = "cannot accumulate null arrays";
+            return 0;
+        }
+        lg_array_unpack(arrays[i], a, &x);
+        if (x.n == 0) {
+            *ret_why = "cannot accumulate empty arrays";
+            return 0;
+        }
+        if (i == 0) {
+            if (x.ndim == LG_ARRAY_MAX_DIM) {
+                *ret_state = "54000";
+                *ret_why = "number of array dimensions (7) exceeds the maximum allowed (6)";
+                return 0;
+            }
+            r.elem = x.elem;
+            r.ndim = x.ndim + 1;
+            r.dims[0] = (int32_t)n;
+            r.lbs[0] = 1;
+            memcpy(r.dims + 1, x.dims, sizeof(int32_t) * (size_t)x.ndim);
+            memcpy(r.lbs + 1, x.lbs, sizeof(int32_t) * (size_t)x.ndim);
+            r.n = x.n * n;
+            r.values = lg_arena_alloc(a, sizeof(lg_datum) * r.n);
+            r.nulls = lg_arena_alloc(a, r.n);
+        } else if (x.ndim != r.ndim - 1 ||
+                   memcmp(x.dims, r.dims + 1, sizeof(int32_t) * (size_t)x.ndim) != 0) {
+            *ret_why = "cannot accumulate arrays of different dimensionality";
+            return 0;
+        }
+        memcpy(r.values + (size_t)i * x.n, x.values, sizeof(lg_datum) * x.n);
+        memcpy(r.nulls + (size_t)i * x.n, x.nulls, x.n);
+    }
+    return lg_array_pack(a, &r);
+}

@@ -249,6 +249,23 @@ lg_inet_compare(lg_datum da, lg_datum db)
     return r ? r : memcmp(x.a, y.a, addr_len(&x));
 }
 
+/* The family; the network bits, two bits each (0: 01, 1: 10, end: 00), so that a shorter network comes first; the
+ * address. */
+size_t
+lg_inet_key(lg_datum d, uint8_t *to)
+{
+    struct inet x = unpack(d);
+    size_t n = 1, groups = (size_t)x.bits / 4 + 1;
+    to[0] = (uint8_t)x.family;
+    memset(to + n, 0, groups);
+    for (int i = 0; i < x.bits; i++) {
+        int bit = x.a[i / 8] >> (7 - i % 8) & 1;
+        to[n + (size_t)i / 4] |= (uint8_t)((bit ? 2 : 1) << (6 - 2 * (i % 4)));
+    }
+    memcpy(to + n + groups, x.a, addr_len(&x));
+    return n + groups + addr_len(&x);
+}
+
 LG_FN(network_eq)
 {
     return lg_inet_compare(ARG(0), ARG(1)) == 0;

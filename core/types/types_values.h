@@ -18,6 +18,9 @@ uint64_t lg_timetz_hash(lg_datum d);
 int lg_jsonb_compare(lg_datum a, lg_datum b);
 uint64_t lg_jsonb_hash(lg_datum d);
 int lg_inet_compare(lg_datum a, lg_datum b);
+/* Bytes whose order is that of lg_inet_compare; to: LG_INET_KEY_MAX bytes. */
+#define LG_INET_KEY_MAX 50
+size_t lg_inet_key(lg_datum d, uint8_t *to);
 int lg_array_compare(lg_datum a, lg_datum b);
 uint64_t lg_array_hash(lg_datum d);
 

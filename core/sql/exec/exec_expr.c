@@ -253,40 +253,25 @@ eval_array(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         *ret = lg_array_make(c->arena, elem ? elem : LG_T_TEXT, e->nargs, v, nulls);
         return LG_OK;
     }
-    lg_array out = {.elem = elem ? elem : LG_T_TEXT};
-    lg_array *parts = LG_NEWN(c->arena, lg_array, e->nargs + 1);
+    /* Of arrays: NULL and empty ones may not stand beside others. */
+    uint32_t full = 0;
     for (uint32_t i = 0; i < e->nargs; i++) {
-        if (nulls[i])
-            return lg_error_set(c->x->es->err, "2202E",
-                                "multidimensional arrays must have array expressions with "
-                                "matching dimensions");
-        lg_array_unpack(v[i], c->arena, &parts[i]);
-        if (parts[i].ndim != parts[0].ndim ||
-            memcmp(parts[i].dims, parts[0].dims, sizeof(int32_t) * (size_t)parts[i].ndim) != 0)
-            return lg_error_set(c->x->es->err, "2202E",
-                                "multidimensional arrays must have array expressions with "
-                                "matching dimensions");
-        out.n += parts[i].n;
+        lg_array x = {0};
+        if (!nulls[i])
+            lg_array_unpack(v[i], c->arena, &x);
+        full += x.n > 0;
     }
-    if (e->nargs && parts[0].ndim) {
-        out.ndim = parts[0].ndim + 1;
-        out.dims[0] = (int32_t)e->nargs;
-        out.lbs[0] = 1;
-        for (int k = 0; k < parts[0].ndim && k + 1 < LG_ARRAY_MAX_DIM; k++) {
-            out.dims[k + 1] = parts[0].dims[k];
-            out.lbs[k + 1] = 1;
-        }
-    }
-    out.values = LG_NEWN(c->arena, lg_datum, out.n + 1);
-    out.nulls = LG_NEWN(c->arena, uint8_t, out.n + 1);
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < e->nargs; i++)
-        for (uint32_t k = 0; k < parts[i].n; k++, at++) {
-            out.values[at] = parts[i].values[k];
-            out.nulls[at] = parts[i].nulls ? parts[i].nulls[k] : 0;
-        }
-    *ret = lg_array_pack(c->arena, &out);
-    return LG_OK;
+    const char *sqlstate, *why;
+    *ret = full == 0         ? lg_array_make(c->arena, elem ? elem : LG_T_TEXT, 0, v, nulls)
+           : full < e->nargs ? 0
+                             : lg_array_stack(c->arena, e->nargs, v, nulls, &sqlstate, &why);
+    if (*ret)
+        return LG_OK;
+    if (full == e->nargs && strcmp(sqlstate, "54000") == 0)
+        return lg_error_set(c->x->es->err, sqlstate, "%s", why);
+    return lg_error_set(
+        c->x->es->err, "2202E",
+        "multidimensional arrays must have array expressions with matching dimensions");
 }
 
 static lg_status

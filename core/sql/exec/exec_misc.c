@@ -645,8 +645,14 @@ subplan_value(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_arena *a, lg_dat
             }
         if (st != LG_END)
             return st;
-        *ret = lg_array_make(a, type, n, v, nulls);
         *ret_null = false;
+        const lg_type *t = lg_type_get(type);
+        if (t && lg_type_is_array(t) && n) {
+            const char *sqlstate, *why;
+            *ret = lg_array_stack(a, n, v, nulls, &sqlstate, &why);
+            return *ret ? LG_OK : lg_error_set(c->x->es->err, sqlstate, "%s", why);
+        }
+        *ret = lg_array_make(a, t && lg_type_is_array(t) ? lg_type_elem(type) : type, n, v, nulls);
         return LG_OK;
     }
     if (st == LG_END)

@@ -254,10 +254,19 @@ solve_subtree(problem *outer, lg_from *f, lg_expr **conds, uint32_t n, lg_built 
     return solve(pr, NULL, 0, ret, &sorted);
 }
 
+/* An equality that hashing can find: of hashable operators, and of those that PostgreSQL only merges by
+ * (bit strings) when a type here has a hash. */
+static bool
+hashes(const lg_operator *op)
+{
+    return op->can_hash || (op->can_merge && op->left == op->right && lg_type_hash_fn(op->left) &&
+                            lg_type_equal_fn(op->left));
+}
+
 static lg_expr *
 hash_key(const problem *pr, lg_expr *e, const bool *left, const bool *right)
 {
-    if (e->kind != LG_EX_FUNC || !e->func.op || !e->func.op->can_hash || e->nargs != 2)
+    if (e->kind != LG_EX_FUNC || !e->func.op || e->nargs != 2 || !hashes(e->func.op))
         return NULL;
     if (lg_expr_has_kind(e, LG_EX_SUBPLAN) || lg_expr_volatility(e) == 'v')
         return NULL;
@@ -781,14 +790,17 @@ full_join(problem *pr, lg_from *f, lg_item *it)
     lg_path path = {.kind = LG_PATH_HASH, .type = LG_JOIN_FULL};
     path.keys = LG_NEWN(p->a, lg_expr *, n + 1);
     path.jquals = LG_NEWN(p->a, lg_expr *, n + 1);
+    bool variable = false;
     for (uint32_t i = 0; i < n; i++) {
         lg_expr *k = hash_key(pr, list[i], lr, rr);
-        if (k)
+        if (k) {
             path.keys[path.nkeys++] = k;
-        else
-            path.jquals[path.njquals++] = list[i];
+            continue;
+        }
+        path.jquals[path.njquals++] = list[i];
+        variable |= list[i]->kind != LG_EX_CONST;
     }
-    if (!path.nkeys && n)
+    if (!path.nkeys && variable)
         return lg_error_set(p->b->err, "0A000",
                             "FULL JOIN is only supported with merge-joinable or hash-joinable join "
                             "conditions");
