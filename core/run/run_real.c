@@ -60,6 +60,7 @@ struct lg_real {
     bool event_armed;
     lg_time spin_ns;
     int spin_score;
+    bool taskrun_stale; /* see reap() */
     lg_list pollers;
     lg_list watches;
     bool watches_idle; /* some watch must be armed again */
@@ -125,6 +126,16 @@ lg_run_sqe(lg_run *r, lg_ring_op *op)
     return sqe;
 }
 
+/* The kernel's TASKRUN flag says that entering it would bring completions. It can stay up with none
+ * left: it is raised after the completion was queued, and we may have taken that in between. So a flag
+ * that brought nothing is not believed until something comes or the ring has slept; else the loop
+ * would go round for ever, and what is prepared would never be submitted. */
+static bool
+taskrun(struct lg_real *re)
+{
+    return (IO_URING_READ_ONCE(*re->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+}
+
 static unsigned
 reap(lg_run *r)
 {
@@ -150,6 +161,7 @@ reap(lg_run *r)
             total++;
         }
     } while (n == REAP_BATCH && total < 8 * REAP_BATCH);
+    re->taskrun_stale = total == 0 && taskrun(re);
     return total;
 }
 
@@ -302,7 +314,7 @@ work_appeared(lg_run *r)
 {
     struct lg_real *re = r->real;
     return r->ready_count > 0 || lg_run__posts_pending(r) || io_uring_cq_ready(&re->ring) > 0 ||
-           (IO_URING_READ_ONCE(*re->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0 ||
+           (!re->taskrun_stale && taskrun(re)) ||
            atomic_load_explicit(&r->stopping, memory_order_relaxed);
 }
 

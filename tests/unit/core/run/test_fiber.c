@@ -4,6 +4,7 @@
 #include "sim.h"
 #include "waitq.h"
 #include "assert.h"
+#include <liburing.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -509,4 +510,45 @@ LG_TEST(test_run__wait_fd_times_out_then_fires)
     lg_run_destroy(p.run);
     close(p.fd[0]);
     close(p.fd[1]);
+}
+
+struct stuck {
+    lg_ring_op op;
+    struct world *w;
+};
+
+static void
+stuck_done(lg_ring_op *op, int res)
+{
+    struct world *w = LG_CONTAINER_OF(op, struct stuck, op)->w;
+    w->count = 1;
+    w->st = res == 0 ? LG_OK : LG_IO;
+    lg_run_stop(w->run);
+}
+
+static void
+stuck_main(void *arg)
+{
+    struct stuck *k = arg;
+    struct io_uring *ring = lg_run_ring(k->w->run);
+    __atomic_fetch_or(ring->sq.kflags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
+    io_uring_prep_nop(lg_run_sqe(k->w->run, &k->op));
+}
+
+/* The kernel may leave its TASKRUN flag up with nothing behind it: what is prepared is submitted all
+ * the same. */
+LG_TEST(test_run__stale_taskrun_flag)
+{
+    struct world w = {.st = LG_TIMEOUT};
+    struct stuck k = {{stuck_done}, &w};
+    LG_ASSERT_OK(lg_run_create(&(lg_run_config){.name = "t"}, &w.run));
+    LG_ASSERT_OK(lg_run_spawn(w.run, "stuck", 0, stuck_main, &k, NULL));
+    lg_timer t;
+    lg_timer_init(&t, w.run, stop_arg, w.run);
+    lg_timer_start(&t, lg_run_now_ns(w.run) + 5 * LG_SEC);
+    LG_ASSERT_OK(lg_run_loop(w.run));
+    lg_timer_stop(&t);
+    CU_ASSERT_EQUAL(w.count, 1);
+    CU_ASSERT_EQUAL(w.st, LG_OK);
+    lg_run_destroy(w.run);
 }
