@@ -390,15 +390,15 @@ lg_cat_namespace_mask(lg_cat *c, lg_oid user, lg_oid nsp, uint32_t want, uint32_
 }
 
 lg_status
-lg_cat_database_mask(lg_cat *c, lg_oid user, uint32_t want, uint32_t *ret)
+lg_cat_database_mask(lg_cat *c, lg_oid user, lg_oid db, uint32_t want, uint32_t *ret)
 {
     lg_cat_row row;
     lg_arena *a = lg_arena_create("acl", 1024);
-    lg_datum key = lg_cat_name(a, c->database);
+    lg_datum key = lg_datum_oid(db);
     lg_cat_depend(c, LG_DEP_DATABASE, 0);
     *ret = 0;
     lg_status st =
-        lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row);
+        lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_oid_index, 1, &key, a, &row);
     if (st == LG_OK)
         st = lg_cat_acl_mask(c, user, LG_ACL_DATABASE,
                              lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_datdba)),

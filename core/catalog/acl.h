@@ -98,6 +98,7 @@ LG_MUST lg_status lg_cat_relation_mask(lg_cat *c, lg_oid user, const lg_relation
                                        uint32_t want, uint32_t *ret);
 LG_MUST lg_status lg_cat_namespace_mask(lg_cat *c, lg_oid user, lg_oid nsp, uint32_t want,
                                         uint32_t *ret);
-LG_MUST lg_status lg_cat_database_mask(lg_cat *c, lg_oid user, uint32_t want, uint32_t *ret);
+LG_MUST lg_status lg_cat_database_mask(lg_cat *c, lg_oid user, lg_oid db, uint32_t want,
+                                       uint32_t *ret);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * MODEL
  * The truth is ordinary tables in pg_catalog, PostgreSQL 15's shape, stored through heap and btree
- * under ordinary transactions. An lg_catalog (one per instance) keeps descriptors made from them in
+ * under ordinary transactions. An lg_catalog (one per database and instance) keeps descriptors made from them in
  * a dictionary cache, used while the instance holds the DICT enqueue in S. A transaction that did
  * DDL reads the tables through its own snapshot into a private cache instead, takes DICT in X just
  * before its commit record, says which objects changed and releases it after: the other instances
@@ -34,7 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct lg_catalog lg_catalog; /* of an instance */
+typedef struct lg_catalog lg_catalog; /* a database, of an instance */
 typedef struct lg_cat lg_cat;         /* of a session */
 
 /* Fixed OIDs. */
@@ -44,7 +44,12 @@ typedef struct lg_cat lg_cat;         /* of a session */
 #define LG_NSP_INFORMATION     13000u
 #define LG_ROLE_BOOTSTRAP      10u
 #define LG_ROLE_DATABASE_OWNER 6171u
-#define LG_DB_OID              16000u /* the one database of this volume */
+#define LG_ROLE_SIGNAL_BACKEND 4200u
+#define LG_ROLE_READ_ALL_STATS 3375u
+#define LG_DB_TEMPLATE1        1u
+#define LG_DB_TEMPLATE0        4u
+#define LG_DB_POSTGRES         5u
+#define LG_DB_FIRST            16000u /* made with the volume; has the shared catalog tables */
 
 /* relkind */
 #define LG_REL_TABLE     'r'
@@ -241,10 +246,13 @@ typedef struct lg_database {
     const char *name;
     lg_oid owner;
     bool allow_connections;
+    bool is_template;
+    lg_rel_storage root; /* of its pg_class; file 0: its catalog tables are not made yet */
 } lg_database;
 
 LG_MUST lg_status lg_cat_database_by_name(lg_cat *c, const char *name, lg_arena *a,
                                           lg_database *ret_db);
+LG_MUST lg_status lg_cat_database_by_oid(lg_cat *c, lg_oid oid, lg_arena *a, lg_database *ret_db);
 
 /* ---- the session's view: identity and search path ---- */
 
@@ -255,6 +263,7 @@ lg_catalog *lg_cat_catalog(lg_cat *c);
 lg_oid lg_cat_user(const lg_cat *c);
 void lg_cat_set_user(lg_cat *c, lg_oid user); /* SET ROLE */
 const char *lg_cat_database(const lg_cat *c);
+lg_oid lg_cat_database_oid(const lg_cat *c);
 /* As the setting's text: `"$user", public`. */
 void lg_cat_set_search_path(lg_cat *c, const char *path);
 /* Existing schemas of the path in order, pg_catalog included where implicit when asked. */

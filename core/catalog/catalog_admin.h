@@ -42,6 +42,42 @@ LG_MUST lg_status lg_catalog_bootstrap(lg_catalog *cat, struct lg_txn *txn, cons
                                        const char *role, const char *verifier,
                                        lg_catalog_root *ret_root);
 LG_MUST lg_status lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root);
+
+/* ---- databases ----
+ *
+ * Each has catalog tables of its own; the shared ones are those of the first, made by
+ * lg_catalog_bootstrap, which is never dropped. A session holds the DATABASE enqueue of its own
+ * (lg_cat_database_enqueue) from before it looks at it. */
+
+/* The catalog of a database, opened at first use; it stays until nobody holds its enqueue any more.
+ * txn: to read with. */
+LG_MUST lg_status lg_catalog_of_database(lg_catalog *first, const lg_database *db,
+                                         struct lg_txn *txn, lg_catalog **ret_cat);
+/* In c's transaction: makes the catalog tables of a database that has none and their rows. The
+ * caller puts the root into pg_database. */
+LG_MUST lg_status lg_cat_database_make(lg_cat *c, lg_oid db, const char *name,
+                                       lg_rel_storage *ret_root);
+/* In c's transaction: all its segments go at commit. */
+LG_MUST lg_status lg_cat_database_unmake(lg_cat *c, const lg_database *db);
+/* SHARE: somebody is connected. EXCLUSIVE: nobody may be. Until the session lets go. */
+LG_MUST lg_status lg_cat_database_enqueue(lg_ges_owner *o, lg_oid db, lg_lock_mode mode,
+                                          lg_time deadline);
+/* EXCLUSIVE until c's transaction ends. LG_TIMEOUT: others are connected. */
+LG_MUST lg_status lg_cat_database_take(lg_cat *c, lg_oid db, lg_time deadline);
+/* Has it no objects but built-in ones? */
+LG_MUST lg_status lg_cat_database_empty(lg_cat *c, const lg_database *db, bool *ret);
+/* Bytes of its segments. */
+LG_MUST lg_status lg_cat_database_size(lg_cat *c, const lg_database *db, int64_t *ret);
+/* Calls fn with a handle of each database in c's transaction, but not of c's own. */
+LG_MUST lg_status lg_cat_database_each(lg_cat *c,
+                                       lg_status (*fn)(lg_cat *other, const char *name, void *arg),
+                                       void *arg);
+void lg_cat_database_release(lg_ges_owner *o, lg_oid db, lg_lock_mode mode);
+/* Rows of pg_database: datfrozenxid holds the file of its pg_class, datminmxid the head block. */
+struct lg_cat_row;
+lg_rel_storage lg_cat_database_root(const struct lg_cat_row *pg_database_row);
+void lg_cat_database_set_root(struct lg_cat_row *pg_database_row, const lg_rel_storage *root);
+
 /* A built-in view, before bootstrap: columns "name:type,...", types by OID; the texts must outlive
  * the catalog. */
 LG_MUST lg_status lg_catalog_view_register(lg_catalog *cat, lg_oid oid, lg_oid nsp,

@@ -157,9 +157,11 @@ role_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, bool super, const
 }
 
 static lg_status
-database_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, bool template)
+database_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, const char *comment,
+             const lg_rel_storage *root)
 {
     lg_cat_row row;
+    bool template = oid == LG_DB_TEMPLATE0 || oid == LG_DB_TEMPLATE1;
     lg_cat_row_init(LG_REL_pg_database, &row);
     LG_ROW_SET(&row, LG_AT_pg_database_oid, oid);
     LG_ROW_SET(&row, LG_AT_pg_database_datname, lg_cat_name(a, name));
@@ -167,12 +169,27 @@ database_row(lg_cat *c, lg_arena *a, lg_oid oid, const char *name, bool template
     LG_ROW_SET(&row, LG_AT_pg_database_encoding, lg_datum_int4(6));
     LG_ROW_SET(&row, LG_AT_pg_database_datlocprovider, lg_datum_char('c'));
     LG_ROW_SET(&row, LG_AT_pg_database_datistemplate, template);
-    LG_ROW_SET(&row, LG_AT_pg_database_datallowconn, !template);
+    LG_ROW_SET(&row, LG_AT_pg_database_datallowconn, oid != LG_DB_TEMPLATE0);
     LG_ROW_SET(&row, LG_AT_pg_database_datconnlimit, lg_datum_int4(-1));
     LG_ROW_SET(&row, LG_AT_pg_database_dattablespace, 1663);
     LG_ROW_SET(&row, LG_AT_pg_database_datcollate, txt(a, "C"));
     LG_ROW_SET(&row, LG_AT_pg_database_datctype, txt(a, "C"));
-    return lg_cat_insert(c, LG_REL_pg_database, &row);
+    if (root)
+        lg_cat_database_set_root(&row, root);
+    if (template) { /* everyone may look, nobody may make temporary tables */
+        lg_acl_item items[] = {{0, LG_ROLE_BOOTSTRAP, LG_ACL_CONNECT},
+                               {LG_ROLE_BOOTSTRAP, LG_ROLE_BOOTSTRAP, lg_acl_all(LG_ACL_DATABASE)}};
+        lg_acl acl = {.n = 2, .cap = 2, .at = items, .arena = a};
+        LG_ROW_SET(&row, LG_AT_pg_database_datacl, lg_acl_pack(a, &acl));
+    }
+    LG_TRY(lg_cat_insert(c, LG_REL_pg_database, &row));
+    if (!comment)
+        return LG_OK;
+    lg_cat_row_init(LG_REL_pg_shdescription, &row);
+    LG_ROW_SET(&row, LG_AT_pg_shdescription_objoid, oid);
+    LG_ROW_SET(&row, LG_AT_pg_shdescription_classoid, LG_REL_pg_database);
+    LG_ROW_SET(&row, LG_AT_pg_shdescription_description, txt(a, comment));
+    return lg_cat_insert(c, LG_REL_pg_shdescription, &row);
 }
 
 static lg_status
@@ -199,23 +216,32 @@ comment_rows(lg_cat *c, lg_arena *a)
     return LG_OK;
 }
 
+/* creator: the session whose transaction drops them if it fails; NULL: nobody drops anything. */
 static lg_status
-create_segments(lg_catalog *cat, struct lg_txn *txn)
+create_segment(lg_catalog *cat, struct lg_txn *txn, lg_cat *creator, lg_seg_kind kind,
+               lg_rel_storage *ret)
 {
-    const lg_access *acc = &cat->access;
+    if (creator)
+        return lg_cat_segment_create(creator, kind, ret);
+    return cat->access.ops->segment_create(cat->access.arg, txn, kind, ret);
+}
+
+static lg_status
+create_segments(lg_catalog *cat, struct lg_txn *txn, lg_cat *creator)
+{
     size_t pos = 0;
     uint64_t key;
     void *v;
     while (lg_map_next(cat->system, &pos, &key, &v)) {
         lg_relation *r = v;
-        if (!lg_cat__table_stored(r->oid))
+        if (!lg_cat__table_stored(r->oid) || (creator && lg_cat__table_shared(r->oid)))
             continue;
-        LG_TRY(acc->ops->segment_create(acc->arg, txn, LG_SEG_HEAP, &r->storage));
+        LG_TRY(create_segment(cat, txn, creator, LG_SEG_HEAP, &r->storage));
         for (uint16_t i = 0; i < r->nindexes; i++)
-            LG_TRY(acc->ops->segment_create(acc->arg, txn, LG_SEG_BTREE,
-                                            &((lg_index *)(uintptr_t)r->indexes[i])->storage));
+            LG_TRY(create_segment(cat, txn, creator, LG_SEG_BTREE,
+                                  &((lg_index *)(uintptr_t)r->indexes[i])->storage));
     }
-    return acc->ops->segment_create(acc->arg, txn, LG_SEG_SEQUENCE, &cat->oid_counter);
+    return LG_OK;
 }
 
 static void
@@ -237,41 +263,66 @@ static const struct {
     {4200, "pg_signal_backend"},     {4544, "pg_checkpoint"},
 };
 
+/* What every database has. */
 static lg_status
-bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, const char *verifier)
+database_rows(lg_cat *c, lg_arena *a)
 {
-    lg_catalog *cat = c->cat;
     size_t pos = 0;
     uint64_t key;
     void *v;
-    while (lg_map_next(cat->system, &pos, &key, &v)) {
+    while (lg_map_next(c->cat->system, &pos, &key, &v)) {
         LG_TRY(relation_rows(c, a, v));
         lg_arena_reset(a);
     }
-    LG_TRY(class_row(c, a, OID_COUNTER_REL, "lg_oid_counter", LG_NSP_CATALOG, 'S',
-                     &cat->oid_counter, 0, false));
     LG_TRY(namespace_row(c, a, LG_NSP_CATALOG, "pg_catalog", "system catalog schema"));
     LG_TRY(namespace_row(c, a, LG_NSP_TOAST, "pg_toast", "reserved schema for TOAST tables"));
     LG_TRY(namespace_row(c, a, LG_NSP_INFORMATION, "information_schema",
                          "SQL standard information schema"));
     LG_TRY(namespace_row(c, a, LG_NSP_PUBLIC, "public", "standard public schema"));
+    LG_TRY(comment_rows(c, a));
+    return lg_cat__type_rows(c, a);
+}
+
+/* c: of the new database, in the transaction of creator. */
+lg_status
+lg_cat__bootstrap_database(lg_cat *c, lg_cat *creator, lg_arena *a)
+{
+    LG_TRY(create_segments(c->cat, c->txn, creator));
+    return database_rows(c, a);
+}
+
+static lg_status
+bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, const char *verifier)
+{
+    lg_cat_dict *d = c->cat->dict;
+    const lg_rel_storage *root = &lg_cat__system_by_oid(c->cat, LG_REL_pg_class)->storage;
+    LG_TRY(class_row(c, a, OID_COUNTER_REL, "lg_oid_counter", LG_NSP_CATALOG, 'S', &d->oid_counter,
+                     0, false));
     LG_TRY(role_row(c, a, LG_ROLE_BOOTSTRAP, role, true, verifier));
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         LG_TRY(role_row(c, a, roles[i].oid, roles[i].name, false, NULL));
-    LG_TRY(comment_rows(c, a));
-    LG_TRY(database_row(c, a, LG_DB_OID, database, false));
-    return lg_cat__type_rows(c, a);
+    LG_TRY(database_row(c, a, LG_DB_FIRST, database, NULL, root));
+    LG_TRY(database_row(c, a, LG_DB_TEMPLATE1, "template1", "default template for new databases",
+                        NULL));
+    LG_TRY(database_row(c, a, LG_DB_TEMPLATE0, "template0", "unmodifiable empty database", NULL));
+    if (strcmp(database, "postgres") != 0)
+        LG_TRY(database_row(c, a, LG_DB_POSTGRES, "postgres",
+                            "default administrative connection database", NULL));
+    return database_rows(c, a);
 }
 
 lg_status
 lg_catalog_bootstrap(lg_catalog *cat, struct lg_txn *txn, const char *database, const char *role,
                      const char *verifier, lg_catalog_root *ret_root)
 {
+    const lg_access *acc = &cat->access;
+    lg_rel_storage *counter = &cat->dict->oid_counter;
     lg_arena *a = lg_arena_create("bootstrap", 0);
     lg_cat *c = NULL;
     lg_status st = LG_OK;
-    LG_CHECK(create_segments(cat, txn));
-    LG_CHECK(cat->access.ops->seq_modify(cat->access.arg, &cat->oid_counter, counter_start, NULL));
+    LG_CHECK(create_segments(cat, txn, NULL));
+    LG_CHECK(acc->ops->segment_create(acc->arg, txn, LG_SEG_SEQUENCE, counter));
+    LG_CHECK(acc->ops->seq_modify(acc->arg, counter, counter_start, NULL));
     LG_CHECK(lg_cat_create(cat, LG_ROLE_BOOTSTRAP, database, &c));
     c->txn = txn;
     LG_CHECK(bootstrap_rows(c, a, database, role, verifier));
@@ -287,14 +338,14 @@ out:
 }
 
 lg_status
-lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root)
+lg_cat__open(lg_catalog *cat, struct lg_txn *txn, const lg_rel_storage *pg_class)
 {
     lg_arena *a = lg_arena_create("catalog open", 0);
     lg_cat *c = NULL;
     lg_cat_scan s = {0};
     lg_cat_row row;
     lg_status st = LG_OK;
-    lg_cat__system_set_storage(cat, LG_REL_pg_class, &root->pg_class);
+    lg_cat__system_set_storage(cat, LG_REL_pg_class, pg_class);
     LG_CHECK(lg_cat_create(cat, LG_ROLE_BOOTSTRAP, "", &c));
     c->txn = txn;
     LG_CHECK(lg_cat_scan_open(c, LG_REL_pg_class, 0, 0, NULL, a, &s));
@@ -302,13 +353,13 @@ lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root
         lg_oid oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid));
         lg_rel_storage storage = lg_cat_row_storage(&row);
         if (oid == OID_COUNTER_REL)
-            cat->oid_counter = storage;
+            cat->dict->oid_counter = storage;
         else if (oid < LG_OID_FIRST_NORMAL && storage.file)
             lg_cat__system_set_storage(cat, oid, &storage);
     }
     lg_cat_scan_close(&s);
     if (st == LG_END)
-        st = cat->oid_counter.file ? LG_OK : LG_CORRUPT;
+        st = cat->dict->oid_counter.file ? LG_OK : LG_CORRUPT;
     cat->open = st == LG_OK;
 out:
     if (c) {
@@ -317,4 +368,10 @@ out:
     }
     lg_arena_destroy(a);
     return st;
+}
+
+lg_status
+lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_catalog_root *root)
+{
+    return lg_cat__open(cat, txn, &root->pg_class);
 }

@@ -78,17 +78,24 @@ lg_cat__cache_forget_namespaces(lg_cat_cache *cc)
 lg_status
 lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat)
 {
+    lg_cat_dict *d = lg_zalloc(sizeof *d);
     lg_catalog *cat = lg_zalloc(sizeof *cat);
+    lg_waitq_init(&d->waitq);
+    lg_list_init(&d->catalogs);
+    d->change = 1;
+    d->first = cat;
+    cat->dict = d;
+    cat->database = LG_DB_FIRST;
     cat->run = cfg->run;
     cat->access = cfg->access;
     cat->sequence_batch = cfg->sequence_batch ? cfg->sequence_batch : 32;
     cat->arena = lg_arena_create("catalog", 64 << 10);
     cat->seqs = lg_map_create();
-    lg_waitq_init(&cat->dict_waitq);
-    cat->change = 1;
     lg_cat__cache_init(&cat->cache);
     cat->ges = cfg->ges;
-    lg_cat__dict_init(cat);
+    lg_list_push_back(&d->catalogs, &cat->link);
+    lg_cat__dict_init(d, cat->ges);
+    lg_cat__databases_init(cat);
     lg_cat__system_build(cat);
     *ret_cat = cat;
     return LG_OK;
@@ -106,17 +113,29 @@ seqs_clear(lg_catalog *cat)
 }
 
 void
-lg_catalog_destroy(lg_catalog *cat)
+lg_cat__catalog_free(lg_catalog *cat)
 {
-    if (!cat)
-        return;
+    LG_ASSERT(!cat->users);
+    lg_list_remove(&cat->link);
     lg_cat__cache_fini(&cat->cache);
     seqs_clear(cat);
     lg_cat__system_destroy(cat);
-    lg_ges_notify(cat->ges, LG_GES_DICTIONARY, NULL, NULL);
-    lg_ges_owner_fini(&cat->owner);
     lg_arena_destroy(cat->arena);
     lg_free(cat);
+}
+
+void
+lg_catalog_destroy(lg_catalog *first)
+{
+    if (!first)
+        return;
+    lg_cat_dict *d = first->dict;
+    lg_ges_notify(first->ges, LG_GES_DICTIONARY, NULL, NULL);
+    lg_ges_notify(first->ges, LG_GES_DATABASE, NULL, NULL);
+    lg_ges_owner_fini(&d->owner);
+    while (!lg_list_empty(&d->catalogs))
+        lg_cat__catalog_free(LG_CONTAINER_OF(d->catalogs.next, lg_catalog, link));
+    lg_free(d);
 }
 
 const lg_access *
@@ -150,6 +169,7 @@ lg_cat_create(lg_catalog *cat, lg_oid user, const char *database, lg_cat **ret_c
 {
     lg_cat *c = lg_zalloc(sizeof *c);
     c->cat = cat;
+    cat->users++;
     c->user = user;
     c->database = lg_strdup(database);
     c->path = lg_strdup("\"$user\", public");
@@ -180,6 +200,7 @@ lg_cat_destroy(lg_cat *c)
     lg_free(c->path);
     lg_free(c->database);
     lg_free(c->user_name);
+    c->cat->users--;
     lg_free(c);
 }
 
@@ -215,16 +236,22 @@ lg_cat_database(const lg_cat *c)
     return c->database;
 }
 
+lg_oid
+lg_cat_database_oid(const lg_cat *c)
+{
+    return c->cat->database;
+}
+
 uint64_t
 lg_cat_generation(const lg_cat *c)
 {
-    return c->cat->change + c->own_generation;
+    return c->cat->dict->change + c->own_generation;
 }
 
 uint64_t
 lg_cat_shared_generation(const lg_cat *c)
 {
-    return c->ddl ? 0 : c->cat->change;
+    return c->ddl ? 0 : c->cat->dict->change;
 }
 
 void
@@ -287,11 +314,11 @@ lg_cat_pre_commit(lg_cat *c)
     lg_catalog *cat = c->cat;
     if (!c->ddl || c->dict_x)
         return LG_OK;
-    cat->dict_x++;
+    cat->dict->x++;
     lg_status st = lg_cat__dict_exclusive(c);
     if (st != LG_OK) {
-        cat->dict_x--;
-        lg_waitq_wake_all(&cat->dict_waitq);
+        cat->dict->x--;
+        lg_waitq_wake_all(&cat->dict->waitq);
         return st;
     }
     c->dict_x = true;
@@ -326,11 +353,14 @@ lg_cat_end(lg_cat *c, bool committed)
         lg_ges_unlock_transaction(c->owner); /* DICT X too */
     if (c->dict_x) {
         c->dict_x = false;
-        cat->dict_x--;
-        lg_waitq_wake_all(&cat->dict_waitq);
+        cat->dict->x--;
+        lg_waitq_wake_all(&cat->dict->waitq);
     }
     if (c->nsegops)
         finish_segments(c, committed, 0);
+    if (c->dropped_database && committed)
+        lg_cat__database_dropped(cat, c->dropped_database);
+    c->dropped_database = 0;
     if (lg_map_count(c->locks)) {
         lg_map_destroy(c->locks);
         c->locks = lg_map_create();

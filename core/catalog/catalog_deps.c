@@ -56,38 +56,49 @@ lg_dep_name(const char *name)
 
 /* ---- applying ---- */
 
-static void
-apply(lg_catalog *cat, uint64_t key)
+/* False: everything goes. An event does not say of which database it is: what has the same OID
+ * there is forgotten too. */
+static bool
+forget(lg_catalog *cat, uint64_t key)
 {
-    lg_oid id = (lg_oid)key;
-    cat->change++;
     switch ((lg_dep_class)(key >> 32)) {
     case LG_DEP_RELATION:
-        lg_cat__cache_forget(&cat->cache, id);
-        break;
+        lg_cat__cache_forget(&cat->cache, (lg_oid)key);
+        return true;
     case LG_DEP_NAMESPACE:
     case LG_DEP_NAMESPACE_NAME:
         lg_cat__cache_forget_namespaces(&cat->cache);
-        break;
+        return true;
     case LG_DEP_RELATION_NAME:
     case LG_DEP_ROLE:
     case LG_DEP_ROLE_NAME:
     case LG_DEP_TYPE:
     case LG_DEP_TYPE_NAME:
     case LG_DEP_DATABASE:
-        break;
+        return true;
     default: /* ALL, and what a later version may write */
         lg_cat__cache_clear(&cat->cache);
-        cat->all_at = cat->change;
-        return;
+        return false;
     }
-    cat->slots[slot_of(key)] = cat->change;
+}
+
+static void
+apply(lg_cat_dict *d, uint64_t key)
+{
+    bool one = true;
+    d->change++;
+    LG_LIST_FOREACH (it, &d->catalogs)
+        one = forget(LG_CONTAINER_OF(it, lg_catalog, link), key);
+    if (one)
+        d->slots[slot_of(key)] = d->change;
+    else
+        d->all_at = d->change;
 }
 
 void
 lg_cat__apply_all(lg_catalog *cat)
 {
-    apply(cat, dep_key(LG_DEP_ALL, 0));
+    apply(cat->dict, dep_key(LG_DEP_ALL, 0));
 }
 
 void
@@ -103,18 +114,19 @@ lg_status
 lg_cat__ring_read(lg_catalog *cat)
 {
     const lg_access *acc = &cat->access;
+    lg_cat_dict *d = cat->dict;
     uint64_t words[RING_READ];
     uint32_t n;
     do {
         lg_status st =
-            acc->ops->ring_read(acc->arg, &cat->oid_counter, &cat->ring_at, words, RING_READ, &n);
+            acc->ops->ring_read(acc->arg, &d->oid_counter, &d->ring_at, words, RING_READ, &n);
         if (st == LG_LIMIT) { /* too far behind; ring_at is at the end now */
             lg_cat__apply_all(cat);
             return LG_OK;
         }
         LG_TRY(st);
         for (uint32_t i = 0; i < n; i++)
-            apply(cat, words[i]);
+            apply(d, words[i]);
     } while (n == RING_READ);
     return LG_OK;
 }
@@ -146,7 +158,7 @@ lg_cat__ring_append(lg_cat *c)
     else
         while (lg_map_next(c->events, &pos, &key, &v))
             words[n++] = key;
-    return n ? acc->ops->ring_append(acc->arg, &c->cat->oid_counter, words, n) : LG_OK;
+    return n ? acc->ops->ring_append(acc->arg, &c->cat->dict->oid_counter, words, n) : LG_OK;
 }
 
 static lg_oid
@@ -305,7 +317,7 @@ void
 lg_cat_deps_begin(lg_cat *c, lg_cat_deps *d)
 {
     d->n = 0;
-    d->since = d->checked = c->cat->change;
+    d->since = d->checked = c->cat->dict->change;
     c->recorder = d;
 }
 
@@ -318,21 +330,21 @@ lg_cat_deps_end(lg_cat *c)
 bool
 lg_cat__unchanged(const lg_catalog *cat, lg_dep_class cls, uint32_t id, uint64_t since)
 {
-    return cat->all_at <= since && cat->slots[slot_of(dep_key(cls, id))] <= since;
+    return cat->dict->all_at <= since && cat->dict->slots[slot_of(dep_key(cls, id))] <= since;
 }
 
 bool
 lg_cat_deps_good(const lg_cat *c, lg_cat_deps *d)
 {
     const lg_catalog *cat = c->cat;
-    if (!d->since || cat->all_at > d->since)
+    if (!d->since || cat->dict->all_at > d->since)
         return false;
-    if (d->checked == cat->change)
+    if (d->checked == cat->dict->change)
         return true;
     for (uint32_t i = 0; i < d->n; i++)
-        if (cat->slots[slot_of(d->keys[i])] > d->since)
+        if (cat->dict->slots[slot_of(d->keys[i])] > d->since)
             return false;
-    d->checked = cat->change;
+    d->checked = cat->dict->change;
     return true;
 }
 
@@ -358,5 +370,5 @@ lg_cat_own_generation(const lg_cat *c)
 lg_status
 lg_cat_refresh(lg_cat *c)
 {
-    return c->ddl || c->cat->dict_held ? LG_OK : lg_cat__dict_share(c);
+    return c->ddl || c->cat->dict->held ? LG_OK : lg_cat__dict_share(c);
 }

@@ -22,28 +22,39 @@ typedef struct lg_cat_cache {
 #define LG_CAT_SLOTS    4096u
 #define LG_CAT_RING_MAX 128u /* events of one transaction, then: everything */
 
+/* What the databases of a volume have in common on this instance. */
+typedef struct lg_cat_dict {
+    lg_ges_owner owner; /* of DICT in S, for a moment */
+    uint64_t change;    /* number of the last change applied (catalog_deps.c) */
+    uint64_t all_at;    /* the last one that dropped everything */
+    uint64_t slots[LG_CAT_SLOTS];
+    uint64_t ring_at; /* events of the ring applied */
+    bool held;        /* the instance's sticky mode on DICT covers S */
+    uint32_t x;       /* sessions between taking DICT X and giving it back */
+    lg_waitq waitq;
+    lg_rel_storage oid_counter; /* and the ring */
+    lg_oid oid_next, oid_end;   /* reserved by this instance */
+    lg_catalog *first;          /* has the shared tables; catalog_db.c */
+    lg_list catalogs;           /* all that are open */
+} lg_cat_dict;
+
+/* One database. */
 struct lg_catalog {
+    lg_cat_dict *dict;
+    lg_list link;
+    lg_oid database;
+    uint32_t users; /* sessions */
     lg_run *run;
     lg_access access;
     lg_ges *ges;
-    lg_ges_owner owner; /* of DICT in S, for a moment */
     uint32_t sequence_batch;
     lg_arena *arena;
     lg_map *system;     /* oid -> lg_relation of catalog tables and virtual relations */
     lg_strmap *sysname; /* "nspoid\0name" -> lg_relation */
     lg_map *sysindex;   /* index oid -> lg_relation (table) */
     lg_cat_cache cache;
-    uint64_t change; /* number of the last change applied (catalog_deps.c) */
-    uint64_t all_at; /* the last one that dropped everything */
-    uint64_t slots[LG_CAT_SLOTS];
-    uint64_t ring_at; /* events of the ring applied */
-    bool dict_held;   /* the instance's sticky mode on DICT covers S */
-    uint32_t dict_x;  /* sessions between taking DICT X and giving it back */
-    lg_waitq dict_waitq;
     lg_map *seqs; /* oid -> what this instance has reserved (catalog_seq.c) */
     lg_oid next_virtual_oid;
-    lg_rel_storage oid_counter;
-    lg_oid oid_next, oid_end; /* reserved by this instance */
     bool open;
 };
 
@@ -83,6 +94,7 @@ struct lg_cat {
     lg_oid lastval_seq;
     uint64_t own_generation;
     struct lg_cat_types *types; /* catalog_type.c; NULL: none yet */
+    lg_oid dropped_database;    /* by this transaction */
 };
 
 void lg_cat__cache_init(lg_cat_cache *cc);
@@ -124,9 +136,23 @@ LG_MUST lg_status lg_cat__type_rows(lg_cat *c, lg_arena *a);
 /* catalog_desc.c: makes a descriptor from the tables */
 LG_MUST lg_status lg_cat__describe(lg_cat *c, lg_oid oid, lg_relation **ret_rel);
 
+/* catalog_system.c: the descriptors of another database's catalog tables; shared ones have their
+ * storage already. */
+void lg_cat__system_copy(lg_catalog *cat, const lg_catalog *from);
+bool lg_cat__table_shared(lg_oid table);
+
+/* catalog_boot.c */
+LG_MUST lg_status lg_cat__bootstrap_database(lg_cat *c, lg_cat *creator, lg_arena *a);
+LG_MUST lg_status lg_cat__open(lg_catalog *cat, struct lg_txn *txn, const lg_rel_storage *pg_class);
+void lg_cat__catalog_free(lg_catalog *cat);
+
+/* catalog_db.c */
+void lg_cat__databases_init(lg_catalog *first);
+void lg_cat__database_dropped(lg_catalog *any, lg_oid db);
+
 /* catalog_lock.c */
 LG_MUST lg_status lg_cat__dict_share(lg_cat *c);
 LG_MUST lg_status lg_cat__dict_exclusive(lg_cat *c);
-void lg_cat__dict_init(lg_catalog *cat);
+void lg_cat__dict_init(lg_cat_dict *d, lg_ges *ges);
 
 #endif

@@ -13,18 +13,18 @@ dict_resource(void)
 static void
 dict_fell(void *arg, lg_ges_res res, lg_lock_mode now)
 {
-    lg_catalog *cat = arg;
     (void)res;
     if (lg_lock_covers(now, LG_LOCK_SHARE))
         return;
-    cat->dict_held = false; /* what changes meanwhile is read from the ring (catalog_deps.c) */
+    ((lg_cat_dict *)arg)->held =
+        false; /* what changes meanwhile is read from the ring (catalog_deps.c) */
 }
 
 void
-lg_cat__dict_init(lg_catalog *cat)
+lg_cat__dict_init(lg_cat_dict *d, lg_ges *ges)
 {
-    lg_ges_owner_init(cat->ges, &cat->owner, cat);
-    lg_ges_notify(cat->ges, LG_GES_DICTIONARY, dict_fell, cat);
+    lg_ges_owner_init(ges, &d->owner, d);
+    lg_ges_notify(ges, LG_GES_DICTIONARY, dict_fell, d);
 }
 
 /* Makes sure that every change committed before this call is applied, and that the instance's mode
@@ -34,20 +34,21 @@ lg_status
 lg_cat__dict_share(lg_cat *c)
 {
     lg_catalog *cat = c->cat;
-    while (!cat->dict_held) {
-        if (cat->dict_x) {
-            LG_TRY(lg_waitq_wait(&cat->dict_waitq, LG_WAIT_ENQ_OTHER, LG_FOREVER, true));
+    lg_cat_dict *d = cat->dict;
+    while (!d->held) {
+        if (d->x) {
+            LG_TRY(lg_waitq_wait(&d->waitq, LG_WAIT_ENQ_OTHER, LG_FOREVER, true));
             continue;
         }
-        cat->dict_x++; /* one fiber asks, the others wait for it */
-        lg_status st = lg_ges_lock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0, LG_FOREVER);
+        d->x++; /* one fiber asks, the others wait for it */
+        lg_status st = lg_ges_lock(&d->owner, dict_resource(), LG_LOCK_SHARE, 0, LG_FOREVER);
         if (st == LG_OK) {
             st = lg_cat__ring_read(cat);
-            cat->dict_held = st == LG_OK;
-            (void)!lg_ges_unlock(&cat->owner, dict_resource(), LG_LOCK_SHARE, 0); /* stays sticky */
+            d->held = st == LG_OK;
+            (void)!lg_ges_unlock(&d->owner, dict_resource(), LG_LOCK_SHARE, 0); /* stays sticky */
         }
-        cat->dict_x--;
-        lg_waitq_wake_all(&cat->dict_waitq);
+        d->x--;
+        lg_waitq_wake_all(&d->waitq);
         return st;
     }
     return LG_OK;
@@ -57,9 +58,9 @@ lg_cat__dict_share(lg_cat *c)
 lg_status
 lg_cat__dict_exclusive(lg_cat *c)
 {
-    c->cat->dict_held = false;
+    c->cat->dict->held = false;
     LG_TRY(lg_ges_lock(c->owner, dict_resource(), LG_LOCK_EXCLUSIVE, 0, LG_FOREVER));
-    c->cat->dict_held = false;
+    c->cat->dict->held = false;
     return LG_OK;
 }
 
@@ -108,7 +109,7 @@ lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
     lg_time deadline = LG_FOREVER;
     if (c->lock_timeout_ms)
         deadline = lg_run_now_ns(cat->run) + c->lock_timeout_ms * LG_MS;
-    lg_ges_res res = {.type = LG_GES_TABLE, .id2 = rel};
+    lg_ges_res res = {.type = LG_GES_TABLE, .id1 = cat->database, .id2 = rel};
     LG_TRY(lg_ges_lock(c->owner, res, mode, nowait ? LG_GES_NOWAIT : 0, deadline));
     uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel) | (uintptr_t)1 << mode;
     lg_map_put(c->locks, rel, (void *)held);

@@ -19,7 +19,7 @@ fill_begin(lg_cat *c, struct fill *f)
 {
     LG_TRY(lg_cat_refresh(c));
     f->cc = c->ddl ? &c->own : &c->cat->cache;
-    f->change = c->cat->change;
+    f->change = c->cat->dict->change;
     f->own_generation = c->own_generation;
     return LG_OK;
 }
@@ -489,16 +489,28 @@ lg_cat_role_by_oid(lg_cat *c, lg_oid oid, lg_arena *a, lg_role *ret_role)
     return find_role(c, LG_IX_pg_authid_oid_index, lg_datum_oid(oid), a, ret_role);
 }
 
-lg_status
-lg_cat_database_by_name(lg_cat *c, const char *name, lg_arena *a, lg_database *ret_db)
+static lg_status
+database_find(lg_cat *c, lg_oid index, lg_datum key, lg_arena *a, lg_database *ret_db)
 {
     lg_cat_row row;
-    lg_datum key = lg_cat_name(a, name);
-    lg_cat_depend(c, LG_DEP_DATABASE, 0);
-    LG_TRY(lg_cat_find(c, LG_REL_pg_database, LG_IX_pg_database_datname_index, 1, &key, a, &row));
+    LG_TRY(lg_cat_find(c, LG_REL_pg_database, index, 1, &key, a, &row));
     ret_db->oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid));
     ret_db->name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname));
     ret_db->owner = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_datdba));
     ret_db->allow_connections = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datallowconn));
+    ret_db->is_template = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datistemplate));
+    ret_db->root = lg_cat_database_root(&row);
     return LG_OK;
+}
+
+lg_status
+lg_cat_database_by_name(lg_cat *c, const char *name, lg_arena *a, lg_database *ret_db)
+{
+    return database_find(c, LG_IX_pg_database_datname_index, lg_cat_name(a, name), a, ret_db);
+}
+
+lg_status
+lg_cat_database_by_oid(lg_cat *c, lg_oid oid, lg_arena *a, lg_database *ret_db)
+{
+    return database_find(c, LG_IX_pg_database_oid_index, lg_datum_oid(oid), a, ret_db);
 }

@@ -205,18 +205,19 @@ lg_status
 lg_cat_new_oid(lg_cat *c, lg_oid *ret_oid)
 {
     lg_catalog *cat = c->cat;
-    while (cat->oid_next == cat->oid_end) {
+    while (cat->dict->oid_next == cat->dict->oid_end) {
         static const lg_sequence counter = {.start = LG_OID_FIRST_NORMAL,
                                             .increment = 1,
                                             .min = LG_OID_FIRST_NORMAL,
                                             .max = UINT32_MAX - 1};
         struct reserve r = {.seq = &counter, .want = 64};
-        LG_TRY(cat->access.ops->seq_modify(cat->access.arg, &cat->oid_counter, reserve_fn, &r));
+        LG_TRY(
+            cat->access.ops->seq_modify(cat->access.arg, &cat->dict->oid_counter, reserve_fn, &r));
         if (!r.got)
             return LG_LIMIT;
-        cat->oid_next = (lg_oid)r.first;
-        cat->oid_end = (lg_oid)(r.first + r.got);
+        cat->dict->oid_next = (lg_oid)r.first;
+        cat->dict->oid_end = (lg_oid)(r.first + r.got);
     }
-    *ret_oid = cat->oid_next++;
+    *ret_oid = cat->dict->oid_next++;
     return LG_OK;
 }

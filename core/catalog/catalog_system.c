@@ -29,10 +29,11 @@ struct table_fact {
     lg_oid oid;
     const char *name;
     lg_oid rowtype;
+    bool shared;
 };
 
 static const struct table_fact tables[] = {
-#define LG_CAT_TABLE(o, name, rowtype, shared) {o, #name, rowtype},
+#define LG_CAT_TABLE(o, name, rowtype, shared) {o, #name, rowtype, shared},
 #define LG_CAT_COLUMN(tab, col, type, notnull, coll)
 #define LG_CAT_INDEX(tab, o, name, uniq, prim, n, keys)
 #include "catalog.def"
@@ -75,6 +76,15 @@ lg_cat__table_stored(lg_oid table)
     for (size_t i = 0; i < N(stored); i++)
         if (stored[i] == table)
             return true;
+    return false;
+}
+
+bool
+lg_cat__table_shared(lg_oid table)
+{
+    for (size_t i = 0; i < N(tables); i++)
+        if (tables[i].oid == table)
+            return tables[i].shared;
     return false;
 }
 
@@ -195,6 +205,38 @@ lg_cat__system_build(lg_catalog *cat)
             build_indexes(cat, r, tables[i].name);
     }
     lg_cat__builtin_register(cat);
+}
+
+void
+lg_cat__system_copy(lg_catalog *cat, const lg_catalog *from)
+{
+    cat->system = lg_map_create();
+    cat->sysname = lg_strmap_create();
+    cat->sysindex = lg_map_create();
+    cat->next_virtual_oid = from->next_virtual_oid;
+    size_t pos = 0;
+    uint64_t oid;
+    void *v;
+    while (lg_map_next(from->system, &pos, &oid, &v)) {
+        const lg_relation *old = v;
+        lg_relation *r = new_relation(cat, old->oid, old->namespace_oid, old->schema, old->name);
+        *r = *old; /* texts, columns and callbacks are the first one's, which lives longer */
+        if (lg_cat__table_shared(r->oid)) {
+            for (uint16_t i = 0; i < r->nindexes; i++)
+                lg_map_put(cat->sysindex, r->indexes[i]->oid, r);
+            continue;
+        }
+        const lg_index **list = LG_NEWN(cat->arena, const lg_index *, r->nindexes + 1);
+        for (uint16_t i = 0; i < r->nindexes; i++) {
+            lg_index *ix = LG_NEW(cat->arena, lg_index);
+            *ix = *old->indexes[i];
+            list[i] = ix;
+            if (r->primary == old->indexes[i])
+                r->primary = ix;
+            lg_map_put(cat->sysindex, ix->oid, r);
+        }
+        r->indexes = list;
+    }
 }
 
 void

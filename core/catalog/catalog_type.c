@@ -65,7 +65,7 @@ cache(lg_cat *c, struct lg_cat_types **ret)
 static bool
 fresh(const lg_cat *c, const struct lg_cat_types *t, uint64_t generation)
 {
-    return c->types == t && generation == lg_cat_generation(c) && (c->ddl || c->cat->dict_held);
+    return c->types == t && generation == lg_cat_generation(c) && (c->ddl || c->cat->dict->held);
 }
 
 /* ---- by name ---- */

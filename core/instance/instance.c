@@ -448,6 +448,7 @@ open_sessions(lg_instance *in)
         .may_connect = may_connect,
         .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
+        .ask_remote = in->alone ? NULL : lg_instance__ask_sessions,
         .arg = in,
     };
     lg_status st = lg_session_server_start(&sc, &in->sessions);

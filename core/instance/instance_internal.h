@@ -161,6 +161,8 @@ LG_MUST lg_status lg_instance__disk_watch_start(lg_instance *in);
 /* instance_sweep.c */
 LG_MUST lg_status lg_instance__sweep_start(lg_instance *in);
 void lg_instance__sweep_due(lg_instance *in); /* soon */
+LG_MUST lg_status lg_instance__ask_sessions(void *arg, uint32_t instance, const lg_session_ask *ask,
+                                            uint64_t *ret_answer);
 void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
 void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
 void lg_instance__cf_hooks(lg_instance *in);

@@ -181,6 +181,7 @@ enum call_what {
     CALL_FORGET_FILE = 1,     /* file: a segment is being dropped; drop its buffers */
     CALL_OLDEST_SNAPSHOT = 4, /* replies the oldest snapshot in use, now or later */
     CALL_CANCEL = 3,          /* pid, key: a cancel request that reached another instance */
+    CALL_SESSIONS = 5,        /* an lg_session_ask: replies the answer */
 };
 
 struct call {
@@ -223,6 +224,14 @@ serve_main(void *arg)
             lg_session_cancel(in->sessions, (uint32_t)v->call.a, (uint32_t)v->call.b);
         st = LG_OK;
         break;
+    case CALL_SESSIONS: {
+        lg_session_ask ask = {.what = (uint32_t)v->call.a,
+                              .id = (uint32_t)v->call.b,
+                              .flags = (uint32_t)(v->call.b >> 32)};
+        scn = in->sessions ? lg_session_answer(in->sessions, &ask) : 0;
+        st = LG_OK;
+        break;
+    }
     default:
         break;
     }
@@ -333,6 +342,28 @@ lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint32_t 
         lg_status st = call(in, instance, &c, 5 * LG_SEC, NULL);
         (void)st; /* a cancel is a request: it may come too late */
     }
+}
+
+lg_status
+lg_instance__ask_sessions(void *arg, uint32_t instance, const lg_session_ask *ask,
+                          uint64_t *ret_answer)
+{
+    lg_instance *in = arg;
+    struct call c = {CALL_SESSIONS, ask->what, (uint64_t)ask->flags << 32 | ask->id};
+    uint64_t mask = others(in);
+    lg_status st = LG_OK;
+    *ret_answer = 0;
+    for (uint32_t node = 1; node < LG_NODES_MAX; node++) {
+        uint64_t answer = 0;
+        if (!lg_node_in(mask, node) || (instance && instance != node))
+            continue;
+        lg_status one = call(in, node, &c, 5 * LG_SEC, &answer);
+        if (one == LG_OK)
+            *ret_answer += answer;
+        else if (one != LG_PEER_DOWN)
+            st = one;
+    }
+    return st;
 }
 
 lg_status

@@ -33,7 +33,7 @@
 #include "rpc.h"
 #include "run.h"
 
-#define LG_NOTIFY_CHANNEL_MAX 63   /* bytes, as PostgreSQL's NAMEDATALEN - 1 */
+#define LG_NOTIFY_CHANNEL_MAX 71   /* bytes: a database and a name, as the session makes it */
 #define LG_NOTIFY_PAYLOAD_MAX 7999 /* bytes, as PostgreSQL's */
 
 typedef struct lg_notify_hub lg_notify_hub;

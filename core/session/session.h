@@ -39,6 +39,23 @@ typedef struct lg_session_sql {
     struct lg_temp *temp;         /* NULL: statements keep all their rows in memory */
 } lg_session_sql;
 
+/* Asked about sessions, of the instance that has them. */
+typedef enum lg_session_what {
+    LG_SESSION_ASK_ROLE = 1,  /* id: pid -> role << 1 | 1; 0: no such session */
+    LG_SESSION_ASK_CANCEL,    /* id: pid -> 1: there is such a session */
+    LG_SESSION_ASK_TERMINATE, /* the same */
+    LG_SESSION_ASK_DATABASE,  /* id: database -> how many are connected; flags */
+} lg_session_what;
+
+#define LG_SESSION_ASK_END   1u /* and end them */
+#define LG_SESSION_ASK_SUPER 2u /* superusers' too */
+
+typedef struct lg_session_ask {
+    uint32_t what;
+    uint32_t id;
+    uint32_t flags;
+} lg_session_ask;
+
 typedef struct lg_session_server_config {
     lg_run *run;
     lg_log *log;
@@ -56,6 +73,10 @@ typedef struct lg_session_server_config {
     lg_status (*may_answer)(void *arg);
     /* A cancel request for another instance. */
     void (*cancel_remote)(void *arg, uint32_t instance, uint32_t pid, uint32_t key);
+    /* Has another instance answer (lg_session_answer there); instance 0: all others, answers
+     * added. May block. NULL: there are none. */
+    lg_status (*ask_remote)(void *arg, uint32_t instance, const lg_session_ask *ask,
+                            uint64_t *ret_answer);
     void *arg;
 } lg_session_server_config;
 
@@ -73,6 +94,8 @@ void lg_session_server_stop(lg_session_server *s); /* drained before */
 void lg_session_cancel(lg_session_server *s, uint32_t pid, uint32_t key);
 /* pg_cancel_backend and pg_terminate_backend: false when there is no such session. */
 bool lg_session_signal(lg_session_server *s, uint32_t pid, lg_status why);
+
+uint64_t lg_session_answer(lg_session_server *s, const lg_session_ask *ask);
 
 /* The enqueue owner of the session that runs the transaction; NULL: none here. */
 struct lg_ges_owner *lg_session_owner_of(lg_session_server *s, uint64_t xid);

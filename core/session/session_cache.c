@@ -120,7 +120,7 @@ env_id(lg_session *s)
         return s->plan_env;
     lg_strbuf b;
     lg_strbuf_init(&b, 64 << 10);
-    lg_strbuf_printf(&b, "%u %s", user, s->database);
+    lg_strbuf_printf(&b, "%u %u ", user, lg_cat_database_oid(s->cat));
     size_t pos = 0;
     lg_setting_id id;
     const char *value;

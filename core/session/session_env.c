@@ -77,6 +77,13 @@ es_backend_pid(void *arg)
     return (int32_t)s->pid;
 }
 
+static bool
+es_in_block(void *arg)
+{
+    const lg_session *s = arg;
+    return s->txn_state == LG_SESSION_TXN_BLOCK || s->several;
+}
+
 /* Severities from least to most worth telling, as client_min_messages orders them. */
 static int
 severity_rank(const char *name)
@@ -358,6 +365,29 @@ apply_settings_of(lg_session *s, lg_oid db, lg_oid role)
     return LG_OK;
 }
 
+/* DROP DATABASE takes the enqueue before the row goes: who has it in SHARE and finds the row then
+ * is safe. */
+static lg_status
+database_locked(lg_session *s, lg_database *db)
+{
+    for (;;) {
+        LG_TRY(lg_cat_database_by_name(s->cat, s->database, s->arena, db));
+        if (s->database_oid == db->oid)
+            return LG_OK;
+        lg_session__release_database(s);
+        LG_TRY(lg_cat_database_enqueue(&s->owner, db->oid, LG_LOCK_SHARE, LG_FOREVER));
+        s->database_oid = db->oid;
+    }
+}
+
+void
+lg_session__release_database(lg_session *s)
+{
+    if (s->database_oid)
+        lg_cat_database_release(&s->owner, s->database_oid, LG_LOCK_SHARE);
+    s->database_oid = 0;
+}
+
 /* The database, the right to connect to it, and settings, from the most general to the most
  * particular. */
 static lg_status
@@ -365,8 +395,8 @@ database_by_name(lg_session *s, void *arg)
 {
     lg_database *db = arg;
     uint32_t may;
-    LG_TRY(lg_cat_database_by_name(s->cat, s->database, s->arena, db));
-    LG_TRY(lg_cat_database_mask(s->cat, s->role_oid, LG_ACL_CONNECT, &may));
+    LG_TRY(database_locked(s, db));
+    LG_TRY(lg_cat_database_mask(s->cat, s->role_oid, db->oid, LG_ACL_CONNECT, &may));
     if (!may) {
         lg_error_set(&s->err, "42501", "permission denied for database \"%s\"", s->database);
         lg_error_detail(&s->err, "User does not have CONNECT privilege.");
@@ -378,19 +408,86 @@ database_by_name(lg_session *s, void *arg)
     return apply_settings_of(s, db->oid, s->role_oid);
 }
 
+struct opening {
+    lg_database *db;
+    lg_catalog *catalog;
+};
+
+static lg_status
+open_catalog(lg_session *s, void *arg)
+{
+    struct opening *o = arg;
+    return lg_catalog_of_database(s->server->cfg.sql.catalog, o->db, lg_cat_txn(s->cat),
+                                  &o->catalog);
+}
+
+static lg_status
+make_tables(lg_session *s, lg_database *db)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(db->oid);
+    LG_TRY(lg_cat_find(s->cat, LG_REL_pg_database, LG_IX_pg_database_oid_index, 1, &key, s->arena,
+                       &old));
+    db->root = lg_cat_database_root(&old);
+    if (db->root.file) /* another session was faster */
+        return LG_OK;
+    row = old;
+    LG_TRY(lg_cat_database_make(s->cat, db->oid, db->name, &db->root));
+    lg_cat_database_set_root(&row, &db->root);
+    return lg_cat_update(s->cat, LG_REL_pg_database, &old, &row);
+}
+
+/* The first session of a database whose tables are not made yet makes them, in a transaction of its
+ * own, alone in the cluster. */
+static lg_status
+first_use(lg_session *s, lg_database *db)
+{
+    lg_session__release_database(s);
+    LG_TRY(lg_cat_database_enqueue(&s->owner, db->oid, LG_LOCK_EXCLUSIVE, LG_FOREVER));
+    lg_status st =
+        lg_cat_create(s->server->cfg.sql.catalog, LG_ROLE_BOOTSTRAP, s->database, &s->cat);
+    if (st == LG_OK) {
+        lg_cat_set_owner(s->cat, &s->owner);
+        lg_txn *t = lg_txn_begin(s->server->cfg.sql.txns);
+        lg_cat_begin(s->cat, t);
+        st = make_tables(s, db);
+        if (st == LG_OK)
+            st = lg_cat_pre_commit(s->cat);
+        if (st != LG_OK) {
+            LG_KEEP(lg_txn_rollback(t));
+        } else {
+            st = lg_txn_commit(t);
+            if (st == LG_IO)
+                st = LG_FENCED; /* the outcome is unknown: the instance stops */
+        }
+        lg_cat_end(s->cat, st == LG_OK);
+        lg_cat_destroy(s->cat);
+        s->cat = NULL;
+    }
+    lg_cat_database_release(&s->owner, db->oid, LG_LOCK_EXCLUSIVE);
+    return st;
+}
+
 lg_status
 lg_session__open_database(lg_session *s)
 {
     const lg_session_server_config *cfg = &s->server->cfg;
     lg_database db;
+    struct opening o = {&db, NULL};
     lg_status st = with_catalog(s, database_by_name, &db);
+    for (int tries = 0; st == LG_OK && db.allow_connections && !db.root.file; tries++) {
+        st = tries < 10 ? first_use(s, &db) : LG_TIMEOUT;
+        if (st == LG_OK)
+            st = with_catalog(s, database_by_name, &db);
+    }
     if (st == LG_NOT_FOUND)
         return lg_error_set(&s->err, "3D000", "database \"%s\" does not exist", s->database);
     LG_TRY(st);
     if (!db.allow_connections)
         return lg_error_set(&s->err, "55000",
                             "database \"%s\" is not currently accepting connections", s->database);
-    LG_TRY(lg_cat_create(cfg->sql.catalog, s->role_oid, s->database, &s->cat));
+    LG_TRY(with_catalog(s, open_catalog, &o));
+    LG_TRY(lg_cat_create(o.catalog, s->role_oid, s->database, &s->cat));
     lg_cat_set_owner(s->cat, &s->owner);
     s->es = (lg_exec_session){
         .run = cfg->run,
@@ -404,6 +501,8 @@ lg_session__open_database(lg_session *s)
         .setting = es_setting,
         .set_setting = es_set_setting,
         .backend_pid = es_backend_pid,
+        .in_block = es_in_block,
+        .database_sessions = lg_session__database_sessions,
         .scram_verifier = es_scram_verifier,
     };
     limits_changed(s);

@@ -156,6 +156,7 @@ struct lg_session {
 
     char user[64];
     char database[64];
+    lg_oid database_oid; /* whose enqueue is held in SHARE; 0: none */
     lg_oid role_oid;
     bool superuser;
     lg_settings *settings;
@@ -174,6 +175,7 @@ struct lg_session {
     lg_temp_owner temp_owner;
 
     lg_session_txn_state txn_state;
+    bool several; /* the simple query that runs has more than one statement */
     lg_txn *txn;
     lg_snapshot snapshot;
     bool have_snapshot; /* of the transaction, under REPEATABLE READ */
@@ -231,6 +233,11 @@ typedef struct lg_session_role {
 
 LG_MUST lg_status lg_session__find_role(lg_session *s, const char *name, lg_session_role *ret_role);
 LG_MUST lg_status lg_session__open_database(lg_session *s);
+void lg_session__release_database(lg_session *s);
+
+/* session_signal.c */
+uint32_t lg_session__database_sessions(void *arg, lg_oid db, bool end);
+void lg_session__signal_functions(lg_fntable *t);
 LG_MUST lg_status lg_session__settings_changed(lg_session *s);
 LG_MUST lg_status lg_session__check_setting(void *arg, lg_setting_id id, const char *value,
                                             char *ret_canonical, size_t size, lg_error *err);

@@ -4,6 +4,9 @@
  * what the transaction notifies is given to every instance; after it, channels are let go and the
  * outcome is told. A savepoint remembers how many there were of both.
  *
+ * Channels are a database's own: what core/notify knows is the database's OID in eight digits and then
+ * the name.
+ *
  * What comes from other transactions is put, ready to be sent, into `notified`: it leaves before
  * the next ReadyForQuery outside a transaction, or at once when the session is idle. A client that
  * never comes back to it loses its session when NOTIFIED_MAX have gathered. */
@@ -11,6 +14,8 @@
 #include <string.h>
 
 #define NOTIFIED_MAX (64u << 20)
+#define NAME_MAX     63 /* bytes, as PostgreSQL's NAMEDATALEN - 1 */
+#define NAME_AT      8
 
 struct action {
     const char *channel; /* NULL: UNLISTEN * */
@@ -44,7 +49,7 @@ on_notification(void *arg, const char *channel, const char *payload, uint32_t pi
     lg_session *s = arg;
     size_t at = lg_pgwire_begin(&s->notified, 'A');
     lg_pgwire_put_u32(&s->notified, pid);
-    lg_pgwire_put_cstr(&s->notified, channel);
+    lg_pgwire_put_cstr(&s->notified, channel + NAME_AT);
     lg_pgwire_put_cstr(&s->notified, payload);
     lg_pgwire_end(&s->notified, at);
     if (s->notified.overflow)
@@ -117,13 +122,20 @@ grow(lg_arena *a, void *old, uint32_t count, uint32_t *cap, size_t size)
     return p;
 }
 
+static const char *
+of_database(lg_session *s, const char *channel)
+{
+    return lg_arena_printf(pending(s)->arena, "%08x%.*s", lg_cat_database_oid(s->cat), NAME_MAX,
+                           channel);
+}
+
 static void
 add_action(lg_session *s, const char *channel, bool listen)
 {
     lg_session_notify *n = pending(s);
     n->actions = grow(n->arena, n->actions, n->action_count, &n->action_cap, sizeof *n->actions);
-    n->actions[n->action_count++] = (struct action){
-        .channel = channel ? lg_arena_strdup(n->arena, channel) : NULL, .listen = listen};
+    n->actions[n->action_count++] =
+        (struct action){.channel = channel ? of_database(s, channel) : NULL, .listen = listen};
 }
 
 static const char *
@@ -142,18 +154,18 @@ lg_session__notify_add(lg_session *s, const char *channel, const char *payload)
 {
     if (!*channel)
         return lg_error_set(&s->err, "22023", "channel name cannot be empty");
-    if (strlen(channel) > LG_NOTIFY_CHANNEL_MAX)
+    if (strlen(channel) > NAME_MAX)
         return lg_error_set(&s->err, "22023", "channel name too long");
     if (strlen(payload) > LG_NOTIFY_PAYLOAD_MAX)
         return lg_error_set(&s->err, "22023", "payload string too long");
     lg_session_notify *n = pending(s);
     size_t len;
+    channel = of_database(s, channel);
     const char *key = key_of(n, channel, payload, &len);
     if (lg_strmap_get(n->seen, key, len))
         return LG_OK;
     n->items = grow(n->arena, n->items, n->item_count, &n->item_cap, sizeof *n->items);
-    n->items[n->item_count++] =
-        (lg_notify_item){lg_arena_strdup(n->arena, channel), lg_arena_strdup(n->arena, payload)};
+    n->items[n->item_count++] = (lg_notify_item){channel, lg_arena_strdup(n->arena, payload)};
     (void)lg_strmap_put(n->seen, key, len, n);
     return LG_OK;
 }
@@ -318,7 +330,7 @@ channels_next(lg_call *c, void *state, lg_datum *ret_values, uint8_t *ret_nulls)
     const char *channel = lg_notify_next_channel(&session_of(c)->listener, state);
     if (!channel)
         return LG_END;
-    ret_values[0] = lg_datum_cstring_text(c->arena, channel);
+    ret_values[0] = lg_datum_cstring_text(c->arena, channel + NAME_AT);
     ret_nulls[0] = 0;
     return LG_OK;
 }
@@ -335,4 +347,5 @@ lg_session_functions_register(lg_fntable *t)
     lg_fntable_set(t, F_PG_NOTIFY, fn_pg_notify);
     lg_fntable_set(t, F_QUEUE_USAGE, fn_queue_usage);
     lg_fntable_set_srf(t, F_PG_LISTENING_CHANNELS, &channels_srf);
+    lg_session__signal_functions(t);
 }

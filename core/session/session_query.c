@@ -168,6 +168,7 @@ run_text(lg_session *s, const char *text, size_t len)
         if (ran)
             return st;
     }
+    s->several = tree->n > 1;
     for (uint32_t i = 0; i < tree->n; i++) {
         LG_TRY(run_one(s, tree->sql, tree->stmts[i].stmt, lg_arena_create("statement", 1024)));
         if (i + 1 < tree->n && lg_session__ends_session(s->pending_end))
@@ -193,6 +194,7 @@ lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
     if (st == LG_OK)
         st = lg_session__txn_end_implicit(s);
     lg_session__statement_end(s);
+    s->several = false;
     if (st != LG_OK) {
         if (lg_session__ends_session(st))
             return st;

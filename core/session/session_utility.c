@@ -443,6 +443,7 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
         LG_TRY(lg_settings_reset_all(s->settings, &s->err));
         LG_TRY(lg_session__settings_changed(s));
         lg_session__notify_unlisten_all(s);
+        lg_ges_unlock_session(&s->owner, LG_GES_ADVISORY);
     }
     if (target == LG_A_DISCARD_ALL || target == LG_A_DISCARD_SEQUENCES)
         lg_cat_sequences_discard(s->cat);

@@ -150,7 +150,7 @@ add_system_event(lg_views *w)
 static const char *
 resource_type(uint32_t type)
 {
-    static const char *const names[] = {"?", "TM", "DI", "UL", "SQ", "DD", "OT"};
+    static const char *const names[] = {"?", "TM", "DI", "UL", "SQ", "DD", "OT", "DB"};
     return type < LG_GES_TYPES ? names[type] : "?";
 }
 

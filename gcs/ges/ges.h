@@ -45,13 +45,14 @@ lg_lock_mode lg_lock_join(lg_lock_mode a, lg_lock_mode b);
 const char *lg_lock_mode_name(lg_lock_mode m); /* "AccessShareLock", as pg_locks shows */
 
 typedef enum lg_ges_type {
-    LG_GES_TABLE = 1,      /* TM: id1 = database (0), id2 = relation oid */
+    LG_GES_TABLE = 1,      /* TM: id1 = database, id2 = relation oid */
     LG_GES_DICTIONARY = 2, /* DI: id1 = object class, id2 = oid; or one id2 for the whole cache */
-    LG_GES_ADVISORY = 3,   /* UL: id1 = key space, id2 = key */
+    LG_GES_ADVISORY = 3,   /* UL: id1 = database << 2 | key space, id2 = key */
     LG_GES_SEQUENCE = 4,   /* SQ: id2 = sequence oid */
     LG_GES_DDL = 5,        /* DD: id2 = whatever is to be serialised */
     LG_GES_OTHER = 6,
-    LG_GES_TYPES = 7,
+    LG_GES_DATABASE = 7, /* DB: id1 = database; catalog_db.c */
+    LG_GES_TYPES = 8,
 } lg_ges_type;
 
 typedef struct lg_ges_res {

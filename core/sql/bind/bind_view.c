@@ -18,9 +18,7 @@ not_updatable(lg_bind *b, const lg_relation *view, lg_cmd cmd, const char *why)
     const char *ing = cmd == LG_CMD_INSERT   ? "inserting into"
                       : cmd == LG_CMD_UPDATE ? "updating"
                                              : "deleting from";
-    const char *verb = cmd == LG_CMD_INSERT   ? "INSERT"
-                       : cmd == LG_CMD_UPDATE ? "UPDATE"
-                                              : "DELETE";
+    const char *verb = cmd == LG_CMD_INSERT ? "INSERT" : cmd == LG_CMD_UPDATE ? "UPDATE" : "DELETE";
     lg_bind__error(b, -1, "55000", "cannot %s view \"%s\"", what, view->name);
     lg_error_detail(b->err, "%s", why);
     lg_error_hint(b->err,
@@ -337,7 +335,8 @@ lg_bind__changed_column(lg_bind *b, const lg_changed *c, int16_t attno, lg_cmd c
         return LG_OK;
     }
     lg_bind__error(b, -1, "0A000", "cannot %s column \"%s\" of view \"%s\"",
-                   c->cmd == LG_CMD_INSERT ? "insert into" : "update", x->why_name, x->why_view->name);
+                   c->cmd == LG_CMD_INSERT ? "insert into" : "update", x->why_name,
+                   x->why_view->name);
     lg_error_detail(b->err, "%s", x->why);
     return LG_SQL;
 }

@@ -707,6 +707,8 @@ lg_status
 lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
 {
     lg_relation *r;
+    if (s->rename_type == LG_A_OBJECT_DATABASE)
+        return lg_ddl_rename_database(u, s->subname, s->newname);
     if (s->rename_type == LG_A_OBJECT_SCHEMA) {
         snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
         return rename_schema(u, s->subname, s->newname);

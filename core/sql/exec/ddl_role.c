@@ -375,52 +375,112 @@ in_acl(lg_util *u, lg_datum list, lg_oid role)
     return false;
 }
 
-/* Lines as PostgreSQL's DETAIL has them. */
+struct dependents {
+    lg_util *u;
+    lg_oid role;
+    const char *text;
+    uint32_t n;
+};
+
+/* In one database: lines, or of another one only how many there are. */
 static lg_status
-describe_role_dependents(lg_util *u, lg_oid role, const char **ret_text)
+dependents_in(struct dependents *d, lg_cat *cat)
 {
-    const char *text = "";
+    lg_util *u = d->u;
+    bool other = cat != u->cat;
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         const struct owned *o = &owned[i];
         lg_cat_scan s;
         lg_cat_row row;
         lg_status st;
-        LG_TRY(lg_cat_scan_open(u->cat, o->table, 0, 0, NULL, u->a, &s));
+        if (other && o->table == LG_REL_pg_database)
+            continue;
+        LG_TRY(lg_cat_scan_open(cat, o->table, 0, 0, NULL, u->a, &s));
         while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
             const char *what = NULL;
             if (o->table == LG_REL_pg_class && lg_char(GETC(&row, pg_class, relkind)) == 'i')
                 continue;
-            if (lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == role)
+            if (lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == d->role)
                 what = "owner of";
             else if (!LG_ROW_NULL(&row, o->att_acl) &&
-                     in_acl(u, LG_ROW_GET(&row, o->att_acl), role))
+                     in_acl(u, LG_ROW_GET(&row, o->att_acl), d->role))
                 what = "privileges for";
-            if (what)
-                text = lg_arena_printf(u->a, "%s%s%s %s %s", text, *text ? "\n" : "", what,
-                                       object_word(o, &row), object_name(u, o, &row));
+            if (!what)
+                continue;
+            d->n++;
+            if (!other)
+                d->text = lg_arena_printf(u->a, "%s%s%s %s %s", d->text, *d->text ? "\n" : "", what,
+                                          object_word(o, &row), object_name(u, o, &row));
         }
         lg_cat_scan_close(&s);
         if (st != LG_END)
             return st;
     }
-    *ret_text = text;
     return LG_OK;
+}
+
+static lg_status
+dependents_elsewhere(lg_cat *other, const char *name, void *arg)
+{
+    struct dependents *d = arg;
+    d->n = 0;
+    LG_TRY(dependents_in(d, other));
+    if (d->n)
+        d->text =
+            lg_arena_printf(d->u->a, "%s%s%u %s in database %s", d->text, *d->text ? "\n" : "",
+                            d->n, d->n == 1 ? "object" : "objects", name);
+    return LG_OK;
+}
+
+/* Lines as PostgreSQL's DETAIL has them. */
+static lg_status
+describe_role_dependents(lg_util *u, lg_oid role, const char **ret_text)
+{
+    struct dependents d = {u, role, "", 0};
+    LG_TRY(dependents_in(&d, u->cat));
+    LG_TRY(lg_cat_database_each(u->cat, dependents_elsewhere, &d));
+    *ret_text = d.text;
+    return LG_OK;
+}
+
+/* Of all databases. */
+static lg_status
+forget_settings(lg_util *u, lg_oid role)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_status st;
+    LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_db_role_setting, 0, 0, NULL, u->a, &s));
+    while ((st = lg_cat_scan_next(&s, &row)) == LG_OK)
+        if (lg_oid_of(GETC(&row, pg_db_role_setting, setrole)) == role) {
+            st = lg_cat_delete(u->cat, LG_REL_pg_db_role_setting, &row);
+            if (st != LG_OK)
+                break;
+        }
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
+lg_status
+lg_ddl_database_settings_forget(lg_util *u, lg_oid db)
+{
+    lg_datum keys[2] = {lg_datum_oid(db), lg_datum_oid(LG_REL_pg_database)};
+    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_db_role_setting,
+                               LG_IX_pg_db_role_setting_databaseid_rol_index, 1, keys, NULL));
+    return lg_cat_delete_where(u->cat, LG_REL_pg_shdescription, LG_IX_pg_shdescription_o_c_index, 2,
+                               keys, NULL);
 }
 
 static lg_status
 drop_role_rows(lg_util *u, lg_oid role)
 {
-    lg_datum key = lg_datum_oid(role), setting[2] = {lg_datum_oid(0), lg_datum_oid(role)};
+    lg_datum key = lg_datum_oid(role);
     lg_datum shared[2] = {lg_datum_oid(role), lg_datum_oid(LG_REL_pg_authid)};
     LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_auth_members,
                                LG_IX_pg_auth_members_role_member_index, 1, &key, NULL));
     LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_auth_members,
                                LG_IX_pg_auth_members_member_role_index, 1, &key, NULL));
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_db_role_setting,
-                               LG_IX_pg_db_role_setting_databaseid_rol_index, 2, setting, NULL));
-    setting[0] = lg_datum_oid(LG_DB_OID);
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_db_role_setting,
-                               LG_IX_pg_db_role_setting_databaseid_rol_index, 2, setting, NULL));
+    LG_TRY(forget_settings(u, role));
     LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_default_acl,
                                LG_IX_pg_default_acl_role_nsp_obj_index, 1, &key, NULL));
     return lg_cat_delete_where(u->cat, LG_REL_pg_shdescription, LG_IX_pg_shdescription_o_c_index, 2,

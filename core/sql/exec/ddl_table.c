@@ -542,7 +542,8 @@ lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
         return LG_SQL;
     }
     uint32_t may;
-    LG_TRY(lg_cat_database_mask(u->cat, lg_cat_user(u->cat), LG_ACL_CREATE, &may));
+    LG_TRY(lg_cat_database_mask(u->cat, lg_cat_user(u->cat), lg_cat_database_oid(u->cat),
+                                LG_ACL_CREATE, &may));
     if (!may)
         return lg_error_set(u->err, "42501", "permission denied for database %s",
                             lg_cat_database(u->cat));

@@ -367,8 +367,9 @@ view_options_of(lg_util *u, const lg_ast_view_stmt *s, view_options *o)
     LG_TRY(options_from(u, &s->options, o));
     if (s->with_check_option > LG_A_NO_CHECK_OPTION) {
         if (o->value[0])
-            return lg_error_set(u->err, "22023", "parameter \"check_option\" specified more than "
-                                                 "once");
+            return lg_error_set(u->err, "22023",
+                                "parameter \"check_option\" specified more than "
+                                "once");
         o->value[0] = s->with_check_option == LG_A_LOCAL_CHECK_OPTION ? "local" : "cascaded";
     }
     return LG_OK;
@@ -417,8 +418,7 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
         LG_CHECK(replace_view(u, old, cols, n));
     } else if (st == LG_OK || st == LG_NOT_FOUND) {
         LG_CHECK(lg_cat_new_oid(u->cat, &oid));
-        LG_CHECK(
-            lg_ddl_class_insert(u, oid, s->view->relname, nsp, 'v', NULL, (uint16_t)n, 'p'));
+        LG_CHECK(lg_ddl_class_insert(u, oid, s->view->relname, nsp, 'v', NULL, (uint16_t)n, 'p'));
         for (uint32_t i = 0; i < n; i++)
             LG_CHECK(lg_ddl_attribute_insert(u, oid, (int16_t)(i + 1), &cols[i]));
     } else {
@@ -698,8 +698,8 @@ lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s)
     lg_query *q;
     lg_plan *plan = NULL;
     snprintf(u->tag, LG_TAG_MAX, "REFRESH MATERIALIZED VIEW");
-    LG_TRY(lg_ddl_open(u, s->relation,
-                       s->concurrent ? LG_LOCK_EXCLUSIVE : LG_LOCK_ACCESS_EXCLUSIVE, false, &r));
+    LG_TRY(lg_ddl_open(u, s->relation, s->concurrent ? LG_LOCK_EXCLUSIVE : LG_LOCK_ACCESS_EXCLUSIVE,
+                       false, &r));
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(check_refresh(u, s, r));

@@ -56,6 +56,11 @@ struct lg_exec_session {
     const char *(*setting)(void *arg, const char *name);
     lg_status (*set_setting)(void *arg, const char *name, const char *value, bool local);
     int32_t (*backend_pid)(void *arg);
+    /* Between BEGIN and COMMIT? */
+    bool (*in_block)(void *arg);
+    /* How many sessions, of all instances, are connected to a database; and ending them. May
+     * block. */
+    uint32_t (*database_sessions)(void *arg, lg_oid db, bool end);
     /* Runs one statement inside the running transaction and sinks its rows (CREATE TABLE AS of an
      * EXECUTE, EXPLAIN EXECUTE). */
     lg_status (*run_prepared)(void *arg, const lg_ast *execute, lg_exec_sink sink, void *sink_arg);

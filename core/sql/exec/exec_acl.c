@@ -433,8 +433,7 @@ fn_has_database_privilege(lg_call *c)
     if (!ok)
         return 0;
     if (c->func->args[at] == LG_T_OID) {
-        if (lg_oid_of(c->args[at]) != LG_DB_OID)
-            return lg_fx_null(c);
+        db.oid = lg_oid_of(c->args[at]);
     } else {
         char *name = lg_text_cstring(c->arena, c->args[at]);
         lg_status st = lg_cat_database_by_name(cat, name, c->arena, &db);
@@ -443,8 +442,8 @@ fn_has_database_privilege(lg_call *c)
         if (st != LG_OK)
             return lg_fx_fail(c, st);
     }
-    lg_status st = lg_cat_database_mask(cat, user, want, &have);
-    return answer(c, st, have);
+    lg_status st = lg_cat_database_mask(cat, user, db.oid, want, &have);
+    return st == LG_NOT_FOUND ? lg_fx_null(c) : answer(c, st, have);
 }
 
 /* Objects whose lists are the default of their type: built-in ones, owned by the first role. */

@@ -129,8 +129,7 @@ run_unique(lg_xcheck_run *r, const lg_xcheck_event *e)
 static bool
 wanted(const lg_exec_session *es, const lg_xcheck_event *e, bool all)
 {
-    return !e->done &&
-           (all || !lg_xcheck_deferred(es, e->constraint, e->deferrable, e->deferred));
+    return !e->done && (all || !lg_xcheck_deferred(es, e->constraint, e->deferrable, e->deferred));
 }
 
 /* Pending events from `from` on, all of them or those that are not deferred. */

@@ -184,14 +184,13 @@ reference_error(lg_exec_session *es, lg_arena *a, const lg_relation *rel, const 
     for (uint16_t j = 0; j < k->nkeys; j++) {
         const lg_column *col = &rel->cols[k->keys[j] - 1];
         names = lg_arena_printf(a, "%s%s%s", names, j ? ", " : "", col->name);
-        vals = lg_arena_printf(a, "%s%s%s", vals, j ? ", " : "",
-                               lg_xvalue_text(es, a, col->type, values[col->attnum - 1],
-                                              nulls[col->attnum - 1]));
+        vals = lg_arena_printf(
+            a, "%s%s%s", vals, j ? ", " : "",
+            lg_xvalue_text(es, a, col->type, values[col->attnum - 1], nulls[col->attnum - 1]));
     }
     lg_status st = lg_error_set(
-        es->err, "23503",
-        "insert or update on table \"%s\" violates foreign key constraint \"%s\"", rel->name,
-        k->name);
+        es->err, "23503", "insert or update on table \"%s\" violates foreign key constraint \"%s\"",
+        rel->name, k->name);
     if (ref)
         lg_error_detail(es->err, "Key (%s)=(%s) is not present in table \"%s\".", names, vals,
                         ref->name);
@@ -289,11 +288,11 @@ struct referrers {
     lg_arena *a;
     const lg_relation *ref, *rel; /* rel refers to ref */
     const lg_constraint *k;
-    const lg_datum *key;  /* of ref */
-    const lg_index *ix;   /* of rel, or NULL: all rows are looked at */
-    uint16_t nix;         /* keys of it that are known */
+    const lg_datum *key;           /* of ref */
+    const lg_index *ix;            /* of rel, or NULL: all rows are looked at */
+    uint16_t nix;                  /* keys of it that are known */
     lg_datum v[LG_INDEX_MAX_KEYS]; /* the key as rel has it, in the constraint's order */
-    bool none;            /* no row of rel can have it */
+    bool none;                     /* no row of rel can have it */
 };
 
 /* The index with the most leading keys among the constraint's columns. */
@@ -572,7 +571,8 @@ refuse(struct referrers *f, char action)
         bool found = false;
         for (uint16_t j = 0; j < f->k->nkeys; j++)
             types[j] = f->ref->cols[f->k->ref_keys[j] - 1].type;
-        if (index_key(f->es, f->a, ix, f->k->nkeys, f->k->ref_keys, types, f->key, NULL, key, nulls))
+        if (index_key(f->es, f->a, ix, f->k->nkeys, f->k->ref_keys, types, f->key, NULL, key,
+                      nulls))
             LG_TRY(key_exists(f->es, f->a, f->ref, ix, f->k->nkeys, key, nulls, &found));
         if (found)
             return LG_OK;

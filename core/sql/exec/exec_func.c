@@ -405,6 +405,41 @@ fn_pg_total_relation_size(lg_call *c)
 }
 
 static lg_datum
+database_bytes(lg_call *c, lg_status found, const lg_database *db)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    bool member;
+    uint32_t may;
+    int64_t bytes;
+    if (found == LG_OK)
+        found = lg_cat_is_member(cat, lg_cat_user(cat), LG_ROLE_READ_ALL_STATS, false, &member);
+    if (found == LG_OK)
+        found = lg_cat_database_mask(cat, lg_cat_user(cat), db->oid, LG_ACL_CONNECT, &may);
+    if (found == LG_OK && !may && !member)
+        return lg_call_error(c, "42501", "permission denied for database %s", db->name);
+    if (found == LG_OK)
+        found = lg_cat_database_size(cat, db, &bytes);
+    return found == LG_OK ? lg_datum_int8(bytes) : lg_fx_fail(c, found);
+}
+
+static lg_datum
+fn_pg_database_size(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_database db;
+    lg_status st;
+    if (c->func->args[0] == LG_T_OID) {
+        st = lg_cat_database_by_oid(cat, lg_oid_of(c->args[0]), c->arena, &db);
+        return st == LG_NOT_FOUND ? lg_fx_null(c) : database_bytes(c, st, &db);
+    }
+    char *name = lg_text_cstring(c->arena, c->args[0]);
+    st = lg_cat_database_by_name(cat, name, c->arena, &db);
+    if (st == LG_NOT_FOUND)
+        return lg_call_error(c, "3D000", "database \"%s\" does not exist", name);
+    return database_bytes(c, st, &db);
+}
+
+static lg_datum
 fn_pg_column_size(lg_call *c)
 {
     lg_oid type = c->argtypes ? c->argtypes[0] : 0;
@@ -492,11 +527,12 @@ fn_pg_sleep(lg_call *c)
 
 /* --- advisory locks --- */
 
-/* One bigint, or two integers: two key spaces. */
+/* One bigint, or two integers: two key spaces of the database. */
 static lg_ges_res
 advisory_res(const lg_call *c)
 {
-    lg_ges_res r = {.type = LG_GES_ADVISORY, .id1 = c->nargs > 1 ? 2 : 1};
+    lg_oid db = lg_cat_database_oid(lg_fx_session(c)->cat);
+    lg_ges_res r = {.type = LG_GES_ADVISORY, .id1 = db << 2 | (c->nargs > 1 ? 2 : 1)};
     r.id2 = c->nargs > 1 ? (c->args[0] << 32) | (uint32_t)c->args[1] : c->args[0];
     return r;
 }
@@ -635,6 +671,7 @@ static const lg_fx_entry list[] = {
     {"pg_ts_dict_is_visible", ret_true},
     {"pg_ts_parser_is_visible", ret_true},
     {"pg_ts_template_is_visible", ret_true},
+    {"pg_database_size", fn_pg_database_size},
     {"pg_relation_size", fn_pg_relation_size},
     {"pg_table_size", fn_pg_relation_size},
     {"pg_indexes_size", fn_pg_indexes_size},

@@ -98,7 +98,9 @@ fn_pg_relation_filepath(lg_call *c)
     lg_datum file = fn_pg_relation_filenode(c);
     if (c->isnull || c->st)
         return 0;
-    return lg_fx_text(c, lg_arena_printf(c->arena, "base/%u/%u", LG_DB_OID, lg_oid_of(file)));
+    return lg_fx_text(c,
+                      lg_arena_printf(c->arena, "base/%u/%u",
+                                      lg_cat_database_oid(lg_fx_session(c)->cat), lg_oid_of(file)));
 }
 
 /* Bits of the commands that may change it: 4 UPDATE, 8 INSERT, 16 DELETE; which columns too. */

@@ -383,6 +383,13 @@ lg_status lg_ddl_default_privileges(lg_util *u, const lg_ast_alter_default_privi
 lg_status lg_ddl_reassign_owned(lg_util *u, const lg_ast_reassign_owned_stmt *s);
 lg_status lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s);
 lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s);
+lg_status lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s);
+lg_status lg_ddl_drop_database(lg_util *u, const lg_ast_dropdb_stmt *s);
+lg_status lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s);
+lg_status lg_ddl_rename_database(lg_util *u, const char *from, const char *to);
+lg_status lg_ddl_database_owner(lg_util *u, const char *name, lg_oid role);
+/* The database goes: so do its settings. */
+lg_status lg_ddl_database_settings_forget(lg_util *u, lg_oid db);
 lg_status lg_ddl_alter_database_set(lg_util *u, const lg_ast_alter_database_set_stmt *s);
 lg_status lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s);
 lg_status lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s);

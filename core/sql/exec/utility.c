@@ -263,6 +263,8 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
 {
     lg_oid role;
     LG_TRY(lg_ddl_role(u, s->newowner, &role));
+    if (s->object_type == LG_A_OBJECT_DATABASE)
+        return lg_ddl_database_owner(u, lg_ast_str(s->object), role);
     if (s->object_type == LG_A_OBJECT_SCHEMA) {
         lg_cat_row old, row;
         lg_datum key = lg_cat_name(u->a, lg_ast_str(s->object));
@@ -365,6 +367,12 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_drop_role(u, lg_ast_as(stmt, drop_role_stmt));
     case LG_AST_ALTER_ROLE_SET_STMT:
         return lg_ddl_alter_role_set(u, lg_ast_as(stmt, alter_role_set_stmt));
+    case LG_AST_CREATEDB_STMT:
+        return lg_ddl_create_database(u, lg_ast_as(stmt, createdb_stmt));
+    case LG_AST_DROPDB_STMT:
+        return lg_ddl_drop_database(u, lg_ast_as(stmt, dropdb_stmt));
+    case LG_AST_ALTER_DATABASE_STMT:
+        return lg_ddl_alter_database(u, lg_ast_as(stmt, alter_database_stmt));
     case LG_AST_ALTER_DATABASE_SET_STMT:
         return lg_ddl_alter_database_set(u, lg_ast_as(stmt, alter_database_set_stmt));
     case LG_AST_GRANT_STMT:
