@@ -122,19 +122,31 @@ lg_cat_database_make(lg_cat *c, lg_oid db, const char *name, lg_rel_storage *ret
     return st;
 }
 
-/* fn with a handle of the database, in c's transaction. */
+/* fn with a handle of the database, in c's transaction, while nobody drops it. LG_NOT_FOUND: somebody
+ * did, or its tables are not made yet. */
 static lg_status
-within(lg_cat *c, const lg_database *db, lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg),
-       void *arg)
+within(lg_cat *c, lg_oid db, lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg), void *arg)
 {
+    lg_arena *a = lg_arena_create("database", 512);
+    lg_database facts;
     lg_catalog *cat;
     lg_cat *n;
-    LG_TRY(lg_catalog_of_database(c->cat->dict->first, db, c->txn, &cat));
-    LG_TRY(lg_cat_create(cat, LG_ROLE_BOOTSTRAP, db->name, &n));
+    lg_status st = lg_cat_database_enqueue(c->owner, db, LG_LOCK_SHARE, LG_FOREVER);
+    if (st != LG_OK) {
+        lg_arena_destroy(a);
+        return st;
+    }
+    LG_CHECK(lg_cat_database_by_oid(c, db, a, &facts));
+    LG_CHECK(facts.root.file ? LG_OK : LG_NOT_FOUND);
+    LG_CHECK(lg_catalog_of_database(c->cat->dict->first, &facts, c->txn, &cat));
+    LG_CHECK(lg_cat_create(cat, LG_ROLE_BOOTSTRAP, facts.name, &n));
     n->txn = c->txn;
-    lg_status st = fn(n, c, arg);
+    st = fn(n, c, arg);
     n->txn = NULL;
     lg_cat_destroy(n);
+out:
+    lg_cat_database_release(c->owner, db, LG_LOCK_SHARE);
+    lg_arena_destroy(a);
     return st;
 }
 
@@ -166,7 +178,7 @@ lg_cat_database_unmake(lg_cat *c, const lg_database *db)
 {
     if (!db->root.file)
         return LG_OK;
-    LG_TRY(within(c, db, unmake, NULL));
+    LG_TRY(within(c, db->oid, unmake, NULL));
     c->dropped_database = db->oid;
     return LG_OK;
 }
@@ -215,7 +227,8 @@ lg_status
 lg_cat_database_empty(lg_cat *c, const lg_database *db, bool *ret)
 {
     *ret = true;
-    return db->root.file ? within(c, db, no_objects, ret) : LG_OK;
+    lg_status st = within(c, db->oid, no_objects, ret);
+    return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
 static lg_status
@@ -243,7 +256,8 @@ lg_status
 lg_cat_database_size(lg_cat *c, const lg_database *db, int64_t *ret)
 {
     *ret = 0;
-    return db->root.file ? within(c, db, size_in, ret) : LG_OK;
+    lg_status st = within(c, db->oid, size_in, ret);
+    return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
 struct each {
@@ -272,12 +286,13 @@ lg_cat_database_each(lg_cat *c, lg_status (*fn)(lg_cat *other, const char *name,
         st = lg_cat_scan_next(&s, &row);
         if (st != LG_OK)
             break;
-        lg_database db = {.oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid)),
-                          .root = lg_cat_database_root(&row)};
-        db.name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname));
-        struct each e = {fn, arg, db.name};
-        if (db.oid != c->cat->database && db.root.file)
-            st = within(c, &db, call_each, &e);
+        lg_oid db = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid));
+        struct each e = {fn, arg,
+                         lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname))};
+        if (db != c->cat->database)
+            st = within(c, db, call_each, &e);
+        if (st == LG_NOT_FOUND)
+            st = LG_OK;
     }
     lg_cat_scan_close(&s);
     lg_arena_destroy(a);
