@@ -41,6 +41,21 @@ typedef struct lg_access_row {
     uint32_t len;
 } lg_access_row;
 
+/* Where a visiting scan is; see scan_place. */
+typedef struct lg_access_place {
+    uint32_t at;         /* block that the last visit finished */
+    uint32_t next, last; /* block to be visited next; end */
+    bool inside;         /* the last block was not shown to its end */
+    uint64_t scn;        /* of the snapshot */
+    uint64_t settled;    /* the finished block's version, when every snapshot from scn on sees the
+                            same rows in it as long as it keeps this version; else 0 */
+} lg_access_place;
+
+typedef struct lg_access_seen {
+    uint32_t block;
+    uint64_t version;
+} lg_access_seen;
+
 typedef bool (*lg_access_visit_fn)(void *arg, lg_tid tid, const uint8_t *bytes, uint32_t len);
 
 typedef struct lg_access_ops {
@@ -88,6 +103,12 @@ typedef struct lg_access_ops {
     /* Shows some rows where they lie: their bytes are gone when fn returns. fn must not block;
      * false: it cannot take the row, which comes again at the next call. LG_END. May be NULL. */
     lg_status (*scan_visit)(void *scan, lg_access_visit_fn fn, void *arg);
+    /* For who keeps what visits showed (core/columns): where the scan is; goes on with another
+     * block, not when inside one; are blocks readable here now and of these versions (never blocks,
+     * false: perhaps not)? All three or none. */
+    void (*scan_place)(void *scan, lg_access_place *ret);
+    void (*scan_skip)(void *scan, uint32_t block);
+    bool (*scan_same)(void *scan, const lg_access_seen *seen, uint32_t n);
 
     /* Index entries. unique: LG_EXISTS and the row's id when another live row has the key (after
      * waiting for one in doubt). */
@@ -132,9 +153,12 @@ typedef struct lg_access_ops {
                            uint32_t cap, uint32_t *ret_n);
 } lg_access_ops;
 
+struct lg_columns;
+
 typedef struct lg_access {
     const lg_access_ops *ops;
     void *arg;
+    struct lg_columns *columns; /* of tables scanned often (core/columns); NULL: none are kept */
 } lg_access;
 
 #endif

@@ -240,6 +240,37 @@ scan_visit(void *scan, lg_access_visit_fn fn, void *arg)
     return lg_heap_scan_visit(((struct scan *)scan)->sc, fn, arg);
 }
 
+_Static_assert(sizeof(lg_access_seen) == sizeof(lg_heap_seen) &&
+                   offsetof(lg_access_seen, block) == offsetof(lg_heap_seen, block) &&
+                   offsetof(lg_access_seen, version) == offsetof(lg_heap_seen, version),
+               "taken as they are");
+
+static void
+scan_place(void *scan, lg_access_place *ret)
+{
+    lg_heap_place p;
+    lg_heap_scan_place(((struct scan *)scan)->sc, &p);
+    *ret = (lg_access_place){.at = p.at,
+                             .next = p.next,
+                             .last = p.last,
+                             .inside = p.inside,
+                             .scn = p.scn,
+                             .settled = p.settled};
+}
+
+static void
+scan_skip(void *scan, uint32_t block)
+{
+    lg_heap_scan_skip(((struct scan *)scan)->sc, block);
+}
+
+static bool
+scan_same(void *scan, const lg_access_seen *seen, uint32_t n)
+{
+    return lg_heap_scan_same(((struct scan *)scan)->sc, (const lg_heap_seen *)(const void *)seen,
+                             n);
+}
+
 static void
 scan_close(void *scan)
 {
@@ -478,6 +509,9 @@ lg_access_storage(lg_txn_sys *sys)
         .scan_close = scan_close,
         .scan_rows = scan_rows,
         .scan_visit = scan_visit,
+        .scan_place = scan_place,
+        .scan_skip = scan_skip,
+        .scan_same = scan_same,
         .entry_insert = entry_insert,
         .index_build = index_build,
         .entry_probe = entry_probe,
@@ -490,5 +524,5 @@ lg_access_storage(lg_txn_sys *sys)
         .ring_append = ring_append,
         .ring_read = ring_read,
     };
-    return (lg_access){&ops, sys};
+    return (lg_access){.ops = &ops, .arg = sys};
 }

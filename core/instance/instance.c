@@ -363,8 +363,10 @@ lg_instance__catalog_create(lg_instance *in)
     in->functions = lg_fntable_create();
     lg_exec_functions_register(in->functions);
     lg_session_functions_register(in->functions);
-    lg_catalog_config cc = {
-        .run = in->env.run, .access = lg_access_storage(in->txns), .ges = in->ges};
+    lg_access access = lg_access_storage(in->txns);
+    if (in->cfg.column_cache_bytes)
+        access.columns = in->columns = lg_columns_create(in->cfg.column_cache_bytes);
+    lg_catalog_config cc = {.run = in->env.run, .access = access, .ges = in->ges};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
     LG_TRY(lg_exec_views_register(in->catalog));
     return lg_session_views_register(in->catalog);
@@ -523,6 +525,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_notify_stop(in->notify);
     lg_views_destroy(in->views);
     lg_catalog_destroy(in->catalog);
+    lg_columns_destroy(in->columns);
     lg_fntable_destroy(in->functions);
     lg_tz_cache_destroy(in->tzs);
     lg_txn_sys_destroy(in->txns);

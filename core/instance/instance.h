@@ -41,6 +41,7 @@ typedef struct lg_instance_config {
     uint32_t disk_count;
     char disks[LG_INSTANCE_MAX_DISKS][256];
     uint64_t cache_bytes;
+    uint64_t column_cache_bytes; /* core/columns; 0: none */
     uint64_t undo_retention_ms;
     uint64_t disk_timeout_ms; /* a request to a disk that takes longer ends the instance */
     uint32_t max_sessions;

@@ -8,6 +8,7 @@
 #include "btree.h"
 #include "buf.h"
 #include "cachefusion.h"
+#include "columns.h"
 #include "catalog_admin.h"
 #include "ckpt.h"
 #include "dwb.h"
@@ -77,6 +78,7 @@ struct lg_instance {
     lg_undo *undo;
     lg_txn_sys *txns;
     lg_control control;
+    lg_columns *columns;
     lg_catalog *catalog;
     lg_tz_cache *tzs;
     lg_fntable *functions;

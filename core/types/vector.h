@@ -20,6 +20,10 @@ typedef struct lg_vector {
     bool constant;
     lg_datum *v;
     uint8_t *null; /* 1 = NULL */
+    /* Numerics whose integers are known already: v[row] = num[row] / 10^num_scale (of a row that is
+     * not NULL). Only who fills v may set it. */
+    const int64_t *num;
+    int num_scale;
 } lg_vector;
 
 /* The row number of the i-th selected row. */
@@ -55,6 +59,7 @@ lg_vector_init(lg_vector *x, lg_arena *a, lg_oid type, uint32_t cap)
     x->type = type;
     x->maybe_null = true;
     x->constant = false;
+    x->num = NULL;
     x->v = (lg_datum *)lg_arena_alloc(a, sizeof(lg_datum) * cap);
     x->null = (uint8_t *)lg_arena_alloc(a, cap);
 }

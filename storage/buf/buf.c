@@ -213,6 +213,22 @@ lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_
     return LG_OK;
 }
 
+bool
+lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
+{
+    if (c->gate && c->gate(c->gate_arg, addr))
+        return false;
+    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    if (!f || !usable(f, LG_MODE_S) || lg_block_version(f->b.data) != version)
+        return false;
+    if (!lg_latch_try(&f->b.latch, LG_LATCH_S)) /* being changed */
+        return false;
+    lg_latch_release(&f->b.latch, LG_LATCH_S);
+    c->policy->touched(c->policy_state, f->number);
+    lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    return true;
+}
+
 /* The mode is ours and the disk holds the current image. */
 static lg_status
 read_image(lg_buf_cache *c, struct lg_buf__frame *f, bool is_new)

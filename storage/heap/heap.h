@@ -101,6 +101,25 @@ LG_MUST lg_status lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_
  * answers false when it cannot take the row: that row comes first at the next call. LG_END. */
 typedef bool (*lg_heap_visit_fn)(void *arg, lg_rowid id, const uint8_t *bytes, uint32_t len);
 LG_MUST lg_status lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg);
+
+/* For who keeps what visits showed: where the scan is. */
+typedef struct lg_heap_place {
+    uint32_t at;         /* block that the last visit finished */
+    uint32_t next, last; /* block to be visited next; end */
+    bool inside;         /* the last block was not shown to its end */
+    lg_scn scn;          /* of the snapshot */
+    lg_version settled;  /* of the block that the last visit finished, when every snapshot from scn
+                            on sees the same rows in it as long as it keeps this version; else 0 */
+} lg_heap_place;
+void lg_heap_scan_place(const lg_heap_scan *sc, lg_heap_place *ret);
+/* Goes on with another block; not when inside one. */
+void lg_heap_scan_skip(lg_heap_scan *sc, uint32_t block);
+/* Are these blocks readable here now, and in these versions? Never blocks; false: perhaps not. */
+typedef struct lg_heap_seen {
+    uint32_t block;
+    lg_version version;
+} lg_heap_seen;
+bool lg_heap_scan_same(const lg_heap_scan *sc, const lg_heap_seen *seen, uint32_t n);
 void lg_heap_scan_close(lg_heap_scan *sc); /* NULL is fine */
 
 /* ---- for tests and views ---- */

@@ -199,6 +199,7 @@ struct lg_heap_scan {
     uint32_t nframes, have; /* in use by this call; allocated */
     uint32_t at, slot, nslots;
     uint32_t visit_slot; /* visits: where to go on in `block` */
+    lg_version settled;  /* of the block that the last visit finished; see lg_heap_scan_place */
     lg_arena *arena;     /* rows that are not in the copies themselves */
 };
 
@@ -310,11 +311,13 @@ lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *r
     return LG_OK;
 }
 
-/* Does the snapshot see everything in the block? Never blocks. */
+/* Does the snapshot see everything in the block? Never blocks. *ret_own: also changes of its own
+ * transaction. */
 static bool
-all_visible(const lg_heap_scan *sc, const hp *p)
+all_visible(const lg_heap_scan *sc, const hp *p, bool *ret_own)
 {
     heap_head h = hp_head(p);
+    *ret_own = false;
     for (uint32_t k = 1; k <= h.nitl; k++) {
         heap_itl i = hp_itl(p, k);
         if (i.xid == LG_XID_NONE || i.uptr == 0)
@@ -322,6 +325,7 @@ all_visible(const lg_heap_scan *sc, const hp *p)
         if (i.xid == lg_txn_xid(sc->t)) {
             if (lg_txn_seq(sc->t) > sc->snap.own_seq)
                 return false;
+            *ret_own = true;
         } else if (lg_heap__itl_visible(sc->t, lg_txn_sys_of(sc->t), &i, sc->snap.scn) != LG_OK) {
             return false;
         }
@@ -382,6 +386,7 @@ lg_status
 lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
 {
     lg_buf_cache *c = lg_segment_cache(sc->g);
+    sc->settled = 0;
     if (sc->slot < sc->nslots)
         return visit_copy(sc, fn, arg);
     for (;; sc->visit_slot = 0) {
@@ -396,10 +401,13 @@ lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
         if (!lg_txn_may_have_touched(sc->t, addr) &&
             lg_buf_try_get(c, addr, LG_LATCH_S, &b) == LG_OK) {
             hp p = {.d = b->data, .bb = sc->page.bb};
+            bool own, whole = sc->visit_slot == 0;
             lg_status st = !hp_is_heap(p.d) ? LG_NOT_FOUND
-                           : all_visible(sc, &p)
+                           : all_visible(sc, &p, &own)
                                ? visit_in_place(&p, sc->block, &sc->visit_slot, fn, arg)
                                : LG_RETRY;
+            if (st == LG_OK && whole && !own)
+                sc->settled = lg_block_version(p.d);
             lg_buf_put(c, b, LG_LATCH_S);
             if (st == LG_WOULD_WAIT)
                 return LG_OK;
@@ -422,6 +430,38 @@ lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
         sc->visit_slot = 0;
         return visit_copy(sc, fn, arg);
     }
+}
+
+void
+lg_heap_scan_place(const lg_heap_scan *sc, lg_heap_place *ret)
+{
+    bool inside = sc->slot < sc->nslots || sc->visit_slot > 0;
+    *ret = (lg_heap_place){.at = sc->block ? sc->block - 1 : 0,
+                           .next = sc->block,
+                           .last = sc->last,
+                           .inside = inside,
+                           .scn = sc->snap.scn,
+                           .settled = inside ? 0 : sc->settled};
+    while (!inside && ret->next < sc->last && lg_segment_is_meta(sc->g, ret->next))
+        ret->next++;
+}
+
+void
+lg_heap_scan_skip(lg_heap_scan *sc, uint32_t block)
+{
+    LG_ASSERT(sc->slot >= sc->nslots && sc->visit_slot == 0);
+    sc->block = block;
+    sc->settled = 0;
+}
+
+bool
+lg_heap_scan_same(const lg_heap_scan *sc, const lg_heap_seen *seen, uint32_t n)
+{
+    lg_buf_cache *c = lg_segment_cache(sc->g);
+    for (uint32_t i = 0; i < n; i++)
+        if (!lg_buf_same(c, (lg_addr){lg_segment_file(sc->g), seen[i].block}, seen[i].version))
+            return false;
+    return true;
 }
 
 void

@@ -64,6 +64,7 @@ instance_config(lg_instance_config *c)
     c->disk_count = 1;
     snprintf(c->disks[0], sizeof c->disks[0], "disk");
     c->cache_bytes = 16u << 20;
+    c->column_cache_bytes = 2u << 20;
     c->undo_retention_ms = 1000;
     c->disk_timeout_ms = 60000;
     c->max_sessions = 16;

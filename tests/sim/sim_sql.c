@@ -216,6 +216,7 @@ config_of(sim_world *w, unsigned id, lg_instance_config *ret)
     for (unsigned i = 0; i < SIM_DISKS; i++)
         snprintf(ret->disks[i], sizeof ret->disks[i], "%s", sim_disk_name(i));
     ret->cache_bytes = 8u << 20;
+    ret->column_cache_bytes = 1u << 20;
     ret->undo_retention_ms = 60000;
     ret->disk_timeout_ms = SIM_DISK_TIMEOUT / LG_MS;
     if (w->mutate && strcmp(w->mutate, "hang") == 0)

@@ -10,53 +10,7 @@
 
 enum { OP_SKIP, OP_SKIP_VARLEN, OP_1, OP_2, OP_I4, OP_U4, OP_8, OP_VARLEN, OP_FIXED };
 
-typedef struct op {
-    uint8_t kind;
-    uint16_t bytes; /* SKIP, FIXED */
-    uint16_t att;   /* column, from 0 */
-    lg_vector *vec;
-} op;
-
-enum { T_LT, T_LE, T_EQ, T_NE, T_GE, T_GT };
-
-typedef struct test {
-    uint8_t kind;
-    bool date_bound; /* the constant is a timestamp, the column a date */
-    uint16_t att;
-    int32_t other;        /* column on the right; -1: constant */
-    const lg_expr *value; /* of the constant */
-    int64_t k;
-    bool never;
-} test;
-
-typedef struct probe {
-    uint16_t att;
-    lg_xmaybe_fn maybe;
-    void *arg;
-} probe;
-
-#define MAX_TESTS 16
-#define CHUNK     (32u << 10)
-
-struct lg_xdecode {
-    lg_xnode *s;
-    const lg_relation *rel;
-    uint16_t upto;
-    lg_vector **vecs; /* by column; NULL: not wanted */
-    op *ops;
-    uint32_t nops;
-    uint16_t *refs; /* wanted by-reference columns */
-    uint32_t nrefs;
-    test tests[MAX_TESTS];
-    uint32_t ntests;
-    probe probes[MAX_TESTS];
-    uint32_t nprobes;
-    uint8_t *at, *end; /* room for values */
-    uint32_t n, cap;
-    lg_vector *ctid;
-    uint64_t dropped, skipped; /* by tests, by probes */
-    lg_status st;
-};
+#define CHUNK (32u << 10)
 
 /* ---- conditions ---- */
 
@@ -77,7 +31,7 @@ static bool
 test_kind(const lg_expr *e, bool swap, uint8_t *ret)
 {
     static const char *const names[] = {"<", "<=", "=", "<>", ">=", ">"};
-    static const uint8_t swapped[] = {T_GT, T_GE, T_EQ, T_NE, T_LE, T_LT};
+    static const uint8_t swapped[] = {LG_XT_GT, LG_XT_GE, LG_XT_EQ, LG_XT_NE, LG_XT_LE, LG_XT_LT};
     if (e->kind != LG_EX_FUNC || !e->func.op || e->nargs != 2 ||
         e->func.op->oid >= LG_OID_FIRST_NORMAL)
         return false;
@@ -104,8 +58,8 @@ is_value(const lg_expr *e)
 static bool
 take_test(lg_xdecode *d, const lg_expr *e)
 {
-    test t = {.other = -1};
-    if (d->ntests == MAX_TESTS || e->kind != LG_EX_FUNC || e->nargs != 2)
+    lg_xtest t = {.other = -1};
+    if (d->ntests == LG_XTESTS_MAX || e->kind != LG_EX_FUNC || e->nargs != 2)
         return false;
     const lg_expr *l = e->args[0], *r = e->args[1];
     bool swap = !is_column(l);
@@ -121,7 +75,7 @@ take_test(lg_xdecode *d, const lg_expr *e)
     } else if (is_value(r)) {
         t.value = r;
         t.date_bound = l->type != r->type && r->type == LG_T_TIMESTAMP;
-        if (t.date_bound && (t.kind == T_EQ || t.kind == T_NE))
+        if (t.date_bound && (t.kind == LG_XT_EQ || t.kind == LG_XT_NE))
             return false;
     } else {
         return false;
@@ -158,11 +112,11 @@ static void
 make_ops(lg_xdecode *d)
 {
     const lg_relation *r = d->rel;
-    d->ops = LG_NEWN(d->s->x->arena, op, d->upto + 1);
+    d->ops = LG_NEWN(d->s->x->arena, lg_xop, d->upto + 1);
     d->refs = LG_NEWN(d->s->x->arena, uint16_t, d->upto + 1);
     for (uint16_t i = 0; i < d->upto; i++) {
         const lg_rowcol *c = &r->rowcols[i];
-        op o = {.att = i, .vec = d->vecs[i], .bytes = c->size};
+        lg_xop o = {.att = i, .vec = d->vecs[i], .bytes = c->size};
         if (c->store == LG_STORE_VARLEN) {
             o.kind = o.vec ? OP_VARLEN : OP_SKIP_VARLEN;
         } else if (!o.vec) {
@@ -225,7 +179,7 @@ lg_xdecode_start(lg_xdecode *d)
 {
     const int64_t day = 86400000000;
     for (uint32_t i = 0; i < d->ntests; i++) {
-        test *t = &d->tests[i];
+        lg_xtest *t = &d->tests[i];
         lg_datum v;
         bool null;
         if (!t->value)
@@ -240,7 +194,7 @@ lg_xdecode_start(lg_xdecode *d)
             continue;
         }
         int64_t floor = t->k / day - (t->k % day < 0), ceil = floor + (t->k % day != 0);
-        t->k = t->kind == T_LT || t->kind == T_GE ? ceil : floor;
+        t->k = t->kind == LG_XT_LT || t->kind == LG_XT_GE ? ceil : floor;
     }
     return LG_OK;
 }
@@ -249,15 +203,15 @@ static inline bool
 holds(uint8_t kind, int64_t a, int64_t b)
 {
     switch (kind) {
-    case T_LT:
+    case LG_XT_LT:
         return a < b;
-    case T_LE:
+    case LG_XT_LE:
         return a <= b;
-    case T_EQ:
+    case LG_XT_EQ:
         return a == b;
-    case T_NE:
+    case LG_XT_NE:
         return a != b;
-    case T_GE:
+    case LG_XT_GE:
         return a >= b;
     default:
         return a > b;
@@ -268,7 +222,7 @@ static inline bool
 passes(lg_xdecode *d, uint32_t at)
 {
     for (uint32_t i = 0; i < d->ntests; i++) {
-        const test *t = &d->tests[i];
+        const lg_xtest *t = &d->tests[i];
         const lg_vector *v = d->vecs[t->att];
         int64_t k = t->k;
         if (t->never || (v->maybe_null && v->null[at]))
@@ -339,7 +293,7 @@ decode_fast(lg_xdecode *d, const uint8_t *row, uint32_t len)
     const uint8_t *p = row + 2, *end = row + len;
     uint32_t at = d->n, n = d->nops;
     for (uint32_t i = 0; i < n; i++) {
-        const op *o = &d->ops[i];
+        const lg_xop *o = &d->ops[i];
         uint32_t bytes = o->bytes;
         int32_t i4;
         int16_t i2;
@@ -420,8 +374,10 @@ lg_xdecode_batch(lg_xdecode *d)
     d->at = d->end = NULL;
     d->st = LG_OK;
     for (uint16_t i = 0; i < d->upto; i++)
-        if (d->vecs[i])
+        if (d->vecs[i]) {
             d->vecs[i]->maybe_null = false;
+            d->vecs[i]->num = NULL;
+        }
 }
 
 lg_status
@@ -443,8 +399,8 @@ lg_xdecode_full(const lg_xdecode *d)
 bool
 lg_xdecode_probe(lg_xdecode *d, uint16_t att, lg_xmaybe_fn maybe, void *arg)
 {
-    if (d->nprobes == MAX_TESTS || d->vecs)
+    if (d->nprobes == LG_XTESTS_MAX || d->vecs)
         return false;
-    d->probes[d->nprobes++] = (probe){att, maybe, arg};
+    d->probes[d->nprobes++] = (lg_xprobe){att, maybe, arg};
     return true;
 }

@@ -6,9 +6,56 @@
 #include "exec_internal.h"
 #include "rowcodec.h"
 
-typedef struct lg_xdecode lg_xdecode;
+/* A condition on a by-value column: against a value or another such column. */
+enum { LG_XT_LT, LG_XT_LE, LG_XT_EQ, LG_XT_NE, LG_XT_GE, LG_XT_GT };
+
+typedef struct lg_xtest {
+    uint8_t kind;
+    bool date_bound; /* the constant is a timestamp, the column a date */
+    uint16_t att;
+    int32_t other;        /* column on the right; -1: constant */
+    const lg_expr *value; /* of the constant */
+    int64_t k;
+    bool never;
+} lg_xtest;
+
 /* May a hash join above have a match for the key? */
 typedef bool (*lg_xmaybe_fn)(void *arg, lg_datum key);
+
+typedef struct lg_xprobe {
+    uint16_t att;
+    lg_xmaybe_fn maybe;
+    void *arg;
+} lg_xprobe;
+
+typedef struct lg_xop { /* a step of the walk over a row */
+    uint8_t kind;
+    uint16_t bytes; /* SKIP, FIXED */
+    uint16_t att;   /* column, from 0 */
+    lg_vector *vec;
+} lg_xop;
+
+#define LG_XTESTS_MAX 16
+
+typedef struct lg_xdecode {
+    lg_xnode *s;
+    const lg_relation *rel;
+    uint16_t upto;
+    lg_vector **vecs; /* by column; NULL: not wanted */
+    lg_xop *ops;
+    uint32_t nops;
+    uint16_t *refs; /* wanted by-reference columns */
+    uint32_t nrefs;
+    lg_xtest tests[LG_XTESTS_MAX];
+    uint32_t ntests;
+    lg_xprobe probes[LG_XTESTS_MAX];
+    uint32_t nprobes;
+    uint8_t *at, *end; /* room for values */
+    uint32_t n, cap;
+    lg_vector *ctid;
+    uint64_t dropped, skipped; /* by tests, by probes */
+    lg_status st;
+} lg_xdecode;
 
 /* In the execution's arena. Takes conditions off s->quals. */
 lg_xdecode *lg_xdecode_create(lg_xnode *s, const lg_relation *rel);
@@ -23,6 +70,18 @@ void lg_xdecode_batch(lg_xdecode *d);
 bool lg_xdecode_row(void *arg, lg_tid tid, const uint8_t *row, uint32_t len);
 bool lg_xdecode_full(const lg_xdecode *d);
 lg_status lg_xdecode_done(lg_xdecode *d, uint32_t *ret_n);
+
+/* ---- columns kept in memory (exec_columns.c) ---- */
+
+typedef struct lg_xcolumns lg_xcolumns;
+
+/* NULL: not for this scan. Takes conditions off s->quals. */
+lg_xcolumns *lg_xcolumns_create(lg_xnode *s, lg_xdecode *d, const lg_access *acc);
+void lg_xcolumns_want(const lg_xcolumns *c, bool *want); /* columns that the conditions need */
+/* Rows of the scan into the decode's vectors, which have room for d->cap. LG_END: no more after
+ * these *ret_n. *ret_sel: NULL or which rows count. */
+lg_status lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **ret_sel);
+void lg_xcolumns_reset(lg_xcolumns *c); /* back to the start, or the end; NULL is fine */
 
 /* exec_scan.c: the rows that s (which has not begun) gives need only those keys of its output
  * column `slot` for which maybe says true. Nothing happens where that cannot be used. */

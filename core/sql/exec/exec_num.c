@@ -6,7 +6,7 @@
  * (another scale in the same batch, NaN, overflow, other functions) answers LG_NOT_FOUND, and the
  * caller goes the general way; so the answer never depends on which way was taken. */
 #include "exec_internal.h"
-#include "numeric.h"
+#include "numeric_scaled.h"
 #include <string.h>
 
 #define F_ADD   1724u
@@ -18,8 +18,6 @@
 #define F_INT8  1781u
 #define F_EQ    1718u
 #define F_LE    1723u
-
-#define SCALE_MAX 16
 
 static const int64_t power10[] = {1,
                                   10,
@@ -40,55 +38,6 @@ static const int64_t power10[] = {1,
                                   10000000000000000};
 
 /* ---- one value ---- */
-
-/* False: no exact integer at its display scale. */
-static inline bool
-read_one(lg_datum d, int64_t *ret, int *ret_scale)
-{
-    const lg_varlen *x = lg_varlen_of(d);
-    uint16_t flags;
-    int16_t weight;
-    memcpy(&flags, x->data, 2);
-    memcpy(&weight, x->data + 2, 2);
-    if (flags & 0x8000u) /* NaN, infinities */
-        return false;
-    int scale = flags & 0x3FFF, n = (int)((x->len - 4) / 2);
-    if (scale > SCALE_MAX || weight > 3)
-        return false;
-    int frac = (scale + 3) / 4, left = weight + frac + 1; /* base digits of the result */
-    if (left > 4 || n > (left < 0 ? 0 : left))
-        return false;
-    int64_t v = 0;
-    for (int i = 0; i < n; i++) {
-        int16_t digit;
-        memcpy(&digit, x->data + 4 + 2 * i, 2);
-        v = v * LG_NUM_BASE + digit;
-    }
-    for (int i = n; i < left; i++)
-        v *= LG_NUM_BASE;
-    switch (4 * frac - scale) {
-    case 0:
-        break;
-    case 1:
-        if (v % 10)
-            return false;
-        v /= 10;
-        break;
-    case 2:
-        if (v % 100)
-            return false;
-        v /= 100;
-        break;
-    default:
-        if (v % 1000)
-            return false;
-        v /= 1000;
-        break;
-    }
-    *ret = flags & 0x4000u ? -v : v;
-    *ret_scale = scale;
-    return true;
-}
 
 lg_datum
 lg_xnum_write(lg_arena *a, int64_t v, int scale)
@@ -130,12 +79,16 @@ num_init(lg_ectx *c, lg_xnum *x, bool constant)
 static lg_status
 read_column(lg_ectx *c, const lg_vector *v, const uint16_t *sel, uint32_t n, lg_xnum *ret)
 {
-    num_init(c, ret, v->constant);
     bool nulls = v->maybe_null;
+    if (v->num) {
+        *ret = (lg_xnum){(int64_t *)(uintptr_t)v->num, nulls ? v->null : NULL, false, v->num_scale};
+        return n ? LG_OK : LG_NOT_FOUND;
+    }
+    num_init(c, ret, v->constant);
     if (v->constant) {
         if (nulls && v->null[0])
             return LG_NOT_FOUND;
-        return read_one(v->v[0], &ret->v[0], &ret->scale) ? LG_OK : LG_NOT_FOUND;
+        return lg_numeric_scaled(v->v[0], &ret->v[0], &ret->scale) ? LG_OK : LG_NOT_FOUND;
     }
     int scale = -1;
     for (uint32_t i = 0; i < n; i++) {
@@ -146,7 +99,7 @@ read_column(lg_ectx *c, const lg_vector *v, const uint16_t *sel, uint32_t n, lg_
             ret->v[row] = 0;
             continue;
         }
-        if (!read_one(v->v[row], &ret->v[row], &s) || (s != scale && scale >= 0))
+        if (!lg_numeric_scaled(v->v[row], &ret->v[row], &s) || (s != scale && scale >= 0))
             return LG_NOT_FOUND;
         scale = s;
     }
@@ -234,7 +187,7 @@ binary(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_xnum *r
     uint32_t m = r.constant ? 1 : n;
     if (f == F_MUL) {
         r.scale = a.scale + b.scale;
-        if (r.scale > SCALE_MAX)
+        if (r.scale > LG_SCALED_MAX)
             return LG_NOT_FOUND;
         EACH(__builtin_mul_overflow);
     } else {

@@ -32,6 +32,7 @@ struct scan {
     uint32_t ntids, tid_at;
     lg_arena *range_arena;
     lg_xdecode *decode; /* of a sequential scan that can be visited */
+    lg_xcolumns *columns;
 };
 
 static void
@@ -61,6 +62,8 @@ scan_batch_grow(lg_xnode *s, uint32_t cap)
                 want[sc->index->attnum[i] - 1] = true;
     if (sc->decode)
         lg_xdecode_want(sc->decode, want);
+    if (sc->columns)
+        lg_xcolumns_want(sc->columns, want);
     for (uint32_t i = 0; i < n; i++) {
         if (want[i]) {
             lg_vector *v = LG_NEW(s->x->arena, lg_vector);
@@ -110,6 +113,7 @@ scan_open(lg_xnode *s)
         sc->decode = lg_xdecode_create(s, sc->rel);
         for (uint32_t i = 0; i < s->push_n; i++)
             lg_xdecode_probe(sc->decode, s->push[i].att, s->push[i].maybe, s->push[i].arg);
+        sc->columns = lg_xcolumns_create(s, sc->decode, sc->acc);
     }
     return LG_OK;
 }
@@ -222,6 +226,16 @@ visit_fetch(lg_xnode *s, lg_xbatch **ret)
     struct scan *sc = s->state;
     uint32_t n, blocks = 0;
     lg_status st = LG_OK;
+    if (sc->columns) {
+        const uint16_t *sel;
+        st = lg_xcolumns_fetch(sc->columns, sc->scan, &n, &sel);
+        sc->done = st == LG_END;
+        if (st != LG_END)
+            LG_TRY(st);
+        LG_TRY(done(s, n, ret));
+        s->in.b.sel = sel;
+        return LG_OK;
+    }
     lg_xdecode_batch(sc->decode);
     while (st == LG_OK && !lg_xdecode_full(sc->decode)) {
         st = sc->acc->ops->scan_visit(sc->scan, lg_xdecode_row, sc->decode);
@@ -309,6 +323,7 @@ scan_close(lg_xnode *s)
     struct scan *sc = s->state;
     if (!sc)
         return;
+    lg_xcolumns_reset(sc->columns);
     if (sc->scan) {
         if (sc->index)
             sc->acc->ops->index_close(sc->scan);

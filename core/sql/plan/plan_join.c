@@ -925,12 +925,13 @@ try_hash(joiner *j, lg_path *r)
     if (!p->nkeys || is_lateral(pr, r))
         return;
     double op = pl->s->cpu_operator_cost, tup = pl->s->cpu_tuple_cost;
+    double put = 10 * tup; /* a row is copied into the table */
     double met = j->left->rows * r->rows * lg_plan__list_selectivity(pr->pq, p->keys, p->nkeys);
     double base = j->left->cost + r->cost + j->rows * tup;
     if (p->njquals)
         base += (met < 1 ? 1 : met) * lg_plan__quals_cost(pr->pq, p->jquals, p->njquals);
-    p->startup = r->cost + r->rows * (op + tup);
-    p->cost = base + r->rows * (op + tup) + j->left->rows * op * p->nkeys;
+    p->startup = r->cost + r->rows * put;
+    p->cost = base + r->rows * put + j->left->rows * (tup + op * p->nkeys);
     if (!pl->s->hashjoin)
         p->cost += 1e9;
     consider(j, p);
@@ -946,9 +947,40 @@ try_hash(joiner *j, lg_path *r)
     for (uint32_t i = 0; i < p->nkeys; i++)
         if (!s->keys[i])
             return;
-    s->startup = j->left->cost + j->left->rows * (op + tup);
-    s->cost = base + j->left->rows * (op + tup) + r->rows * op * p->nkeys;
+    s->startup = j->left->cost + j->left->rows * put;
+    s->cost = base + j->left->rows * put + r->rows * (tup + op * p->nkeys);
     consider(j, s);
+}
+
+/* Several columns that name one row of a relation on either side: their selectivities are not
+ * independent; one row of so many is meant. The conditions' joint selectivity, at least; 0: none
+ * does so. */
+static double
+named_selectivity(const joiner *j)
+{
+    lg_pq *pq = j->pr->pq;
+    double best = 0;
+    lg_expr **named = LG_NEWN(pq->p->a, lg_expr *, j->nconds + 1);
+    lg_expr **rest = LG_NEWN(pq->p->a, lg_expr *, j->nconds + 1);
+    for (uint32_t r = 0; r < pq->q->nrtes; r++) {
+        uint32_t n = 0, m = 0;
+        if ((!j->lr[r] && !j->rr[r]) || pq->q->rtes[r]->kind != LG_RTE_RELATION)
+            continue;
+        bool one = false;
+        for (uint32_t i = 0; i < j->nconds; i++) {
+            if (mentions(j->conds[i], r))
+                named[n++] = j->conds[i];
+            else
+                rest[m++] = j->conds[i];
+            one = one || at_most_one(pq, r, &j->conds[i], 1);
+        }
+        if (one || n < 2 || !at_most_one(pq, r, named, n))
+            continue;
+        double s =
+            lg_plan__list_selectivity(pq, rest, m) / lg_plan__rel_tuples(pq->q->rtes[r]->rel);
+        best = s > best ? s : best;
+    }
+    return best;
 }
 
 static double
@@ -968,7 +1000,8 @@ join_rows(joiner *j, double right)
         n *= after;
         return n < 1 ? 1 : n;
     }
-    n = l * right * sel;
+    double named = j->nconds > 1 ? named_selectivity(j) : 0;
+    n = l * right * (sel < named ? named : sel);
     if (it->type == LG_JOIN_LEFT && n < l)
         n = l;
     n *= after;

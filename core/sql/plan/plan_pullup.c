@@ -172,6 +172,16 @@ single_relation(const lg_query *q)
            q->rtes[q->from->rte]->kind == LG_RTE_RELATION;
 }
 
+/* One that has groups, too: it is planned on its own and its rows are joined. */
+static bool
+stands_alone(const lg_query *q)
+{
+    refs having = refs_of(q->having);
+    return q->cmd == LG_CMD_SELECT && q->from && !q->setop && !q->nctes && !q->nsets &&
+           !q->ndistinct && !q->limit && !q->offset && !q->nmarks && !q->has_srfs && !q->nwindows &&
+           !having.outer && !having.further;
+}
+
 /* x IN (SELECT ...) without references outward. */
 static bool
 pull_up_in(lg_pq *pq, const lg_expr *link)
@@ -179,16 +189,15 @@ pull_up_in(lg_pq *pq, const lg_expr *link)
     lg_planner *p = pq->p;
     lg_query *sub = link->sublink.query;
     refs test = refs_of(link->args[0]), where = refs_of(sub->where);
-    if (!test.inner || test.further || sub->cmd != LG_CMD_SELECT || !is_plain(sub) ||
-        !from_is_local(sub, sub->from) || where.outer || where.further ||
-        lg_expr_volatility(link->args[0]) == 'v')
+    if (!test.inner || test.further || !stands_alone(sub) || !from_is_local(sub, sub->from) ||
+        where.outer || where.further || lg_expr_volatility(link->args[0]) == 'v')
         return false;
     for (uint32_t i = 0; i < sub->ntargets; i++) {
         refs r = refs_of(sub->targets[i].expr);
         if (r.outer || r.further || lg_expr_volatility(sub->targets[i].expr) == 'v')
             return false;
     }
-    rewrite w = {.a = p->a, .sub = sub, .is_relation = single_relation(sub)};
+    rewrite w = {.a = p->a, .sub = sub, .is_relation = is_plain(sub) && single_relation(sub)};
     lg_expr *on = NULL;
     if (w.is_relation) {
         w.rte = add_rte(p, pq->q, sub->rtes[sub->from->rte]);
