@@ -321,6 +321,12 @@ lg_agg_count_add(void *state, int64_t n)
     ((struct count *)state)->n += n;
 }
 
+bool
+lg_agg_numeric_empty(const void *state)
+{
+    return ((const struct nsum *)state)->n == 0;
+}
+
 void
 lg_agg_numeric_add(lg_call *c, void *state, __int128 sum, int scale, int64_t n)
 {

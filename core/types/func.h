@@ -206,6 +206,8 @@ LG_MUST lg_status lg_agg_step_groups(lg_call *c, const lg_agg *agg, void *const 
  * sum is sum / 10^scale, scale the greatest of theirs). */
 void lg_agg_count_add(void *state, int64_t n);
 void lg_agg_numeric_add(lg_call *c, void *state, __int128 sum, int scale, int64_t n);
+/* Has nothing been added to the state of sum or avg of numerics? */
+bool lg_agg_numeric_empty(const void *state);
 
 /* --- access method facts: opclass, amop, amproc --- */
 typedef struct lg_opclass {

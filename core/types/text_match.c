@@ -20,11 +20,42 @@ same_char(const char *s, const char *p, size_t *ns, size_t *np, size_t ls, size_
     return a == b;
 }
 
+/* Patterns of plain text and % only: pieces are looked for as bytes, which UTF-8 allows. The first
+ * place where a piece is found leaves most room for the rest. */
+static bool
+like_pieces(const char *s, size_t ns, const char *p, size_t np)
+{
+    const char *se = s + ns, *pe = p + np;
+    for (bool first = true;; first = false) {
+        const char *end = memchr(p, '%', (size_t)(pe - p));
+        size_t len = (size_t)((end ? end : pe) - p), left = (size_t)(se - s);
+        if (len > left)
+            return false;
+        if (first) {
+            if (memcmp(s, p, len) != 0)
+                return false;
+            s += len;
+            if (!end)
+                return s == se;
+        } else if (!end) {
+            return memcmp(se - len, p, len) == 0;
+        } else if (len) {
+            s = memmem(s, left, p, len);
+            if (!s)
+                return false;
+            s += len;
+        }
+        p = end + 1;
+    }
+}
+
 /* Greedy with one level of backtracking: after a %, only the latest matters. */
 static bool
 like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
 {
     const char *se = s + ns, *pe = p + np, *star_p = NULL, *star_s = NULL;
+    if (!fold && !memchr(p, '_', np) && !memchr(p, '\\', np))
+        return like_pieces(s, ns, p, np);
     for (;;) {
         if (p < pe && *p == '%') {
             star_p = ++p;

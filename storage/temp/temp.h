@@ -60,7 +60,7 @@ void lg_temp_destroy(lg_temp *t); /* no files are open; NULL is fine */
 
 typedef struct lg_temp_info {
     const char *dir;
-    uint64_t files, bytes;             /* in use now */
+    uint64_t files, bytes;              /* in use now */
     uint64_t files_made, bytes_written; /* since the start */
 } lg_temp_info;
 void lg_temp_info_get(const lg_temp *t, lg_temp_info *ret);

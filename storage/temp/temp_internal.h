@@ -38,7 +38,7 @@ struct lg_temp_file {
     uint32_t buffer; /* bytes */
     char *buf[2];    /* buf[cur] is filled, the other one may be in flight */
     uint32_t cur, fill;
-    uint64_t size;   /* appended */
+    uint64_t size;    /* appended */
     uint64_t durable; /* see invariant 2; a multiple of buffer unless sealed */
     lg_temp_io io;
     lg_status st; /* of the first failure */

@@ -36,7 +36,8 @@ agg_open(lg_xnode *s)
             g->states_bytes += (a->agg->state_size + 15u) & ~(size_t)15;
         lg_oid f = a->e->agg.func->oid;
         a->numeric = f == 2114 || f == 2103; /* sum(numeric), avg(numeric) */
-        a->counts = f == 2803 || f == 2147;  /* count(*), count(x) */
+        a->sums = f == 2114;
+        a->counts = f == 2803 || f == 2147; /* count(*), count(x) */
         a->acc_at = g->states_bytes;
         if (a->numeric)
             g->states_bytes += sizeof(lg_xnumacc);
@@ -73,10 +74,15 @@ lg_xagg_new_group(lg_xnode *s, uint32_t set)
 {
     struct aggstate *g = s->state;
     const lg_node *p = s->plan;
-    struct group *gr = LG_NEW(g->arena, struct group);
-    gr->keys = lg_xrow_new(g->arena, p->agg.ngroup);
-    gr->states = lg_arena_zalloc(g->arena, g->states_bytes + 1);
-    gr->set = set;
+    /* in one piece: group, keys, states */
+    size_t head = (sizeof(struct group) + 15) & ~(size_t)15;
+    size_t keys = (p->agg.ngroup * (sizeof(lg_datum) + 1) + 16) & ~(size_t)15;
+    char *piece = lg_arena_alloc(g->arena, head + keys + g->states_bytes + 1);
+    struct group *gr = (struct group *)(void *)piece;
+    *gr = (struct group){.set = set};
+    gr->keys = (lg_datum *)(void *)(piece + head);
+    gr->states = piece + head + keys;
+    memset(gr->states, 0, g->states_bytes + 1);
     for (uint32_t i = 0; i < p->agg.naggs; i++) {
         struct aggcall *a = &g->aggs[i];
         a->call.perm = g->arena;
@@ -338,6 +344,33 @@ run_kept(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index)
     return LG_OK;
 }
 
+/* A sum of numerics that is still one integer, the usual case. The column's integers go along as
+ * long as all groups of the batch have one of the same scale. */
+static bool
+put_sum(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t i, uint32_t at)
+{
+    lg_vector *v = s->in.b.cols[s->plan->agg.ngroup + i];
+    const lg_xnumacc *acc = (const lg_xnumacc *)(const void *)(gr->states + a->acc_at);
+    if (!a->sums)
+        return false;
+    if (!acc->n || acc->sum != (int64_t)acc->sum ||
+        !lg_agg_numeric_empty(gr->states + a->state_at)) {
+        v->num = NULL;
+        return false;
+    }
+    if (!a->num)
+        a->num = LG_NEWN(s->x->arena, int64_t, s->in.cap);
+    if (at == 0) {
+        v->num = a->num;
+        v->num_scale = (int)acc->scale;
+    }
+    if (v->num_scale != acc->scale)
+        v->num = NULL;
+    a->num[at] = (int64_t)acc->sum;
+    lg_vector_set(v, at, lg_xnum_write(s->scratch, (int64_t)acc->sum, (int)acc->scale), false);
+    return true;
+}
+
 static lg_status
 put_group(lg_xnode *s, struct group *gr, uint32_t at)
 {
@@ -361,6 +394,8 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
         a->call.perm = g->arena;
         a->call.arena = s->scratch;
         a->call.isnull = false;
+        if (put_sum(s, a, gr, i, at))
+            continue;
         lg_xgroup_finish(a, gr);
         lg_datum v = a->agg->final(&a->call, gr->states + a->state_at);
         LG_TRY(call_status(&a->call));

@@ -22,6 +22,8 @@ struct aggcall {
     size_t acc_at;   /* of its lg_xnumacc, when numeric */
     uint32_t nargs;
     bool numeric; /* sum or avg of numerics */
+    bool sums;    /* sum of numerics */
+    int64_t *num; /* sums: of the groups given out */
     bool counts;  /* count(*), count(x) */
 };
 
@@ -36,6 +38,13 @@ struct group {
 struct gslot {
     uint64_t hash;
     struct group *group;
+};
+
+/* The keys of a group as they lay in the present batch: the same pointer is the same value. */
+#define GSEEN_KEYS 4u
+struct gseen {
+    struct group *group;
+    lg_datum v[GSEEN_KEYS];
 };
 
 struct aggstate {
@@ -55,6 +64,8 @@ struct aggstate {
     struct gslot *slots;
     uint64_t nslots;
     uint64_t *hashes;
+    struct gseen *seen;       /* while there are few groups */
+    struct group *null_group; /* one key: of NULL */
     struct group **by_row;
     void **states;
     struct aggspill *spill;

@@ -36,8 +36,8 @@ lg_xagg_input(lg_xnode *s, lg_xbatch **ret)
 static size_t
 table_bytes(const struct aggstate *g)
 {
-    return lg_arena_used_bytes(g->arena) + g->nslots * sizeof *g->slots + g->cap * sizeof *g->groups +
-           g->kept_bytes;
+    return lg_arena_used_bytes(g->arena) + g->nslots * sizeof *g->slots +
+           g->cap * sizeof *g->groups + g->kept_bytes;
 }
 
 static void

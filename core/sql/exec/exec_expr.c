@@ -630,6 +630,67 @@ func_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_ve
     return LG_OK;
 }
 
+static bool
+finds_row(const lg_expr *e, void *arg)
+{
+    bool *found = arg;
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_CONST:
+    case LG_EX_PARAM:
+    case LG_EX_EXEC:
+    case LG_EX_ARRAY:
+    case LG_EX_RELABEL:
+        break;
+    default:
+        *found = true;
+    }
+    return *found || lg_expr_walk(e, finds_row, found);
+}
+
+/* value op ANY/ALL (array), the array being the same for all rows: it is taken apart once. */
+static lg_status
+array_op_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector **ret)
+{
+    struct site *s = site_of(c->x, e, e->func.func, 2);
+    lg_vector *left, *out;
+    lg_datum array;
+    bool array_null, any_null = false;
+    lg_array a = {0};
+    LG_TRY(lg_xexpr_eval(c, e->args[1], &array, &array_null));
+    LG_TRY(lg_xexpr_vector(c, e->args[0], sel, n, &left));
+    out = new_vector(c, e->type, false);
+    if (!array_null)
+        lg_array_unpack(array, c->arena, &a);
+    for (uint32_t k = 0; k < a.n; k++)
+        any_null = any_null || (a.nulls && a.nulls[k]);
+    lg_oid type = e->args[0]->type;
+    lg_equal_fn eq = a.elem == type && e->func.op && e->func.op->oid == lg_type_eq_operator(type)
+                         ? lg_type_equal_fn(type)
+                         : NULL;
+    s->call.arena = c->arena;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = lg_sel_row(sel, i);
+        bool null = array_null || (a.n && lg_vector_is_null(left, row)), found = false;
+        bool unsure = any_null;
+        lg_datum l = null ? 0 : lg_vector_value(left, row);
+        for (uint32_t k = 0; k < a.n && !null && !found; k++) {
+            bool t, is_null = false;
+            if (a.nulls && a.nulls[k])
+                continue;
+            if (eq)
+                t = eq(l, a.values[k]);
+            else
+                LG_TRY(call_two(c, e, l, a.values[k], &t, &is_null));
+            unsure = unsure || is_null;
+            found = !is_null && t == e->use_or;
+        }
+        lg_vector_set(out, row, lg_datum_bool(found ? e->use_or : !e->use_or),
+                      null || (!found && unsure));
+    }
+    *ret = out;
+    return LG_OK;
+}
+
 lg_status
 lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector **ret)
 {
@@ -669,10 +730,45 @@ lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, l
                 return st;
         }
         return func_vector(c, e, sel, n, ret);
+    case LG_EX_ARRAY_OP: {
+        bool by_rows = n == 1;
+        if (!by_rows && !finds_row(e->args[1], &by_rows))
+            return array_op_vector(c, e, sel, n, ret);
+        break;
+    }
     default:
         break;
     }
     return by_row(c, e, sel, n, ret);
+}
+
+/* Each branch is asked about the rows that those before it did not take. */
+static lg_status
+filter_or(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, uint16_t *out,
+          uint32_t *ret_n)
+{
+    uint8_t *taken = lg_arena_zalloc(c->arena, c->cap);
+    uint16_t *all = lg_arena_alloc(c->arena, n * sizeof *all);
+    uint16_t *rest = lg_arena_alloc(c->arena, n * sizeof *rest);
+    uint16_t *yes = lg_arena_alloc(c->arena, n * sizeof *yes);
+    uint32_t left = n, k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = rest[i] = (uint16_t)lg_sel_row(sel, i);
+    for (uint32_t b = 0; b < e->nargs && left; b++) {
+        uint32_t m, kept = 0;
+        LG_TRY(lg_xexpr_filter(c, e->args[b], rest, left, yes, &m));
+        for (uint32_t i = 0; i < m; i++)
+            taken[yes[i]] = 1;
+        for (uint32_t i = 0; m && i < left; i++)
+            if (!taken[rest[i]])
+                rest[kept++] = rest[i];
+        left = m ? kept : left;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (taken[all[i]])
+            out[k++] = all[i];
+    *ret_n = k;
+    return LG_OK;
 }
 
 lg_status
@@ -701,6 +797,8 @@ lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, u
         *ret_n = n;
         return LG_OK;
     }
+    if (e->kind == LG_EX_OR && e->nargs > 1)
+        return filter_or(c, e, sel, n, out, ret_n);
     if (lg_xnum_compares(e)) {
         lg_status st = lg_xnum_filter(c, e, sel, n, out, ret_n);
         if (st != LG_NOT_FOUND)

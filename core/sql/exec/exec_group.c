@@ -57,6 +57,25 @@ hash_keys(lg_xnode *s, const lg_xbatch *b)
     }
 }
 
+/* The same for one row. */
+static uint64_t
+hash_row(const lg_xnode *s, const lg_xbatch *b, uint32_t row)
+{
+    const struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    uint64_t h = 0x51ED270B;
+    for (uint32_t k = 0; k < p->agg.ngroup; k++) {
+        const lg_vector *v = b->b.cols[p->agg.group[k].slot];
+        uint64_t x = 7;
+        if (!lg_vector_is_null(v, row)) {
+            x = lg_vector_value(v, row);
+            x = is_word(p->agg.group[k].type) ? x : g->hf[k](x);
+        }
+        h = mix(h, x);
+    }
+    return h;
+}
+
 bool
 lg_xgroup_same(const lg_xnode *s, const struct group *gr, const lg_xbatch *b, uint32_t row)
 {
@@ -108,8 +127,123 @@ add_group(lg_xnode *s, const lg_xbatch *b, uint32_t row)
         lg_xrow_nulls(gr->keys, p->agg.ngroup)[k] = null;
         gr->keys[k] =
             null ? 0 : lg_datum_copy(p->agg.group[k].type, lg_vector_value(v, row), g->arena);
+        if (null && p->agg.ngroup == 1)
+            g->null_group = gr;
     }
     return gr;
+}
+
+/* ---- few groups: rows whose keys are the very datums of a row before ---- */
+
+#define FEW   64u
+#define NSEEN 128u
+
+static bool
+few_groups(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    uint32_t n = s->plan->agg.ngroup;
+    if (g->closed || g->ngroups > FEW || n > GSEEN_KEYS)
+        return false;
+    if (!g->seen)
+        g->seen = LG_NEWN(s->x->arena, struct gseen, NSEEN);
+    for (uint32_t i = 0; i < NSEEN; i++)
+        g->seen[i].group = NULL;
+    return true;
+}
+
+static struct group *
+find_group(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint64_t h)
+{
+    struct aggstate *g = s->state;
+    if (g->ngroups * 2 >= g->nslots)
+        slots_grow(g);
+    uint64_t at = h & (g->nslots - 1);
+    while (g->slots[at].group &&
+           (g->slots[at].hash != h || !lg_xgroup_same(s, g->slots[at].group, b, row)))
+        at = (at + 1) & (g->nslots - 1);
+    if (!g->slots[at].group)
+        g->slots[at] = (struct gslot){h, add_group(s, b, row)};
+    return g->slots[at].group;
+}
+
+static void
+find_few(lg_xnode *s, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    const lg_vector *cols[GSEEN_KEYS];
+    uint32_t nk = p->agg.ngroup;
+    for (uint32_t k = 0; k < nk; k++)
+        cols[k] = b->b.cols[p->agg.group[k].slot];
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_sel_row(b->b.sel, i);
+        lg_datum v[GSEEN_KEYS];
+        uint64_t h = 0;
+        bool null = false, same = true;
+        for (uint32_t k = 0; k < nk; k++) {
+            null |= lg_vector_is_null(cols[k], row);
+            v[k] = lg_vector_value(cols[k], row);
+            h = mix(h, v[k]);
+        }
+        struct gseen *e = &g->seen[h & (NSEEN - 1)];
+        for (uint32_t k = 0; k < nk; k++)
+            same &= e->v[k] == v[k];
+        if (e->group && same && !null) {
+            g->by_row[row] = e->group;
+            continue;
+        }
+        g->by_row[row] = find_group(s, b, row, hash_row(s, b, row));
+        if (null)
+            continue;
+        e->group = g->by_row[row];
+        memcpy(e->v, v, sizeof v);
+    }
+}
+
+/* Many groups lie far apart in memory: all of a batch's are asked for before the first is needed.
+ */
+static void
+fetch_ahead(const struct aggstate *g, uint32_t n)
+{
+    uint64_t mask = g->nslots - 1;
+    if (g->nslots < 4096)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(&g->slots[g->hashes[i] & mask]);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct group *gr = g->slots[g->hashes[i] & mask].group;
+        if (gr) {
+            __builtin_prefetch(gr);
+            __builtin_prefetch((const char *)gr + 64);
+            __builtin_prefetch((const char *)gr + 192);
+        }
+    }
+}
+
+/* One by-value key: no two values have one hash. */
+static void
+find_words(lg_xnode *s, const lg_xbatch *b)
+{
+    struct aggstate *g = s->state;
+    const lg_vector *v = b->b.cols[s->plan->agg.group[0].slot];
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        uint32_t row = lg_sel_row(b->b.sel, i);
+        uint64_t h = g->hashes[i];
+        if (lg_vector_is_null(v, row)) {
+            g->by_row[row] = g->null_group ? g->null_group : find_group(s, b, row, h);
+            continue;
+        }
+        if (g->ngroups * 2 >= g->nslots)
+            slots_grow(g);
+        uint64_t at = h & (g->nslots - 1);
+        while (g->slots[at].group &&
+               (g->slots[at].hash != h || g->slots[at].group == g->null_group))
+            at = (at + 1) & (g->nslots - 1);
+        if (!g->slots[at].group)
+            g->slots[at] = (struct gslot){h, add_group(s, b, row)};
+        g->by_row[row] = g->slots[at].group;
+    }
 }
 
 /* by_row[row] for every selected row. A closed table takes no new groups: *b becomes what is left
@@ -122,7 +256,16 @@ find_groups(lg_xnode *s, const lg_xbatch **batch)
     struct aggstate *g = s->state;
     struct group *last = NULL;
     uint64_t last_hash = 0;
+    if (few_groups(s)) {
+        find_few(s, b);
+        return LG_OK;
+    }
     hash_keys(s, b);
+    fetch_ahead(g, b->b.n);
+    if (!g->closed && s->plan->agg.ngroup == 1 && is_word(s->plan->agg.group[0].type)) {
+        find_words(s, b);
+        return LG_OK;
+    }
     for (uint32_t i = 0; i < b->b.n; i++) {
         uint32_t row = lg_sel_row(b->b.sel, i);
         uint64_t h = g->hashes[i];
@@ -374,4 +517,5 @@ lg_xgroup_reset(struct aggstate *g)
     lg_free(g->slots);
     g->slots = NULL;
     g->nslots = 0;
+    g->null_group = NULL;
 }

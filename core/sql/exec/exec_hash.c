@@ -10,7 +10,8 @@
  *         as they are; or pairs are collected, up to a batch, and both sides' columns gathered.
  *         join_quals decide on the joined rows; `matched` says which left rows have met one.
  * LEFT and FULL give unmatched left rows after their batch, RIGHT and FULL unmatched entries at the
- * end.
+ * end. RIGHT_SEMI and RIGHT_ANTI give nothing but entries at the end, those that met a left row or
+ * those that met none.
  *
  * SPILLING  (hybrid hash join) When the table is over the budget, right's rows are divided by hash:
  * partition 0 stays in memory as long as it fits, the others go to tapes, and left's rows follow
@@ -106,7 +107,15 @@ keeps_left(uint8_t t)
 static bool
 keeps_right(uint8_t t)
 {
-    return t == LG_JOIN_RIGHT || t == LG_JOIN_FULL;
+    return t == LG_JOIN_RIGHT || t == LG_JOIN_FULL || t == LG_JOIN_RIGHT_SEMI ||
+           t == LG_JOIN_RIGHT_ANTI;
+}
+
+/* Only right's rows are given, at the end. */
+static bool
+only_right(uint8_t t)
+{
+    return t == LG_JOIN_RIGHT_SEMI || t == LG_JOIN_RIGHT_ANTI;
 }
 
 static bool
@@ -278,6 +287,13 @@ make_row(hjoin *h, const lg_xbatch *b, uint32_t row, lg_vector *const *keys)
     hrow *e = lg_arena_alloc(h->arena, bytes);
     uint8_t *nulls = row_nulls(h, e), *at = (uint8_t *)e + fixed;
     e->met = false;
+    if (bytes == fixed && !h->nextra) {
+        for (uint32_t i = 0; i < n; i++) {
+            nulls[i] = lg_vector_is_null(b->b.cols[i], row);
+            e->v[i] = nulls[i] ? 0 : lg_vector_value(b->b.cols[i], row);
+        }
+        return e;
+    }
     for (uint32_t i = 0; i < n; i++) {
         const lg_vector *v = i < h->nr ? b->b.cols[i] : NULL;
         lg_oid from = 0;
@@ -363,7 +379,7 @@ push_down(lg_xnode *s)
     const lg_node *p = s->plan;
     if (h->pushed || h->nkeys != 1 || !h->keys[0].word ||
         (p->join.type != LG_JOIN_INNER && p->join.type != LG_JOIN_SEMI &&
-         p->join.type != LG_JOIN_RIGHT))
+         p->join.type != LG_JOIN_RIGHT && !only_right(p->join.type)))
         return;
     h->pushed = true;
     const lg_expr *e = p->join.keys[0].left;
@@ -890,10 +906,29 @@ probe_unique(lg_xnode *s, lg_xbatch **ret)
         h->pair_right[h->sel[i]]->met = true;
     }
     h->pairs_done = true;
-    if (only_left(type) || !n)
+    if (only_left(type) || only_right(type) || !n)
         return LG_END; /* what is to be given is said by `matched` */
     set_out(s, h->direct, h->left->cap, h->sel, n, ret);
     return LG_OK;
+}
+
+/* A large table lies outside the processor's caches: all of a batch's buckets are asked for before
+ * the first is needed, then their first entries. */
+static void
+fetch_ahead(const hjoin *h, uint32_t n)
+{
+    uint64_t mask = h->nbuckets - 1;
+    if (h->nbuckets < 4096)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(&h->buckets[h->hashes[i] & mask]);
+    for (uint32_t i = 0; i < n; i++) {
+        const char *e = (const char *)first_of(h, h->hashes[i]);
+        if (e) {
+            __builtin_prefetch(e);
+            __builtin_prefetch(e + 64);
+        }
+    }
 }
 
 /* SEMI and ANTI without further conditions: only whether there is a match. */
@@ -969,12 +1004,27 @@ probe_pairs(lg_xnode *s, lg_xbatch **ret)
             h->matched[h->pair_left[at]] = 1;
             h->pair_right[at]->met = true;
         }
-        if (!n || only_left(p->join.type))
+        if (!n || only_left(p->join.type) || only_right(p->join.type))
             continue;
         set_out(s, h->gather.b.cols, LG_BATCH, sel, n, ret);
         return LG_OK;
     }
     return LG_END;
+}
+
+/* RIGHT_SEMI and RIGHT_ANTI without further conditions: which entries have a match. */
+static void
+probe_right(hjoin *h)
+{
+    for (uint32_t i = 0; i < h->left->b.n; i++) {
+        uint32_t row = lg_xbatch_row(h->left, i);
+        if (h->key_null[i])
+            continue;
+        hrow *e = next_equal(h, first_of(h, h->hashes[i]), h->hashes[i], row);
+        for (; e && !e->met; e = next_equal(h, e->next, h->hashes[i], row))
+            e->met = true; /* all of one key meet together */
+    }
+    h->pairs_done = true;
 }
 
 /* One more batch of joined rows of the present left batch; LG_END: it has no more. */
@@ -985,8 +1035,12 @@ probe(lg_xnode *s, lg_xbatch **ret)
     uint8_t type = s->plan->join.type;
     if (!h->pairs_done) {
         lg_status st = LG_END;
+        if (h->li == 0 && !h->in_row)
+            fetch_ahead(h, h->left->b.n);
         if (only_left(type) && !s->plan->join.join_quals)
             probe_exists(h);
+        else if (only_right(type) && !s->plan->join.join_quals)
+            probe_right(h);
         else if (h->unique)
             st = probe_unique(s, ret);
         else
@@ -1006,6 +1060,7 @@ give_unmatched(lg_xnode *s, lg_xbatch **ret)
 {
     hjoin *h = s->state;
     uint32_t n = 0;
+    bool want = s->plan->join.type == LG_JOIN_RIGHT_SEMI;
     if (!h->gather.cap) {
         lg_oid *types = LG_NEWN(s->x->arena, lg_oid, h->nl + h->nr + 1);
         for (uint32_t i = 0; i < h->nl + h->nr; i++)
@@ -1015,7 +1070,7 @@ give_unmatched(lg_xnode *s, lg_xbatch **ret)
     }
     while (n < LG_BATCH && h->rpos < h->n) {
         hrow *e = h->rows[h->rpos++];
-        if (!e->met)
+        if (e->met == want)
             h->pair_right[n++] = e;
     }
     for (uint32_t c = 0; c < h->nl; c++)
@@ -1034,7 +1089,8 @@ part_fetch(lg_xnode *s, lg_xbatch **ret)
     uint8_t type = s->plan->join.type;
     bool divided = h->spill && h->spill->right.n;
     if (!h->n && !divided &&
-        (type == LG_JOIN_INNER || type == LG_JOIN_SEMI || type == LG_JOIN_RIGHT))
+        (type == LG_JOIN_INNER || type == LG_JOIN_SEMI || type == LG_JOIN_RIGHT ||
+         only_right(type)))
         return LG_END;
     while (!h->left_done) {
         if (!h->left) {

@@ -262,9 +262,13 @@ lg_xscan_push(lg_xnode *s, uint32_t slot, lg_xmaybe_fn maybe, void *arg)
         }
         if (p->kind != LG_NODE_HASH_JOIN || s->opened)
             break;
-        if (p->join.type == LG_JOIN_RIGHT || p->join.type == LG_JOIN_FULL || slot >= p->left->ncols)
+        bool right = slot >= p->left->ncols;
+        uint8_t t = p->join.type;
+        if (right ? t != LG_JOIN_INNER && t != LG_JOIN_RIGHT_SEMI && t != LG_JOIN_RIGHT_ANTI
+                  : t == LG_JOIN_RIGHT || t == LG_JOIN_FULL)
             return;
-        s = s->left;
+        slot -= right ? p->left->ncols : 0;
+        s = right ? s->right : s->left;
         p = s->plan;
     }
     if (p->kind != LG_NODE_SEQ_SCAN || s->opened || p->nparams || slot >= p->scan.rel->ncols)

@@ -115,8 +115,8 @@ weigh(lg_xnode *s)
         (!o->now || o->now->depth < LG_XPARTS_DEPTH)) {
         size_t budget = lg_xbudget_hash(s->x);
         uint32_t shift = o->now ? o->now->shift : 0;
-        double expected = s->plan->left->rows * (double)(o->ncols * 17u + 64 +
-                                                         (uint32_t)s->plan->left->width);
+        double expected =
+            s->plan->left->rows * (double)(o->ncols * 17u + 64 + (uint32_t)s->plan->left->width);
         uint32_t n = lg_xparts_number(budget, o->now ? 2.0 * (double)budget : expected);
         lg_xparts_init(&o->left, s->x, n, shift, o->ncols, o->types, budget);
         lg_xparts_init(&o->right, s->x, n, shift, o->ncols, o->types, budget);

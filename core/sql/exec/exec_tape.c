@@ -145,8 +145,8 @@ lg_xtape_add_row(lg_xtape *t, const lg_datum *row)
 /* ---- chunks: u32 rows, u32 bytes behind; per column u8 null bytes?, u8 wide, u32 bytes of
  * values, then both ---- */
 
-#define HEAD      8u
-#define COL_HEAD  6u
+#define HEAD     8u
+#define COL_HEAD 6u
 
 static size_t
 column_bytes(const lg_xtape *t, const lg_xcolbuf *c)

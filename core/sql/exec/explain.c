@@ -301,7 +301,8 @@ json_node(struct explain *e, const lg_node *n, int depth, const char *relationsh
     bool first = true;
     lg_plan_line *lines;
     int d = depth + 2;
-    static const char *const joins[] = {"Inner", "Left", "Right", "Full", "Semi", "Anti"};
+    static const char *const joins[] = {"Inner", "Left", "Right",      "Full",
+                                        "Semi",  "Anti", "Right Semi", "Right Anti"};
     lg_strbuf_putc(o, '{');
     json_text(e, d, &first, "Node Type", json_type(e, n));
     if (relationship)

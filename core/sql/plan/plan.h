@@ -57,6 +57,8 @@ typedef enum lg_join_kind {
     LG_JOIN_FULL,
     LG_JOIN_SEMI,
     LG_JOIN_ANTI,
+    LG_JOIN_RIGHT_SEMI, /* HASH_JOIN only: right's rows that have a match, or none; */
+    LG_JOIN_RIGHT_ANTI, /* `targets` may use right's columns only */
 } lg_join_kind;
 
 typedef struct lg_node lg_node;

@@ -191,7 +191,8 @@ on_relation(lg_arena *a, const char *what, const lg_node *n)
 static const char *
 join_title(const lg_node *n, lg_arena *a)
 {
-    static const char *const types[] = {"", " Left", " Right", " Full", " Semi", " Anti"};
+    static const char *const types[] = {"",      " Left", " Right",      " Full",
+                                        " Semi", " Anti", " Right Semi", " Right Anti"};
     bool hash = n->kind == LG_NODE_HASH_JOIN;
     if (n->kind == LG_NODE_NESTED_LOOP && n->join.type == LG_JOIN_INNER)
         return "Nested Loop";

@@ -704,6 +704,15 @@ finish_join(problem *pr, const lg_path *path, lg_node *n, const lg_built *l, con
             n->targets[i] =
                 lg_plan__slot(p, (int32_t)i, cols[i].type, cols[i].typmod, cols[i].collation);
     }
+    if (path->type == LG_JOIN_RIGHT_SEMI || path->type == LG_JOIN_RIGHT_ANTI) {
+        cols += l->n;
+        out->map += l->n;
+        out->n = r->n;
+        n->targets = LG_NEWN(p->a, lg_expr *, r->n + 1);
+        for (uint32_t i = 0; i < r->n; i++)
+            n->targets[i] = lg_plan__slot(p, (int32_t)(l->n + i), cols[i].type, cols[i].typmod,
+                                          cols[i].collation);
+    }
     n->ncols = out->n;
     n->cols = cols;
 }
@@ -935,12 +944,15 @@ try_hash(joiner *j, lg_path *r)
     if (!pl->s->hashjoin)
         p->cost += 1e9;
     consider(j, p);
-    if (type != LG_JOIN_INNER && type != LG_JOIN_LEFT)
+    if (type == LG_JOIN_FULL || type == LG_JOIN_RIGHT)
         return;
     lg_path *s = lg_arena_dup(pl->a, p, sizeof *p);
     s->left = r;
     s->right = j->left;
-    s->type = type == LG_JOIN_LEFT ? LG_JOIN_RIGHT : LG_JOIN_INNER;
+    s->type = type == LG_JOIN_LEFT   ? LG_JOIN_RIGHT
+              : type == LG_JOIN_SEMI ? LG_JOIN_RIGHT_SEMI
+              : type == LG_JOIN_ANTI ? LG_JOIN_RIGHT_ANTI
+                                     : LG_JOIN_INNER;
     s->keys = LG_NEWN(pl->a, lg_expr *, p->nkeys + 1);
     for (uint32_t i = 0; i < p->nkeys; i++)
         s->keys[i] = hash_key(pr, p->keys[i], j->rr, j->lr);

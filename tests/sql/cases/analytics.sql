@@ -105,3 +105,32 @@ create index ib2 on ib (c, a);
 rollback;
 select count(*) from ib where a >= 0;
 drop table ib;
+-- EXISTS and NOT EXISTS with the outer side hashed; conditions on pairs; NULL keys on both sides
+create table outer_few (id int, k int, v int);
+insert into outer_few select i, case when i % 10 = 0 then null else i * 37 % 997 end, i % 5 from generate_series(1, 60) i;
+create table inner_many (k int, v int, t text);
+insert into inner_many select case when i % 50 = 0 then null else i % 700 end, i % 4, 'text ' || i % 9 from generate_series(1, 30000) i;
+analyze outer_few;
+analyze inner_many;
+select count(*), sum(id) from outer_few o where exists (select 1 from inner_many i where i.k = o.k);
+select count(*), sum(id) from outer_few o where not exists (select 1 from inner_many i where i.k = o.k);
+select count(*), sum(id) from outer_few o where exists (select 1 from inner_many i where i.k = o.k and i.v <> o.v);
+select count(*), sum(id) from outer_few o where not exists (select 1 from inner_many i where i.k = o.k and i.v > o.v and i.t like '%1');
+select count(*), sum(id) from outer_few o where k in (select k from inner_many where t in ('text 1', 'text 2', null));
+select count(*), sum(id) from outer_few o where not exists (select 1 from inner_many i where i.k = o.k and false);
+select o.id from outer_few o where not exists (select 1 from inner_many i where i.k = o.k) and v = 1 order by id;
+-- groups: few and many, NULL keys, one key and several
+select k % 3, v, count(*), sum(k) from inner_many group by 1, 2 order by 1 nulls first, 2;
+select count(*), sum(c), max(k), sum(n) from (select k, count(*) c, sum(v::numeric) n from inner_many group by k) x;
+select k, sum(v * 1.5) from inner_many group by k having sum(v * 1.5) > 95.5 order by k nulls first;
+select k, sum(v * 1.5), sum(case when v = 1 then 0.001 else 1e18 end) from inner_many where k < 3 group by k order by k;
+select t, v, count(*) from inner_many group by t, v order by t, v limit 5;
+-- patterns
+select count(*) from inner_many where t like 'text%' and t not like '%3%' and t like '%e%t%';
+select count(*) from inner_many where t like 'text 1' or t like '%' or t like '';
+select 'aab' like 'a%ab', 'ab' like 'a%b%b', 'äöü' like '%ö%', 'abc' like '%%c', 'x' like '', '' like '%', 'abab' like '%ab', 'aXbXc' like 'a%X%Xc', 'ab' like 'ab%ab';
+select count(*) from inner_many where v = any (array[1, null, 3]) or k = any ('{1,2}'::int[]);
+select count(*) from inner_many where v <> all (array[1, null, 3]);
+select count(*) from inner_many where v <> all (array[1, 3]) and v >= any ('{}') is not true;
+select count(*) from inner_many where (k = 1 and v = 1) or (t like '%5' and k < 100) or k is null;
+drop table outer_few, inner_many;

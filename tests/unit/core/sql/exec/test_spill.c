@@ -71,13 +71,15 @@ LG_TEST(test_spill__agrees_with_postgresql)
 
 static const char *const setup[] = {
     "CREATE TABLE big(id int, k int, g int, t text, n numeric, f float8, d date)",
-    "INSERT INTO big SELECT i, i % 700, i % 13, CASE WHEN i % 11 = 0 THEN NULL ELSE repeat('x', i % 50)"
+    "INSERT INTO big SELECT i, i % 700, i % 13, CASE WHEN i % 11 = 0 THEN NULL ELSE repeat('x', i "
+    "% 50)"
     " || i END, i * 1.25, i / 3.0, date '2020-01-01' + i % 400 FROM generate_series(1, 6000) i",
     "CREATE TABLE other(k int, v text)",
     "INSERT INTO other SELECT CASE WHEN i % 17 = 0 THEN NULL ELSE i % 900 END, 'v' || i"
     " FROM generate_series(1, 3000) i",
     "CREATE TABLE skew(k int, v int)",
-    "INSERT INTO skew SELECT CASE WHEN i % 10 = 0 THEN i ELSE 7 END, i FROM generate_series(1, 2000) i",
+    "INSERT INTO skew SELECT CASE WHEN i % 10 = 0 THEN i ELSE 7 END, i FROM generate_series(1, "
+    "2000) i",
 };
 
 static const char *const queries[] = {
@@ -93,26 +95,33 @@ static const char *const queries[] = {
     "SELECT count(*) FROM big b WHERE k NOT IN (SELECT k FROM other WHERE k IS NOT NULL)",
     "SELECT count(*) FROM big b WHERE k NOT IN (SELECT k FROM other)",
     "SELECT count(*), sum(a.v::bigint * b.v) FROM skew a JOIN skew b ON a.k = b.k WHERE a.v < 400",
-    "SELECT a.v, b.v FROM (SELECT * FROM skew WHERE v < 60) a FULL JOIN skew b ON a.k = b.k AND b.v < 90",
+    "SELECT a.v, b.v FROM (SELECT * FROM skew WHERE v < 60) a FULL JOIN skew b ON a.k = b.k AND "
+    "b.v < 90",
     "SELECT count(*), sum(a.v) FROM skew a LEFT JOIN skew b ON a.k = b.k AND b.v = a.v + 1",
-    "SELECT count(*) FROM skew a WHERE EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > a.v + 1500)",
-    "SELECT count(*) FROM skew a WHERE NOT EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > a.v + 100)",
+    "SELECT count(*) FROM skew a WHERE EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > a.v "
+    "+ 1500)",
+    "SELECT count(*) FROM skew a WHERE NOT EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > "
+    "a.v + 100)",
     "SELECT k, count(*), sum(n), avg(f), max(t), min(d) FROM big GROUP BY k",
     "SELECT k, g, count(t), sum(n) FROM big GROUP BY GROUPING SETS ((k), (k, g), ())",
     "SELECT g, d, count(*) FROM big GROUP BY ROLLUP (g, d)",
     "SELECT DISTINCT k, t FROM big",
     "SELECT k, count(DISTINCT t), string_agg(t, ',' ORDER BY id) FROM big GROUP BY k",
-    "SELECT count(DISTINCT t), count(DISTINCT n), array_length(array_agg(id ORDER BY f DESC), 1) FROM big",
-    "SELECT g, percentile_cont(0.3) WITHIN GROUP (ORDER BY f), mode() WITHIN GROUP (ORDER BY k) FROM big GROUP BY g",
+    "SELECT count(DISTINCT t), count(DISTINCT n), array_length(array_agg(id ORDER BY f DESC), 1) "
+    "FROM big",
+    "SELECT g, percentile_cont(0.3) WITHIN GROUP (ORDER BY f), mode() WITHIN GROUP (ORDER BY k) "
+    "FROM big GROUP BY g",
     "SELECT k, t FROM big INTERSECT SELECT k, t FROM big WHERE id > 2000",
     "SELECT k FROM big EXCEPT SELECT k FROM other",
     "SELECT k FROM big EXCEPT ALL SELECT k FROM other",
     "SELECT k FROM big INTERSECT ALL SELECT k FROM other",
     "SELECT k FROM big UNION SELECT k FROM other",
     "SELECT id, sum(n) OVER (PARTITION BY g ORDER BY id ROWS BETWEEN 10 PRECEDING AND 5 FOLLOWING),"
-    " lag(t, 3) OVER (PARTITION BY g ORDER BY id), first_value(t) OVER (PARTITION BY g ORDER BY id),"
+    " lag(t, 3) OVER (PARTITION BY g ORDER BY id), first_value(t) OVER (PARTITION BY g ORDER BY "
+    "id),"
     " last_value(t) OVER (PARTITION BY g ORDER BY d) FROM big",
-    "SELECT id, rank() OVER (ORDER BY k), ntile(7) OVER (ORDER BY id), max(t) OVER (ORDER BY id ROWS"
+    "SELECT id, rank() OVER (ORDER BY k), ntile(7) OVER (ORDER BY id), max(t) OVER (ORDER BY id "
+    "ROWS"
     " BETWEEN 100 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), count(*) OVER () FROM big",
     "SELECT id, sum(f) OVER (ORDER BY d RANGE BETWEEN '3 days' PRECEDING AND '1 day' FOLLOWING),"
     " count(*) OVER (ORDER BY d GROUPS BETWEEN 2 PRECEDING AND 1 FOLLOWING) FROM big",
@@ -197,8 +206,10 @@ static const struct {
     lg_status status;
     const char *error;
 } failures[] = {
-    {"temp_open", LG_NO_DISK, "ERROR:  58P01"}, {"temp_write", LG_IO, "ERROR:  58030"},
-    {"temp_write", LG_DISK_FULL, "ERROR:  53100"}, {"temp_read", LG_IO, "ERROR:  58030"},
+    {"temp_open", LG_NO_DISK, "ERROR:  58P01"},
+    {"temp_write", LG_IO, "ERROR:  58030"},
+    {"temp_write", LG_DISK_FULL, "ERROR:  53100"},
+    {"temp_read", LG_IO, "ERROR:  58030"},
 };
 
 /* The Nth request fails, for every N until the statement gets through. */
@@ -210,8 +221,10 @@ failing(sqlm *m)
     for (size_t q = 0; q < NQ - 1; q += 3)
         for (size_t k = 0; k < sizeof failures / sizeof *failures; k++)
             for (uint32_t nth = 0; nth < 400; nth = nth * 2 + 1) {
-                lg_fault_spec spec = {
-                    .action = LG_FAULT_RETURN, .status = failures[k].status, .skip = nth, .count = 1};
+                lg_fault_spec spec = {.action = LG_FAULT_RETURN,
+                                      .status = failures[k].status,
+                                      .skip = nth,
+                                      .count = 1};
                 lg_faults_arm(sqlm_faults(m), failures[k].point, &spec);
                 const char *got = sqlm_run(m, queries[q]);
                 lg_faults_disarm(sqlm_faults(m), failures[k].point);
