@@ -118,6 +118,19 @@ LG_MUST lg_status lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapsho
  * else's block (space_file.c). Blocks the fiber. */
 LG_MUST lg_status lg_buf_drop_file(lg_buf_cache *c, uint32_t file);
 
+/* ---- reading ahead (buf_ahead.c) ---- */
+
+/* A scan over [0, blocks) of a file tells where it is; blocks behind that are read by fibers of the
+ * stream's own. A scan that is large against the cache pushes out what it brought itself. */
+typedef struct lg_buf_stream lg_buf_stream;
+lg_buf_stream *lg_buf_stream_open(lg_buf_cache *c, uint32_t file, uint32_t blocks, lg_scn snapshot);
+void lg_buf_stream_at(lg_buf_stream *s, uint32_t block);
+/* The scan itself had to bring this block. */
+void lg_buf_stream_brought(lg_buf_stream *s, uint32_t block);
+void lg_buf_stream_close(lg_buf_stream *s); /* blocks until its fibers have ended; NULL is fine */
+/* Is the block here, readable? It may be gone at the next wait. */
+bool lg_buf_present(lg_buf_cache *c, lg_addr addr);
+
 /* ---- writing: the checkpointer and eviction ---- */
 
 /* Writes dirty buffers whose rec_lsn < up_to (LG_LSN_MAX: all), oldest first, at most max_blocks,

@@ -71,22 +71,30 @@ lg_buf__mode_release(lg_buf_cache *c, struct lg_buf__frame *f)
     return st;
 }
 
+lg_status
+lg_buf__frame_evict(lg_buf_cache *c, struct lg_buf__frame *f)
+{
+    if (!in_hash(f) || !can_go(f))
+        return LG_NOT_FOUND;
+    f->b.pins++;
+    lg_status st = lg_buf__mode_release(c, f);
+    f->b.pins--;
+    LG_TRY(st);
+    lg_stat_inc(c->stats, LG_STAT_BUFFERS_EVICTED);
+    if (can_go(f) && f->b.mode == LG_MODE_N)
+        lg_buf__frame_free(c, f);
+    return LG_OK;
+}
+
 /* LG_OK: a frame may be free now. LG_NOT_FOUND: no clean unused frame. Blocks the fiber. */
 static lg_status
 evict_one(lg_buf_cache *c)
 {
     for (uint32_t i = 0; i < 2 * c->frame_count; i++) {
         struct lg_buf__frame *f = &c->frames[c->policy->candidate(c->policy_state)];
-        if (!in_hash(f) || !can_go(f))
-            continue;
-        f->b.pins++;
-        lg_status st = lg_buf__mode_release(c, f);
-        f->b.pins--;
-        LG_TRY(st);
-        lg_stat_inc(c->stats, LG_STAT_BUFFERS_EVICTED);
-        if (can_go(f) && f->b.mode == LG_MODE_N)
-            lg_buf__frame_free(c, f);
-        return LG_OK;
+        lg_status st = lg_buf__frame_evict(c, f);
+        if (st != LG_NOT_FOUND)
+            return st;
     }
     return LG_NOT_FOUND;
 }

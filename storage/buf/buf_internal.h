@@ -75,6 +75,8 @@ void lg_buf__user_leaves(lg_buf *b);
  * Blocks the fiber. */
 LG_MUST lg_status lg_buf__frame_take(lg_buf_cache *c, lg_addr addr, struct lg_buf__frame **ret);
 void lg_buf__frame_free(lg_buf_cache *c, struct lg_buf__frame *f); /* out of the hash, not pinned */
+/* Gives the frame free when nobody uses it and it is clean. LG_NOT_FOUND: it stays. Blocks. */
+LG_MUST lg_status lg_buf__frame_evict(lg_buf_cache *c, struct lg_buf__frame *f);
 /* Gives up the mode of a pinned frame nobody uses (evicting is set meanwhile). Blocks. */
 LG_MUST lg_status lg_buf__mode_release(lg_buf_cache *c, struct lg_buf__frame *f);
 

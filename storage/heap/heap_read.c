@@ -188,6 +188,8 @@ lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap
 
 /* Copies of blocks whose rows one call may return; small rows: the batch is full first. */
 #define SCAN_FRAMES 48u
+/* Shorter scans are not read ahead. */
+#define AHEAD_BLOCKS 8u
 
 struct lg_heap_scan {
     lg_txn *t;
@@ -198,9 +200,10 @@ struct lg_heap_scan {
     uint8_t *frames[SCAN_FRAMES];
     uint32_t nframes, have; /* in use by this call; allocated */
     uint32_t at, slot, nslots;
-    uint32_t visit_slot; /* visits: where to go on in `block` */
-    lg_version settled;  /* of the block that the last visit finished; see lg_heap_scan_place */
-    lg_arena *arena;     /* rows that are not in the copies themselves */
+    uint32_t visit_slot;  /* visits: where to go on in `block` */
+    lg_buf_stream *ahead; /* since a block was not here */
+    lg_version settled;   /* of the block that the last visit finished; see lg_heap_scan_place */
+    lg_arena *arena;      /* rows that are not in the copies themselves */
 };
 
 lg_status
@@ -221,6 +224,19 @@ lg_heap_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, uint32_t fi
     return LG_OK;
 }
 
+/* Blocks that follow one that is not here are read ahead. */
+static bool
+look_ahead(lg_heap_scan *sc, uint32_t block)
+{
+    lg_buf_cache *c = lg_segment_cache(sc->g);
+    bool here = lg_buf_present(c, (lg_addr){lg_segment_file(sc->g), block});
+    if (!here && !sc->ahead && sc->last - sc->block >= AHEAD_BLOCKS)
+        sc->ahead = lg_buf_stream_open(c, lg_segment_file(sc->g), sc->last, sc->snap.scn);
+    if (sc->ahead)
+        lg_buf_stream_at(sc->ahead, block);
+    return here;
+}
+
 static lg_status
 scan_next_block(lg_heap_scan *sc)
 {
@@ -233,7 +249,10 @@ scan_next_block(lg_heap_scan *sc)
         if (sc->nframes == sc->have)
             sc->frames[sc->have++] = lg_alloc(sc->page.bb);
         uint8_t *frame = sc->frames[sc->nframes];
+        bool here = look_ahead(sc, block);
         lg_status st = block_copy(sc->t, sc->g, block, &sc->snap, frame);
+        if (!here && sc->ahead)
+            lg_buf_stream_brought(sc->ahead, block);
         sc->block++;
         if (st == LG_NOT_FOUND)
             continue;
@@ -409,6 +428,8 @@ lg_heap_scan_visit(lg_heap_scan *sc, lg_heap_visit_fn fn, void *arg)
             if (st == LG_OK && whole && !own)
                 sc->settled = lg_block_version(p.d);
             lg_buf_put(c, b, LG_LATCH_S);
+            if (sc->ahead)
+                lg_buf_stream_at(sc->ahead, sc->block);
             if (st == LG_WOULD_WAIT)
                 return LG_OK;
             if (st == LG_OK || st == LG_NOT_FOUND) {
@@ -469,6 +490,7 @@ lg_heap_scan_close(lg_heap_scan *sc)
 {
     if (!sc)
         return;
+    lg_buf_stream_close(sc->ahead);
     lg_arena_destroy(sc->arena);
     for (uint32_t i = 0; i < sc->have; i++)
         lg_free(sc->frames[i]);

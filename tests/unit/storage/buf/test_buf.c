@@ -125,6 +125,71 @@ LG_TEST(test_buf__more_blocks_than_frames)
     in_fiber(more_than_fits);
 }
 
+/* A scan of a file through a stream. */
+static void
+scan_through(uint32_t from, uint32_t to)
+{
+    lg_buf_stream *s = lg_buf_stream_open(w.c, 0, addr(to).block, LG_SCN_MAX);
+    for (uint32_t i = from; i < to; i++) {
+        bool here = lg_buf_present(w.c, addr(i));
+        lg_buf_stream_at(s, addr(i).block);
+        CU_ASSERT_EQUAL(value_of(i), i);
+        if (!here)
+            lg_buf_stream_brought(s, addr(i).block);
+    }
+    lg_buf_stream_close(s);
+}
+
+static void
+reads_ahead(void *arg)
+{
+    const uint64_t *count = w.rig.nodes[0].stats.count;
+    (void)arg;
+    mount(true);
+    for (uint32_t i = 0; i < 250; i++)
+        change(i, i);
+    RIG_OK(lg_buf_write_dirty(w.c, LG_LSN_MAX, UINT32_MAX, NULL));
+    uint64_t before = count[LG_STAT_READS_AHEAD];
+    scan_through(0, 250);
+    CU_ASSERT(count[LG_STAT_READS_AHEAD] - before > 100);
+    before = count[LG_STAT_READS_AHEAD];
+    scan_through(248, 250); /* all here */
+    CU_ASSERT_EQUAL(count[LG_STAT_READS_AHEAD], before);
+    lg_buf_stream *s = lg_buf_stream_open(w.c, 0, addr(250).block, LG_SCN_MAX);
+    lg_buf_stream_at(s, addr(0).block); /* closed at once */
+    lg_buf_stream_close(s);
+    unmount();
+}
+
+LG_TEST(test_buf__stream_reads_ahead)
+{
+    in_fiber(reads_ahead);
+}
+
+static void
+large_scan(void *arg)
+{
+    (void)arg;
+    mount(true);
+    for (uint32_t i = 0; i < 250; i++)
+        change(i, i);
+    RIG_OK(lg_buf_write_dirty(w.c, LG_LSN_MAX, UINT32_MAX, NULL));
+    scan_through(20, 250); /* fills the cache; the last ones brought stay */
+    for (uint32_t i = 0; i < 16; i++)
+        CU_ASSERT_EQUAL(value_of(i), i);
+    scan_through(20, 250);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < 16; i++)
+        left += lg_buf_present(w.c, addr(i));
+    CU_ASSERT(left >= 12); /* the scan's own share was somebody's before */
+    unmount();
+}
+
+LG_TEST(test_buf__large_scan_leaves_the_cache_to_others)
+{
+    in_fiber(large_scan);
+}
+
 static void
 wal_rule(void *arg)
 {
