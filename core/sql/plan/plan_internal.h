@@ -142,6 +142,8 @@ void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
 /* --- plan_pullup.c --- */
 void lg_plan__pull_up_sublinks(lg_pq *pq);
 void lg_plan__pull_up_subqueries(lg_pq *pq);
+/* Columns that FROM items use of their siblings are needed. */
+void lg_plan__mark_laterals(lg_pq *pq);
 /* min and max of an indexed column become the first row of an index scan. */
 void lg_plan__minmax(lg_pq *pq);
 

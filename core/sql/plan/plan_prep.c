@@ -420,5 +420,6 @@ lg_plan__prepare(lg_pq *pq)
     lg_plan__mark_needed(pq, q->where);
     lg_plan__mark_needed(pq, q->having);
     mark_from(pq, q->from);
+    lg_plan__mark_laterals(pq);
     return LG_OK;
 }

@@ -303,6 +303,7 @@ typedef struct walker {
     uint32_t rte_index;                                       /* pulled up: entry of the parent */
     uint32_t offset; /* of the child's entries in the parent */
     const lg_query *child;
+    lg_pq *pq;      /* whose columns are noted */
     uint32_t depth; /* of the expression being rewritten */
 } walker;
 
@@ -431,6 +432,33 @@ raise_by(lg_expr *e, void *arg)
     return n;
 }
 
+/* ---- what LATERAL items use ---- */
+
+static lg_expr *
+note(lg_expr *e, void *arg)
+{
+    step *s = arg;
+    if (e->kind == LG_EX_VAR && e->var.up == s->depth)
+        s->w->pq->needed[e->var.rte][e->var.attno + LG_NEEDED_BASE] = true;
+    return descend(s->w, e, s->depth, note);
+}
+
+static lg_expr *
+note_root(walker *w, lg_expr *e, uint32_t depth)
+{
+    step s = {w, depth};
+    return note(e, &s);
+}
+
+void
+lg_plan__mark_laterals(lg_pq *pq)
+{
+    lg_query *q = pq->q;
+    walker w = {.a = pq->p->a, .fn = note_root, .pq = pq};
+    for (uint32_t i = 0; q->from && q->from->is_join && i < q->nrtes; i++)
+        walk_rte(&w, q->rtes[i], 0);
+}
+
 /* Parent's references to the subquery become its output expressions. */
 static lg_expr *
 replace(lg_expr *e, void *arg)
@@ -482,10 +510,25 @@ shift_from(lg_from *f, uint32_t by)
     }
 }
 
+/* A condition of an outer join, or below one, that looks out of the subquery: the join order could not keep
+ * it where it is. */
+static bool
+outer_join_looks_out(const lg_from *f, bool below)
+{
+    if (!f->is_join)
+        return false;
+    bool outer = f->join_type != LG_A_JOIN_INNER;
+    refs r = refs_of(f->quals);
+    return ((below || outer) && (r.outer || r.further)) ||
+           outer_join_looks_out(f->left, below || outer) ||
+           outer_join_looks_out(f->right, below || outer);
+}
+
 static bool
 may_pull_up(const lg_query *c, bool nullable)
 {
-    if (!is_plain(c) || c->nsort || !c->from || (nullable && c->where))
+    if (!is_plain(c) || c->nsort || !c->from || (nullable && c->where) ||
+        outer_join_looks_out(c->from, nullable))
         return false;
     for (uint32_t i = 0; i < c->ntargets; i++) {
         const lg_expr *e = c->targets[i].expr;

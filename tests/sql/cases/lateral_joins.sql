@@ -1,0 +1,26 @@
+-- LATERAL items beside and in outer joins; found by sqlsmith
+create table la(x int); create table lb(x int); create table lc(x int);
+insert into la values(1); insert into lb values (1),(2); insert into lc values (1);
+select * from (select x from la limit 10) s0, lateral (select lb.x from lb right join lc on s0.x = s0.x) s1;
+select * from (select x from la limit 10) s0, lateral (select lb.x from lb inner join la on s0.x = s0.x right join lc on false) s1;
+select * from (select x from la limit 10) s0, lateral (select lb.x from lb left join la on s0.x = s0.x) s1 order by 2;
+select * from la left join lateral (select lb.x from lb left join lc on la.x = lc.x) s on true order by 2;
+select * from la left join lateral (select lb.x from lb join lc on la.x = 2) s on true;
+select count(*) from la r0 left join (la r1 right join ((lb r2 left join lc r3 on false) right join la r4 on r2.x = r2.x) on true inner join lb r5 on (r2.x is not null or r5.x=1)) on r4.x is null, lateral (select r2.x, r3.x, r4.x from lc limit 2) s;
+select count(*) from (lb r2 left join lc r3 on false) right join la r4 on r2.x = r2.x, lateral (select r2.x, r3.x, r4.x from lc limit 2) s;
+select count(*) from lb r2 right join la r4 on r2.x = r2.x, lateral (select r2.x,  r4.x from lc limit 2) s;
+select count(*) from la r0 left join (lb r2 inner join lc r5 on r2.x is not null) on r0.x is null, lateral (select r2.x from lc limit 2) s;
+select count(*) from la r0 left join (lb r2 right join lc r5 on r2.x is not null) on r0.x is null, lateral (select r2.x from lc limit 2) s;
+select count(*) from la r0 left join (lb r2 right join lc r5 on r2.x is not null) on r5.x is null;
+select count(*) from la r0 left join (lb r2 right join lc r5 on r2.x = r5.x) on r2.x is null, lateral (select r5.x from lc limit 2) s;
+select count(*) from la r0 left join (la r1 right join la r4 on true inner join lb r5 on r5.x=1) on r4.x is null, lateral (select r4.x from lc limit 2) s;
+select count(*) from la r0 left join (la r1 right join la r4 on true) on r4.x is null;
+select count(*) from la r0 left join (la r1 right join (lb r2 right join la r4 on r2.x = r2.x) on true) on r4.x is null, lateral (select r2.x, r4.x from lc limit 2) s;
+select count(*) from lb r2 left join lc r3 on false, lateral (select r3.x from lc limit 2) s;
+select count(*) from (lb r2 left join lc r3 on false) right join la r4 on true, lateral (select r3.x from lc limit 2) s;
+select count(*) from (lb r2 left join lc r3 on r2.x=r3.x) right join la r4 on true, lateral (select r3.x from lc limit 2) s;
+select count(*) from (lb r2 left join lc r3 on r2.x=r3.x) right join la r4 on true, lateral (select r2.x from lc limit 2) s;
+select count(*) from la r4 left join (lb r2 left join lc r3 on r2.x=r3.x) on true, lateral (select r2.x from lc limit 2) s;
+select count(*) from la r4 left join (lb r2 join lc r3 on r2.x=r3.x) on true, lateral (select r2.x from lc limit 2) s;
+select * from la r4 left join (lb r2 join lc r3 on r2.x=r3.x) on true, lateral (select r2.x,r3.x from lc limit 2) s;
+drop table la, lb, lc;
