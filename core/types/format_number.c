@@ -184,13 +184,17 @@ parse(lg_call *c, uint32_t arg, struct desc *d)
             continue;
         }
         if (*p == '"') {
-            const char *q = memchr(p + 1, '"', (size_t)(end - p - 1));
-            x->text = p + 1;
-            x->len = (size_t)((q ? q : end) - p - 1);
-            p = q ? q + 1 : end;
+            char *to = lg_arena_alloc(c->arena, (size_t)(end - p));
+            x->text = to;
+            for (p++; p < end && *p != '"'; p++) {
+                p += *p == '\\' && p + 1 < end;
+                *to++ = *p;
+            }
+            x->len = (size_t)(to - x->text);
+            p += p < end;
             continue;
         }
-        if (*p == '\\' && p + 1 < end)
+        if (*p == '\\' && p + 1 < end && p[1] == '"')
             p++;
         x->text = p;
         x->len = lg_utf8_len((uint8_t)*p);
@@ -611,6 +615,8 @@ sign_of_text(const struct desc *d, const char *s, size_t n)
 LG_FN(numeric_to_number)
 {
     struct desc d;
+    if (ARG_LEN(1) == 0)
+        RET_NULL();
     if (!parse(c, 1, &d))
         return 0;
     if (d.eeee)

@@ -87,19 +87,27 @@ lsn_add(lg_call *c, int sign)
 {
     lg_num x = lg_num_unpack(c->arena, ARG(1));
     int64_t v;
-    if (x.kind != LG_NUM_FINITE)
+    if (x.kind != LG_NUM_FINITE && x.kind != LG_NUM_NAN)
+        return lg_call_error(c, "0A000", "cannot convert infinity to pg_lsn");
+    if (x.kind == LG_NUM_NAN)
         return lg_call_error(
-            c, "22023", sign > 0 ? "cannot add NaN to pg_lsn" : "cannot subtract NaN from pg_lsn");
+            c, "0A000", sign > 0 ? "cannot add NaN to pg_lsn" : "cannot subtract NaN from pg_lsn");
     if (!lg_num_to_int64(c->arena, &x, &v))
-        return lg_call_error(c, "22003", "pg_lsn out of range");
+        return lg_call_error(c, "22023", "pg_lsn out of range");
     __int128 r = (__int128)ARG(0) + sign * (__int128)v;
     if (r < 0 || r > UINT64_MAX)
-        return lg_call_error(c, "22003", "pg_lsn out of range");
+        return lg_call_error(c, "22023", "pg_lsn out of range");
     return (lg_datum)r;
 }
 
 LG_FN(pg_lsn_pli)
 {
+    return lsn_add(c, 1);
+}
+LG_FN(oid_5023) /* numeric + pg_lsn */
+{
+    lg_datum swap[2] = {ARG(1), ARG(0)};
+    c->args = swap;
     return lsn_add(c, 1);
 }
 LG_FN(pg_lsn_mii)
@@ -138,6 +146,8 @@ bytea_overlay(lg_call *c, int64_t count)
     int64_t from = ARG_INT4(2), len = ARG_LEN(0);
     if (from <= 0)
         return lg_call_error(c, "22011", "negative substring length not allowed");
+    if (from + count > INT32_MAX)
+        return lg_call_error(c, "22003", "integer out of range");
     int64_t a = from - 1 < len ? from - 1 : len, b = from - 1 + count;
     b = b < 0 ? 0 : b < len ? b : len;
     lg_abuf r;
@@ -161,6 +171,10 @@ LG_FN(byteaoverlay_no_len)
 LG_FN(length_in_encoding)
 {
     size_t bad;
+    const char *enc = lg_text_cstring(c->arena, ARG(1));
+    if (strcasecmp(enc, "utf8") != 0 && strcasecmp(enc, "utf-8") != 0 &&
+        strcasecmp(enc, "unicode") != 0)
+        return lg_call_error(c, "22023", "invalid encoding name \"%s\"", enc);
     if (!lg_utf8_valid(ARG_STR(0), ARG_LEN(0), &bad))
         return lg_call_error(c, "22021", "invalid byte sequence for encoding \"UTF8\": 0x%02x",
                              (uint8_t)ARG_STR(0)[bad]);

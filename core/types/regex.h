@@ -7,8 +7,9 @@
  * LIFE. lg_regex_compile puts everything into the arena given (that of a call site), the automata too, which are made
  * when first needed and remember their steps; so a compiled expression belongs to one fiber. Texts are code points.
  *
- * TIME. Finding whether and where is linear in the text but for look-behind; captures and back references may backtrack;
- * `check` is called every few thousand steps and stops the match when it says so. Nothing here blocks. */
+ * TIME. Finding whether and where is linear in the text but for look-behind; captures and back
+ * references may backtrack; `check` is called every few thousand steps and stops the match when it
+ * says so. Nothing here blocks. */
 #ifndef LG_TYPES_REGEX_H
 #define LG_TYPES_REGEX_H
 

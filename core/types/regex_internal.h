@@ -55,9 +55,9 @@ typedef enum rx_kind {
     RX_SET,
     RX_CAT,
     RX_ALT,
-    RX_REP,  /* kids[0], min..max */
+    RX_REP,   /* kids[0], min..max */
     RX_GROUP, /* capturing: kids[0], no */
-    RX_BACK, /* \no */
+    RX_BACK,  /* \no */
     RX_ASSERT,
     RX_LOOK,
 } rx_kind;

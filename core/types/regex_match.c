@@ -50,7 +50,8 @@ messy(uint32_t f)
 static rx_part *dissection(lg_regex *r, rx_node *x);
 
 static rx_part *
-part(lg_regex *r, part_kind kind, uint32_t flags, rx_node *const *seq, uint32_t nseq, uint32_t nkids)
+part(lg_regex *r, part_kind kind, uint32_t flags, rx_node *const *seq, uint32_t nseq,
+     uint32_t nkids)
 {
     rx_part *p = LG_NEW(r->a, rx_part);
     p->kind = kind;
@@ -88,7 +89,8 @@ repeated(lg_regex *r, rx_node *x)
         return kid;
     if (!(kid->flags & (RX_CAP | RX_BACKREF)))
         return part(r, P_UNIT, f, single(r, x), 1, 0);
-    if (x->min > 0 && !(kid->flags & RX_BACKREF)) { /* x{m,n} is x{m-1,n-1}x: the last is captured */
+    if (x->min > 0 &&
+        !(kid->flags & RX_BACKREF)) { /* x{m,n} is x{m-1,n-1}x: the last is captured */
         rx_node *less = lg_arena_dup(r->a, x, sizeof *x);
         less->min--;
         if (less->max != RX_INF)
@@ -292,8 +294,8 @@ dissect_back(rx_run *x, const rx_part *p, int32_t from, int32_t to)
 
 /* The step back of an iteration: the last piece that can be made smaller. -1: there is none. */
 static int32_t
-iter_retreat(const int32_t *ends, int32_t k, int32_t min, int32_t to,
-             bool shorter, int32_t *ret_limit)
+iter_retreat(const int32_t *ends, int32_t k, int32_t min, int32_t to, bool shorter,
+             int32_t *ret_limit)
 {
     while (k > 0) {
         if (shorter) {
@@ -456,7 +458,7 @@ lg_regex_exec(lg_regex *r, const uint32_t *s, int32_t n, int32_t from, lg_rx_spa
             continue;
         found = 1;
         for (uint32_t i = 0; i < nspans; i++)
-            spans[i] = i == 0          ? (lg_rx_span){at, to}
+            spans[i] = i == 0            ? (lg_rx_span){at, to}
                        : i <= r->ngroups ? x.groups[i]
                                          : (lg_rx_span){-1, -1};
     }

@@ -1,8 +1,9 @@
 /* Automata: Thompson's construction, run with a set of states per position.
  *
- * An automaton without assertions remembers its steps: a set of states is a number (dstate), and for each of
- * the first colours of characters it knows the set that follows. Once DSTATE_MAX sets are known, others are computed each
- * time. Assertions depend on what stands around a position, so automata with them are always computed. */
+ * An automaton without assertions remembers its steps: a set of states is a number (dstate), and
+ * for each of the first colours of characters it knows the set that follows. Once DSTATE_MAX sets
+ * are known, others are computed each time. Assertions depend on what stands around a position, so
+ * automata with them are always computed. */
 #include "mem.h"
 #include "regex_internal.h"
 #include <stdlib.h>
@@ -339,7 +340,8 @@ remember(rx_auto *m, struct dfa *d, struct list *l)
     if (l->n > 1)
         qsort(l->at, l->n, sizeof *l->at, by_number);
     for (uint32_t i = 0; i < d->n; i++)
-        if (d->at[i]->n == l->n && (!l->n || memcmp(d->at[i]->at, l->at, sizeof *l->at * l->n) == 0))
+        if (d->at[i]->n == l->n &&
+            (!l->n || memcmp(d->at[i]->at, l->at, sizeof *l->at * l->n) == 0))
             return i + 1;
     if (d->n >= DSTATE_MAX)
         return 0;

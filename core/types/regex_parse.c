@@ -14,23 +14,23 @@ struct parser {
 };
 
 #define FAIL(text) (ps->error = ps->error ? ps->error : (text), (rx_node *)NULL)
-#define E_PAREN   "parentheses () not balanced"
-#define E_BRACK   "brackets [] not balanced"
-#define E_BRACE   "braces {} not balanced"
-#define E_BADBR   "invalid repetition count(s)"
-#define E_BADRPT  "quantifier operand invalid"
-#define E_RANGE   "invalid character range"
-#define E_CTYPE   "invalid character class"
-#define E_COLLATE "invalid collating element"
-#define E_ESCAPE  "invalid escape \\ sequence"
-#define E_SUBREG  "invalid backreference number"
-#define E_OPTION  "invalid embedded option"
-#define E_TOOBIG  "regular expression is too complex"
+#define E_PAREN    "parentheses () not balanced"
+#define E_BRACK    "brackets [] not balanced"
+#define E_BRACE    "braces {} not balanced"
+#define E_BADBR    "invalid repetition count(s)"
+#define E_BADRPT   "quantifier operand invalid"
+#define E_RANGE    "invalid character range"
+#define E_CTYPE    "invalid character class"
+#define E_COLLATE  "invalid collating element"
+#define E_ESCAPE   "invalid escape \\ sequence"
+#define E_SUBREG   "invalid backreference number"
+#define E_OPTION   "invalid embedded option"
+#define E_TOOBIG   "regular expression is too complex"
 
 /* --- characters and sets --- */
 
-static const char *const class_names[] = {"alnum", "alpha", "ascii", "blank", "cntrl",
-                                          "digit", "graph", "lower", "print", "punct",
+static const char *const class_names[] = {"alnum", "alpha", "ascii",  "blank", "cntrl",
+                                          "digit", "graph", "lower",  "print", "punct",
                                           "space", "upper", "xdigit", "word"};
 
 static bool
@@ -305,7 +305,7 @@ digits(struct parser *ps, uint32_t base, int least, int most, uint32_t *ret)
     uint64_t v = 0;
     int n = 0;
     for (; n < most && ps->p < ps->end; n++, ps->p++) {
-        uint32_t c = *ps->p, d = is_digit(c)                 ? c - '0'
+        uint32_t c = *ps->p, d = is_digit(c)            ? c - '0'
                                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
                                  : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                                         : 99;
@@ -797,7 +797,8 @@ paren(struct parser *ps, bool in_look)
     static const struct {
         const char *text;
         bool behind, negated;
-    } looks[] = {{"?=", false, false}, {"?!", false, true}, {"?<=", true, false}, {"?<!", true, true}};
+    } looks[] = {
+        {"?=", false, false}, {"?!", false, true}, {"?<=", true, false}, {"?<!", true, true}};
     if (next_is(ps, "?:")) {
         ps->p += 2;
         return group(ps, false, in_look);
@@ -878,8 +879,9 @@ branch(struct parser *ps, bool in_look)
         if (ps->p == ps->end || (ps->bre ? next_is(ps, "\\)") : *ps->p == '|' || *ps->p == ')'))
             return cat;
         const rx_node *before = cat->n ? cat->kids[cat->n - 1] : NULL;
-        rx_node *x = atom(ps, in_look, !before || (ps->bre && before->kind == RX_ASSERT &&
-                                                   before->assertion == RX_BOL && *ps->p == '*'));
+        rx_node *x = atom(ps, in_look,
+                          !before || (ps->bre && before->kind == RX_ASSERT &&
+                                      before->assertion == RX_BOL && *ps->p == '*'));
         if (!x)
             return NULL;
         if (x->kind == RX_ASSERT || x->kind == RX_LOOK) {
@@ -985,8 +987,8 @@ lg_regex__parse(lg_regex *r, const uint32_t *p, int32_t n)
                 return E_BADRPT;
             ps->p += 4;
         }
-        if (!(r->flags & (LG_RX_QUOTE | LG_RX_ERE | LG_RX_BRE)) && have(ps, 3) && next_is(ps, "(?") && is_alpha(ps->p[2]) &&
-            !embedded_options(ps))
+        if (!(r->flags & (LG_RX_QUOTE | LG_RX_ERE | LG_RX_BRE)) && have(ps, 3) &&
+            next_is(ps, "(?") && is_alpha(ps->p[2]) && !embedded_options(ps))
             return ps->error;
     }
     ps->bre = r->flags & LG_RX_BRE;

@@ -22,6 +22,7 @@ void lg_text_quote_ident(lg_abuf *b, const char *s, size_t len);
 void lg_text_quote_literal(lg_abuf *b, const char *s, size_t len);
 bool lg_utf8_valid(const char *s, size_t len, size_t *ret_bad);
 /* SIMILAR TO's pattern as a regular expression; escape character of ne bytes, 0: none. */
+bool lg_text__escape_ok(lg_call *c, lg_datum escape);
 lg_datum lg_text__similar(lg_call *c, lg_datum pattern, const char *e, size_t ne);
 
 #endif

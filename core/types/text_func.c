@@ -1,4 +1,4 @@
-/* String functions. Positions and lengths count characters; case mapping is Unicode's simple one.
+/* String functions. Positions and lengths count characters; case is ASCII's (collation "C").
  */
 #include "array.h"
 #include "text.h"
@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unicode/uchar.h>
 
 static lg_datum
 make(lg_call *c, const char *s, size_t n)
@@ -17,46 +16,37 @@ make(lg_call *c, const char *s, size_t n)
 /* --- case --- */
 
 static lg_datum
-map_case(lg_call *c, UChar32 (*fn)(UChar32))
+map_case(lg_call *c, int (*fn)(int))
 {
-    lg_abuf b;
-    lg_abuf_init(&b, c->arena);
-    const char *s = ARG_STR(0), *end = s + ARG_LEN(0);
-    while (s < end) {
-        size_t n;
-        uint32_t ch = lg_utf8_decode(s, (size_t)(end - s), &n);
-        char to[4];
-        lg_abuf_add(&b, to, lg_utf8_encode((uint32_t)fn((UChar32)ch), to));
-        s += n;
-    }
-    return lg_abuf_text(&b);
+    lg_datum d = make(c, ARG_STR(0), ARG_LEN(0));
+    char *p = ((lg_varlen *)lg_ptr(d))->data;
+    for (size_t i = 0; i < ARG_LEN(0); i++)
+        if (!(p[i] & 0x80))
+            p[i] = (char)fn((unsigned char)p[i]);
+    return d;
 }
 
 LG_FN(upper)
 {
-    return map_case(c, u_toupper);
+    return map_case(c, toupper);
 }
 LG_FN(lower)
 {
-    return map_case(c, u_tolower);
+    return map_case(c, tolower);
 }
 
 LG_FN(initcap)
 {
-    lg_abuf b;
-    lg_abuf_init(&b, c->arena);
-    const char *s = ARG_STR(0), *end = s + ARG_LEN(0);
+    lg_datum d = make(c, ARG_STR(0), ARG_LEN(0));
+    char *p = ((lg_varlen *)lg_ptr(d))->data;
     bool in_word = false;
-    while (s < end) {
-        size_t n;
-        UChar32 ch = (UChar32)lg_utf8_decode(s, (size_t)(end - s), &n);
-        char to[4];
-        UChar32 out = in_word ? u_tolower(ch) : u_toupper(ch);
-        lg_abuf_add(&b, to, lg_utf8_encode((uint32_t)out, to));
-        in_word = u_isalnum(ch);
-        s += n;
+    for (size_t i = 0; i < ARG_LEN(0); i++) {
+        unsigned char ch = (unsigned char)p[i];
+        if (ch < 128)
+            p[i] = (char)(in_word ? tolower(ch) : toupper(ch));
+        in_word = ch < 128 && isalnum(ch);
     }
-    return lg_abuf_text(&b);
+    return d;
 }
 
 /* --- pad and trim --- */
@@ -166,7 +156,7 @@ substring(lg_call *c, bool has_len)
 {
     const char *s = ARG_STR(0);
     size_t len = ARG_LEN(0);
-    int64_t from = ARG_INT4(1), count = has_len ? ARG_INT4(2) : INT32_MAX;
+    int64_t from = ARG_INT4(1), count = has_len ? ARG_INT4(2) : 2LL * UINT32_MAX;
     if (count < 0)
         return lg_call_error(c, "22011", "negative substring length not allowed");
     int64_t end = from + count; /* exclusive */

@@ -11,11 +11,25 @@ bad_escape(lg_call *c)
     return false;
 }
 
-static bool
-same_char(const char *s, const char *p, size_t *ns, size_t *np, size_t ls, size_t lp, bool fold)
+/* How characters are told apart: as they are, upper and lower case the same, byte by byte. */
+enum fold { PLAIN, CASE, BYTES };
+
+static size_t
+step(const char *s, enum fold fold)
 {
+    return fold == BYTES ? 1 : lg_utf8_len((uint8_t)*s);
+}
+
+static bool
+same_char(const char *s, const char *p, size_t *ns, size_t *np, size_t ls, size_t lp,
+          enum fold fold)
+{
+    if (fold == BYTES) {
+        *ns = *np = 1;
+        return *s == *p;
+    }
     uint32_t a = lg_utf8_decode(s, ls, ns), b = lg_utf8_decode(p, lp, np);
-    if (fold && a < 128 && b < 128) /* collation "C" */
+    if (fold == CASE && a < 128 && b < 128) /* collation "C" */
         return tolower((int)a) == tolower((int)b);
     return a == b;
 }
@@ -51,7 +65,7 @@ like_pieces(const char *s, size_t ns, const char *p, size_t np)
 
 /* Greedy with one level of backtracking: after a %, only the latest matters. */
 static bool
-like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
+like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, enum fold fold)
 {
     const char *se = s + ns, *pe = p + np, *star_p = NULL, *star_s = NULL;
     if (!fold && !memchr(p, '_', np) && !memchr(p, '\\', np))
@@ -69,7 +83,7 @@ like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
         if (p < pe) {
             const char *q = p;
             if (*q == '_') {
-                size_t n = lg_utf8_len((uint8_t)*s);
+                size_t n = step(s, fold);
                 s += n < (size_t)(se - s) ? n : (size_t)(se - s);
                 p++;
                 continue;
@@ -85,7 +99,7 @@ like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
         }
         if (!star_p)
             return false;
-        star_s += lg_utf8_len((uint8_t)*star_s);
+        star_s += step(star_s, fold);
         if (star_s > se)
             return false;
         s = star_s;
@@ -106,27 +120,28 @@ like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, bool fold)
         return !like(c, ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1), fold);                     \
     }
 
-LIKE(textlike, textnlike, false)
-LIKE(namelike, namenlike, false)
-LIKE(bytealike, byteanlike, false)
-LIKE(texticlike, texticnlike, true)
-LIKE(nameiclike, nameicnlike, true)
+LIKE(textlike, textnlike, PLAIN)
+LIKE(namelike, namenlike, PLAIN)
+LIKE(bytealike, byteanlike, BYTES)
+LIKE(texticlike, texticnlike, CASE)
+LIKE(nameiclike, nameicnlike, CASE)
 
 /* LIKE ... ESCAPE e: the pattern with \ as its escape character. */
-LG_FN(like_escape)
+static lg_datum
+escaped_like(lg_call *c, enum fold fold)
 {
     const char *p = ARG_STR(0), *end = p + ARG_LEN(0), *e = ARG_STR(1);
     size_t ne = ARG_LEN(1);
     lg_abuf b;
     lg_abuf_init(&b, c->arena);
-    if (ne && lg_utf8_count(e, ne) > 1) {
+    if (ne && (fold == BYTES ? ne : (size_t)lg_utf8_count(e, ne)) > 1) {
         lg_call_error(c, "22025", "invalid escape string");
         lg_error_hint(c->err, "Escape string must be empty or one character.");
         return 0;
     }
     bool after = false;
     while (p < end) {
-        size_t n = lg_utf8_len((uint8_t)*p);
+        size_t n = step(p, fold);
         if (ne && n == ne && memcmp(p, e, n) == 0 && !after) {
             lg_abuf_putc(&b, '\\');
             after = true;
@@ -142,6 +157,15 @@ LG_FN(like_escape)
         p += n;
     }
     return lg_abuf_text(&b);
+}
+
+LG_FN(like_escape)
+{
+    return escaped_like(c, PLAIN);
+}
+LG_FN(like_escape_bytea)
+{
+    return escaped_like(c, BYTES);
 }
 
 /* --- SIMILAR TO: its pattern as a regular expression --- */
@@ -198,23 +222,32 @@ lg_text__similar(lg_call *c, lg_datum pattern, const char *e, size_t ne)
     return lg_abuf_text(&b);
 }
 
+bool
+lg_text__escape_ok(lg_call *c, lg_datum escape)
+{
+    if (lg_text_len(escape) < 2 || lg_utf8_count(lg_text_data(escape), lg_text_len(escape)) < 2)
+        return true;
+    lg_call_error(c, "22025", "invalid escape string");
+    lg_error_hint(c->err, "Escape string must be empty or one character.");
+    return false;
+}
+
 LG_FN(similar_to_escape_1)
 {
     return lg_text__similar(c, ARG(0), "\\", 1);
 }
 LG_FN(similar_to_escape_2)
 {
-    if (ARG_LEN(1) && lg_utf8_count(ARG_STR(1), ARG_LEN(1)) > 1) {
-        lg_call_error(c, "22019", "invalid escape string");
-        lg_error_hint(c->err, "Escape string must be empty or one character.");
+    if (!lg_text__escape_ok(c, ARG(1)))
         return 0;
-    }
     return lg_text__similar(c, ARG(0), ARG_STR(1), ARG_LEN(1));
 }
 LG_FN(similar_escape)
 {
     if (ARG_NULL(0))
         RET_NULL();
+    if (!ARG_NULL(1) && !lg_text__escape_ok(c, ARG(1)))
+        return 0;
     return ARG_NULL(1) ? lg_text__similar(c, ARG(0), "\\", 1)
                        : lg_text__similar(c, ARG(0), ARG_STR(1), ARG_LEN(1));
 }

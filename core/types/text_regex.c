@@ -214,6 +214,8 @@ LG_FN(textregexsubstr)
 }
 LG_FN(oid_2074) /* substring(s similar p escape e) */
 {
+    if (!lg_text__escape_ok(c, ARG(2)))
+        return 0;
     lg_datum p = lg_text__similar(c, ARG(1), ARG_STR(2), ARG_LEN(2));
     return c->st ? 0 : regex_substring(c, ARG(0), p);
 }
@@ -424,7 +426,8 @@ nth_match(lg_call *c, uint32_t flags_arg, int32_t n, int32_t sub, const char *fn
     lg_rx_span *v = LG_NEWN(c->arena, lg_rx_span, groups + 1);
     subject_of(c, ARG_STR(0), ARG_LEN(0), true, ret_subject);
     for (; from <= ret_subject->n; n--) {
-        int found = match(c, r, ret_subject, from, v, (uint32_t)sub <= groups ? (uint32_t)sub + 1 : 1);
+        int found =
+            match(c, r, ret_subject, from, v, (uint32_t)sub <= groups ? (uint32_t)sub + 1 : 1);
         if (found <= 0)
             return found;
         if (n == 1) {

@@ -869,12 +869,13 @@ fill(lg_call *c, bool bounds)
         return lg_call_error(c, "54000",
                              "number of array dimensions (%u) exceeds the maximum allowed (%d)",
                              d.n, LG_ARRAY_MAX_DIM);
+    for (uint32_t i = 0; i < d.n + (bounds ? l.n : 0); i++)
+        if (i < d.n ? d.nulls[i] : l.nulls[i - d.n])
+            return lg_call_error(c, "22004", "dimension values cannot be null");
     if (bounds && l.n != d.n)
         return lg_call_error(c, "2202E", "wrong number of array subscripts");
     uint64_t n = d.n ? 1 : 0;
     for (uint32_t i = 0; i < d.n; i++) {
-        if (d.nulls[i] || (bounds && l.nulls[i]))
-            return lg_call_error(c, "22004", "dimension values cannot be null");
         r.dims[i] = lg_int4(d.values[i]);
         r.lbs[i] = bounds ? lg_int4(l.values[i]) : 1;
         if (r.dims[i] < 0 || (n *= (uint64_t)r.dims[i]) > MAX_ELEMENTS)

@@ -1,4 +1,5 @@
 /* boolean, oid and its kin (xid, cid, tid, xid8, pg_lsn), "char", void, pseudo-types. */
+#include "hash.h"
 #include "types_values.h"
 #include <ctype.h>
 #include <errno.h>
@@ -452,6 +453,43 @@ LG_FN(hash_numeric)
 {
     return hash_by_type(c);
 }
+static lg_datum
+hash_extended(lg_call *c)
+{
+    lg_hash_fn f = lg_type_hash_fn(lg_argtype(c, 0));
+    return lg_datum_int8((int64_t)lg_hash_u64(f(ARG(0)) ^ (uint64_t)ARG_INT8(1)));
+}
+
+LG_FN(uuid_hash_extended)
+{
+    return hash_extended(c);
+}
+LG_FN(interval_hash_extended)
+{
+    return hash_extended(c);
+}
+LG_FN(time_hash_extended)
+{
+    return hash_extended(c);
+}
+LG_FN(timetz_hash_extended)
+{
+    return hash_extended(c);
+}
+LG_FN(jsonb_hash_extended)
+{
+    return hash_extended(c);
+}
+/* Equal values are the same bytes. */
+LG_FN(btequalimage)
+{
+    return 1;
+}
+LG_FN(btvarstrequalimage)
+{
+    return 1;
+}
+
 LG_FN(uuid_hash)
 {
     return hash_by_type(c);

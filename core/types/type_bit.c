@@ -233,7 +233,7 @@ resize(lg_call *c, lg_datum d, int32_t n)
 LG_FN(bit)
 {
     int32_t n = ARG_INT4(1);
-    if (n <= 0 || n == bit_len(ARG(0)))
+    if (n <= 0 || n > INT32_MAX - 7 || n == bit_len(ARG(0)))
         return ARG(0);
     if (!ARG_BOOL(2))
         return lg_call_error(c, "22026", "bit string length %d does not match type bit(%d)",

@@ -194,7 +194,7 @@ LG_FN(bytea_substr)
 }
 LG_FN(bytea_substr_no_len)
 {
-    return substring(c, INT32_MAX);
+    return substring(c, 2LL * UINT32_MAX);
 }
 
 LG_FN(byteapos)

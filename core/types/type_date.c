@@ -317,7 +317,8 @@ LG_FN(make_date)
     if (bc)
         y = 1 + y; /* there is no year 0: -1 is 1 BC */
     if ((ARG_INT4(0) == 0) || m < 1 || m > 12 || d < 1 || d > 31 || d > lg_month_days(y, m))
-        return lg_call_error(c, "22008", "date field value out of range: %d-%02d-%02d", y, m, d);
+        return lg_call_error(c, "22008", "date field value out of range: %d-%02d-%02d",
+                             ARG_INT4(0) == INT32_MIN ? INT32_MIN : y, m, d);
     if (!lg_date_valid(y, m, d))
         return lg_call_error(c, "22008", "date out of range: %d-%02d-%02d", y, m, d);
     return lg_datum_int4(lg_jdate(y, m, d) - LG_PG_EPOCH_JDATE);
@@ -428,7 +429,10 @@ LG_FN(make_time)
     double s = ARG_FLOAT8(2);
     bool whole = h == 24 && m == 0 && s == 0;
     if (h < 0 || m < 0 || m > 59 || !(s >= 0 && s <= 60) || (h > 23 && !whole))
-        return lg_call_error(c, "22008", "time field value out of range: %d:%02d:%02g", h, m, s);
+        return lg_call_error(c, "22008", "time field value out of range: %d:%02d:%s", h, m,
+                             isinf(s)   ? (s < 0 ? "-Infinity" : "Infinity")
+                             : isnan(s) ? "NaN"
+                                        : lg_arena_printf(c->arena, "%02g", s));
     return lg_datum_int8((h * 60LL + m) * 60 * LG_US_PER_S + (int64_t)rint(s * 1e6));
 }
 

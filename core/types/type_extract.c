@@ -577,6 +577,8 @@ LG_FN(timestamptz_trunc_zone)
     const lg_tz *tz;
     int32_t off;
     char *name = lg_text_cstring(c->arena, ARG(2));
+    if (ARG_INT8(1) == LG_TS_INFINITY || ARG_INT8(1) == LG_TS_NEG_INFINITY)
+        return ARG(1);
     if (!lg_zone_find(c, name, &tz, &off))
         return lg_call_error(c, "22023", "time zone \"%s\" not recognized", name);
     return trunc_ts(c, LG_T_TIMESTAMPTZ, tz, off, tz == NULL);

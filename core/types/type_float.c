@@ -507,7 +507,7 @@ LG_FN(dpow)
     double x = ARG_FLOAT8(0), y = ARG_FLOAT8(1);
     if (x == 0 && y < 0)
         return lg_call_error(c, "2201F", "zero raised to a negative power is undefined");
-    if (x < 0 && isfinite(x) && isfinite(y) && floor(y) != y)
+    if (x < 0 && isfinite(y) && floor(y) != y)
         return lg_call_error(c, "2201F",
                              "a negative number raised to a non-integer power yields "
                              "a complex result");

@@ -596,9 +596,7 @@ LG_FN(oid_2631) /* int8 + inet */
 }
 LG_FN(inetmi_int8)
 {
-    if (ARG_INT8(1) == INT64_MIN)
-        return lg_call_error(c, "22003", "result is out of range");
-    return add(c, ARG(0), -ARG_INT8(1));
+    return add(c, ARG(0), ARG_INT8(1) == INT64_MIN ? INT64_MIN : -ARG_INT8(1)); /* as PostgreSQL */
 }
 
 LG_FN(inetmi)

@@ -56,6 +56,8 @@ lg_interval_div(lg_call *c, lg_interval iv, double by)
 {
     if (by == 0)
         return lg_call_error(c, "22012", "division by zero");
+    if (isnan(by))
+        return lg_call_error(c, "22008", "interval out of range");
     double months = iv.months / by, days = iv.days / by;
     lg_interval r = {0, (int32_t)days, (int32_t)months};
     double month_days = (months - r.months) * 30;

@@ -518,23 +518,36 @@ struct walk {
 };
 
 static lg_status
-walk_open(lg_call *c, void **ret_state, lg_json_kind want, const char *what)
+walk_open(lg_call *c, void **ret_state)
 {
     struct walk *w = LG_NEW(c->arena, struct walk);
     w->x = arg(c, 0);
     *ret_state = w;
-    if (w->x && w->x->kind != want)
-        lg_call_error(c, "22023", "cannot %s a%s", what,
-                      w->x->kind < LG_JSON_ARRAY ? " scalar"
-                      : want == LG_JSON_ARRAY    ? "n object"
-                                                 : "n array");
+    return c->st;
+}
+
+/* What a function says of a value that is no array or object: PostgreSQL's json and jsonb differ. */
+static lg_status
+unfit(lg_call *c, const char *fmt)
+{
+    lg_call_error(c, "22023", "%s", lg_arena_printf(c->arena, fmt, c->func->name));
     return c->st;
 }
 
 static lg_status
 elements_open(lg_call *c, void **ret_state)
 {
-    return walk_open(c, ret_state, LG_JSON_ARRAY, "extract elements from");
+    const struct walk *w;
+    LG_TRY(walk_open(c, ret_state));
+    w = *ret_state;
+    bool json = c->func->args[0] == LG_T_JSON;
+    if (w->x->kind < LG_JSON_ARRAY)
+        return unfit(c,
+                     json ? "cannot call %s on a scalar" : "cannot extract elements from a scalar");
+    if (w->x->kind == LG_JSON_OBJECT)
+        return unfit(c, json ? "cannot call %s on a non-array"
+                             : "cannot extract elements from an object");
+    return LG_OK;
 }
 
 static lg_status
@@ -569,7 +582,15 @@ LG_SRF(jsonb_array_elements_text, elements_open, elements_text_next);
 static lg_status
 each_open(lg_call *c, void **ret_state)
 {
-    return walk_open(c, ret_state, LG_JSON_OBJECT, "deconstruct");
+    const struct walk *w;
+    LG_TRY(walk_open(c, ret_state));
+    w = *ret_state;
+    if (w->x->kind == LG_JSON_OBJECT)
+        return LG_OK;
+    if (c->func->args[0] != LG_T_JSON)
+        return unfit(c, "cannot call %s on a non-object");
+    return unfit(c, w->x->kind == LG_JSON_ARRAY ? "cannot deconstruct an array as an object"
+                                                : "cannot deconstruct a scalar");
 }
 
 static lg_status
@@ -607,7 +628,13 @@ LG_SRF(jsonb_each_text, each_open, each_text_next);
 static lg_status
 keys_open(lg_call *c, void **ret_state)
 {
-    return walk_open(c, ret_state, LG_JSON_OBJECT, "call json_object_keys on");
+    const struct walk *w;
+    LG_TRY(walk_open(c, ret_state));
+    w = *ret_state;
+    if (w->x->kind == LG_JSON_OBJECT)
+        return LG_OK;
+    return unfit(c, w->x->kind == LG_JSON_ARRAY ? "cannot call %s on an array"
+                                                : "cannot call %s on a scalar");
 }
 
 static lg_status
@@ -924,7 +951,7 @@ change(lg_call *c, enum change op, lg_json *v, bool flag)
         return lg_call_error(c, "22023",
                              op == DELETE ? "cannot delete path in scalar"
                                           : "cannot set path in scalar");
-    if (path.n == 0)
+    if (path.n == 0 || (x->n == 0 && (op == DELETE || (op == SET && !flag))))
         return ARG(0);
     x = changed(c, x, &path, 0, v, op, flag);
     return c->st ? 0 : canonical(c, x);

@@ -326,7 +326,7 @@ round_or_trunc(lg_call *c, lg_num (*fn)(lg_arena *, const lg_num *, int))
     if (!is_finite(&x))
         return ARG(0);
     int32_t scale = ARG_INT4(1);
-    scale = scale < -2000 ? -2000 : scale > 2000 ? 2000 : scale;
+    scale = scale < -131073 ? -131073 : scale > 16383 ? 16383 : scale;
     return make(c, fn(c->arena, &x, scale));
 }
 

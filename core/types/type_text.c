@@ -206,6 +206,8 @@ fit(lg_call *c, const char *s, size_t len, int32_t typmod, bool cut, bool pad, c
     if (typmod < 4)
         return lg_datum_text(c->arena, s, len);
     int32_t max = typmod - 4;
+    if (max > 10485760) /* only by a call of the cast function */
+        return lg_call_error(c, "XX000", "invalid memory alloc request size %d", typmod);
     size_t keep = len <= (size_t)max && !pad ? len : lg_utf8_prefix(s, len, max);
     if (keep < len && !cut)
         for (size_t i = keep; i < len; i++)
@@ -361,7 +363,7 @@ LG_FN(name_bpchar)
 LG_FN(char_bpchar)
 {
     char ch = (char)ARG(0);
-    return lg_datum_text(c->arena, &ch, 1);
+    return lg_datum_text(c->arena, &ch, ch != 0);
 }
 /* rtrim(text) and text(bpchar). */
 LG_FN(rtrim1)

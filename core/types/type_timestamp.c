@@ -319,19 +319,28 @@ LG_FN(timestamptz_zone)
     return checked(c, tz ? lg_ts_to_local(tz, t) : t + off * LG_US_PER_S);
 }
 
-static lg_datum
-interval_zone(lg_call *c, int sign)
+/* Seconds east of Greenwich that argument 0, an interval, says. */
+static bool
+interval_offset(lg_call *c, int32_t *ret)
 {
     lg_interval iv = lg_interval_of(ARG(0));
-    if (!lg_ts_finite(ARG_INT8(1)))
-        return ARG(1);
     if (iv.months || iv.days) {
         char buf[200];
         lg_interval_text(c->env, iv, buf);
-        return lg_call_error(c, "22023",
-                             "interval time zone \"%s\" must not include months or days", buf);
+        lg_call_error(c, "22023", "interval time zone \"%s\" must not include months or days", buf);
+        return false;
     }
-    return checked(c, ARG_INT8(1) + sign * (iv.us / LG_US_PER_S * LG_US_PER_S));
+    *ret = (int32_t)(iv.us / LG_US_PER_S);
+    return true;
+}
+
+static lg_datum
+interval_zone(lg_call *c, int sign)
+{
+    int32_t off;
+    if (!lg_ts_finite(ARG_INT8(1)))
+        return ARG(1);
+    return interval_offset(c, &off) ? checked(c, ARG_INT8(1) + sign * (off * LG_US_PER_S)) : 0;
 }
 
 LG_FN(timestamp_izone)
@@ -343,20 +352,31 @@ LG_FN(timestamptz_izone)
     return interval_zone(c, 1);
 }
 
-LG_FN(timetz_zone)
+static lg_datum
+timetz_at(lg_call *c, int32_t off)
 {
-    const lg_tz *tz;
-    int32_t off;
     lg_timetz t;
-    if (!zone_arg(c, &tz, &off))
-        return 0;
-    if (tz)
-        off = lg_tz_offset(tz, (c->env->txn_ts + LG_TS_UNIX_EPOCH_US) / LG_US_PER_S, NULL, NULL);
     memcpy(&t, lg_ptr(ARG(1)), sizeof t);
     int64_t us = (t.us + (t.zone + off) * LG_US_PER_S) % LG_US_PER_DAY;
     t.us = us < 0 ? us + LG_US_PER_DAY : us;
     t.zone = -off;
     return lg_datum_ptr(lg_arena_dup(c->arena, &t, sizeof t));
+}
+
+LG_FN(timetz_zone)
+{
+    const lg_tz *tz;
+    int32_t off;
+    if (!zone_arg(c, &tz, &off))
+        return 0;
+    if (tz)
+        off = lg_tz_offset(tz, (c->env->txn_ts + LG_TS_UNIX_EPOCH_US) / LG_US_PER_S, NULL, NULL);
+    return timetz_at(c, off);
+}
+LG_FN(timetz_izone)
+{
+    int32_t off;
+    return interval_offset(c, &off) ? timetz_at(c, off) : 0;
 }
 
 /* --- arithmetic --- */
@@ -514,13 +534,16 @@ make_ts(lg_call *c, int64_t *ret)
         t.year++;
     if (ARG_INT4(0) == 0 || t.mon < 1 || t.mon > 12 || t.day < 1 ||
         t.day > lg_month_days(t.year, t.mon)) {
-        lg_call_error(c, "22008", "date field value out of range: %d-%02d-%02d", t.year, t.mon,
+        lg_call_error(c, "22008", "date field value out of range: %d-%02d-%02d", ARG_INT4(0), t.mon,
                       t.day);
         return false;
     }
     bool whole = t.hour == 24 && t.min == 0 && s == 0;
     if (t.hour < 0 || t.min < 0 || t.min > 59 || !(s >= 0 && s <= 60) || (t.hour > 23 && !whole)) {
-        lg_call_error(c, "22008", "time field value out of range: %d:%02d:%02g", t.hour, t.min, s);
+        lg_call_error(c, "22008", "time field value out of range: %d:%02d:%s", t.hour, t.min,
+                      isinf(s)   ? (s < 0 ? "-Infinity" : "Infinity")
+                      : isnan(s) ? "NaN"
+                                 : lg_arena_printf(c->arena, "%02g", s));
         return false;
     }
     int64_t us = (int64_t)rint(s * 1e6);

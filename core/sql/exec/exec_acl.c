@@ -137,7 +137,7 @@ fn_acldefault(lg_call *c)
     lg_acl acl;
     char type = lg_char(c->args[0]);
     if (!strchr("crsdfolntFSTp", type))
-        return lg_call_error(c, "XX000", "unrecognized object type abbreviation: %c", type);
+        return lg_call_error(c, "XX000", "unrecognized objtype abbreviation: %c", type);
     lg_acl_default(type, lg_oid_of(c->args[1]), c->arena, &acl);
     return lg_acl_pack(c->arena, &acl);
 }
