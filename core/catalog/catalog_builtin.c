@@ -2,6 +2,7 @@
  * each scan. */
 #include "array.h"
 #include "catalog_internal.h"
+#include "collate.h"
 #include "func.h"
 #include <stdlib.h>
 #include <string.h>
@@ -291,28 +292,31 @@ rows_aggregate(void *arg, lg_virtual_ctx *ctx)
 static lg_status
 rows_collation(void *arg, lg_virtual_ctx *ctx)
 {
-    static const struct {
-        lg_oid oid;
-        const char *name, *locale;
-        char provider;
-    } colls[] = {{100, "default", NULL, 'd'},
-                 {950, "C", "C", 'c'},
-                 {951, "POSIX", "POSIX", 'c'},
-                 {12341, "ucs_basic", "C", 'c'}};
     (void)arg;
-    for (size_t i = 0; i < sizeof colls / sizeof *colls; i++) {
+    const char *version = NULL; /* the same for all of one ICU */
+    for (uint32_t i = 0; i < lg_collation_count(); i++) {
+        const lg_collation *k = lg_collation_at(i);
         lg_cat_row row;
         lg_cat_row_init(LG_REL_pg_collation, &row);
-        SET(pg_collation, oid, colls[i].oid);
-        SET(pg_collation, collname, NAME(colls[i].name));
+        SET(pg_collation, oid, k->oid);
+        SET(pg_collation, collname, NAME(k->name));
         SET(pg_collation, collnamespace, LG_NSP_CATALOG);
         SET(pg_collation, collowner, LG_ROLE_BOOTSTRAP);
-        SET(pg_collation, collprovider, lg_datum_char(colls[i].provider));
+        SET(pg_collation, collprovider,
+            lg_datum_char(k->locale                        ? 'i'
+                          : k->oid == LG_COLLATION_DEFAULT ? 'd'
+                                                           : 'c'));
         SET(pg_collation, collisdeterministic, 1);
-        SET(pg_collation, collencoding, lg_datum_int4(i == 3 ? 6 : -1));
-        if (colls[i].locale) {
-            SET(pg_collation, collcollate, TEXT(colls[i].locale));
-            SET(pg_collation, collctype, TEXT(colls[i].locale));
+        SET(pg_collation, collencoding, lg_datum_int4(k->oid == LG_COLLATION_UCS_BASIC ? 6 : -1));
+        if (k->locale) {
+            SET(pg_collation, colliculocale, TEXT(k->locale));
+            version = version ? version : lg_collation_version(ctx->arena, k->oid);
+            if (version)
+                SET(pg_collation, collversion, TEXT(version));
+        } else if (k->oid != LG_COLLATION_DEFAULT) {
+            const char *c = k->oid == LG_COLLATION_POSIX ? "POSIX" : "C";
+            SET(pg_collation, collcollate, TEXT(c));
+            SET(pg_collation, collctype, TEXT(c));
         }
         emit(ctx, &row);
     }

@@ -2,6 +2,7 @@
  * the variance family. Each is a small state, a step for one row, mostly a step for a vector, a
  * merge of two states and a final function. */
 #include "array.h"
+#include "collate.h"
 #include "json.h"
 #include "numeric.h"
 #include "types_values.h"
@@ -622,6 +623,14 @@ extreme_take(lg_call *c, struct extreme *s, lg_datum d, int sign)
     if (!s->cmp) {
         s->type = lg_argtype(c, 0);
         s->cmp = lg_type_compare_fn(s->type);
+    }
+    bool text = s->type == LG_T_TEXT || s->type == LG_T_VARCHAR || s->type == LG_T_BPCHAR;
+    if (s->set && text && !lg_collation_is_c(c->collation)) {
+        int r = lg_collate_compare(c->env, c->collation, lg_text_data(d), lg_text_len(d),
+                                   lg_text_data(s->v), lg_text_len(s->v));
+        if (sign * r > 0)
+            extreme_keep(c, s, d);
+        return;
     }
     if (!s->set || sign * s->cmp(d, s->v) > 0)
         extreme_keep(c, s, d);

@@ -1,6 +1,7 @@
-/* String functions. Positions and lengths count characters; case is ASCII's (collation "C").
+/* String functions. Positions and lengths count characters; case is ASCII's but for ICU's collations.
  */
 #include "array.h"
+#include "collate.h"
 #include "text.h"
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -28,15 +29,21 @@ map_case(lg_call *c, int (*fn)(int))
 
 LG_FN(upper)
 {
+    if (!lg_collation_is_c(c->collation))
+        return lg_collate_case(c, LG_CASE_UPPER);
     return map_case(c, toupper);
 }
 LG_FN(lower)
 {
+    if (!lg_collation_is_c(c->collation))
+        return lg_collate_case(c, LG_CASE_LOWER);
     return map_case(c, tolower);
 }
 
 LG_FN(initcap)
 {
+    if (!lg_collation_is_c(c->collation))
+        return lg_collate_case(c, LG_CASE_TITLE);
     lg_datum d = make(c, ARG_STR(0), ARG_LEN(0));
     char *p = ((lg_varlen *)lg_ptr(d))->data;
     bool in_word = false;

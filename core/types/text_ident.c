@@ -48,9 +48,9 @@ ident_part(lg_call *c, char **p, bool after_dot, lg_datum *ret)
             *s = (char)tolower((unsigned char)*s);
         *ret = lg_datum_text(c->arena, start, (size_t)(s - start));
     } else {
-        bad_ident(c, after_dot      ? "No valid identifier after \".\"."
+        bad_ident(c, after_dot   ? "No valid identifier after \".\"."
                      : *s == '.' ? "No valid identifier before \".\"."
-                                    : NULL);
+                                 : NULL);
         return false;
     }
     *p = s;
@@ -152,4 +152,3 @@ LG_FN(to_ascii_default)
 {
     return to_ascii(c, "UTF8");
 }
-

@@ -1,6 +1,8 @@
 /* LIKE, ILIKE and SIMILAR TO's pattern. */
+#include "collate.h"
 #include "text.h"
 #include <ctype.h>
+#include <unicode/uchar.h>
 
 /* --- LIKE --- */
 
@@ -12,7 +14,7 @@ bad_escape(lg_call *c)
 }
 
 /* How characters are told apart: as they are, upper and lower case the same, byte by byte. */
-enum fold { PLAIN, CASE, BYTES };
+enum fold { PLAIN, CASE, UNICODE_CASE, BYTES };
 
 static size_t
 step(const char *s, enum fold fold)
@@ -29,6 +31,8 @@ same_char(const char *s, const char *p, size_t *ns, size_t *np, size_t ls, size_
         return *s == *p;
     }
     uint32_t a = lg_utf8_decode(s, ls, ns), b = lg_utf8_decode(p, lp, np);
+    if (fold == UNICODE_CASE)
+        return u_tolower((UChar32)a) == u_tolower((UChar32)b);
     if (fold == CASE && a < 128 && b < 128) /* collation "C" */
         return tolower((int)a) == tolower((int)b);
     return a == b;
@@ -67,6 +71,8 @@ like_pieces(const char *s, size_t ns, const char *p, size_t np)
 static bool
 like(lg_call *c, const char *s, size_t ns, const char *p, size_t np, enum fold fold)
 {
+    if (fold == CASE && !lg_collation_is_c(c->collation))
+        fold = UNICODE_CASE;
     const char *se = s + ns, *pe = p + np, *star_p = NULL, *star_s = NULL;
     if (!fold && !memchr(p, '_', np) && !memchr(p, '\\', np))
         return like_pieces(s, ns, p, np);

@@ -3,6 +3,7 @@
  * A compiled pattern is kept on the call site while pattern and flags stay the same. Texts are turned into code points;
  * positions are counted in those. */
 #include "array.h"
+#include "collate.h"
 #include "regex.h"
 #include "text.h"
 #include <ctype.h>
@@ -122,6 +123,8 @@ compile(lg_call *c, lg_datum pattern, uint32_t flags)
     const char *p = lg_text_data(pattern);
     size_t len = lg_text_len(pattern);
     struct regex *r = c->cache;
+    if (!lg_collation_is_c(c->collation))
+        flags |= LG_RX_UNICODE;
     if (r && r->len == len && r->flags == flags && memcmp(r->pattern, p, len) == 0)
         return r->re;
     r = LG_NEW(c->perm, struct regex);

@@ -1,5 +1,6 @@
 /* text, varchar(n), char(n), name, unknown, and opaque text-like types: input, output, comparison
  * (collation "C": by bytes), casts, length. */
+#include "collate.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,12 +377,18 @@ LG_FN(rtrim1)
 static int
 compare_text(const lg_call *c)
 {
+    if (!lg_collation_is_c(c->collation))
+        return lg_collate_compare(c->env, c->collation, ARG_STR(0), ARG_LEN(0), ARG_STR(1),
+                                  ARG_LEN(1));
     return lg_bytes_compare(ARG_STR(0), ARG_LEN(0), ARG_STR(1), ARG_LEN(1));
 }
 
 static int
 compare_bpchar(const lg_call *c)
 {
+    if (!lg_collation_is_c(c->collation))
+        return lg_collate_compare(c->env, c->collation, ARG_STR(0), lg_bpchar_len(ARG(0)),
+                                  ARG_STR(1), lg_bpchar_len(ARG(1)));
     return lg_bytes_compare(ARG_STR(0), lg_bpchar_len(ARG(0)), ARG_STR(1), lg_bpchar_len(ARG(1)));
 }
 

@@ -67,6 +67,11 @@ const lg_type *lg_type__user(lg_oid oid);
 lg_status lg_func__loop(lg_call *c, const lg_vector *const *args, uint32_t nargs,
                         const uint16_t *sel, uint32_t n, lg_vector *ret);
 
+/* ICU's collators, kept with the zones. */
+typedef struct lg_collators lg_collators;
+lg_collators **lg_tz__collators(lg_tz_cache *c);
+void lg_collators__destroy(lg_collators *c);
+
 /* A growing text in an arena. */
 typedef struct lg_abuf {
     lg_arena *a;

@@ -41,6 +41,7 @@ struct lg_tz {
 
 struct lg_tz_cache {
     lg_strmap *zones;
+    lg_collators *collators;
 };
 
 lg_tz_cache *
@@ -71,7 +72,14 @@ lg_tz_cache_destroy(lg_tz_cache *c)
     while (lg_strmap_next(c->zones, &pos, &key, &len, &v))
         tz_free(v);
     lg_strmap_destroy(c->zones);
+    lg_collators__destroy(c->collators);
     lg_free(c);
+}
+
+lg_collators **
+lg_tz__collators(lg_tz_cache *c)
+{
+    return &c->collators;
 }
 
 const char *

@@ -93,6 +93,8 @@ LG_MUST lg_status lg_bind_view_updatable(lg_bind *b, lg_relation *rel, uint8_t *
 
 /* Type name of the syntax to OID and typmod (-1: none). serial names give LG_NOT_FOUND with
  * *ret_oid 0 when ret_serial is NULL, else their integer type and *ret_serial = 2, 4, 8. */
+LG_MUST lg_status lg_bind_collation_name(lg_bind *b, const lg_ast_list *name, int32_t loc,
+                                         lg_oid *ret);
 LG_MUST lg_status lg_bind_type_name(lg_bind *b, const lg_ast_type_name *t, lg_oid *ret_type,
                                     int32_t *ret_typmod, int *ret_serial);
 

@@ -688,8 +688,7 @@ bind_case(lg_level *l, const lg_ast_case_expr *c, lg_expr **ret)
     e->args[at + 2 * n] = results[0];
     e->typmod = lg_bind__common_typmod(results + (c->defresult ? 0 : 1), n + (c->defresult ? 1 : 0),
                                        e->type);
-    const lg_type *t = lg_type_get(e->type);
-    e->collation = t ? t->collation : 0;
+    LG_TRY(lg_bind__collate_value(b, e));
     *ret = e;
     return LG_OK;
 }
@@ -706,8 +705,7 @@ bind_common(lg_level *l, const lg_ast_list *args, lg_expr_kind kind, const char 
     for (uint32_t i = 0; i < args->n; i++)
         LG_TRY(lg_bind__coerce_common(b, e->args[i], e->type, what, &e->args[i]));
     e->typmod = lg_bind__common_typmod(e->args, e->nargs, e->type);
-    const lg_type *t = lg_type_get(e->type);
-    e->collation = t ? t->collation : 0;
+    LG_TRY(lg_bind__collate_value(b, e));
     e->loc = loc;
     *ret = e;
     return LG_OK;
@@ -764,8 +762,7 @@ bind_array(lg_level *l, const lg_ast_a_array_expr *a, lg_oid array_type, int32_t
             LG_TRY(lg_bind__coerce_common(b, e->args[i], el, "ARRAY", &e->args[i]));
         }
     }
-    const lg_type *t = lg_type_get(e->type);
-    e->collation = t ? t->collation : 0;
+    LG_TRY(lg_bind__collate_value(b, e));
     *ret = e;
     return LG_OK;
 }
@@ -878,42 +875,6 @@ bind_cast(lg_level *l, const lg_ast_type_cast *c, lg_expr **ret)
                               lg_bind__type_name(b, e->type), lg_bind__type_name(b, type));
     return LG_OK;
 }
-
-static lg_status
-bind_collate(lg_level *l, const lg_ast_collate_clause *c, lg_expr **ret)
-{
-    lg_bind *b = l->b;
-    const char *name = lg_ast_list_str(&c->collname, c->collname.n - 1);
-    lg_oid coll = 0;
-    lg_expr *x;
-    LG_TRY(lg_bind__expr(l, c->arg, &x));
-    LG_TRY(lg_bind__resolve_unknown(b, &x));
-    if (!strcmp(name, "default"))
-        coll = 100;
-    else if (!strcmp(name, "C"))
-        coll = 950;
-    else if (!strcmp(name, "POSIX"))
-        coll = 951;
-    else if (!strcmp(name, "ucs_basic"))
-        coll = 12347;
-    else
-        return lg_bind__error(b, c->h.loc, "42704",
-                              "collation \"%s\" for encoding \"UTF8\" does not exist", name);
-    const lg_type *t = lg_type_get(x->type);
-    if (!t || !t->collation)
-        return lg_bind__error(b, c->h.loc, "42804", "collations are not supported by type %s",
-                              lg_bind__type_name(b, x->type));
-    lg_expr *e = lg_expr_new(b->arena, LG_EX_RELABEL, x->type, 1);
-    e->args[0] = x;
-    e->typmod = x->typmod;
-    e->collation = coll;
-    e->form = LG_FORM_SQL;
-    e->loc = c->h.loc;
-    *ret = e;
-    return LG_OK;
-}
-
-/* ---- subscripts and fields ---- */
 
 static lg_status
 bind_subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t from, uint32_t to,
@@ -1190,7 +1151,7 @@ lg_bind__expr(lg_level *l, const lg_ast *n, lg_expr **ret)
     case LG_AST_TYPE_CAST:
         return bind_cast(l, lg_ast_as(n, type_cast), ret);
     case LG_AST_COLLATE_CLAUSE:
-        return bind_collate(l, lg_ast_as(n, collate_clause), ret);
+        return lg_bind__collate_clause(l, lg_ast_as(n, collate_clause), ret);
     case LG_AST_ROW_EXPR:
         return bind_row(l, lg_ast_as(n, row_expr), ret);
     case LG_AST_A_ARRAY_EXPR:

@@ -254,15 +254,6 @@ coerce_args(lg_bind *b, uint32_t n, lg_expr **args, const lg_oid *declared)
     return LG_OK;
 }
 
-static lg_oid
-collation_of_args(uint32_t n, lg_expr *const *args)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (args[i]->collation)
-            return args[i]->collation;
-    return 0;
-}
-
 lg_status
 lg_bind__make_op(lg_bind *b, const char *schema, const char *name, lg_expr *left, lg_expr *right,
                  int32_t loc, lg_expr **ret)
@@ -282,9 +273,7 @@ lg_bind__make_op(lg_bind *b, const char *schema, const char *name, lg_expr *left
     *ret = lg_expr_call(b->arena, f, op, n, args);
     (*ret)->type = result;
     (*ret)->loc = loc;
-    const lg_type *t = lg_type_get(result);
-    (*ret)->collation = t && t->collation ? collation_of_args(n, args) : 0;
-    return LG_OK;
+    return lg_bind__collate(b, *ret);
 }
 
 lg_status
@@ -325,7 +314,7 @@ lg_bind__array_op(lg_bind *b, const char *schema, const char *name, bool use_or,
     LG_TRY(lg_bind__coerce(b, right, array, -1, LG_COERCE_IMPLICIT, LG_FORM_IMPLICIT, right->loc,
                            &e->args[1]));
     *ret = e;
-    return LG_OK;
+    return lg_bind__collate(b, e);
 }
 
 /* ---- functions ---- */
@@ -671,6 +660,7 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
     e->agg.distinct = s->distinct;
     e->variadic = s->variadic;
     e->loc = s->loc;
+    LG_TRY(lg_bind__collate(b, e));
     if (s->ast) {
         if (s->within_group)
             LG_TRY(lg_bind__within(l, s, e));
@@ -841,9 +831,7 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     e->type = result;
     e->loc = s->loc;
     e->variadic = s->variadic || (c.variadic && f->variadic != LG_T_ANY);
-    const lg_type *t = lg_type_get(result);
-    lg_oid coll = collation_of_args(n, args);
-    e->collation = t && t->collation ? (coll ? coll : t->collation) : 0;
+    LG_TRY(lg_bind__collate(b, e));
     if (lg_func_retset(f))
         LG_TRY(check_set_place(l, s->loc));
     *ret = e;

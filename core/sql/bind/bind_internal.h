@@ -231,6 +231,13 @@ LG_MUST lg_status lg_bind__with(lg_level *l, const lg_ast_with_clause *w);
 LG_MUST lg_status lg_bind__cte_order(lg_bind *b, const lg_ast_with_clause *w,
                                      const lg_ast_common_table_expr ***ret);
 
+/* --- bind_collate.c --- */
+LG_MUST lg_status lg_bind__collate(lg_bind *b, lg_expr *e);
+/* The same for what is no call: CASE, COALESCE, ARRAY and such. */
+LG_MUST lg_status lg_bind__collate_value(lg_bind *b, lg_expr *e);
+LG_MUST lg_status lg_bind__collate_clause(lg_level *l, const lg_ast_collate_clause *c,
+                                          lg_expr **ret);
+
 /* --- bind_window.c --- */
 LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const lg_func *f,
                                        lg_oid type, uint32_t n, lg_expr **args, lg_expr **ret);

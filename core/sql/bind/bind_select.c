@@ -718,7 +718,10 @@ setop_columns(lg_level *l, lg_setop *n)
         lg_expr *both[2] = {&x, &y};
         LG_TRY(lg_bind__common_type(b, both, 2, name, &n->cols[c].type));
         const lg_type *t = lg_type_get(n->cols[c].type);
-        n->cols[c].collation = t ? t->collation : 0;
+        lg_oid lc = n->left->cols[c].collation, rc = n->right->cols[c].collation;
+        n->cols[c].collation = !t || !t->collation ? 0 : lc && lc != t->collation ? lc : rc;
+        if (t && t->collation && !n->cols[c].collation)
+            n->cols[c].collation = t->collation;
         n->cols[c].typmod = lg_bind__common_typmod(both, 2, n->cols[c].type);
         n->cols[c].table = 0;
         n->cols[c].attnum = 0;

@@ -149,6 +149,7 @@ lg_bind__window_call(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oi
     e->agg.star = s->star;
     e->variadic = s->variadic;
     e->loc = s->loc;
+    LG_TRY(lg_bind__collate(b, e));
     if (s->ast->agg_filter) {
         lg_expr *filter;
         LG_TRY(lg_bind__condition(l, s->ast->agg_filter, LG_CL_FILTER, "FILTER", &filter));

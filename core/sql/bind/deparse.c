@@ -1,5 +1,6 @@
 /* Bound expressions back to SQL, as PostgreSQL's ruleutils.c prints them: every operator and test
  * in parentheses, literals labelled with their type where it does not show. */
+#include "collate.h"
 #include "deparse_internal.h"
 #include <ctype.h>
 #include <string.h>
@@ -687,10 +688,9 @@ put(out *o, const lg_expr *e)
         return;
     case LG_EX_RELABEL:
         if (e->form == LG_FORM_SQL) {
+            const lg_collation *k = lg_collation_get(e->collation);
             put_between(o, e,
-                        e->collation == 950   ? " COLLATE \"C\""
-                        : e->collation == 951 ? " COLLATE \"POSIX\""
-                                              : " COLLATE \"default\"",
+                        lg_arena_printf(o->d->arena, " COLLATE \"%s\"", k ? k->name : "default"),
                         ")");
             return;
         } /* fall through */

@@ -93,6 +93,7 @@ struct lg_expr {
     lg_oid type;
     int32_t typmod;
     lg_oid collation;
+    lg_oid incoll; /* FUNC, ARRAY_OP, AGG: what the arguments' collations come to; 0: none */
     const struct lg_row_type *columns; /* FUNC in FROM: of its record result; NULL */
     lg_oid domain; /* the domain that the value is declared as (VAR, DOMAIN); 0: none */
     int32_t loc;   /* byte offset in the statement; -1 */

@@ -324,7 +324,10 @@ set_type(lg_cat_row *row, void *arg)
     SETC(row, pg_attribute, attbyval, t && t->typbyval);
     SETC(row, pg_attribute, attalign, lg_datum_char(t ? t->align : 'i'));
     SETC(row, pg_attribute, attstorage, lg_datum_char(t ? t->storage : 'x'));
-    SETC(row, pg_attribute, attcollation, t ? t->collation : 0);
+    SETC(row, pg_attribute, attcollation,
+         !t || !t->collation ? 0
+         : c->collation      ? c->collation
+                             : t->collation);
     SETC(row, pg_attribute, attndims, lg_datum_int4(t && lg_type_is_array(t) ? 1 : 0));
 }
 
@@ -359,6 +362,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     LG_CHECK(lg_bind_type_name(&b, def->type_name, &declared, &now.typmod, NULL));
     LG_CHECK(lg_usertype_base(u->es->env, declared, u->a, u->err, &now.type, NULL));
     now.domain = declared == now.type ? 0 : declared;
+    LG_CHECK(lg_ddl_collation(u, def->coll_clause, now.type, &now.collation));
     LG_CHECK(lg_ddl_rowtype_unused(u, r));
     LG_CHECK(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, col->attnum));
     LG_CHECK(lg_ddl_type_depend(u, LG_REL_pg_class, r->oid, col->attnum, declared));

@@ -339,7 +339,10 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
     SETC(&row, pg_attribute, attidentity, lg_datum_char(col->identity));
     SETC(&row, pg_attribute, attgenerated, lg_datum_char(col->generated));
     SETC(&row, pg_attribute, attislocal, 1);
-    SETC(&row, pg_attribute, attcollation, t ? t->collation : 0);
+    SETC(&row, pg_attribute, attcollation,
+         !t || !t->collation ? 0
+         : col->collation    ? col->collation
+                             : t->collation);
     if (col->has_missing) {
         lg_rowcol rc;
         const uint8_t *bytes;

@@ -1,5 +1,6 @@
 /* Indexes and constraints: catalog rows, and checking or indexing what the table holds. */
 #include "acl.h"
+#include "collate.h"
 #include "ddl_internal.h"
 #include <string.h>
 
@@ -40,7 +41,7 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
             }
             options[i] = (int16_t)((ix->desc[i] ? 1 : 0) | (ix->nulls_first[i] ? 2 : 0));
         }
-        colls[i] = t ? t->collation : 0;
+        colls[i] = !t || !t->collation ? 0 : col && col->collation ? col->collation : t->collation;
         if (!col)
             exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
                           : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
@@ -709,6 +710,11 @@ lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, cons
 static lg_status
 index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, lg_ddl_index *ix)
 {
+    lg_oid coll = 0;
+    if (e->collation.n)
+        LG_TRY(lg_bind_collation_name(b, &e->collation, -1, &coll));
+    if (!lg_collation_is_c(coll)) /* keys are ordered by bytes */
+        return lg_error_set(u->err, "0A000", "indexes in an ICU collation are not supported");
     uint16_t k = ix->natts;
     if (k == LG_INDEX_MAX_KEYS)
         return lg_error_set(u->err, "54011", "cannot use more than 32 columns in an index");

@@ -13,6 +13,7 @@ typedef struct lg_ddl_column {
     const char *name;
     lg_oid type;
     int32_t typmod;
+    lg_oid collation; /* 0: the type's own */
     bool not_null;
     char identity; /* 'a', 'd', 0 */
     char generated;
@@ -156,6 +157,7 @@ lg_status lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persi
 lg_status lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp,
                                  const lg_ast_column_def *def, lg_ddl_column *ret,
                                  lg_oid *ret_sequence, char *ret_dep);
+lg_status lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid *ret);
 lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel,
                                 const lg_ddl_column *col, const char **ret_text, char *generated);
 

@@ -29,6 +29,25 @@ lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persistence, ui
 
 /* Type, typmod, NOT NULL, identity and serial of a column definition. A sequence that it needs is
  * made: *ret_sequence, and how it depends ('a' serial, 'i' identity). */
+/* COLLATE of a column of that type; NULL: 0. */
+lg_status
+lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid *ret)
+{
+    const lg_type *t = lg_type_get(type);
+    lg_bind b;
+    *ret = 0;
+    if (!c)
+        return LG_OK;
+    lg_ddl_bind_init(u, &b);
+    lg_status st = lg_bind_collation_name(&b, &c->collname, c->h.loc, ret);
+    lg_bind_fini(&b);
+    LG_TRY(st);
+    if (!t || !t->collation)
+        return lg_error_set(u->err, "42804", "collations are not supported by type %s",
+                            lg_type_name(u->es->env, type, -1, u->a));
+    return LG_OK;
+}
+
 lg_status
 lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_column_def *def,
                        lg_ddl_column *ret, lg_oid *ret_sequence, char *ret_dep)
@@ -52,6 +71,7 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
     if (!t || t->store == LG_STORE_NONE || t->store == LG_STORE_CSTRING || t->typtype == 'p')
         return lg_error_set(u->err, "42P16", "column \"%s\" has pseudo-type %s", ret->name,
                             lg_type_name(u->es->env, ret->type, -1, u->a));
+    LG_TRY(lg_ddl_collation(u, def->coll_clause, base, &ret->collation));
     ret->not_null = def->is_not_null;
     const lg_ast_list *options = NULL;
     for (uint32_t i = 0; i < def->constraints.n; i++) {
@@ -123,6 +143,7 @@ like_columns(lg_util *u, const lg_ast_table_like_clause *like, lg_ddl_column *co
         out->name = lg_arena_strdup(u->a, c->name);
         out->type = lg_column_declared(c);
         out->typmod = c->typmod;
+        out->collation = c->collation;
         out->not_null = c->not_null;
         if (c->default_sql && (like->options & 8) && !c->generated) /* INCLUDING DEFAULTS */
             out->default_sql = lg_arena_strdup(u->a, c->default_sql);
@@ -357,6 +378,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
         cols[i].name = given ? given : out[i].name;
         cols[i].type = out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type;
         cols[i].typmod = out[i].typmod;
+        cols[i].collation = out[i].collation;
     }
     LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));

@@ -23,6 +23,7 @@ agg_open(lg_xnode *s)
         a->args = LG_NEWN(s->x->arena, lg_datum, a->nargs + 1);
         a->nulls = LG_NEWN(s->x->arena, uint8_t, a->nargs + 1);
         lg_call_init(&a->call, a->e->agg.func, s->x->es->env, s->x->es->err, s->scratch, g->arena);
+        a->call.collation = a->e->collation;
         lg_oid *types = LG_NEWN(s->x->arena, lg_oid, a->nargs + 1);
         for (uint32_t k = 0; k < a->nargs; k++)
             types[k] = a->e->args[k]->type;

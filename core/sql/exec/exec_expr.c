@@ -1,6 +1,7 @@
 /* Expressions. lg_xexpr_eval is the row-by-row tree walk that knows every kind; lg_xexpr_vector
  * does the common kinds a vector at a time and falls back to the walk for the others. */
 #include "exec_internal.h"
+#include "collate.h"
 #include "keycodec.h"
 #include "record.h"
 #include "relabel.h"
@@ -46,7 +47,7 @@ site_of(lg_exec *x, const lg_expr *e, const lg_func *f, uint32_t nargs)
     s->call.argtypes = types;
     s->call.rettype = e->kind == LG_EX_FUNC ? e->type : f->result;
     s->call.columns = e->columns;
-    s->call.collation = e->collation;
+    s->call.collation = e->incoll ? e->incoll : e->collation;
     x->sites[e->id] = s;
     return s;
 }
@@ -172,7 +173,11 @@ eval_minmax(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         LG_TRY(lg_xexpr_eval(c, e->args[i], &v, &null));
         if (null)
             continue;
-        int d = *ret_null ? 0 : cmp(v, *ret);
+        int d = *ret_null ? 0
+                : lg_collation_is_c(e->collation)
+                    ? cmp(v, *ret)
+                    : lg_collate_compare(c->x->es->env, e->collation, lg_text_data(v),
+                                         lg_text_len(v), lg_text_data(*ret), lg_text_len(*ret));
         if (*ret_null || (e->kind == LG_EX_GREATEST ? d > 0 : d < 0))
             *ret = v;
         *ret_null = false;

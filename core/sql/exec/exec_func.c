@@ -1,6 +1,7 @@
 /* Functions of the session and the catalog: identity, settings, sequences, visibility, privileges,
  * sizes, descriptions, advisory locks. */
 #include "acl.h"
+#include "collate.h"
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
@@ -635,6 +636,13 @@ fn_pg_export_snapshot(lg_call *c)
                                          (uint32_t)snap->scn));
 }
 
+static lg_datum
+fn_pg_collation_actual_version(lg_call *c)
+{
+    const char *v = lg_collation_version(c->arena, lg_oid_of(c->args[0]));
+    return v ? lg_fx_text(c, v) : lg_fx_null(c);
+}
+
 static const lg_fx_entry list[] = {
     {"pg_export_snapshot", fn_pg_export_snapshot},
     {"current_database", fn_current_database},
@@ -707,7 +715,7 @@ static const lg_fx_entry list[] = {
     {"pg_get_ruledef", ret_null},
     {"pg_get_statisticsobjdef", ret_null},
     {"pg_get_statisticsobjdef_columns", ret_null},
-    {"pg_collation_actual_version", ret_null},
+    {"pg_collation_actual_version", fn_pg_collation_actual_version},
 };
 
 void

@@ -2,6 +2,7 @@
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
+#include "collate.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,11 +171,9 @@ find_collation(lg_call *c, const char *text, lg_oid *ret)
     if (!lg_fx_split_name(c, text, part, &n))
         return c->st;
     const char *s = part[n - 1];
-    *ret = strcmp(s, "default") == 0 ? 100
-           : strcmp(s, "C") == 0     ? 950
-           : strcmp(s, "POSIX") == 0 ? 951
-                                     : 0;
-    return *ret ? LG_OK : LG_NOT_FOUND;
+    const lg_collation *k = lg_collation_by_name(s);
+    *ret = k ? k->oid : 0;
+    return k ? LG_OK : LG_NOT_FOUND;
 }
 
 static lg_status
@@ -372,11 +371,8 @@ static lg_datum
 fn_regcollationout(lg_call *c)
 {
     lg_oid oid = lg_oid_of(c->args[0]);
-    return out(c, LG_OK,
-               oid == 100   ? "\"default\""
-               : oid == 950 ? "\"C\""
-               : oid == 951 ? "\"POSIX\""
-                            : NULL);
+    const lg_collation *k = lg_collation_get(oid);
+    return out(c, LG_OK, k ? lg_quote_ident(c->arena, k->name) : NULL);
 }
 
 /* A name that several functions share is shown with its schema. */

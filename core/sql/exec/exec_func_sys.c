@@ -1,5 +1,6 @@
 /* Functions that tools ask about storage, sequences, transactions and the server. */
 #include "array.h"
+#include "collate.h"
 #include "exec_func_internal.h"
 #include "strbuf.h"
 #include "txn.h"
@@ -230,10 +231,12 @@ fn_pg_current_wal_lsn(lg_call *c)
 static lg_datum
 fn_pg_collation_for(lg_call *c)
 {
-    return c->collation ? lg_fx_text(c, c->collation == 100   ? "\"default\""
-                                        : c->collation == 950 ? "\"C\""
-                                                              : "\"POSIX\"")
-                        : lg_fx_null(c);
+    const lg_collation *k = lg_collation_get(c->collation);
+    if (!k)
+        return lg_fx_null(c);
+    return lg_fx_text(c, strcmp(k->name, "ucs_basic") == 0
+                             ? k->name
+                             : lg_arena_printf(c->arena, "\"%s\"", k->name));
 }
 
 static const lg_fx_entry list[] = {

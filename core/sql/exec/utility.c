@@ -411,6 +411,11 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT:
         return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
+    case LG_AST_DEFINE_STMT:
+        return lg_error_set(u->err, "0A000", "%s is not supported",
+                            lg_ast_as(stmt, define_stmt)->kind == LG_A_OBJECT_COLLATION
+                                ? "CREATE COLLATION"
+                                : "CREATE of such an object");
     default:
         return LG_UNSUPPORTED;
     }

@@ -71,6 +71,7 @@ typedef struct lg_pq {
     bool **needed;         /* [rte][attno], system columns at attno + 8 */
     lg_expr *all_quals;    /* WHERE and inner ON conditions, for rechecks */
     double tuple_fraction; /* rows wanted by LIMIT; 0: all */
+    bool distinct_keys;    /* DISTINCT: the junk targets follow from the others, and stay */
 } lg_pq;
 
 #define LG_NEEDED_BASE 8

@@ -1,5 +1,6 @@
 /* Ways to scan one relation; costs. */
 #include "plan_internal.h"
+#include "collate.h"
 #include <math.h>
 #include <string.h>
 
@@ -153,7 +154,8 @@ match_cond(const keyed *kx, uint16_t key, lg_expr *q, const bool *usable, lg_ind
     if (!v || !op || !is_outside(v, rte, usable))
         return false;
     int st = lg_amop_strategy(oc->family, op->oid);
-    if (!st)
+    if (!st ||
+        (st != LG_COND_EQ && !lg_collation_is_c(q->incoll))) /* indexes are ordered by bytes */
         return false;
     c->op = (uint8_t)st;
     c->value = v;

@@ -1,6 +1,7 @@
 /* Preparing a level's expressions: constants folded, references to outer levels made execution
  * parameters, sublinks planned. */
 #include "plan_internal.h"
+#include "collate.h"
 #include "relabel.h"
 #include <string.h>
 
@@ -43,7 +44,7 @@ fold_call(lg_planner *p, lg_expr *e)
     c.nargs = e->nargs;
     c.argtypes = types;
     c.rettype = e->type;
-    c.collation = e->collation;
+    c.collation = e->incoll ? e->incoll : e->collation;
     lg_datum d = lg_func_call(&c);
     if (c.st != LG_OK)
         return NULL;
@@ -132,6 +133,29 @@ fold_case(lg_planner *p, lg_expr *e)
     return e->nargs == 1 ? e->args[0] : e;
 }
 
+/* ---- ORDER BY in ICU's collations: by a hidden key that compares byte by byte ---- */
+
+static lg_expr *
+collation_key(lg_planner *p, lg_expr *e)
+{
+    lg_expr *args[2] = {e, lg_expr_const(p->a, LG_T_OID, lg_datum_oid(e->collation), false)};
+    return lg_expr_call(p->a, &lg_collate_key_func, NULL, 2, args);
+}
+
+static void
+order_by_key(lg_sort_item *it)
+{
+    it->lt = lg_operator_find(it->desc ? ">" : "<", LG_T_BYTEA, LG_T_BYTEA);
+    it->eq = lg_operator_find("=", LG_T_BYTEA, LG_T_BYTEA);
+}
+
+static bool
+needs_key(const lg_expr *e)
+{
+    return e && e->collation && !lg_collation_is_c(e->collation) &&
+           (e->type == LG_T_TEXT || e->type == LG_T_VARCHAR || e->type == LG_T_BPCHAR);
+}
+
 static lg_expr *
 fold_one(lg_planner *p, lg_expr *e)
 {
@@ -140,6 +164,13 @@ fold_one(lg_planner *p, lg_expr *e)
     case LG_EX_FUNC:
         k = fold_call(p, e);
         return k ? k : e;
+    case LG_EX_AGG:
+        for (uint32_t i = 0; i < e->agg.norder; i++)
+            if (needs_key(e->agg.order[i].expr)) {
+                e->agg.order[i].expr = collation_key(p, e->agg.order[i].expr);
+                order_by_key(&e->agg.order[i]);
+            }
+        return e;
     case LG_EX_RELABEL:
         if (e->args[0]->kind == LG_EX_CONST && e->form != LG_FORM_SQL) {
             k = lg_arena_dup(p->a, e->args[0], sizeof *k);
@@ -384,10 +415,56 @@ prep_targets(lg_pq *pq, lg_target *t, uint32_t n)
     return LG_OK;
 }
 
+static lg_status
+collate_items(lg_pq *pq, lg_sort_item *items, uint32_t n, bool distinct)
+{
+    lg_query *q = pq->q;
+    lg_planner *p = pq->p;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = 0, max = 0;
+        for (uint32_t k = 0; k < q->ntargets; k++) {
+            at = items[i].ref && q->targets[k].ref == items[i].ref ? k + 1 : at;
+            max = q->targets[k].ref > max ? q->targets[k].ref : max;
+        }
+        lg_expr *e = at ? q->targets[at - 1].expr : NULL;
+        if (!needs_key(e))
+            continue;
+        if (distinct && q->nwindows)
+            return lg_error_set(p->b->err, "0A000",
+                                "an ICU collation in ORDER BY of DISTINCT over windows is not "
+                                "supported");
+        lg_target *t = LG_NEWN(p->a, lg_target, q->ntargets + 1);
+        memcpy(t, q->targets, sizeof *t * q->ntargets);
+        t[q->ntargets] = (lg_target){
+            .expr = collation_key(p, e), .name = "?column?", .ref = max + 1, .junk = true};
+        q->targets = t;
+        q->ntargets++;
+        uint32_t old = items[i].ref;
+        items[i].ref = max + 1;
+        order_by_key(&items[i]);
+        for (uint32_t k = 0; distinct && q->distinct_on && k < q->ndistinct; k++)
+            if (q->distinct[k].ref == old)
+                q->distinct[k] = items[i];
+        pq->distinct_keys = distinct && !q->distinct_on;
+    }
+    return LG_OK;
+}
+
+static lg_status
+collate_orders(lg_pq *pq)
+{
+    lg_query *q = pq->q;
+    LG_TRY(collate_items(pq, q->sort, q->nsort, q->ndistinct > 0));
+    for (uint32_t i = 0; i < q->nwindows; i++)
+        LG_TRY(collate_items(pq, q->windows[i].order, q->windows[i].norder, false));
+    return LG_OK;
+}
+
 lg_status
 lg_plan__prepare(lg_pq *pq)
 {
     lg_query *q = pq->q;
+    LG_TRY(collate_orders(pq));
     lg_plan__pull_up_subqueries(pq);
     lg_plan__minmax(pq);
     lg_plan__pull_up_sublinks(pq);

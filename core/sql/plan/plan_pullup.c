@@ -5,6 +5,7 @@
  * subquery.
  */
 #include "plan_internal.h"
+#include "collate.h"
 #include <string.h>
 
 /* ---- what an expression refers to ---- */
@@ -605,7 +606,8 @@ check_minmax(const lg_expr *e, void *arg)
         const lg_expr *v = e->nargs == 1 ? e->args[0] : NULL;
         m->any = true;
         if (!v || v->kind != LG_EX_VAR || v->var.up || v->var.attno <= 0 || e->agg.filter ||
-            e->agg.norder || e->agg.up || !lg_agg_sort_operator(e->agg.func->oid) ||
+            e->agg.norder || e->agg.up || !lg_collation_is_c(e->collation) ||
+            !lg_agg_sort_operator(e->agg.func->oid) ||
             !leads_an_index(m->q->rtes[v->var.rte]->rel, v->var.attno))
             m->ok = false;
         return false;

@@ -752,7 +752,7 @@ add_distinct(lg_pq *pq, lg_node *in, bool *sorted)
     lg_planner *p = pq->p;
     lg_query *q = pq->q;
     bool hash = !q->distinct_on;
-    if (hash) /* DISTINCT sees the result only; junk targets are the last */
+    if (hash && !pq->distinct_keys) /* DISTINCT sees the result only; junk targets are the last */
         in = drop_junk(pq, in);
     for (uint32_t i = 0; i < in->ncols; i++)
         hash = hash && hashable_type(in->cols[i].type);
@@ -895,6 +895,31 @@ plan_select(lg_pq *pq, lg_node **ret)
     return LG_OK;
 }
 
+/* The keys of ORDER BY that were added to a set operation's targets: calls over one of them. */
+static lg_node *
+add_order_keys(lg_pq *pq, lg_node *n)
+{
+    lg_query *q = pq->q;
+    lg_planner *p = pq->p;
+    lg_expr **t = LG_NEWN(p->a, lg_expr *, q->ntargets + 1);
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, q->ntargets + 1);
+    for (uint32_t i = 0; i < q->ntargets; i++) {
+        if (i < n->ncols) {
+            cols[i] = n->cols[i];
+            t[i] = lg_plan__slot(p, (int32_t)i, cols[i].type, cols[i].typmod, cols[i].collation);
+            continue;
+        }
+        const lg_expr *key = q->targets[i].expr;
+        uint32_t of = 0;
+        while (of + 1 < n->ncols && !lg_expr_equal(q->targets[of].expr, key->args[0]))
+            of++;
+        lg_expr *args[2] = {t[of], key->args[1]};
+        t[i] = lg_expr_call(p->a, key->func.func, NULL, 2, args);
+        cols[i] = lg_plan__outcol(t[i], q->targets[i].name);
+    }
+    return lg_plan__project(p, n, q->ntargets, t, cols);
+}
+
 static lg_status
 plan_setop(lg_pq *pq, lg_node **ret)
 {
@@ -905,7 +930,10 @@ plan_setop(lg_pq *pq, lg_node **ret)
     for (uint32_t i = 0; i < q->ntargets && i < n->ncols; i++)
         cols[i].name = q->targets[i].name;
     n->cols = cols;
-    *ret = order_and_limit(pq, n, false);
+    if (q->ntargets > n->ncols)
+        n = add_order_keys(pq, n);
+    n = order_and_limit(pq, n, false);
+    *ret = drop_junk(pq, n);
     return LG_OK;
 }
 

@@ -1,0 +1,188 @@
+/* ICU's collations. */
+#include "collate.h"
+#include "mem.h"
+#include "text.h"
+#include "types_internal.h"
+#include <stdlib.h>
+#include <unicode/ucol.h>
+#include <unicode/ustring.h>
+
+static const lg_collation list[] = {{LG_COLLATION_DEFAULT, "default", NULL},
+                                    {LG_COLLATION_C, "C", NULL},
+                                    {LG_COLLATION_POSIX, "POSIX", NULL},
+                                    {LG_COLLATION_UCS_BASIC, "ucs_basic", NULL},
+#define LG_COLLATION(oid, name, locale) {oid, name, locale},
+#include "collation.def"
+#undef LG_COLLATION
+};
+
+#define COUNT (sizeof list / sizeof *list)
+
+uint32_t
+lg_collation_count(void)
+{
+    return COUNT;
+}
+
+const lg_collation *
+lg_collation_at(uint32_t i)
+{
+    return &list[i];
+}
+
+const lg_collation *
+lg_collation_get(lg_oid oid)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        if (list[i].oid == oid)
+            return &list[i];
+    return NULL;
+}
+
+const lg_collation *
+lg_collation_by_name(const char *name)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return &list[i];
+    return NULL;
+}
+
+/* --- collators, one per collation in use --- */
+
+struct lg_collators {
+    UCollator *open[COUNT];
+};
+
+void
+lg_collators__destroy(lg_collators *c)
+{
+    for (size_t i = 0; c && i < COUNT; i++)
+        if (c->open[i])
+            ucol_close(c->open[i]);
+    lg_free(c);
+}
+
+static UCollator *
+collator(const lg_env *env, lg_oid oid)
+{
+    const lg_collation *k = lg_collation_get(oid);
+    if (!k || !k->locale || !env || !env->tzs)
+        return NULL;
+    lg_collators **slot = lg_tz__collators(env->tzs);
+    if (!*slot)
+        *slot = lg_zalloc(sizeof **slot);
+    UCollator **c = &(*slot)->open[k - list];
+    if (!*c) {
+        UErrorCode status = U_ZERO_ERROR;
+        *c = ucol_open(k->locale, &status);
+        if (U_FAILURE(status))
+            *c = NULL;
+    }
+    return *c;
+}
+
+const char *
+lg_collation_version(lg_arena *a, lg_oid oid)
+{
+    const lg_collation *k = lg_collation_get(oid);
+    UErrorCode status = U_ZERO_ERROR;
+    if (!k || !k->locale)
+        return NULL;
+    UCollator *c = ucol_open(k->locale, &status);
+    if (U_FAILURE(status))
+        return NULL;
+    UVersionInfo v;
+    char text[U_MAX_VERSION_STRING_LENGTH];
+    ucol_getVersion(c, v);
+    u_versionToString(v, text);
+    ucol_close(c);
+    return lg_arena_strdup(a, text);
+}
+
+int
+lg_collate_compare(const lg_env *env, lg_oid collation, const char *a, size_t na, const char *b,
+                   size_t nb)
+{
+    UCollator *c = lg_collation_is_c(collation) ? NULL : collator(env, collation);
+    if (c) {
+        UErrorCode status = U_ZERO_ERROR;
+        UCollationResult r = ucol_strcollUTF8(c, a, (int32_t)na, b, (int32_t)nb, &status);
+        if (U_SUCCESS(status) && r != UCOL_EQUAL)
+            return r == UCOL_LESS ? -1 : 1;
+    }
+    return lg_bytes_compare(a, na, b, nb);
+}
+
+/* --- UTF-16, which ICU works on --- */
+
+static UChar *
+to_utf16(lg_arena *a, const char *s, size_t n, int32_t *ret_len)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UChar *u = lg_arena_alloc(a, sizeof *u * (n + 1));
+    u_strFromUTF8WithSub(u, (int32_t)n + 1, ret_len, s, (int32_t)n, 0xfffd, NULL, &status);
+    return u;
+}
+
+static lg_datum
+from_utf16(lg_arena *a, const UChar *u, int32_t n)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    char *s = lg_arena_alloc(a, (size_t)n * 3 + 1);
+    int32_t len = 0;
+    u_strToUTF8(s, n * 3 + 1, &len, u, n, &status);
+    return lg_datum_text(a, s, (size_t)len);
+}
+
+lg_datum
+lg_collate_case(lg_call *c, lg_case to)
+{
+    const lg_collation *k = lg_collation_get(c->collation);
+    int32_t n, len;
+    UErrorCode status = U_ZERO_ERROR;
+    UChar *u = to_utf16(c->arena, ARG_STR(0), ARG_LEN(0), &n);
+    int32_t cap = n * 3 + 8; /* the longest that case mapping makes of a character */
+    UChar *r = lg_arena_alloc(c->arena, sizeof *r * (size_t)cap);
+    len = to == LG_CASE_LOWER   ? u_strToLower(r, cap, u, n, k->locale, &status)
+          : to == LG_CASE_UPPER ? u_strToUpper(r, cap, u, n, k->locale, &status)
+                                : u_strToTitle(r, cap, u, n, NULL, k->locale, &status);
+    if (U_FAILURE(status))
+        return lg_call_error(c, "XX000", "case conversion failed: %s", u_errorName(status));
+    return from_utf16(c->arena, r, len);
+}
+
+/* --- sort keys --- */
+
+static lg_datum
+collate_key(lg_call *c)
+{
+    UCollator *k = collator(c->env, ARG_OID(1));
+    size_t len = lg_argtype(c, 0) == LG_T_BPCHAR ? lg_bpchar_len(ARG(0)) : ARG_LEN(0);
+    int32_t n, size = 0;
+    if (!k)
+        return lg_call_error(c, "0A000", "collation %u is not known to ICU", ARG_OID(1));
+    UChar *u = to_utf16(c->arena, ARG_STR(0), len, &n);
+    int32_t cap = n * 4 + 64;
+    uint8_t *key = lg_arena_alloc(c->arena, (size_t)cap);
+    size = ucol_getSortKey(k, u, n, key, cap);
+    if (size > cap) {
+        key = lg_arena_alloc(c->arena, (size_t)size);
+        size = ucol_getSortKey(k, u, n, key, size);
+    }
+    lg_varlen *v = lg_varlen_new(c->arena, (size_t)size + len); /* it ends with 0; then the bytes */
+    memcpy(v->data, key, (size_t)size);
+    memcpy(v->data + size, ARG_STR(0), len);
+    return lg_datum_ptr(v);
+}
+
+static const lg_oid key_args[] = {LG_T_TEXT, LG_T_OID};
+
+const lg_func lg_collate_key_func = {.name = "collation_key",
+                                     .result = LG_T_BYTEA,
+                                     .args = key_args,
+                                     .nargs = 2,
+                                     .kind = 'f',
+                                     .volatility = 'i',
+                                     .flags = LG_FUNC_STRICT,
+                                     .fn = collate_key};
