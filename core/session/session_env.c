@@ -61,6 +61,18 @@ es_setting(void *arg, const char *name)
     return v == buf ? lg_arena_strdup(s->statement, buf) : v;
 }
 
+static bool
+es_changed_setting(void *arg, size_t *pos, const char **ret_name, const char **ret_value)
+{
+    const lg_session *s = arg;
+    lg_setting_id id;
+    if (!lg_settings_next_changed(s->settings, pos, &id, ret_value))
+        return false;
+    *ret_name = lg_setting_info_of(id)->name;
+    *ret_value = es_setting(arg, *ret_name);
+    return true;
+}
+
 static lg_status
 es_set_setting(void *arg, const char *name, const char *value, bool local)
 {
@@ -500,6 +512,8 @@ lg_session__open_database(lg_session *s)
         .notice = es_notice,
         .setting = es_setting,
         .set_setting = es_set_setting,
+        .stats = &s->stats,
+        .changed_setting = es_changed_setting,
         .backend_pid = es_backend_pid,
         .in_block = es_in_block,
         .database_sessions = lg_session__database_sessions,

@@ -574,7 +574,9 @@ put_call(out *o, const char *name, const lg_expr *e, char open, char close)
 static void
 put_subplan(out *o, const lg_expr *e)
 {
-    if (e->subplan.init && e->subplan.link == LG_SUBLINK_EXPR)
+    if (e->subplan.init && !e->subplan.nset &&
+        (e->subplan.link == LG_SUBLINK_EXPR || e->subplan.link == LG_SUBLINK_EXISTS ||
+         e->subplan.link == LG_SUBLINK_ARRAY))
         lg_strbuf_printf(&o->b, "$%u", e->subplan.plan);
     else
         lg_strbuf_printf(&o->b, "(%sSubPlan %u)", e->subplan.hashed ? "hashed " : "",

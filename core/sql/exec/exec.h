@@ -22,6 +22,7 @@
 
 #include "catalog_admin.h"
 #include "plan.h"
+#include "stats.h"
 #include "usertype.h"
 
 typedef struct lg_exec lg_exec;
@@ -81,6 +82,10 @@ struct lg_exec_session {
     struct lg_temp_owner *temp_owner;
     size_t work_mem, hash_mem;
     uint64_t tape_ids; /* exec's own */
+    /* Of the session, for EXPLAIN; NULL: not known. */
+    const lg_stats *stats;
+    /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */
+    bool (*changed_setting)(void *arg, size_t *pos, const char **ret_name, const char **ret_value);
 };
 
 /* ---- checks that wait: foreign keys, deferrable constraints ---- */

@@ -5,11 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+agg_space(lg_xnode *s, lg_xspace *ret)
+{
+    const struct aggstate *g = s->state;
+    *ret = (lg_xspace){.memory = g->peak, .disk = g->disk, .batches = 1 + g->nparts};
+}
+
 static lg_status
 agg_open(lg_xnode *s)
 {
     struct aggstate *g = s->state = LG_NEW(s->x->arena, struct aggstate);
     const lg_node *p = s->plan;
+    s->space = agg_space;
     g->arena = lg_arena_create("groups", 8 << 10);
     g->aggs = LG_NEWN(s->x->arena, struct aggcall, p->agg.naggs + 1);
     for (uint32_t i = 0; i < p->agg.naggs; i++) {

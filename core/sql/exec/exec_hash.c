@@ -75,7 +75,7 @@ typedef struct hjoin {
     hrow **rows, *last; /* rows: all entries, when unmatched ones are wanted */
     uint64_t cap;
     size_t told, peak; /* memory */
-    uint64_t right_rows, disk, parts;
+    uint64_t right_rows, disk, parts, most_buckets;
     hkey *keys;
     uint32_t nkeys, nl, nr, nextra;
     uint8_t *store, *size; /* of right's columns */
@@ -152,12 +152,23 @@ keys_open(lg_xnode *s, hjoin *h)
     }
 }
 
+static void
+hash_space(lg_xnode *s, lg_xspace *ret)
+{
+    const hjoin *h = s->state;
+    *ret = (lg_xspace){.memory = h->peak,
+                       .disk = h->disk,
+                       .buckets = h->most_buckets,
+                       .batches = h->most_buckets ? h->parts ? h->parts : 1 : 0};
+}
+
 static lg_status
 hash_open(lg_xnode *s)
 {
     lg_arena *a = s->x->arena;
     hjoin *h = s->state = LG_NEW(a, hjoin);
     const lg_node *p = s->plan;
+    s->space = hash_space;
     h->nl = p->left->ncols;
     h->nr = p->right->ncols;
     h->nkeys = p->join.nkeys;
@@ -343,6 +354,11 @@ make_buckets(lg_xnode *s)
     while (nb < h->n + h->n / 2)
         nb *= 2;
     h->nbuckets = nb;
+    if (h->most_buckets < nb)
+        h->most_buckets = nb;
+    size_t bytes = lg_arena_used_bytes(h->arena) + h->cap * 8 + nb * 8;
+    if (h->peak < bytes)
+        h->peak = bytes;
     h->buckets = lg_zalloc(nb * sizeof *h->buckets);
     h->unique = true;
     for (uint64_t i = h->n; i-- > 0;) { /* so that chains are in the order of coming */
@@ -852,7 +868,9 @@ filter(lg_xnode *s, lg_vector *const *cols, uint32_t cap, const uint16_t *sel, u
        uint16_t *out, uint32_t *ret_n)
 {
     lg_ectx c = {.x = s->x, .cols = cols, .cap = cap, .arena = s->scratch};
-    return lg_xexpr_filter(&c, s->plan->join.join_quals, sel, n, out, ret_n);
+    LG_TRY(lg_xexpr_filter(&c, s->plan->join.join_quals, sel, n, out, ret_n));
+    s->join_filtered += n - *ret_n;
+    return LG_OK;
 }
 
 /* Left rows that met nothing (or, SEMI, something), as they are. */

@@ -63,6 +63,22 @@ typedef struct lg_ectx {
     lg_xnum_memo *memo; /* or NULL */
 } lg_ectx;
 
+/* What the work of a node and of those below it did to blocks, temporary files and redo. */
+typedef struct lg_xusage {
+    uint64_t gets, reads, changes, temp_reads, temp_writes, cr, current, redo_records, redo_bytes;
+    lg_time read_ns, temp_read_ns, temp_write_ns, gc_ns;
+} lg_xusage;
+
+/* Of the session so far. */
+void lg_xusage_now(const lg_exec_session *es, lg_xusage *ret);
+void lg_xusage_add(lg_xusage *to, const lg_xusage *from, const lg_xusage *upto);
+
+/* What a node used for rows it keeps, for EXPLAIN ANALYZE; batches 0, method NULL: nothing to say. */
+typedef struct lg_xspace {
+    const char *method; /* of a sort */
+    uint64_t memory, disk, buckets, batches;
+} lg_xspace;
+
 typedef struct lg_xnode_ops {
     lg_status (*open)(lg_xnode *s);                   /* may be NULL */
     lg_status (*fetch)(lg_xnode *s, lg_xbatch **ret); /* LG_END */
@@ -95,8 +111,11 @@ struct lg_xnode {
     bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
     /* EXPLAIN ANALYZE */
     uint64_t rows, loops, filtered;
+    uint64_t join_filtered, inserted, conflicting;
     lg_time time_ns, first_ns;
-    void *state; /* of the kind */
+    lg_xusage *usage;
+    void (*space)(lg_xnode *s, lg_xspace *ret); /* set by open; may be NULL */
+    void *state;                                /* of the kind */
 };
 
 typedef struct lg_xsubplan {
@@ -139,7 +158,7 @@ struct lg_exec {
     bool started, checked;
     size_t memory; /* bytes of rows that sorts, hash tables and groups keep */
     bool ended;
-    bool instrument;
+    bool instrument, instrument_usage;
     /* batch being handed out across fetches with a row limit */
     lg_xbatch *pending;
     uint32_t pending_at;

@@ -149,6 +149,7 @@ nest_row(lg_xnode *s, lg_xbatch **ret)
         if (p->join.join_quals) {
             lg_ectx c = {.x = s->x, .cols = j->cols, .cap = rb->cap, .arena = s->scratch};
             LG_TRY(lg_xexpr_filter(&c, p->join.join_quals, sel, n, j->sel, &n));
+            s->join_filtered += rb->b.n - n;
             sel = j->sel;
         }
         if (!n)

@@ -236,6 +236,7 @@ change_row(lg_xnode *s, lg_tid tid, bool *ret_restart)
         if (st == LG_OK) {
             if (update)
                 LG_TRY(check_views(s, tid));
+            s->inserted++;
             s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls, tid);
         }
@@ -346,11 +347,13 @@ insert_row(lg_xnode *s)
                                          p->modify.narbiters, p->modify.arbiters, &tid, &other);
         if (st == LG_OK) {
             LG_TRY(check_views(s, tid));
+            s->inserted++;
             s->x->rows += s->plan->modify.can_set_tag;
             return give_back(s, m->values, m->nulls, tid);
         }
         if (st != LG_EXISTS)
             return st;
+        s->conflicting++;
         if (p->modify.on_conflict == LG_A_ONCONFLICT_NOTHING)
             return LG_OK;
         bool again = false;

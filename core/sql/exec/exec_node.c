@@ -249,26 +249,86 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
     }
 }
 
-lg_status
-lg_xnode_next(lg_xnode *s, lg_xbatch **ret)
+/* ---- what EXPLAIN ANALYZE counts ---- */
+
+void
+lg_xusage_now(const lg_exec_session *es, lg_xusage *ret)
 {
-    if (!s->x->instrument) {
-        LG_TRY(next_batch(s, ret));
-        s->rows += (*ret)->b.n;
-        return LG_OK;
+    const lg_stats *t = es->stats;
+    const lg_temp_owner *o = es->temp_owner;
+    *ret = (lg_xusage){0};
+    if (t) {
+        ret->gets = t->count[LG_STAT_LOGICAL_READS];
+        ret->reads = t->count[LG_STAT_PHYSICAL_READS];
+        ret->changes = t->count[LG_STAT_BLOCK_CHANGES];
+        ret->cr = t->count[LG_STAT_GC_CR_RECEIVED];
+        ret->current = t->count[LG_STAT_GC_CURRENT_RECEIVED];
+        ret->redo_records = t->count[LG_STAT_REDO_ENTRIES];
+        ret->redo_bytes = t->count[LG_STAT_REDO_SIZE];
+        ret->read_ns = (lg_time)t->wait_ns[LG_WAIT_DB_FILE_READ];
+        ret->gc_ns =
+            (lg_time)(t->wait_ns[LG_WAIT_GC_CURRENT_REQUEST] + t->wait_ns[LG_WAIT_GC_CR_REQUEST]);
     }
+    if (o) {
+        ret->temp_reads = o->pages_read;
+        ret->temp_writes = o->pages_written;
+        ret->temp_read_ns = o->read_ns;
+        ret->temp_write_ns = o->write_ns;
+    }
+}
+
+void
+lg_xusage_add(lg_xusage *to, const lg_xusage *from, const lg_xusage *upto)
+{
+    to->gets += upto->gets - from->gets;
+    to->reads += upto->reads - from->reads;
+    to->changes += upto->changes - from->changes;
+    to->temp_reads += upto->temp_reads - from->temp_reads;
+    to->temp_writes += upto->temp_writes - from->temp_writes;
+    to->cr += upto->cr - from->cr;
+    to->current += upto->current - from->current;
+    to->redo_records += upto->redo_records - from->redo_records;
+    to->redo_bytes += upto->redo_bytes - from->redo_bytes;
+    to->read_ns += upto->read_ns - from->read_ns;
+    to->temp_read_ns += upto->temp_read_ns - from->temp_read_ns;
+    to->temp_write_ns += upto->temp_write_ns - from->temp_write_ns;
+    to->gc_ns += upto->gc_ns - from->gc_ns;
+}
+
+static lg_status
+next_measured(lg_xnode *s, lg_xbatch **ret)
+{
     lg_run *run = s->x->es->run;
+    lg_xusage before, after;
+    if (s->x->instrument_usage)
+        lg_xusage_now(s->x->es, &before);
     lg_time from = lg_run_now_exact_ns(run);
     if (!s->loops)
         s->loops = 1;
     lg_status st = next_batch(s, ret);
     s->time_ns += lg_run_now_exact_ns(run) - from;
+    if (s->x->instrument_usage) {
+        if (!s->usage)
+            s->usage = LG_NEW(s->x->arena, lg_xusage);
+        lg_xusage_now(s->x->es, &after);
+        lg_xusage_add(s->usage, &before, &after);
+    }
     if (st == LG_OK) {
         if (!s->rows)
             s->first_ns = s->time_ns;
         s->rows += (*ret)->b.n;
     }
     return st;
+}
+
+lg_status
+lg_xnode_next(lg_xnode *s, lg_xbatch **ret)
+{
+    if (s->x->instrument)
+        return next_measured(s, ret);
+    LG_TRY(next_batch(s, ret));
+    s->rows += (*ret)->b.n;
+    return LG_OK;
 }
 
 lg_status

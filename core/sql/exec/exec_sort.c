@@ -89,10 +89,22 @@ sort_rows(struct sort *t, uint32_t nkeys)
     return t->st;
 }
 
+static void
+sort_space(lg_xnode *s, lg_xspace *ret)
+{
+    const struct sort *t = s->state;
+    if (!t->sorted)
+        return;
+    ret->method = t->ext ? "external merge" : t->bounded ? "top-N heapsort" : "quicksort";
+    ret->memory = t->peak;
+    ret->disk = t->ext ? lg_xextsort_disk_bytes(t->ext) : 0;
+}
+
 static lg_status
 sort_open(lg_xnode *s)
 {
     struct sort *t = s->state = LG_NEW(s->x->arena, struct sort);
+    s->space = sort_space;
     t->x = s->x;
     t->types = lg_xnode_types(s, s->plan->left);
     lg_xstore_init(&t->store, s->plan->left->ncols);

@@ -375,7 +375,27 @@ const char *lg_plan_node_title(const lg_node *n, lg_arena *a);
 typedef struct lg_plan_line {
     const char *label; /* "Index Cond", "Filter", "Sort Key", "Hash Cond", "Group Key" ... */
     const char *text;  /* "(id = 1)" */
+    uint32_t n;        /* a list (keys): its items; the text is all of them */
+    const char *const *items;
 } lg_plan_line;
+
+/* How names are shown. */
+typedef struct lg_plan_words {
+    const lg_plan *plan;
+    lg_env *env;
+    lg_arena *arena;
+    bool verbose; /* columns always qualified, relations and functions with their schema */
+} lg_plan_words;
+
+const char *lg_plan_words_title(const lg_plan_words *w, const lg_node *n);
+uint32_t lg_plan_words_lines(const lg_plan_words *w, const lg_node *n, lg_plan_line **ret_lines);
+/* The columns of the node's output row, as VERBOSE shows them. */
+uint32_t lg_plan_words_output(const lg_plan_words *w, const lg_node *n, const char ***ret);
+/* The keys of one grouping set. */
+uint32_t lg_plan_words_set(const lg_plan_words *w, const lg_node *n, uint32_t set,
+                           const char ***ret);
+/* The call of a FUNCTION_SCAN. */
+const char *lg_plan_words_call(const lg_plan_words *w, const lg_node *n);
 
 /* The lines below the title. */
 uint32_t lg_plan_node_lines(const lg_plan *p, const lg_node *n, lg_env *env, lg_arena *a,

@@ -116,6 +116,10 @@ input_name(const namer *n, int32_t slot)
         return qualified(n, x->subquery.alias,
                          s < x->left->ncols && x->left->cols[s].name ? x->left->cols[s].name
                                                                      : "column");
+    case LG_NODE_MODIFY: {
+        const lg_relation *rel = x->modify.target.rel;
+        return s < rel->ncols ? qualified(n, rel->name, rel->cols[s].name) : "column";
+    }
     case LG_NODE_APPEND:
         return x->append.n ? output_name(n, x->append.children[0], s) : "column";
     default:
@@ -180,9 +184,11 @@ slot_name_of(void *arg, const lg_expr *e)
 /* ---- titles ---- */
 
 static const char *
-on_relation(lg_arena *a, const char *what, const lg_node *n)
+on_relation(lg_arena *a, const char *what, const lg_node *n, bool verbose)
 {
     const char *name = lg_quote_ident(a, n->scan.rel->name);
+    if (verbose)
+        name = lg_arena_printf(a, "%s.%s", lg_quote_ident(a, n->scan.rel->schema), name);
     if (n->scan.alias && strcmp(n->scan.alias, n->scan.rel->name) != 0)
         return lg_arena_printf(a, "%s on %s %s", what, name, lg_quote_ident(a, n->scan.alias));
     return lg_arena_printf(a, "%s on %s", what, name);
@@ -214,21 +220,21 @@ cte_title(const lg_node *n, lg_arena *a)
 }
 
 static const char *
-function_title(const lg_node *n, lg_arena *a)
+function_title(const lg_node *n, lg_arena *a, bool verbose)
 {
     const lg_expr *f = n->func.nfuncs ? n->func.funcs[0] : NULL;
     const char *alias = n->func.alias ? n->func.alias : "function";
     if (f && n->func.nfuncs == 1 && f->kind == LG_EX_FUNC) {
-        const char *name = f->func.func->name;
-        return strcmp(name, alias)
-                   ? lg_arena_printf(a, "Function Scan on %s %s", name, lg_quote_ident(a, alias))
-                   : lg_arena_printf(a, "Function Scan on %s", name);
+        const char *name = f->func.func->name, *schema = verbose ? "pg_catalog." : "";
+        return strcmp(name, alias) ? lg_arena_printf(a, "Function Scan on %s%s %s", schema, name,
+                                                     lg_quote_ident(a, alias))
+                                   : lg_arena_printf(a, "Function Scan on %s%s", schema, name);
     }
     return lg_arena_printf(a, "Function Scan on %s", lg_quote_ident(a, alias));
 }
 
-const char *
-lg_plan_node_title(const lg_node *n, lg_arena *a)
+static const char *
+title(const lg_node *n, lg_arena *a, bool verbose)
 {
     switch ((lg_node_kind)n->kind) {
     case LG_NODE_RESULT:
@@ -236,18 +242,18 @@ lg_plan_node_title(const lg_node *n, lg_arena *a)
     case LG_NODE_VALUES:
         return "Values Scan on \"*VALUES*\"";
     case LG_NODE_SEQ_SCAN:
-        return on_relation(a, "Seq Scan", n);
+        return on_relation(a, "Seq Scan", n, verbose);
     case LG_NODE_INDEX_SCAN:
         return on_relation(a,
                            lg_arena_printf(a, "Index %sScan %susing %s",
                                            n->scan.index_only ? "Only " : "",
                                            n->scan.backward ? "Backward " : "",
                                            lg_quote_ident(a, n->scan.index->name)),
-                           n);
+                           n, verbose);
     case LG_NODE_TID_SCAN:
-        return on_relation(a, "Tid Scan", n);
+        return on_relation(a, "Tid Scan", n, verbose);
     case LG_NODE_FUNCTION_SCAN:
-        return function_title(n, a);
+        return function_title(n, a, verbose);
     case LG_NODE_SUBQUERY_SCAN:
         return lg_arena_printf(a, "Subquery Scan on %s",
                                lg_quote_ident(a, n->subquery.alias ? n->subquery.alias : "x"));
@@ -265,6 +271,9 @@ lg_plan_node_title(const lg_node *n, lg_arena *a)
     case LG_NODE_LIMIT:
         return "Limit";
     case LG_NODE_AGG:
+        for (uint32_t i = 0; i < n->agg.nsets; i++)
+            if (!n->agg.set_len[i])
+                return "MixedAggregate";
         return n->agg.hashed ? "HashAggregate" : n->agg.ngroup ? "GroupAggregate" : "Aggregate";
     case LG_NODE_WINDOW:
         return "WindowAgg";
@@ -281,11 +290,12 @@ lg_plan_node_title(const lg_node *n, lg_arena *a)
     case LG_NODE_LOCK_ROWS:
         return "LockRows";
     case LG_NODE_MODIFY:
-        return lg_arena_printf(a, "%s on %s",
+        return lg_arena_printf(a, "%s on %s%s%s",
                                n->modify.cmd == LG_CMD_INSERT   ? "Insert"
                                : n->modify.cmd == LG_CMD_UPDATE ? "Update"
                                                                 : "Delete",
-                               lg_quote_ident(a, n->modify.target.rel->name));
+                               verbose ? lg_quote_ident(a, n->modify.target.rel->schema) : "",
+                               verbose ? "." : "", lg_quote_ident(a, n->modify.target.rel->name));
     }
     return "?";
 }
@@ -304,9 +314,20 @@ add_line(lines *l, const char *label, const char *text)
     lg_plan_line *x = LG_NEWN(l->a, lg_plan_line, l->n + 1);
     if (l->n)
         memcpy(x, l->at, l->n * sizeof *x);
-    x[l->n] = (lg_plan_line){label, text};
+    x[l->n] = (lg_plan_line){.label = label, .text = text};
     l->at = x;
     l->n++;
+}
+
+static const char *join_texts(lg_arena *a, const char *const *t, uint32_t n, const char *sep,
+                              bool paren);
+
+static void
+add_list(lines *l, const char *label, const char *const *items, uint32_t n)
+{
+    add_line(l, label, join_texts(l->a, items, n, ", ", false));
+    l->at[l->n - 1].n = n;
+    l->at[l->n - 1].items = items;
 }
 
 static void
@@ -367,7 +388,7 @@ sort_lines(lines *l, const namer *n, const lg_node *x)
         if (k->nulls_first != k->desc)
             t[i] = lg_arena_printf(l->a, "%s NULLS %s", t[i], k->nulls_first ? "FIRST" : "LAST");
     }
-    add_line(l, "Sort Key", join_texts(l->a, t, x->sort.nkeys, ", ", false));
+    add_list(l, "Sort Key", t, x->sort.nkeys);
 }
 
 static void
@@ -376,8 +397,8 @@ group_lines(lines *l, const namer *n, const lg_node *x)
     const char **t = LG_NEWN(l->a, const char *, x->agg.ngroup + 1);
     for (uint32_t i = 0; i < x->agg.ngroup; i++)
         t[i] = computed_name(n, x->left, x->agg.group[i].slot);
-    if (x->agg.ngroup)
-        add_line(l, "Group Key", join_texts(l->a, t, x->agg.ngroup, ", ", false));
+    if (x->agg.ngroup && !x->agg.nsets)
+        add_list(l, "Group Key", t, x->agg.ngroup);
 }
 
 static void
@@ -393,16 +414,24 @@ conflict_lines(lines *l, const lg_node *x)
         t[i] = ix ? ix->name : "?";
     }
     if (x->modify.narbiters)
-        add_line(l, "Conflict Arbiter Indexes",
-                 join_texts(l->a, t, x->modify.narbiters, ", ", false));
+        add_list(l, "Conflict Arbiter Indexes", t, x->modify.narbiters);
+}
+
+static namer
+namer_of(const lg_plan_words *w, const lg_node *n)
+{
+    return (namer){.plan = w->plan,
+                   .node = n,
+                   .a = w->arena,
+                   .env = w->env,
+                   .relations = w->verbose ? 2 : w->plan->nrelations};
 }
 
 uint32_t
-lg_plan_node_lines(const lg_plan *p, const lg_node *n, lg_env *env, lg_arena *a,
-                   lg_plan_line **ret_lines)
+lg_plan_words_lines(const lg_plan_words *w, const lg_node *n, lg_plan_line **ret_lines)
 {
-    lines l = {.a = a};
-    namer nm = {.plan = p, .node = n, .a = a, .env = env, .relations = p->nrelations};
+    lines l = {.a = w->arena};
+    namer nm = namer_of(w, n);
     switch ((lg_node_kind)n->kind) {
     case LG_NODE_INDEX_SCAN:
     case LG_NODE_TID_SCAN:
@@ -433,4 +462,55 @@ lg_plan_node_lines(const lg_plan *p, const lg_node *n, lg_env *env, lg_arena *a,
                  n->quals);
     *ret_lines = l.at;
     return l.n;
+}
+
+const char *
+lg_plan_words_title(const lg_plan_words *w, const lg_node *n)
+{
+    return title(n, w->arena, w->verbose);
+}
+
+uint32_t
+lg_plan_words_output(const lg_plan_words *w, const lg_node *n, const char ***ret)
+{
+    namer nm = namer_of(w, n);
+    const char **t = *ret = LG_NEWN(w->arena, const char *, n->ncols + 1);
+    for (uint32_t i = 0; i < n->ncols; i++)
+        t[i] = n->targets ? expr_text(&nm, n->targets[i]) : input_name(&nm, (int32_t)i);
+    return n->ncols;
+}
+
+uint32_t
+lg_plan_words_set(const lg_plan_words *w, const lg_node *n, uint32_t set, const char ***ret)
+{
+    namer nm = namer_of(w, n);
+    uint32_t len = n->agg.set_len[set];
+    const char **t = *ret = LG_NEWN(w->arena, const char *, len + 1);
+    for (uint32_t i = 0; i < len; i++)
+        t[i] = computed_name(&nm, n->left, n->agg.group[n->agg.sets[set][i]].slot);
+    return len;
+}
+
+const char *
+lg_plan_words_call(const lg_plan_words *w, const lg_node *n)
+{
+    namer nm = namer_of(w, n);
+    const char **t = LG_NEWN(w->arena, const char *, n->func.nfuncs + 1);
+    for (uint32_t i = 0; i < n->func.nfuncs; i++)
+        t[i] = expr_text(&nm, n->func.funcs[i]);
+    return join_texts(w->arena, t, n->func.nfuncs, ", ", false);
+}
+
+const char *
+lg_plan_node_title(const lg_node *n, lg_arena *a)
+{
+    return title(n, a, false);
+}
+
+uint32_t
+lg_plan_node_lines(const lg_plan *p, const lg_node *n, lg_env *env, lg_arena *a,
+                   lg_plan_line **ret_lines)
+{
+    lg_plan_words w = {.plan = p, .env = env, .arena = a};
+    return lg_plan_words_lines(&w, n, ret_lines);
 }

@@ -1,0 +1,22 @@
+/* Shared by explain.c (options, running) and explain_node.c (the tree). */
+#ifndef LG_EXPLAIN_INTERNAL_H
+#define LG_EXPLAIN_INTERNAL_H
+
+#include "ddl_internal.h"
+#include "explain_out.h"
+#include "temp.h"
+
+typedef struct lg_xexplain {
+    lg_util *u;
+    const lg_plan *plan;
+    const lg_exec *x; /* after ANALYZE, else NULL */
+    bool analyze, costs, timing, summary, buffers, verbose, settings, wal;
+    lg_xout out;
+    lg_plan_words words;
+} lg_xexplain;
+
+void lg_xexplain_plan(lg_xexplain *e);
+/* label NULL: lines of a node; else a group of that name. */
+void lg_xexplain_buffers(lg_xexplain *e, const lg_xusage *u, const char *label);
+
+#endif
