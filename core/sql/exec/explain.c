@@ -7,6 +7,13 @@
 /* ---- options ---- */
 
 static lg_status
+placed(lg_xexplain *e, const lg_ast_def_elem *d, lg_status st)
+{
+    e->u->err->position = lg_ddl_position(e->u, d->h.loc);
+    return st;
+}
+
+static lg_status
 flag(lg_xexplain *e, const lg_ast_def_elem *d, bool *ret)
 {
     static const char *const words[] = {"true", "on", "1", "false", "off", "0"};
@@ -41,8 +48,10 @@ format(lg_xexplain *e, const lg_ast_def_elem *d, lg_xformat *ret)
             *ret = (lg_xformat)i;
             return LG_OK;
         }
-    return lg_error_set(e->u->err, "22023", "unrecognized value for EXPLAIN option \"%s\": \"%s\"",
-                        d->defname, s);
+    return placed(e, d,
+                  lg_error_set(e->u->err, "22023",
+                               "unrecognized value for EXPLAIN option \"%s\": \"%s\"", d->defname,
+                               s));
 }
 
 static lg_status
@@ -67,8 +76,9 @@ read_options(lg_xexplain *e, const lg_ast_list *l, lg_xformat *ret_format)
         else if (strcmp(d->defname, "format") == 0)
             LG_TRY(format(e, d, ret_format));
         else
-            return lg_error_set(e->u->err, "42601", "unrecognized EXPLAIN option \"%s\"",
-                                d->defname);
+            return placed(
+                e, d,
+                lg_error_set(e->u->err, "42601", "unrecognized EXPLAIN option \"%s\"", d->defname));
         has_summary |= k == 7;
         has_timing |= k == 6;
     }

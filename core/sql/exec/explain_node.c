@@ -198,8 +198,8 @@ show_numbers(lg_xexplain *e, const lg_node *n, const lg_xnode *s, bool whole)
     lg_xout *o = &e->out;
     double startup = whole ? n->cost : n->startup_cost;
     if (e->costs && lg_xout_is_text(o)) {
-        lg_strbuf_printf(&o->b, "  (cost=%.2f..%.2f rows=%.0f width=%d)", startup, n->cost,
-                         n->rows, n->width);
+        lg_strbuf_printf(&o->b, "  (cost=%.2f..%.2f rows=%.0f width=%d)", startup, n->cost, n->rows,
+                         n->width);
     } else if (e->costs) {
         lg_xout_float(o, "Startup Cost", NULL, startup, 2);
         lg_xout_float(o, "Total Cost", NULL, n->cost, 2);
@@ -361,10 +361,10 @@ show_what(lg_xexplain *e, const lg_node *n)
         break;
     case LG_NODE_SETOP:
         lg_xout_text(o, "Command",
-                     n->setop.op == LG_A_SETOP_INTERSECT ? n->setop.all ? "Intersect All"
-                                                                        : "Intersect"
-                     : n->setop.all                      ? "Except All"
-                                                         : "Except");
+                     n->setop.op == LG_A_SETOP_INTERSECT
+                         ? n->setop.all ? "Intersect All" : "Intersect"
+                     : n->setop.all ? "Except All"
+                                    : "Except");
         break;
     default:
         break;

@@ -475,6 +475,7 @@ lg_plan_words_output(const lg_plan_words *w, const lg_node *n, const char ***ret
 {
     namer nm = namer_of(w, n);
     const char **t = *ret = LG_NEWN(w->arena, const char *, n->ncols + 1);
+    nm.relations = w->plan->nrelations; /* as PostgreSQL: lists, unlike conditions */
     for (uint32_t i = 0; i < n->ncols; i++)
         t[i] = n->targets ? expr_text(&nm, n->targets[i]) : input_name(&nm, (int32_t)i);
     return n->ncols;
