@@ -13,6 +13,7 @@
  */
 #include "run_internal.h"
 #include "assert.h"
+#include "poll.h"
 #include <string.h>
 #include <sys/mman.h>
 
@@ -242,9 +243,22 @@ fiber_free(lg_fiber *f)
     lg_free(f);
 }
 
+/* lg_poll: true when the running fiber is to give up. A latch holder must not be switched out. */
+static bool
+poll_current(void)
+{
+    lg_fiber *f = current;
+    if (!f || f->latches)
+        return false;
+    if (lg_fiber_should_yield())
+        lg_fiber_yield();
+    return f->cancel != LG_OK;
+}
+
 void
 lg_run__resume(lg_run *r, lg_fiber *f)
 {
+    lg_poll_install(poll_current);
     LG_ASSERT(f->state == LG_FIBER_READY);
     lg_list_remove(&f->ready);
     r->ready_count--;

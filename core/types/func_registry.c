@@ -1,5 +1,6 @@
 /* The registries: constant tables from the *.def lists. Functions and operators are sorted by name
  * and found by OID through an index of 16,384 entries that the compiler fills. */
+#include "poll.h"
 #include "mem.h"
 #include "types_internal.h"
 #include "usertype.h"
@@ -268,6 +269,8 @@ lg_func__loop(lg_call *c, const lg_vector *const *args, uint32_t nargs, const ui
         if (c->st != LG_OK)
             return c->st;
         ret->null[row] = c->isnull;
+        if ((k & 31) == 31 && lg_poll())
+            return LG_CANCELED;
     }
     return LG_OK;
 }

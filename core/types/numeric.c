@@ -1,6 +1,7 @@
 /* NUMERIC arithmetic: packing, text, add, multiply, divide, round. Schoolbook algorithms in base
  * 10,000 (Knuth, TAOCP vol. 2, 4.3.1), with PostgreSQL's rules for the scale of results. */
 #include "numeric.h"
+#include "poll.h"
 #include "assert.h"
 #include "types_values.h"
 #include "hash.h"
@@ -487,6 +488,17 @@ lg_num_ceil(lg_arena *a, const lg_num *x)
 
 /* --- multiply and divide --- */
 
+/* A computation that is given up (lg_poll) goes on with 1: nothing divides by zero, nothing grows. */
+#define POLL_WORK (1 << 17) /* digits */
+
+static lg_num
+given_up(lg_arena *a, int rscale)
+{
+    lg_num one = lg_num_of_int(a, 1);
+    one.dscale = rscale;
+    return one;
+}
+
 lg_num
 lg_num_mul(lg_arena *a, const lg_num *xin, const lg_num *yin, int rscale)
 {
@@ -498,9 +510,16 @@ lg_num_mul(lg_arena *a, const lg_num *xin, const lg_num *yin, int rscale)
     }
     int32_t n = x.n + y.n;
     int64_t *acc = lg_arena_zalloc(a, sizeof(int64_t) * (size_t)n);
-    for (int32_t i = 0; i < x.n; i++)
+    int32_t work = 0;
+    for (int32_t i = 0; i < x.n; i++) {
         for (int32_t j = 0; x.d[i] && j < y.n; j++)
             acc[i + j + 1] += (int64_t)x.d[i] * y.d[j];
+        if ((work += y.n) > POLL_WORK) {
+            work = 0;
+            if (lg_poll())
+                return given_up(a, rscale);
+        }
+    }
     lg_num r = new_num(a, n);
     int64_t carry = 0;
     for (int32_t i = n - 1; i >= 0; i--) {
@@ -516,10 +535,11 @@ lg_num_mul(lg_arena *a, const lg_num *xin, const lg_num *yin, int rscale)
 }
 
 /* Divides u (nu digits, u[0] spare zero) by v (nv >= 2 digits) in place: quotient digits q[0..nq).
- * Knuth's algorithm D; u and v are scaled first so that v[0] >= base/2. */
-static void
+ * Knuth's algorithm D; u and v are scaled first so that v[0] >= base/2. False: given up. */
+static bool
 divide_digits(int32_t *u, int32_t *v, int32_t nv, int16_t *q, int32_t nq)
 {
+    int32_t work = 0;
     int32_t scale = LG_NUM_BASE / (v[0] + 1);
     if (scale > 1) {
         int32_t carry = 0;
@@ -563,7 +583,13 @@ divide_digits(int32_t *u, int32_t *v, int32_t nv, int16_t *q, int32_t nq)
             u[j] += carry;
         }
         q[j] = (int16_t)qhat;
+        if ((work += nv) > POLL_WORK) {
+            work = 0;
+            if (lg_poll())
+                return false;
+        }
     }
+    return true;
 }
 
 lg_num
@@ -589,7 +615,8 @@ lg_num_div(lg_arena *a, const lg_num *xin, const lg_num *yin, int rscale, bool r
     for (int32_t i = 0; i < x.n && (size_t)i + 1 < nu; i++)
         u[i + 1] = x.d[i];
     lg_num q = new_num(a, nq);
-    divide_digits(u, v, nv, q.d, nq);
+    if (!divide_digits(u, v, nv, q.d, nq))
+        return given_up(a, rscale);
     q.weight = (int32_t)wq;
     q.neg = x.neg != y.neg;
     q.dscale = rscale;

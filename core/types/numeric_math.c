@@ -2,6 +2,7 @@
  * scale that PostgreSQL would choose. */
 #include "numeric.h"
 #include "assert.h"
+#include "poll.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ lg_num_exp(lg_arena *a, const lg_num *x, int rscale)
         lg_num n = lg_num_of_int(a, i);
         term = lg_num_mul(a, &term, &r, scale);
         term = lg_num_div(a, &term, &n, scale, true);
-        if (lg_num_is_zero(&term))
+        if (lg_num_is_zero(&term) || lg_poll())
             break;
         sum = lg_num_add(a, &sum, &term);
     }
@@ -89,7 +90,7 @@ lg_num_ln(lg_arena *a, const lg_num *x, int rscale)
     lg_num near;
     LG_ASSERT(lg_num_parse(a, "1.1", &near, &end));
     int roots = 0;
-    while (lg_num_compare(&y, &near) > 0) {
+    while (lg_num_compare(&y, &near) > 0 && !lg_poll()) {
         y = lg_num_sqrt(a, &y, scale + roots / 3);
         roots++;
     }
@@ -101,7 +102,7 @@ lg_num_ln(lg_arena *a, const lg_num *x, int rscale)
         lg_num n = lg_num_of_int(a, i);
         power = lg_num_mul(a, &power, &z2, scale);
         lg_num term = lg_num_div(a, &power, &n, scale, true);
-        if (lg_num_is_zero(&term))
+        if (lg_num_is_zero(&term) || lg_poll())
             break;
         sum = lg_num_add(a, &sum, &term);
     }

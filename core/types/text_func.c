@@ -1,5 +1,6 @@
 /* String functions. Positions and lengths count characters; case is ASCII's but for ICU's collations.
  */
+#include "poll.h"
 #include "array.h"
 #include "collate.h"
 #include "text.h"
@@ -371,8 +372,11 @@ LG_FN(repeat)
     if ((uint64_t)n * len > 0x3fffffff)
         return lg_call_error(c, "54000", "requested length too large");
     lg_varlen *v = lg_varlen_new(c->arena, (size_t)n * len);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         memcpy(v->data + (size_t)i * len, ARG_STR(0), len);
+        if ((i & 0xfffff) == 0xfffff && lg_poll())
+            break;
+    }
     return lg_datum_ptr(v);
 }
 

@@ -1,4 +1,5 @@
 /* The numeric type's functions over numeric.h. */
+#include "poll.h"
 #include "numeric.h"
 #include "types_values.h"
 #include <ctype.h>
@@ -686,12 +687,22 @@ LG_FN(numeric_fac)
         return lg_call_error(c, "22003", "factorial of a negative number is undefined");
     if (n > 32177)
         return lg_call_error(c, "22003", "value overflows numeric format");
-    lg_num r = lg_num_of_int(c->arena, 1);
-    for (int64_t i = 2; i <= n; i++) {
-        lg_num f = lg_num_of_int(c->arena, i);
-        r = lg_num_mul(c->arena, &r, &f, 0);
+    lg_arena *a[2] = {lg_arena_create("factorial", 0), lg_arena_create("factorial", 0)};
+    lg_num r = lg_num_of_int(a[0], 1);
+    for (int64_t i = 2; i <= n; i++) { /* from one arena into the other */
+        lg_arena_reset(a[1]);
+        lg_num f = lg_num_of_int(a[1], i);
+        r = lg_num_mul(a[1], &r, &f, 0);
+        lg_arena *t = a[0];
+        a[0] = a[1];
+        a[1] = t;
+        if (i % 64 == 0 && lg_poll())
+            break;
     }
-    return make(c, r);
+    lg_datum d = make(c, r);
+    lg_arena_destroy(a[0]);
+    lg_arena_destroy(a[1]);
+    return d;
 }
 
 LG_FN(numeric_gcd)
@@ -700,7 +711,7 @@ LG_FN(numeric_gcd)
     if (!is_finite(&x) || !is_finite(&y))
         return make(c, special(LG_NUM_NAN));
     int scale = x.dscale > y.dscale ? x.dscale : y.dscale;
-    while (!lg_num_is_zero(&y)) {
+    while (!lg_num_is_zero(&y) && !lg_poll()) {
         lg_num t = lg_num_mod(c->arena, &x, &y);
         x = y;
         y = t;

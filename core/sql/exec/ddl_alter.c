@@ -58,7 +58,7 @@ rewrite_column(lg_util *u, lg_oid table, int16_t attnum, const lg_expr *e, uint3
         lg_tid tid;
         bool null;
         lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
         lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u),
@@ -414,7 +414,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         lg_tid tid, other;
         bool null;
         lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
         lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u);

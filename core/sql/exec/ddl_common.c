@@ -44,6 +44,18 @@ lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *re
     return lg_deparse_expr(&d, e, rel, ret_text);
 }
 
+lg_status
+lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
+            const uint8_t **ret_row, size_t *ret_len)
+{
+    if (lg_fiber_self() && lg_fiber_should_yield()) {
+        lg_fiber_yield();
+        if (u->es->check_cancel)
+            LG_TRY(u->es->check_cancel(u->es->arg));
+    }
+    return acc->ops->scan_next(scan, a, ret_tid, ret_row, ret_len);
+}
+
 /* ---- names ---- */
 
 /* A byte offset of the statement's text as the client counts: characters, from 1. */

@@ -170,7 +170,7 @@ check_rows(lg_util *u, lg_relation *rel, const lg_expr *e, uint32_t n_ids, int16
         size_t len;
         lg_tid tid;
         lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
         LG_CHECK(lg_xrow_decode(rel, row, len, v, n));
@@ -443,7 +443,7 @@ validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
         size_t len;
         lg_tid tid;
         lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
         lg_datum *v = LG_NEWN(a, lg_datum, now->ncols + 1u);

@@ -37,6 +37,9 @@ typedef struct lg_ddl_index {
 } lg_ddl_index;
 
 /* ---- names ---- */
+/* The next row of a scan, unless the statement was canceled. */
+lg_status lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
+                      const uint8_t **ret_row, size_t *ret_len);
 int lg_ddl_position(lg_util *u, int32_t loc); /* for errors: characters, from 1; 0: none */
 lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
 /* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */

@@ -589,7 +589,7 @@ delete_old(diff *d)
         size_t len;
         lg_tid tid;
         lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        st = lg_ddl_next(d->u, acc, scan, a, &tid, &row, &len);
         if (st != LG_OK)
             break;
         lg_datum *v = LG_NEWN(a, lg_datum, n + 1u);

@@ -336,9 +336,7 @@ run_kept(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index)
     for (uint32_t i = 0; i < n; i++)
         if (!k[i].cmp)
             return LG_UNSUPPORTED;
-    struct order_ctx o = {k, n, t->ncols};
-    if (t->n)
-        qsort_r(t->rows, t->n, sizeof *t->rows, order_rows, &o);
+    LG_TRY(lg_xsort_rows(s->x, k, n, t->rows, t->n, t->ncols));
     struct order_ctx same = {k + norder, n - norder, t->ncols};
     a->call.perm = g->arena;
     a->call.arena = s->scratch;
@@ -349,6 +347,8 @@ run_kept(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index)
         memcpy(a->nulls, lg_xrow_nulls(t->rows[i], t->ncols), a->nargs);
         a->agg->step(&a->call, gr->states + a->state_at);
         LG_TRY(call_status(&a->call));
+        if (i % LG_BATCH == 0)
+            LG_TRY(lg_xcheck(s->x));
     }
     return LG_OK;
 }

@@ -603,6 +603,8 @@ by_row(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n, lg_vector 
         uint32_t row = lg_sel_row(sel, i);
         c->row = row;
         lg_status st = lg_xexpr_eval(c, e, &v->v[row], &null);
+        if (st == LG_OK && (i & 15) == 15)
+            st = lg_xcheck(c->x);
         if (st != LG_OK)
             return st;
         v->null[row] = null;

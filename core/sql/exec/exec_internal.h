@@ -171,6 +171,9 @@ struct lg_exec {
 /* In long loops: lets others run when the time slice is over, and sees whether to stop. */
 lg_status lg_xcheck(lg_exec *x);
 
+/* The statement's outcome, or that it was canceled (lg_poll). */
+lg_status lg_xcanceled(lg_exec_session *es, lg_status st);
+
 /* A node keeps `now` bytes (*mine: what it said last). A statement that keeps too much ends with
  * 53200 rather than take the instance down with it. */
 lg_status lg_xmemory(lg_exec *x, size_t *mine, size_t now);
@@ -322,6 +325,9 @@ typedef struct lg_xsort_key {
 
 int lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, const lg_datum *b,
                      uint32_t ncols);
+/* In place, stable; stops when the statement is canceled. */
+lg_status lg_xsort_rows(lg_exec *x, const lg_xsort_key *keys, uint32_t nkeys, lg_datum **rows,
+                        uint64_t n, uint32_t ncols);
 lg_status lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n, lg_xsort_key **ret);
 
 /* ---- stored rows (exec_table.c), used by MODIFY, COPY, DDL ---- */

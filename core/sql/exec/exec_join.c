@@ -152,8 +152,10 @@ nest_row(lg_xnode *s, lg_xbatch **ret)
             s->join_filtered += rb->b.n - n;
             sel = j->sel;
         }
-        if (!n)
+        if (!n) {
+            LG_TRY(lg_xcheck(s->x)); /* kept rows pass no node */
             continue;
+        }
         j->matched = true;
         if (type == LG_JOIN_ANTI) {
             j->in_row = false;

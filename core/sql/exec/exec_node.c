@@ -409,6 +409,21 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
     return LG_OK;
 }
 
+/* A cancel that has not been taken yet, before rows are given out and before success is told: what
+ * was computed meanwhile may be nonsense (lg_poll). It also comes before the error that such
+ * nonsense led to. */
+lg_status
+lg_xcanceled(lg_exec_session *es, lg_status st)
+{
+    bool failed = lg_failed(st);
+    lg_status c = es->check_cancel ? es->check_cancel(es->arg) : LG_OK;
+    if (c == LG_OK)
+        return st;
+    if (failed)
+        lg_error_clear(es->err);
+    return c;
+}
+
 /* Hands out at most max rows of the pending batch. */
 static lg_status
 hand_out(lg_exec *x, uint64_t max, lg_exec_sink sink, void *arg, uint64_t *ret_n)
@@ -498,7 +513,7 @@ lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, 
         if (!x->pending) {
             if (x->ended)
                 return LG_END;
-            lg_status st = next_checked(x);
+            lg_status st = lg_xcanceled(x->es, next_checked(x));
             if (st == LG_END) {
                 x->ended = true;
                 x->pending = NULL;

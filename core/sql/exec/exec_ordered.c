@@ -38,9 +38,7 @@ sort_rows(ordered *o)
         if (!o->keys[i].cmp)
             return LG_UNSUPPORTED;
     }
-    if (o->t->n)
-        qsort_r(o->t->rows, o->t->n, sizeof *o->t->rows, compare_rows, o);
-    return LG_OK;
+    return lg_xsort_rows(o->x, o->keys, e->agg.norder, o->t->rows, o->t->n, o->t->ncols);
 }
 
 /* The direct argument; of an empty group it can depend on parameters only. */

@@ -43,7 +43,6 @@ lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, co
 
 struct sort {
     lg_exec *x;
-    lg_status st; /* of a sort that was stopped */
     lg_xstore store;
     size_t told, peak; /* memory */
     lg_xsort_key *keys;
@@ -55,26 +54,46 @@ struct sort {
     uint64_t given, keep;
 };
 
-/* Merge sort: stable, as equal rows then come in input order. */
+struct merge {
+    lg_exec *x;
+    lg_status st; /* of a sort that was stopped */
+    const lg_xsort_key *keys;
+    uint32_t nkeys, ncols;
+};
+
+/* Stable: equal rows come in input order. */
 static void
-merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, struct sort *t, uint32_t nkeys)
+merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, struct merge *t)
 {
     if (n < 2 || t->st != LG_OK)
         return;
-    if (n > 4 * LG_BATCH)
+    if (n > LG_BATCH)
         t->st = lg_xcheck(t->x);
     uint64_t h = n / 2, i = 0, j = h, k = 0;
-    merge_sort(rows, tmp, h, t, nkeys);
-    merge_sort(rows + h, tmp, n - h, t, nkeys);
-    if (lg_xsort_compare(t->keys, nkeys, rows[h - 1], rows[h], t->store.ncols) <= 0)
+    merge_sort(rows, tmp, h, t);
+    merge_sort(rows + h, tmp, n - h, t);
+    if (lg_xsort_compare(t->keys, t->nkeys, rows[h - 1], rows[h], t->ncols) <= 0)
         return;
-    while (i < h && j < n)
-        tmp[k++] = lg_xsort_compare(t->keys, nkeys, rows[i], rows[j], t->store.ncols) <= 0
-                       ? rows[i++]
-                       : rows[j++];
+    while (i < h && j < n) {
+        tmp[k++] = lg_xsort_compare(t->keys, t->nkeys, rows[i], rows[j], t->ncols) <= 0 ? rows[i++]
+                                                                                        : rows[j++];
+        if (k % (4 * LG_BATCH) == 0 && (t->st = lg_xcheck(t->x)) != LG_OK)
+            return;
+    }
     while (i < h)
         tmp[k++] = rows[i++];
     memcpy(rows, tmp, k * sizeof *rows);
+}
+
+lg_status
+lg_xsort_rows(lg_exec *x, const lg_xsort_key *keys, uint32_t nkeys, lg_datum **rows, uint64_t n,
+              uint32_t ncols)
+{
+    struct merge m = {.x = x, .keys = keys, .nkeys = nkeys, .ncols = ncols};
+    lg_datum **tmp = lg_alloc((n + 1) * sizeof *tmp);
+    merge_sort(rows, tmp, n, &m);
+    lg_free(tmp);
+    return m.st;
 }
 
 static lg_status
@@ -82,11 +101,7 @@ sort_rows(struct sort *t, uint32_t nkeys)
 {
     if (t->peak < t->told)
         t->peak = t->told;
-    lg_datum **tmp = lg_alloc((t->store.n + 1) * sizeof *tmp);
-    t->st = LG_OK;
-    merge_sort(t->store.rows, tmp, t->store.n, t, nkeys);
-    lg_free(tmp);
-    return t->st;
+    return lg_xsort_rows(t->x, t->keys, nkeys, t->store.rows, t->store.n, t->store.ncols);
 }
 
 static void

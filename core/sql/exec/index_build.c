@@ -30,15 +30,36 @@ struct build {
 };
 
 static int
-compare(const void *pa, const void *pb)
+compare(const struct entry *a, const struct entry *b)
 {
-    const struct entry *a = pa, *b = pb;
     int c = memcmp(a->key, b->key, a->len < b->len ? a->len : b->len);
     if (c)
         return c;
     if (a->len != b->len)
         return a->len < b->len ? -1 : 1;
     return (a->tid > b->tid) - (a->tid < b->tid);
+}
+
+/* A merge sort, as it can be stopped. */
+static lg_status
+sort_entries(struct build *b, struct entry *e, struct entry *tmp, uint64_t n)
+{
+    if (n < 2)
+        return LG_OK;
+    uint64_t h = n / 2, i = 0, j = h, k = 0;
+    LG_TRY(sort_entries(b, e, tmp, h));
+    LG_TRY(sort_entries(b, e + h, tmp, n - h));
+    if (compare(&e[h - 1], &e[h]) <= 0)
+        return LG_OK;
+    while (i < h && j < n) {
+        tmp[k++] = compare(&e[i], &e[j]) <= 0 ? e[i++] : e[j++];
+        if (k % 4096 == 0)
+            LG_TRY(lg_xcheck(b->t->x));
+    }
+    memcpy(tmp + k, e + i, (h - i) * sizeof *e);
+    k += h - i;
+    memcpy(e, tmp, k * sizeof *e);
+    return LG_OK;
 }
 
 static lg_status
@@ -89,7 +110,10 @@ finish(struct build *b)
 {
     if (!b->n)
         return LG_OK;
-    qsort(b->e, b->n, sizeof *b->e, compare);
+    struct entry *tmp = lg_alloc(b->n * sizeof *tmp);
+    lg_status sorted = sort_entries(b, b->e, tmp, b->n);
+    lg_free(tmp);
+    LG_TRY(sorted);
     for (uint64_t i = 1; i < b->n; i++) {
         const struct entry *x = &b->e[i - 1], *y = &b->e[i];
         if (y->unique && x->len == y->len && memcmp(x->key, y->key, x->len) == 0) {

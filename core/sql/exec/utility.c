@@ -438,6 +438,6 @@ lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const 
                             lg_ast_tag_name(stmt->tag));
     tag[0] = '\0';
     uint32_t from = lg_xcheck_mark(es);
-    LG_TRY(dispatch(&u, stmt));
+    LG_TRY(lg_xcanceled(es, dispatch(&u, stmt)));
     return lg_xcheck_statement(es, from);
 }

@@ -574,6 +574,43 @@ sqlm_cat(sqlm *m)
     return m->cat;
 }
 
+static lg_status
+check_cancel(void *arg)
+{
+    (void)arg;
+    return lg_fiber_canceled(lg_fiber_self());
+}
+
+struct canceler {
+    lg_fiber *victim;
+    lg_time at;
+};
+
+static void
+on_time(void *arg)
+{
+    struct canceler *c = arg;
+    lg_fiber_cancel(c->victim, LG_CANCELED);
+}
+
+const char *
+sqlm_run_canceled(sqlm *m, const char *sql, uint64_t after_ms, uint64_t *ret_after_ms)
+{
+    struct canceler c = {.victim = lg_fiber_self()};
+    lg_timer t;
+    c.at = lg_run_now_exact_ns(m->run) + after_ms * LG_MS;
+    lg_timer_init(&t, m->run, on_time, &c);
+    lg_timer_start(&t, c.at);
+    m->es.check_cancel = check_cancel;
+    const char *got = sqlm_run(m, sql);
+    lg_time now = lg_run_now_exact_ns(m->run);
+    *ret_after_ms = now > c.at ? (uint64_t)(now - c.at) / LG_MS : 0;
+    lg_timer_stop(&t);
+    (void)!lg_fiber_canceled(lg_fiber_self());
+    m->es.check_cancel = NULL;
+    return got;
+}
+
 static void
 fiber(void *arg)
 {

@@ -18,5 +18,7 @@ lg_cat *sqlm_cat(sqlm *m);
 /* From now on statements have so many bytes of memory and temporary files beyond. */
 lg_temp_owner *sqlm_spill(sqlm *m, size_t work_mem);
 lg_faults *sqlm_faults(sqlm *m);
+/* The statement is canceled after so long; *ret_after_ms: how much later it ended. */
+const char *sqlm_run_canceled(sqlm *m, const char *sql, uint64_t after_ms, uint64_t *ret_after_ms);
 
 #endif
