@@ -97,6 +97,8 @@ lg_temp_read(lg_temp_reader *r, void *buf, size_t len)
 {
     lg_temp_file *f = r->f;
     char *to = buf;
+    if (!len)
+        return LG_OK;
     if (r->pos >= f->size)
         return LG_END;
     if (len > f->size - r->pos)
