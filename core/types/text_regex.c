@@ -2,6 +2,7 @@
  *
  * A compiled pattern is kept on the call site while pattern and flags stay the same. Texts are turned into code points;
  * positions are counted in those. */
+#include "poll.h"
 #include "array.h"
 #include "collate.h"
 #include "regex.h"
@@ -153,6 +154,8 @@ stopped(void *arg)
     struct stop *s = arg;
     const lg_env *env = s->c->env;
     s->st = env && env->check_cancel ? env->check_cancel(env->check_arg) : LG_OK;
+    if (s->st == LG_OK && lg_poll())
+        s->st = LG_CANCELED;
     return s->st != LG_OK;
 }
 

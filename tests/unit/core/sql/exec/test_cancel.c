@@ -36,8 +36,8 @@ static const char *const statements[] = {
     "SELECT exp(5999.123456789::numeric(1000,900)), ln(repeat('7', 100000)::numeric)",
     "SELECT gcd(factorial(20000) + 1, factorial(20001) + 7)",
     "SELECT sqrt(repeat('7', 130000)::numeric + x.i) FROM a x",
-    "SELECT count(*) FROM long WHERE t ~ '^(a+)+$'",
-    "SELECT length(regexp_replace(t, '(a|a)+$', 'x', 'g')) FROM long",
+    "SELECT count(*) FROM a x, a y WHERE repeat(x.t, 3000) ~ ('(.*)' || y.i || '(.*)q\\1')",
+    "SELECT length(regexp_replace(repeat(t, 5000), '(x*)(x*)\\1\\2y', 'x', 'g')) FROM a",
     "SELECT count(md5(repeat(t, 100000))) FROM a",
     /* utility statements */
     "CREATE TABLE made AS SELECT x.i, y.t FROM a x, a y, a z",
