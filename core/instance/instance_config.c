@@ -79,9 +79,12 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
     if (lg_failed(lg_config_bytes(c, "cache", &ret->cache_bytes)) ||
         ret->cache_bytes < (8ull << 20))
         return wrong(message, size, "cache", "a size of at least 8MiB is needed");
-    ret->column_cache_bytes = ret->cache_bytes / 4;
-    if (lg_failed(lg_config_bytes(c, "column_cache", &ret->column_cache_bytes)))
+    uint64_t columns = UINT64_MAX; /* not said: a quarter of the cache, out of it */
+    if (lg_failed(lg_config_bytes(c, "column_cache", &columns)))
         return wrong(message, size, "column_cache", "a size is needed, 0 for none");
+    ret->column_cache_bytes = columns == UINT64_MAX ? ret->cache_bytes / 4 : columns;
+    if (columns == UINT64_MAX)
+        ret->cache_bytes -= ret->column_cache_bytes;
     if (lg_failed(lg_config_duration_ms(c, "undo_retention", &ret->undo_retention_ms)))
         return wrong(message, size, "undo_retention", "a duration is needed");
     if (lg_failed(lg_config_duration_ms(c, "disk_timeout", &ret->disk_timeout_ms)) ||

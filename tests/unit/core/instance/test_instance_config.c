@@ -23,7 +23,8 @@ LG_TEST(test_instance_config__a_full_document_is_read)
                   "archive: /arch\nmax_sessions: 7\nvolume: [/d1, /d2]\n",
                   &cfg, message, sizeof message));
     CU_ASSERT_EQUAL(cfg.node, 3);
-    CU_ASSERT_EQUAL(cfg.cache_bytes, 1ull << 30);
+    CU_ASSERT_EQUAL(cfg.cache_bytes, 768ull << 20); /* a quarter is for columns */
+    CU_ASSERT_EQUAL(cfg.column_cache_bytes, 256ull << 20);
     CU_ASSERT_EQUAL(cfg.undo_retention_ms, 10000);
     CU_ASSERT_EQUAL(cfg.disk_count, 2);
     CU_ASSERT_STRING_EQUAL(cfg.disks[1], "/d2");
@@ -39,7 +40,7 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
                            sizeof message));
     CU_ASSERT_STRING_EQUAL(cfg.name, "lagoon1");
     CU_ASSERT_STRING_EQUAL(cfg.agent, "");
-    CU_ASSERT_EQUAL(cfg.cache_bytes, 128ull << 20);
+    CU_ASSERT_EQUAL(cfg.cache_bytes + cfg.column_cache_bytes, 128ull << 20);
     CU_ASSERT_EQUAL(cfg.disk_timeout_ms, 60000);
 }
 
