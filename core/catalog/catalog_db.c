@@ -287,8 +287,7 @@ lg_cat_database_each(lg_cat *c, lg_status (*fn)(lg_cat *other, const char *name,
         if (st != LG_OK)
             break;
         lg_oid db = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid));
-        struct each e = {fn, arg,
-                         lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname))};
+        struct each e = {fn, arg, lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname))};
         if (db != c->cat->database)
             st = within(c, db, call_each, &e);
         if (st == LG_NOT_FOUND)

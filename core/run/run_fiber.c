@@ -13,7 +13,7 @@
  */
 #include "run_internal.h"
 #include "assert.h"
-#include "poll.h"
+#include "interrupt.h"
 #include <string.h>
 #include <sys/mman.h>
 

@@ -7,10 +7,11 @@
 #include <unicode/ucol.h>
 #include <unicode/ustring.h>
 
-static const lg_collation list[] = {{LG_COLLATION_DEFAULT, "default", NULL},
-                                    {LG_COLLATION_C, "C", NULL},
-                                    {LG_COLLATION_POSIX, "POSIX", NULL},
-                                    {LG_COLLATION_UCS_BASIC, "ucs_basic", NULL},
+static const lg_collation list[] = {
+    {LG_COLLATION_DEFAULT, "default", NULL},
+    {LG_COLLATION_C, "C", NULL},
+    {LG_COLLATION_POSIX, "POSIX", NULL},
+    {LG_COLLATION_UCS_BASIC, "ucs_basic", NULL},
 #define LG_COLLATION(oid, name, locale) {oid, name, locale},
 #include "collation.def"
 #undef LG_COLLATION

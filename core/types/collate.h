@@ -25,9 +25,9 @@ typedef struct lg_collation {
 
 uint32_t lg_collation_count(void);
 const lg_collation *lg_collation_at(uint32_t i);
-const lg_collation *lg_collation_get(lg_oid oid);            /* NULL: none */
-const lg_collation *lg_collation_by_name(const char *name);  /* likewise */
-const char *lg_collation_version(lg_arena *a, lg_oid oid);   /* NULL: it has none */
+const lg_collation *lg_collation_get(lg_oid oid);           /* NULL: none */
+const lg_collation *lg_collation_by_name(const char *name); /* likewise */
+const char *lg_collation_version(lg_arena *a, lg_oid oid);  /* NULL: it has none */
 
 static inline bool
 lg_collation_is_c(lg_oid oid)

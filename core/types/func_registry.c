@@ -1,6 +1,6 @@
 /* The registries: constant tables from the *.def lists. Functions and operators are sorted by name
  * and found by OID through an index of 16,384 entries that the compiler fills. */
-#include "poll.h"
+#include "interrupt.h"
 #include "mem.h"
 #include "types_internal.h"
 #include "usertype.h"

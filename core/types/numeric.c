@@ -1,7 +1,7 @@
 /* NUMERIC arithmetic: packing, text, add, multiply, divide, round. Schoolbook algorithms in base
  * 10,000 (Knuth, TAOCP vol. 2, 4.3.1), with PostgreSQL's rules for the scale of results. */
 #include "numeric.h"
-#include "poll.h"
+#include "interrupt.h"
 #include "assert.h"
 #include "types_values.h"
 #include "hash.h"

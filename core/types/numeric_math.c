@@ -2,7 +2,7 @@
  * scale that PostgreSQL would choose. */
 #include "numeric.h"
 #include "assert.h"
-#include "poll.h"
+#include "interrupt.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* String functions. Positions and lengths count characters; case is ASCII's but for ICU's collations.
  */
-#include "poll.h"
+#include "interrupt.h"
 #include "array.h"
 #include "collate.h"
 #include "text.h"

@@ -2,7 +2,7 @@
  *
  * A compiled pattern is kept on the call site while pattern and flags stay the same. Texts are turned into code points;
  * positions are counted in those. */
-#include "poll.h"
+#include "interrupt.h"
 #include "array.h"
 #include "collate.h"
 #include "regex.h"

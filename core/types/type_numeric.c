@@ -1,5 +1,5 @@
 /* The numeric type's functions over numeric.h. */
-#include "poll.h"
+#include "interrupt.h"
 #include "numeric.h"
 #include "types_values.h"
 #include <ctype.h>

@@ -86,8 +86,9 @@ mismatch(lg_bind *b, const state *r)
 static bool
 compares_text(const lg_expr *e)
 {
-    return e->func.op && e->type == LG_T_BOOL && e->nargs == 2 && type_collation(e->args[0]->type) &&
-           type_collation(e->args[1]->type) && strpbrk(e->func.op->name, "<>=~");
+    return e->func.op && e->type == LG_T_BOOL && e->nargs == 2 &&
+           type_collation(e->args[0]->type) && type_collation(e->args[1]->type) &&
+           strpbrk(e->func.op->name, "<>=~");
 }
 
 /* The input collation of a call whose arguments are there, and the result's. */
@@ -103,7 +104,8 @@ lg_bind__collate(lg_bind *b, lg_expr *e)
         return mismatch(b, &r);
     if (r.s == CONFLICT && (e->kind == LG_EX_FUNC || e->kind == LG_EX_ARRAY_OP) &&
         compares_text(e)) {
-        lg_bind__error(b, -1, "42P22", "could not determine which collation to use for string comparison");
+        lg_bind__error(b, -1, "42P22",
+                       "could not determine which collation to use for string comparison");
         lg_error_hint(b->err, "Use the COLLATE clause to set the collation explicitly.");
         return LG_SQL;
     }

@@ -32,7 +32,8 @@ static const char *const statements[] = {
     /* one call that takes long */
     "SELECT factorial(32000) + factorial(31999) + factorial(31998) + factorial(31997) > 0",
     "SELECT length((1.0000000001 ^ 123456789012)::text) + length((9.87654321::numeric ^"
-    " 131000)::text) + length((9.87654322::numeric ^ 131000)::text) + length((9.8765433::numeric ^ 131000)::text)",
+    " 131000)::text) + length((9.87654322::numeric ^ 131000)::text) + length((9.8765433::numeric ^ "
+    "131000)::text)",
     "SELECT exp(5999.123456789::numeric(1000,900)), ln(repeat('7', 100000)::numeric)",
     "SELECT gcd(factorial(20000) + 1, factorial(20001) + 7)",
     "SELECT sqrt(repeat('7', 130000)::numeric + x.i) FROM a x",
@@ -59,7 +60,8 @@ canceled(sqlm *m)
         uint64_t after_ms;
         const char *got = sqlm_run_canceled(m, statements[i], 60, &after_ms);
         const char *error = strstr(got, "ERROR"); /* behind what COPY gave out */
-        bool was = error && !strcmp(error, "ERROR:  57014 canceling statement due to user request\n");
+        bool was =
+            error && !strcmp(error, "ERROR:  57014 canceling statement due to user request\n");
         if (getenv("LG_SHOW") || !was)
             printf("  %4llu ms  %s\n  %.80s\n", (unsigned long long)after_ms, statements[i],
                    error ? error : got);

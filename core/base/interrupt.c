@@ -1,4 +1,4 @@
-#include "poll.h"
+#include "interrupt.h"
 #include <stddef.h>
 
 static _Thread_local lg_poll_fn installed; /* of the thread, as the current heap is (mem.c) */

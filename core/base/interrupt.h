@@ -5,8 +5,8 @@
  * True: give up, and return anything that is safe to go on with. The statement is going to fail
  * whatever comes of it: the executor looks for a pending cancel before it gives out rows and before
  * it reports success. */
-#ifndef LG_BASE_POLL_H
-#define LG_BASE_POLL_H
+#ifndef LG_BASE_INTERRUPT_H
+#define LG_BASE_INTERRUPT_H
 
 #include <stdbool.h>
 
