@@ -27,6 +27,10 @@ typedef struct lg_stats {
     uint64_t wait_max_ns[LG_WAIT_COUNT];
 } lg_stats;
 
+/* Those that lg_fiber_stats gives to a fiber's owner: what its work did to blocks, redo and undo. */
+#define LG_STAT_OWNED_FIRST LG_STAT_LOGICAL_READS
+#define LG_STAT_OWNED       (LG_STAT_GC_GRANTS + 1 - LG_STAT_OWNED_FIRST)
+
 static inline void
 lg_stat_add(lg_stats *s, lg_stat which, uint64_t n)
 {

@@ -19,10 +19,32 @@ sys_of(void *arg)
     return arg;
 }
 
+/* head tells what a reserved segment is to become: it has no header yet (segment.h). */
+static lg_status
+seg_any(void *arg, const lg_rel_storage *st, lg_segment **ret)
+{
+    lg_space *space = lg_txn_sys_space(sys_of(arg));
+    if (st->head == LG_SEGMENT_HEAP || st->head == LG_SEGMENT_BTREE)
+        return lg_segment_open_reserved(space, st->file, (lg_segment_kind)st->head, ret);
+    return lg_segment_open(space, st->file, ret);
+}
+
+/* To write to. A heap begins by itself with its first block. */
 static lg_status
 seg(void *arg, const lg_rel_storage *st, lg_segment **ret)
 {
-    return lg_segment_open(lg_txn_sys_space(sys_of(arg)), st->file, ret);
+    LG_TRY(seg_any(arg, st, ret));
+    return st->head == LG_SEGMENT_BTREE ? lg_btree_begin(*ret) : LG_OK;
+}
+
+/* To read. LG_END: there is nothing in it. */
+static lg_status
+seg_read(void *arg, const lg_rel_storage *st, lg_segment **ret)
+{
+    bool begun;
+    LG_TRY(seg_any(arg, st, ret));
+    LG_TRY(lg_segment_begun(*ret, &begun));
+    return begun ? LG_OK : LG_END;
 }
 
 /* ---- segments ---- */
@@ -57,17 +79,17 @@ seq_format(lg_segment *g)
 static lg_status
 segment_create(void *arg, struct lg_txn *txn, lg_seg_kind kind, lg_rel_storage *ret)
 {
-    static const lg_segment_kind kinds[] = {0, LG_SEGMENT_HEAP, LG_SEGMENT_BTREE,
-                                            LG_SEGMENT_SEQUENCE};
+    lg_space *space = lg_txn_sys_space(sys_of(arg));
     lg_segment *g;
     (void)txn;
     *ret = (lg_rel_storage){0};
-    LG_TRY(lg_segment_create(lg_txn_sys_space(sys_of(arg)), kinds[kind], &ret->file));
-    LG_TRY(seg(arg, ret, &g));
-    lg_status st = LG_OK;
-    if (kind == LG_SEG_BTREE)
-        st = lg_btree_init(g);
-    else if (kind == LG_SEG_SEQUENCE)
+    if (kind != LG_SEG_SEQUENCE) {
+        ret->head = kind == LG_SEG_BTREE ? LG_SEGMENT_BTREE : LG_SEGMENT_HEAP;
+        return lg_segment_reserve(space, &ret->file);
+    }
+    LG_TRY(lg_segment_create(space, LG_SEGMENT_SEQUENCE, &ret->file));
+    lg_status st = lg_segment_open(space, ret->file, &g);
+    if (st == LG_OK)
         st = seq_format(g);
     if (st != LG_OK)
         (void)!lg_segment_drop(lg_txn_sys_space(sys_of(arg)), ret->file); /* st says enough */
@@ -84,7 +106,7 @@ static lg_status
 segment_blocks(void *arg, const lg_rel_storage *st, uint32_t *ret)
 {
     lg_segment *g;
-    LG_TRY(seg(arg, st, &g));
+    LG_TRY(seg_any(arg, st, &g));
     return lg_segment_blocks(g, ret);
 }
 
@@ -105,7 +127,9 @@ row_fetch(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const l
 {
     lg_segment *g;
     uint32_t len;
-    LG_TRY(seg(arg, st, &g));
+    lg_status begun = seg_read(arg, st, &g);
+    if (begun != LG_OK)
+        return begun == LG_END ? LG_NOT_FOUND : begun;
     LG_TRY(lg_heap_row_fetch(txn, g, tid, snap, a, ret_row, &len));
     *ret_len = len;
     return LG_OK;
@@ -195,7 +219,7 @@ scan_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const l
           void **ret)
 {
     lg_segment *g;
-    LG_TRY(seg(arg, st, &g));
+    LG_TRY(seg_any(arg, st, &g));
     struct scan *s = lg_alloc(sizeof *s);
     s->n = s->at = 0;
     lg_status r = lg_heap_scan_open(txn, g, snap, 0, 0, &s->sc);
@@ -292,11 +316,14 @@ index_build(void *arg, const lg_rel_storage *st,
     const uint8_t *key;
     uint32_t len;
     lg_tid tid;
+    r = next(next_arg, &key, &len, &tid);
+    if (r != LG_OK) /* nothing begins for nothing */
+        return r == LG_END ? LG_OK : r;
     LG_TRY(seg(arg, st, &g));
     LG_TRY(lg_btree_build_begin(g, &b));
-    while ((r = next(next_arg, &key, &len, &tid)) == LG_OK &&
-           (r = lg_btree_build_add(b, key, len, tid)) == LG_OK)
-        ;
+    do
+        r = lg_btree_build_add(b, key, len, tid);
+    while (r == LG_OK && (r = next(next_arg, &key, &len, &tid)) == LG_OK);
     lg_status end = lg_btree_build_finish(b);
     return r == LG_END ? end : r;
 }
@@ -329,7 +356,9 @@ entry_probe(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void 
             lg_tid *ret_tid)
 {
     lg_segment *g;
-    LG_TRY(seg(arg, st, &g));
+    lg_status begun = seg_read(arg, st, &g);
+    if (begun != LG_OK)
+        return begun == LG_END ? LG_NOT_FOUND : begun;
     for (;;) {
         lg_btree_out out = {0};
         lg_status r = lg_btree_probe(txn, g, key, (uint32_t)len, &out);
@@ -358,7 +387,10 @@ index_open(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const 
 {
     lg_segment *g;
     lg_btree_scan *sc;
-    LG_TRY(seg(arg, st, &g));
+    *ret = NULL;
+    lg_status begun = seg_read(arg, st, &g);
+    if (begun != LG_OK)
+        return begun == LG_END ? LG_OK : begun;
     LG_TRY(lg_btree_scan_open(txn, g, snap, lo, (uint32_t)lo_len, hi, (uint32_t)hi_len, backward,
                               &sc));
     *ret = sc;
@@ -369,6 +401,8 @@ static lg_status
 index_next(void *scan, const uint8_t **ret_key, size_t *ret_len, lg_tid *ret_tid, bool *ret_recheck)
 {
     lg_btree_entry e;
+    if (!scan) /* the segment has not begun */
+        return LG_END;
     LG_TRY(lg_btree_scan_next(scan, &e));
     *ret_key = e.key;
     *ret_len = e.len;
@@ -380,7 +414,8 @@ index_next(void *scan, const uint8_t **ret_key, size_t *ret_len, lg_tid *ret_tid
 static void
 index_close(void *scan)
 {
-    lg_btree_scan_close(scan);
+    if (scan)
+        lg_btree_scan_close(scan);
 }
 
 static const struct lg_snapshot *

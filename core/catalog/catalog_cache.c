@@ -91,6 +91,8 @@ lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat)
     cat->sequence_batch = cfg->sequence_batch ? cfg->sequence_batch : 32;
     cat->arena = lg_arena_create("catalog", 64 << 10);
     cat->seqs = lg_map_create();
+    cat->names = lg_map_create();
+    cat->relstats = lg_map_create();
     lg_cat__cache_init(&cat->cache);
     cat->ges = cfg->ges;
     lg_list_push_back(&d->catalogs, &cat->link);
@@ -119,6 +121,9 @@ lg_cat__catalog_free(lg_catalog *cat)
     lg_list_remove(&cat->link);
     lg_cat__cache_fini(&cat->cache);
     seqs_clear(cat);
+    lg_cat__names_clear(cat);
+    lg_map_destroy(cat->names);
+    lg_cat__relstats_free(cat);
     lg_cat__system_destroy(cat);
     lg_arena_destroy(cat->arena);
     lg_free(cat);

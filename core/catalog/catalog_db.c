@@ -76,6 +76,8 @@ new_catalog(lg_catalog *first, lg_oid db)
     cat->sequence_batch = first->sequence_batch;
     cat->arena = lg_arena_create("catalog", 64 << 10);
     cat->seqs = lg_map_create();
+    cat->names = lg_map_create();
+    cat->relstats = lg_map_create();
     lg_cat__cache_init(&cat->cache);
     lg_cat__system_copy(cat, first);
     lg_list_init(&cat->link);

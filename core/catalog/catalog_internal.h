@@ -53,7 +53,9 @@ struct lg_catalog {
     lg_strmap *sysname; /* "nspoid\0name" -> lg_relation */
     lg_map *sysindex;   /* index oid -> lg_relation (table) */
     lg_cat_cache cache;
-    lg_map *seqs; /* oid -> what this instance has reserved (catalog_seq.c) */
+    lg_map *names;    /* relation oid -> where it is and its name, for pg_table_is_visible */
+    lg_map *relstats; /* oid -> lg_relstat (relstat.c) */
+    lg_map *seqs;     /* oid -> what this instance has reserved (catalog_seq.c) */
     lg_oid next_virtual_oid;
     bool open;
 };
@@ -102,6 +104,9 @@ void lg_cat__cache_clear(lg_cat_cache *cc); /* marks descriptors stale, drops re
 void lg_cat__cache_fini(lg_cat_cache *cc);
 void lg_cat__cache_forget(lg_cat_cache *cc, lg_oid rel);
 void lg_cat__cache_forget_namespaces(lg_cat_cache *cc);
+
+void lg_cat__relstats_free(lg_catalog *cat); /* relstat.c */
+void lg_cat__names_clear(lg_catalog *cat);   /* catalog_names.c */
 
 /* catalog_deps.c */
 void lg_cat__apply_all(lg_catalog *cat);

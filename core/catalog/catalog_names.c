@@ -272,30 +272,85 @@ lg_cat_index_table(lg_cat *c, lg_oid index_oid, lg_oid *ret_table)
     return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
-/* Asked for every row of pg_class by the tools that list tables: no descriptor is made for it. */
+/* ---- visibility ---- */
+
+/* pg_table_is_visible is asked for every row of pg_class by the tools that list tables: no descriptor
+ * is made for it, only where the relation is and what it is called is kept. */
+struct rel_name {
+    uint64_t change;
+    lg_oid nsp;
+    char name[];
+};
+
+void
+lg_cat__names_clear(lg_catalog *cat)
+{
+    size_t pos = 0;
+    uint64_t key;
+    void *v;
+    while (lg_map_next(cat->names, &pos, &key, &v))
+        lg_free(v);
+    lg_map_destroy(cat->names);
+    cat->names = lg_map_create();
+}
+
+static void
+name_keep(lg_catalog *cat, lg_oid oid, lg_oid nsp, const char *name, uint64_t change)
+{
+    size_t len = strlen(name) + 1;
+    struct rel_name *n = lg_alloc(sizeof *n + len);
+    n->change = change;
+    n->nsp = nsp;
+    memcpy(n->name, name, len);
+    if (lg_map_count(cat->names) > 100000)
+        lg_cat__names_clear(cat);
+    lg_free(lg_map_put(cat->names, oid, n));
+}
+
+/* LG_NOT_FOUND */
+static lg_status
+relation_name(lg_cat *c, lg_oid oid, lg_oid *ret_nsp, char name[LG_NAME_MAX + 1])
+{
+    lg_catalog *cat = c->cat;
+    const lg_relation *sys = lg_cat__system_by_oid(cat, oid);
+    struct fill f;
+    bool keep;
+    if (sys) {
+        *ret_nsp = sys->namespace_oid;
+        snprintf(name, LG_NAME_MAX + 1, "%s", sys->name);
+        return LG_OK;
+    }
+    LG_TRY(fill_begin(c, &f));
+    const struct rel_name *n = c->ddl ? NULL : lg_map_get(cat->names, oid);
+    if (n && lg_cat__unchanged(cat, LG_DEP_RELATION, oid, n->change)) {
+        *ret_nsp = n->nsp;
+        snprintf(name, LG_NAME_MAX + 1, "%s", n->name);
+        return LG_OK;
+    }
+    lg_arena *a = lg_arena_create("visible", 1024);
+    lg_datum key = lg_datum_oid(oid);
+    lg_cat_row row;
+    lg_status st = lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, a, &row);
+    if (st == LG_OK) {
+        *ret_nsp = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_relnamespace));
+        snprintf(name, LG_NAME_MAX + 1, "%s",
+                 lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_class_relname)));
+    }
+    lg_arena_destroy(a);
+    LG_TRY(st);
+    LG_TRY(fill_end(c, &f, LG_DEP_RELATION, oid, &keep));
+    if (keep && !c->ddl)
+        name_keep(cat, oid, *ret_nsp, name, f.change);
+    return LG_OK;
+}
+
 lg_status
 lg_cat_relation_visible(lg_cat *c, lg_oid oid, bool *ret)
 {
-    const lg_relation *sys = lg_cat__system_by_oid(c->cat, oid);
-    lg_oid nsp = LG_NSP_CATALOG, found;
+    lg_oid nsp, found;
     char name[LG_NAME_MAX + 1];
     *ret = false;
-    if (sys) {
-        nsp = sys->namespace_oid;
-        snprintf(name, sizeof name, "%s", sys->name);
-    } else {
-        lg_arena *a = lg_arena_create("visible", 1024);
-        lg_datum key = lg_datum_oid(oid);
-        lg_cat_row row;
-        lg_status st = lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, a, &row);
-        if (st == LG_OK) {
-            nsp = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_relnamespace));
-            snprintf(name, sizeof name, "%s",
-                     lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_class_relname)));
-        }
-        lg_arena_destroy(a);
-        LG_TRY(st);
-    }
+    LG_TRY(relation_name(c, oid, &nsp, name));
     LG_TRY(resolve_path(c));
     bool in_path = nsp == LG_NSP_CATALOG;
     for (uint32_t i = 0; i < c->npath; i++)

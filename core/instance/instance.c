@@ -382,6 +382,7 @@ open_catalog(lg_instance *in)
                           .node = in->cfg.node,
                           .ges = in->ges,
                           .cf = in->cf,
+                          .buf = in->buf,
                           .reconf = in->reconf,
                           .arg = in,
                           .instance = tell_instance,

@@ -94,8 +94,11 @@ const char *lg_fiber_name(const lg_fiber *f);
 void lg_fiber_yield(void);        /* to the back of the run queue */
 bool lg_fiber_should_yield(void); /* true when the time slice (2 ms) is used up */
 lg_wait lg_fiber_waiting_for(const lg_fiber *f, lg_time *ret_since); /* LG_WAIT_NONE: running */
-/* A pointer the owner of the fiber hangs on it (a session); its stats get the waits too. */
+/* A pointer the owner of the fiber hangs on it (a session); its stats get the waits too, and what the
+ * instance's counters of blocks, redo and undo moved while it ran. */
 void lg_fiber_set_owner(lg_fiber *f, void *owner, lg_stats *stats);
+/* Brings the owner's counters up to now: of the running fiber. */
+void lg_fiber_stats(void);
 void *lg_fiber_owner(const lg_fiber *f);
 
 /* Parks the running fiber until lg_fiber_unpark, the deadline (LG_TIMEOUT) or, when cancelable, a

@@ -255,6 +255,35 @@ poll_current(void)
     return f->cancel != LG_OK;
 }
 
+/* ---- what a fiber's work did to the counters ---- */
+
+static void
+stats_base(lg_run *r, lg_fiber *f)
+{
+    if (f->owner_stats && r->stats)
+        memcpy(f->stat_base, r->stats->count + LG_STAT_OWNED_FIRST, sizeof f->stat_base);
+}
+
+static void
+stats_give(lg_run *r, lg_fiber *f)
+{
+    if (!f->owner_stats || !r->stats)
+        return;
+    const uint64_t *now = r->stats->count + LG_STAT_OWNED_FIRST;
+    uint64_t *own = f->owner_stats->count + LG_STAT_OWNED_FIRST;
+    for (unsigned i = 0; i < LG_STAT_OWNED; i++) {
+        own[i] += now[i] - f->stat_base[i];
+        f->stat_base[i] = now[i];
+    }
+}
+
+void
+lg_fiber_stats(void)
+{
+    if (current)
+        stats_give(current->run, current);
+}
+
 void
 lg_run__resume(lg_run *r, lg_fiber *f)
 {
@@ -266,6 +295,7 @@ lg_run__resume(lg_run *r, lg_fiber *f)
     r->slice_start = 0;
     lg_fiber *outer = lg_run__current_swap(f);
     lg_heap *outer_heap = lg_heap_switch(f->heap);
+    stats_base(r, f);
     switch_in(r, f);
     while (r->native_fn) { /* lg_run_on_native_stack */
         void (*fn)(void *) = r->native_fn;
@@ -276,6 +306,7 @@ lg_run__resume(lg_run *r, lg_fiber *f)
         switch_in(r, f);
     }
     f->heap = lg_heap_switch(outer_heap);
+    stats_give(r, f);
     (void)lg_run__current_swap(outer);
     if (f->state == LG_FIBER_DONE)
         fiber_free(f);
@@ -494,8 +525,11 @@ lg_fiber_waiting_for(const lg_fiber *f, lg_time *ret_since)
 void
 lg_fiber_set_owner(lg_fiber *f, void *owner, lg_stats *stats)
 {
+    if (f == current)
+        stats_give(f->run, f);
     f->owner = owner;
     f->owner_stats = stats;
+    stats_base(f->run, f);
 }
 
 void *

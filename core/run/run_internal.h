@@ -45,6 +45,7 @@ struct lg_fiber {
     lg_timer timer;
     void *owner;
     lg_stats *owner_stats;
+    uint64_t stat_base[LG_STAT_OWNED]; /* the instance's counters as of when they were last given */
     unsigned latches;
     uint8_t latch_ranks[LG_FIBER_MAX_LATCHES];
     void *asan_fake_stack;

@@ -113,7 +113,14 @@ typedef struct lg_session_info {
     lg_wait wait;
     lg_time wait_since;
     const lg_stats *stats;
+    uint64_t query_id; /* 0: not known */
+    uint32_t user_oid;
+    uint64_t wait_xid; /* the transaction whose row it waits for; 0: none */
 } lg_session_info;
+/* Of the session that an enqueue's owner belongs to (lg_ges_row.user); 0: it is no session. */
+uint32_t lg_session_pid_of(const lg_session_server *s, const void *owner);
+
+const struct lg_sqlstats *lg_session_sqlstats(const lg_session_server *s); /* session_stats.h */
 
 uint32_t lg_session_count(const lg_session_server *s);
 /* Visits sessions: *pos starts at 0. False at the end. */

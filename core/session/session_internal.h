@@ -16,6 +16,7 @@
 #include "notify.h"
 #include "pgwire.h"
 #include "session.h"
+#include "session_stats.h"
 #include "settings.h"
 #include "sock.h"
 #include "strbuf.h"
@@ -45,7 +46,10 @@ struct lg_session_server {
     uint32_t session_count;
     uint32_t next_serial;
     lg_map *by_pid;
-    lg_session_cache *cache;                                /* of statements */
+    lg_session_cache *cache; /* of statements */
+    lg_sqlstats *sqlstats;
+    uint64_t db_base[LG_STAT_COUNT], shared_base[LG_STAT_COUNT]; /* at the last pg_stat_reset* */
+    uint64_t db_reset_us, shared_reset_us, started_us;
     struct lg_session_scratch *scratch[LG_SESSION_SCRATCH]; /* of sessions that have become idle */
     uint32_t scratch_count;
     bool draining;
@@ -80,8 +84,10 @@ typedef struct lg_prepared {
     uint32_t env;
     const char *name;
     const char *text;
-    const lg_ast *stmt;       /* NULL: empty query */
-    lg_session_plan *planned; /* NULL: not yet, or a utility statement */
+    const lg_ast *stmt;         /* NULL: empty query */
+    lg_session_plan *planned;   /* NULL: not yet, or a utility statement */
+    lg_sqlstat *stat;           /* NULL: not looked up yet; of the base where there is one */
+    int32_t text_loc, text_len; /* its part of the text; 0: all */
     uint32_t nparams;
     lg_oid *params; /* resolved types */
     bool from_sql;
@@ -110,7 +116,17 @@ typedef struct lg_portal {
     bool done;                    /* ran to its end */
     bool utility_ran;
     uint64_t rows;
+    uint64_t metered_ns; /* of a call that is not over */
 } lg_portal;
+
+/* What a run of a portal is measured from. */
+typedef struct lg_session_meter {
+    lg_sqlstat *stat; /* NULL: not counted */
+    lg_time start;
+    uint64_t gc_current, gc_cr;
+    uint64_t count[LG_STAT_OWNED];
+    uint64_t wait_ns[LG_WAIT_COUNT];
+} lg_session_meter;
 
 typedef enum lg_session_txn_state {
     LG_SESSION_TXN_NONE,     /* a statement starts an implicit one */
@@ -191,6 +207,9 @@ struct lg_session {
 
     char query[1024]; /* the start of the statement, for views */
     uint64_t query_start_us;
+    uint64_t query_id; /* of the statement; 0: not known */
+    bool metered;      /* statements are counted, as of metered_version of the settings */
+    uint32_t metered_version;
     uint64_t state_change_us;
     uint64_t xact_start_us;
     uint32_t plan_env; /* as of plan_env_version and _user */
@@ -340,6 +359,26 @@ LG_MUST lg_status lg_session__portal_open(lg_session *s, lg_portal *p); /* the e
  * describe: a RowDescription first. tag is set at the end. */
 LG_MUST lg_status lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows,
                                          char tag[LG_TAG_MAX]);
+
+/* ---- session_stats.c: statement statistics ---- */
+lg_sqlstats *lg_session__stats_create(uint64_t now_us);
+void lg_session__stats_destroy(lg_sqlstats *t);
+void lg_session__stats_reset(lg_sqlstats *t, lg_oid user, uint64_t id,
+                             uint64_t now_us); /* 0: all */
+void lg_session__stat_unref(lg_sqlstat *e);    /* NULL */
+void lg_session__meter_start(lg_session *s, lg_portal *p, lg_session_meter *m);
+void lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_status st,
+                            const char *tag);
+void lg_session__meter_drop(lg_portal *p);
+struct lg_call;
+lg_datum lg_session__fn_statements_reset(struct lg_call *c); /* session_views.c */
+
+/* ---- session_pgstat.c: the functions behind pg_stat_* ---- */
+void lg_session__pgstat_register(lg_fntable *t);
+void lg_session__zones_register(lg_fntable *t); /* session_zones.c */
+void lg_session__info_register(lg_fntable *t);  /* session_info.c */
+void lg_session__pgstat_start(lg_session_server *srv);
+extern const struct lg_virtual_rel lg_session__prepared_rel; /* pg_prepared_statements */
 
 /* ---- session_cursor.c: held and scrollable cursors ---- */
 typedef struct lg_session_held lg_session_held;

@@ -340,12 +340,17 @@ static const lg_srf channels_srf = {channels_open, channels_next};
 #define F_PG_NOTIFY             3036
 #define F_PG_LISTENING_CHANNELS 3035
 #define F_QUEUE_USAGE           3296
+#define F_STATEMENTS_RESET      15901
 
 void
 lg_session_functions_register(lg_fntable *t)
 {
     lg_fntable_set(t, F_PG_NOTIFY, fn_pg_notify);
     lg_fntable_set(t, F_QUEUE_USAGE, fn_queue_usage);
+    lg_session__pgstat_register(t);
+    lg_session__zones_register(t);
+    lg_session__info_register(t);
+    lg_fntable_set(t, F_STATEMENTS_RESET, lg_session__fn_statements_reset);
     lg_fntable_set_srf(t, F_PG_LISTENING_CHANNELS, &channels_srf);
     lg_session__signal_functions(t);
 }

@@ -33,6 +33,7 @@ void
 lg_session__portal_drop(lg_session *s, lg_portal *p)
 {
     lg_strmap_remove(s->portals, p->name, strlen(p->name));
+    lg_session__meter_drop(p);
     lg_exec_close(p->exec);
     lg_session__held_drop(p->held);
     lg_session__plan_unref(p->planned);
@@ -116,8 +117,8 @@ run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     return LG_END;
 }
 
-lg_status
-lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
+static lg_status
+portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
 {
     const lg_ast *stmt = p->prepared->stmt;
     s->es.sql = p->prepared->text;
@@ -146,4 +147,15 @@ lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[
         lg_bind_fini(&params);
     }
     return st == LG_OK ? LG_END : st;
+}
+
+lg_status
+lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
+{
+    lg_session_meter m;
+    lg_session__meter_start(s, p, &m);
+    bool query = lg_bind_is_query(p->prepared->stmt); /* others may drop their own portal */
+    lg_status st = portal_run(s, p, max_rows, tag);
+    lg_session__meter_stop(s, query ? p : NULL, &m, st, tag);
+    return st;
 }

@@ -19,6 +19,7 @@ lg_session__statement_begin(lg_session *s, const char *text, size_t len)
     size_t n = len < sizeof s->query - 1 ? len : sizeof s->query - 1;
     memcpy(s->query, text, n);
     s->query[n] = 0;
+    s->query_id = 0;
     s->query_start_us = lg_run_wall_us(s->server->cfg.run);
     s->env.stmt_ts = (int64_t)s->query_start_us - LG_TS_UNIX_EPOCH_US;
     s->cancel_reason = LG_CANCEL_USER;
@@ -84,8 +85,9 @@ drop_unnamed(lg_session *s)
 
 /* One statement of a simple query: its own arena, an unnamed portal of its own. */
 static lg_status
-run_one(lg_session *s, const char *text, const lg_ast *stmt, lg_arena *arena)
+run_one(lg_session *s, const char *text, const lg_parse_stmt *part, lg_arena *arena)
 {
+    const lg_ast *stmt = part->stmt;
     lg_prepared *p;
     lg_portal *portal = NULL;
     lg_status st = refuse_in_failed(s, stmt);
@@ -94,6 +96,8 @@ run_one(lg_session *s, const char *text, const lg_ast *stmt, lg_arena *arena)
         return st;
     }
     LG_TRY(lg_session__prepare(s, "", text, stmt, arena, 0, NULL, &p));
+    p->text_loc = part->loc;
+    p->text_len = part->len;
     if (!lg_session__is_txn_command(stmt))
         LG_CHECK(lg_session__txn_statement(s, stmt));
     LG_CHECK(lg_session__portal_create(s, "", p, &portal));
@@ -170,7 +174,7 @@ run_text(lg_session *s, const char *text, size_t len)
     }
     s->several = tree->n > 1;
     for (uint32_t i = 0; i < tree->n; i++) {
-        LG_TRY(run_one(s, tree->sql, tree->stmts[i].stmt, lg_arena_create("statement", 1024)));
+        LG_TRY(run_one(s, tree->sql, &tree->stmts[i], lg_arena_create("statement", 1024)));
         if (i + 1 < tree->n && lg_session__ends_session(s->pending_end))
             return s->pending_end;
     }

@@ -146,6 +146,8 @@ lg_session_server_start(const lg_session_server_config *cfg, lg_session_server *
     }
     srv->by_pid = lg_map_create();
     srv->cache = lg_session__cache_create();
+    srv->sqlstats = lg_session__stats_create(lg_run_wall_us(cfg->run));
+    lg_session__pgstat_start(srv);
     st = lg_run_spawn(cfg->run, "accept", 0, accept_main, srv, &srv->acceptor);
     if (st != LG_OK) {
         lg_sock_close(srv->listener);
@@ -212,6 +214,7 @@ lg_session_server_stop(lg_session_server *srv)
     }
     lg_map_destroy(srv->by_pid);
     lg_session__cache_destroy(srv->cache);
+    lg_session__stats_destroy(srv->sqlstats);
     while (srv->scratch_count)
         scratch_free(srv->scratch[--srv->scratch_count]);
     lg_free(srv);
@@ -270,6 +273,23 @@ state_text(lg_session *s)
     }
 }
 
+const lg_sqlstats *
+lg_session_sqlstats(const lg_session_server *s)
+{
+    return s->sqlstats;
+}
+
+uint32_t
+lg_session_pid_of(const lg_session_server *srv, const void *owner)
+{
+    LG_LIST_FOREACH (it, &srv->sessions) {
+        const lg_session *s = LG_CONTAINER_OF(it, lg_session, link);
+        if (s == owner)
+            return s->pid;
+    }
+    return 0;
+}
+
 bool
 lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info)
 {
@@ -295,6 +315,9 @@ lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info
             .xid = lg_session__xid(s),
             .wait = s->fiber ? lg_fiber_waiting_for(s->fiber, &since) : LG_WAIT_CLIENT_MESSAGE,
             .stats = &s->stats,
+            .query_id = s->query_id,
+            .user_oid = s->role_oid,
+            .wait_xid = s->owner.wait_xid,
         };
         ret_info->wait_since = since;
         return true;

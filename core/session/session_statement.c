@@ -157,6 +157,7 @@ lg_session__prepared_unref(lg_prepared *p)
     if (!p || --p->refs)
         return;
     lg_session__plan_unref(p->planned);
+    lg_session__stat_unref(p->stat);
     lg_session__prepared_unref(p->base);
     lg_arena_destroy(p->arena);
     lg_free(p);

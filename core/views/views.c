@@ -134,9 +134,16 @@ lg_views_create(const lg_views_config *cfg, lg_views **ret_views)
     lg_views *w = lg_zalloc(sizeof *w);
     w->cfg = *cfg;
     w->scratch = lg_arena_create("views", 0);
+    w->ash = lg_zalloc(LG_ASH_SAMPLES * sizeof *w->ash);
+    lg_timer_init(&w->ash_timer, cfg->run, lg_views__ash_sample, w);
+    lg_timer_start(&w->ash_timer, lg_run_now_ns(cfg->run) + LG_SEC);
     lg_status st = lg_views__register_local(w);
     if (st == LG_OK)
         st = lg_views__register_gc(w);
+    if (st == LG_OK)
+        st = lg_views__register_sql(w);
+    if (st == LG_OK)
+        st = lg_views__register_more(w);
     if (st != LG_OK) {
         lg_views_destroy(w);
         return st;
@@ -159,6 +166,8 @@ lg_views_destroy(lg_views *w)
         lg_free((void *)(uintptr_t)w->defs[i]->local.name);
         lg_free(w->defs[i]);
     }
+    lg_timer_stop(&w->ash_timer);
+    lg_free(w->ash);
     lg_arena_destroy(w->scratch);
     lg_free(w);
 }

@@ -12,6 +12,7 @@
 #define LG_VIEWS_VIEWS_H
 
 #include "agent_proto.h"
+#include "buf.h"
 #include "cachefusion.h"
 #include "catalog.h"
 #include "ges.h"
@@ -77,6 +78,7 @@ typedef struct lg_views_config {
     uint32_t node;
     lg_ges *ges;
     lg_cf *cf;                   /* NULL: alone */
+    lg_buf_cache *buf;           /* may be NULL */
     lg_reconf *reconf;           /* NULL: alone */
     lg_session_server *sessions; /* may be set later with lg_views_set_sessions */
     void *arg;

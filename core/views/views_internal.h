@@ -31,10 +31,23 @@ struct lg_views {
     struct lg_views__def *defs[LG_VIEWS_MAX];
     uint16_t count;
     lg_arena *scratch; /* of answers to other instances */
+    struct lg_views__ash *ash;
+    uint64_t ash_count;
+    lg_timer ash_timer;
+};
+
+#define LG_ASH_SAMPLES 8192u
+struct lg_views__ash {
+    uint64_t at_us, query_id, xid, wait_xid;
+    uint32_t pid, user;
+    lg_wait wait;
 };
 
 LG_MUST lg_status lg_views__register_local(lg_views *w); /* views_local.c */
 LG_MUST lg_status lg_views__register_gc(lg_views *w);    /* views_gc.c */
+LG_MUST lg_status lg_views__register_sql(lg_views *w);   /* views_sql.c */
+LG_MUST lg_status lg_views__register_more(lg_views *w);  /* views_more.c */
+void lg_views__ash_sample(void *views);
 /* views_remote.c */
 void lg_views__serve(lg_views *w);
 /* Rows of another member, each to fn; a member that does not answer gives none. */

@@ -73,12 +73,15 @@ session_rows(void *arg, lg_view_sink *sink)
             lg_datum_int8((int64_t)i.xid),
             lg_view_text(sink, lg_wait_name(i.wait)),
             lg_view_text(sink, lg_wait_class(i.wait)),
-            seconds(waiting && i.wait_since && now > i.wait_since ? now - i.wait_since : 0)};
-        uint8_t nulls[15] = {0};
+            seconds(waiting && i.wait_since && now > i.wait_since ? now - i.wait_since : 0),
+            lg_datum_int8((int64_t)i.query_id),
+            lg_view_text(sink, lg_wait_pg_type(i.wait))};
+        uint8_t nulls[17] = {0};
         nulls[8] = i.query_start_us == 0;
         nulls[10] = i.xact_start_us == 0;
         nulls[11] = i.xid == 0;
         nulls[14] = !waiting || i.wait_since == 0;
+        nulls[15] = i.query_id == 0;
         sink->row(sink, v, nulls);
     }
 }
@@ -91,7 +94,8 @@ add_session(lg_views *w)
             {"query", LG_T_TEXT}, {"logon_time", LG_T_TIMESTAMPTZ},
             {"query_start", LG_T_TIMESTAMPTZ}, {"state_change", LG_T_TIMESTAMPTZ},
             {"xact_start", LG_T_TIMESTAMPTZ}, {"xid", LG_T_INT8}, {"event", LG_T_TEXT},
-            {"wait_class", LG_T_TEXT}, {"seconds_in_wait", LG_T_FLOAT8});
+            {"wait_class", LG_T_TEXT}, {"seconds_in_wait", LG_T_FLOAT8}, {"sql_id", LG_T_INT8},
+            {"wait_event_type", LG_T_TEXT});
     return ADD(w, "session", session_rows);
 }
 

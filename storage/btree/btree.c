@@ -29,6 +29,20 @@ check_key(const lg_segment *g, uint32_t len)
     return len <= max ? LG_OK : LG_TOO_LARGE;
 }
 
+static void
+format_root(lg_mtr *m, lg_buf *b)
+{
+    lg_mtr_format(m, b, LG_BLOCK_BTREE);
+    lg_btree__node n = {.flags = LG_BTREE__LEAF, .low = (uint16_t)lg_buf_block_bytes(m->cache)};
+    lg_mtr_set(m, b, LG_BTREE__NODE_OFF, &n, sizeof n);
+}
+
+lg_status
+lg_btree_begin(lg_segment *g)
+{
+    return lg_segment_begin(g, format_root);
+}
+
 lg_status
 lg_btree_init(lg_segment *g)
 {
@@ -43,9 +57,7 @@ lg_btree_init(lg_segment *g)
         lg_mtr_abort(&m);
         return st;
     }
-    lg_mtr_format(&m, b, LG_BLOCK_BTREE);
-    lg_btree__node n = {.flags = LG_BTREE__LEAF, .low = (uint16_t)lg_buf_block_bytes(m.cache)};
-    lg_mtr_set(&m, b, LG_BTREE__NODE_OFF, &n, sizeof n);
+    format_root(&m, b);
     lg_mtr_commit(&m, NULL);
     return LG_OK;
 }

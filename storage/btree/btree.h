@@ -37,6 +37,8 @@ void lg_btree_register(lg_txn_sys *s);
 
 /* Makes the root of a new LG_SEGMENT_BTREE segment. */
 LG_MUST lg_status lg_btree_init(lg_segment *g);
+/* The same for a reserved segment, when it is first written to. Idempotent. */
+LG_MUST lg_status lg_btree_begin(lg_segment *g);
 
 /* unique: LG_DUPLICATE_KEY, LG_IN_DOUBT (nothing done). Inserting an entry that is there and marked
  * brings it to life; one that is there and live is LG_EXISTS (unique or not). */

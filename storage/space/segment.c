@@ -39,6 +39,7 @@ struct lg_segment {
     uint32_t file;
     lg_segment_kind kind;
     uint32_t file_blocks; /* the file has at least this many */
+    bool begun;           /* once true it stays */
     bool refilling;
     lg_waitq refillq;
     uint32_t *pool; /* new blocks of ours; the next one last */
@@ -193,11 +194,108 @@ lg_segment_open(lg_space *s, uint32_t file, lg_segment **ret_seg)
         g->space = s;
         g->file = file;
         g->kind = (lg_segment_kind)h.kind;
+        g->begun = true;
         lg_waitq_init(&g->refillq);
         lg_map_put(s->segments, file, g);
     }
     *ret_seg = g;
     return LG_OK;
+}
+
+/* ---- segments that have not begun ---- */
+
+lg_status
+lg_segment_reserve(lg_space *s, uint32_t *ret_file)
+{
+    return lg_space_file_reserve(s->cache, ret_file);
+}
+
+lg_status
+lg_segment_open_reserved(lg_space *s, uint32_t file, lg_segment_kind kind, lg_segment **ret_seg)
+{
+    uint32_t blocks;
+    lg_segment *g = lg_map_get(s->segments, file);
+    if (!g) {
+        LG_TRY(lg_space_file_blocks(s->cache, file, &blocks)); /* is it there at all? */
+        g = lg_map_get(s->segments, file);
+    }
+    if (!g) {
+        g = lg_zalloc(sizeof *g);
+        g->space = s;
+        g->file = file;
+        g->kind = kind;
+        lg_waitq_init(&g->refillq);
+        lg_map_put(s->segments, file, g);
+    }
+    *ret_seg = g;
+    return LG_OK;
+}
+
+lg_status
+lg_segment_begun(lg_segment *g, bool *ret)
+{
+    lg_buf_cache *c = g->space->cache;
+    uint32_t blocks;
+    lg_buf *b;
+    *ret = g->begun;
+    if (g->begun)
+        return LG_OK;
+    LG_TRY(lg_space_file_blocks(c, g->file, &blocks));
+    if (!blocks)
+        return LG_OK;
+    LG_TRY(lg_buf_get(c, (lg_addr){g->file, 0}, LG_LATCH_S, &b));
+    *ret = ((const lg_block_header *)(const void *)b->data)->type == LG_BLOCK_SEGMENT_HEADER;
+    lg_buf_put(c, b, LG_LATCH_S);
+    if (*ret)
+        g->begun = true;
+    return LG_OK;
+}
+
+static lg_status
+begin_step(lg_segment *g, lg_mtr *m, void (*first)(lg_mtr *m, lg_buf *b))
+{
+    lg_buf *head, *map, *own = NULL;
+    LG_TRY(lg_mtr_get(m, (lg_addr){g->file, 0}, LG_LATCH_X, 0, &head));
+    if (((const lg_block_header *)(const void *)head->data)->type == LG_BLOCK_SEGMENT_HEADER)
+        return LG_EXISTS;
+    LG_TRY(lg_mtr_get(m, (lg_addr){g->file, 1}, LG_LATCH_X, LG_MTR_NEW, &map));
+    if (first)
+        LG_TRY(lg_mtr_get(m, (lg_addr){g->file, LG_SEGMENT_FIRST_BLOCK}, LG_LATCH_X, LG_MTR_NEW,
+                          &own));
+    lg_mtr_format(m, head, LG_BLOCK_SEGMENT_HEADER);
+    seg_header h = {SEG_MAGIC, g->kind, LG_SEGMENT_FIRST_BLOCK + (first ? 1 : 0), 0};
+    lg_mtr_set(m, head, SEG_HEADER_OFF, &h, sizeof h);
+    lg_mtr_format(m, map, LG_BLOCK_SPACE_MAP);
+    if (first)
+        first(m, own);
+    return LG_OK;
+}
+
+lg_status
+lg_segment_begin(lg_segment *g, void (*first)(lg_mtr *m, lg_buf *b))
+{
+    bool begun;
+    LG_TRY(lg_segment_begun(g, &begun));
+    if (begun)
+        return LG_OK;
+    LG_TRY(lg_space_file_begin(g->space->cache, g->file));
+    for (;;) {
+        lg_mtr m;
+        lg_mtr_begin(&m, g->space->cache);
+        lg_status st = begin_step(g, &m, first);
+        if (st == LG_RETRY) {
+            LG_TRY(lg_mtr_restart(&m));
+            continue;
+        }
+        if (st == LG_OK)
+            lg_mtr_commit(&m, NULL);
+        else
+            lg_mtr_abort(&m);
+        if (st != LG_OK && st != LG_EXISTS)
+            return st;
+        g->begun = true;
+        return LG_OK;
+    }
 }
 
 static void
@@ -222,7 +320,9 @@ lg_segment_drop(lg_space *s, uint32_t file)
     LG_TRY(lg_space_file_drop_begin(s->cache, file));
     if (s->forget)
         LG_TRY(s->forget(s->forget_arg, file));
-    return lg_space_file_drop(s->cache, file);
+    lg_status st = lg_space_file_drop(s->cache, file);
+    return st == LG_NOT_FOUND ? LG_OK
+                              : st; /* only reserved: gone since the beginning of the drop */
 }
 
 lg_status
@@ -243,6 +343,11 @@ lg_segment_blocks(lg_segment *g, uint32_t *ret_blocks)
 {
     lg_buf_cache *c = g->space->cache;
     lg_buf *b;
+    bool begun;
+    *ret_blocks = 0;
+    LG_TRY(lg_segment_begun(g, &begun));
+    if (!begun)
+        return LG_OK;
     LG_TRY(lg_buf_get(c, (lg_addr){g->file, 0}, LG_LATCH_S, &b));
     memcpy(ret_blocks, b->data + SEG_HWM_OFF, 4);
     lg_buf_put(c, b, LG_LATCH_S);
@@ -424,6 +529,8 @@ refill(lg_segment *g, uint32_t need, bool whole_only)
     g->refilling = true;
     uint32_t targets = g->target_count, pool = g->pool_count;
     lg_status st = lg_segment_offer(g);
+    if (st == LG_OK && !g->begun)
+        st = lg_segment_begin(g, NULL);
     if (st == LG_OK)
         st = maps_search(g, need, whole_only);
     if (st == LG_OK && g->pool_count == pool && (whole_only || g->target_count == targets))

@@ -12,6 +12,12 @@
  * instance held when it died stays unused until rows in it are deleted; a clean stop offers it
  * again (lg_space_release).
  *
+ * A SEGMENT WITHOUT ROWS OWNS NOTHING  A reserved segment is a file number (4 bytes of the volume's
+ * table). The first instance that writes begins it: one AU, then header, first map and what the
+ * access method wants in LG_SEGMENT_FIRST_BLOCK, in one mini-transaction under the header's X. A
+ * crash in between leaves an AU without a header: still empty, and the next writer goes on from there.
+ * Who reads asks lg_segment_begun, which looks at the file table (coherent) until it says yes.
+ *
  * SCANS  Every block ever formatted is below the hwm, which is read coherently. Blocks of a chunk
  * not used yet are of type LG_BLOCK_FREE (all zero): skip them.
  *
@@ -49,6 +55,16 @@ lg_buf_cache *lg_space_cache(const lg_space *s);
  * transaction fails. */
 LG_MUST lg_status lg_segment_create(lg_space *s, lg_segment_kind kind, uint32_t *ret_file);
 LG_MUST lg_status lg_segment_open(lg_space *s, uint32_t file, lg_segment **ret_seg);
+/* A segment that takes no space until lg_segment_begin. Not transactional either. */
+LG_MUST lg_status lg_segment_reserve(lg_space *s, uint32_t *ret_file);
+/* Opens one that may not have begun yet. */
+LG_MUST lg_status lg_segment_open_reserved(lg_space *s, uint32_t file, lg_segment_kind kind,
+                                           lg_segment **ret_seg);
+LG_MUST lg_status lg_segment_begun(lg_segment *g, bool *ret);
+/* Idempotent, from any instance. first: formats LG_SEGMENT_FIRST_BLOCK; NULL: nothing there. Done by
+ * lg_segment_alloc and _target themselves for kinds that need no first block. */
+struct lg_mtr;
+LG_MUST lg_status lg_segment_begin(lg_segment *g, void (*first)(struct lg_mtr *m, lg_buf *b));
 /* Gives the file's space back. Nobody uses the segment any more, on any instance; other instances
  * call lg_segment_forget. TRUNCATE = a new segment, and drop of the old one after commit. */
 LG_MUST lg_status lg_segment_drop(lg_space *s, uint32_t file);
@@ -63,7 +79,7 @@ uint32_t lg_segment_file(const lg_segment *g);
 lg_segment_kind lg_segment_kind_of(const lg_segment *g);
 lg_space *lg_segment_space(const lg_segment *g);
 lg_buf_cache *lg_segment_cache(const lg_segment *g);
-/* The high-water mark, as of now on all instances: blocks 0 .. n-1 may be in use. */
+/* The high-water mark, as of now on all instances: blocks 0 .. n-1 may be in use. 0: not begun. */
 LG_MUST lg_status lg_segment_blocks(lg_segment *g, uint32_t *ret_blocks);
 /* Is this block a segment header or space map (not the access method's)? */
 bool lg_segment_is_meta(const lg_segment *g, uint32_t block);

@@ -21,6 +21,10 @@
  *    looks again under its latches.
  *  - A member that is lost while it is to forget may still have a write under way: the dropper waits
  *    until a view without it is open (core/instance).
+ *
+ * A reserved file is only its entry in the table (EMPTY); the root comes with the first extension, in
+ * one mini-transaction with the entry. Dropping one that is still empty is one change of the entry:
+ * EMPTY with DROPPING is DROPPED.
  * */
 #include "space_file.h"
 #include "assert.h"
@@ -147,6 +151,8 @@ aus_take_many(lg_buf_cache *c, uint32_t first, bool is_new, lg_au *aus, uint32_t
 
 /* ---- table and root ---- */
 
+#define NO_ROOT UINT32_MAX /* reserved, nothing more */
+
 /* LG_NOT_FOUND: none, or dropped. dropping: may be NULL, then a file being dropped is not found. */
 static lg_status
 entry_read(lg_buf_cache *c, uint32_t file, uint32_t *ret_root, bool *ret_dropping)
@@ -162,6 +168,12 @@ entry_read(lg_buf_cache *c, uint32_t file, uint32_t *ret_root, bool *ret_droppin
     lg_buf_put(c, b, LG_LATCH_S);
     if (entry == 0 || entry == LG_VOL_TABLE_DROPPED)
         return LG_NOT_FOUND;
+    if (entry == LG_VOL_TABLE_EMPTY) {
+        if (ret_dropping)
+            *ret_dropping = false;
+        *ret_root = NO_ROOT;
+        return LG_OK;
+    }
     bool dropping = (entry & LG_VOL_TABLE_DROPPING) != 0;
     if (dropping && !ret_dropping)
         return LG_NOT_FOUND;
@@ -187,6 +199,9 @@ lg_space_file_blocks(lg_buf_cache *c, uint32_t file, uint32_t *ret_blocks)
     uint32_t root;
     lg_buf *b;
     LG_TRY(entry_read(c, file, &root, NULL));
+    *ret_blocks = 0;
+    if (root == NO_ROOT)
+        return LG_OK;
     LG_TRY(lg_buf_get(c, lg_vol_map_addr(v, root), LG_LATCH_S, &b));
     lg_status st = root_check(b, file);
     if (st == LG_OK)
@@ -218,27 +233,56 @@ map_block_take(lg_mtr *m, lg_buf *bits, uint32_t bit)
     lg_mtr_set_u32(m, bits, META_FIELD(next), bit + 1);
 }
 
+/* A file number, with its blocks in the mtr in X. */
+struct number {
+    lg_buf *header, *table;
+    uint32_t off, file;
+};
+
+static lg_status
+number_try(lg_mtr *m, struct number *n)
+{
+    const lg_volume *v = lg_buf_volume(m->cache);
+    LG_TRY(lg_mtr_get(m, lg_vol_header_addr(), LG_LATCH_X, 0, &n->header));
+    n->file = meta_of(n->header).next;
+    if (n->file >= lg_vol_files_max(v))
+        return LG_LIMIT;
+    return lg_mtr_get(m, lg_vol_table_addr(v, n->file, &n->off), LG_LATCH_X, 0, &n->table);
+}
+
+static void
+number_take(lg_mtr *m, const struct number *n, uint32_t entry)
+{
+    lg_mtr_set_u32(m, n->header, META_FIELD(next), n->file + 1);
+    if (type_of(n->table) == LG_BLOCK_FREE)
+        meta_format(m, n->table, LG_VOL_TABLE, n->file - (n->off - LG_VOL_DATA_OFFSET) / 4, 0);
+    lg_mtr_set_u32(m, n->table, n->off, entry);
+}
+
+static lg_status
+reserve_step(lg_mtr *m, void *arg)
+{
+    struct number n;
+    LG_TRY(number_try(m, &n));
+    number_take(m, &n, LG_VOL_TABLE_EMPTY);
+    *(uint32_t *)arg = n.file;
+    return LG_OK;
+}
+
 static lg_status
 create_try(lg_mtr *m, uint32_t *ret_file)
 {
     const lg_volume *v = lg_buf_volume(m->cache);
-    lg_buf *header, *table, *bits, *root;
-    uint32_t off, bit, index;
-    LG_TRY(lg_mtr_get(m, lg_vol_header_addr(), LG_LATCH_X, 0, &header));
-    uint32_t file = meta_of(header).next;
-    if (file >= lg_vol_files_max(v))
-        return LG_LIMIT;
-    lg_addr table_addr = lg_vol_table_addr(v, file, &off);
-    LG_TRY(lg_mtr_get(m, table_addr, LG_LATCH_X, 0, &table));
+    struct number n;
+    lg_buf *bits, *root;
+    uint32_t bit, index;
+    LG_TRY(number_try(m, &n));
     LG_TRY(map_block_find(m, &bits, &bit, &index));
     LG_TRY(lg_mtr_get(m, lg_vol_map_addr(v, index), LG_LATCH_X, LG_MTR_NEW, &root));
-    lg_mtr_set_u32(m, header, META_FIELD(next), file + 1);
     map_block_take(m, bits, bit);
-    if (type_of(table) == LG_BLOCK_FREE)
-        meta_format(m, table, LG_VOL_TABLE, file - (off - LG_VOL_DATA_OFFSET) / 4, 0);
-    lg_mtr_set_u32(m, table, off, index + 1);
-    meta_format(m, root, LG_VOL_ROOT, file, 0);
-    *ret_file = file;
+    number_take(m, &n, index + 1);
+    meta_format(m, root, LG_VOL_ROOT, n.file, 0);
+    *ret_file = n.file;
     return LG_OK;
 }
 
@@ -284,10 +328,17 @@ lg_space_file_create(lg_buf_cache *c, uint32_t aus, uint32_t *ret_file)
     return LG_OK;
 }
 
+lg_status
+lg_space_file_reserve(lg_buf_cache *c, uint32_t *ret_file)
+{
+    return mtr_run(c, reserve_step, ret_file);
+}
+
 /* ---- extending ---- */
 
 struct extension {
     uint32_t file, root;
+    bool first; /* only while the file has none: LG_EXISTS */
     const lg_au *aus;
     uint32_t count; /* to be mapped */
     uint32_t done;  /* mapped by this step */
@@ -335,6 +386,8 @@ extend_step(lg_mtr *m, void *arg)
     LG_TRY(root_check(root, x->file));
     uint32_t count = meta_of(root).count;
     x->done = 0;
+    if (x->first && count > 0)
+        return LG_EXISTS;
     if (count >= in_root)
         LG_TRY(extend_map(m, x, root, count - in_root));
     for (uint32_t at = count; at < in_root && x->done < x->count; at++)
@@ -344,14 +397,49 @@ extend_step(lg_mtr *m, void *arg)
     return LG_OK;
 }
 
-lg_status
-lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus, uint32_t *ret_blocks)
+/* The root of a file that was only reserved, unless another made it meanwhile. */
+static lg_status
+root_step(lg_mtr *m, void *arg)
+{
+    const lg_volume *v = lg_buf_volume(m->cache);
+    struct extension *x = arg;
+    lg_buf *table, *bits, *root;
+    uint32_t off, bit, index, entry;
+    LG_TRY(lg_mtr_get(m, lg_vol_table_addr(v, x->file, &off), LG_LATCH_X, 0, &table));
+    memcpy(&entry, table->data + off, 4);
+    if (entry != LG_VOL_TABLE_EMPTY)
+        return LG_EXISTS;
+    LG_TRY(map_block_find(m, &bits, &bit, &index));
+    LG_TRY(lg_mtr_get(m, lg_vol_map_addr(v, index), LG_LATCH_X, LG_MTR_NEW, &root));
+    map_block_take(m, bits, bit);
+    lg_mtr_set_u32(m, table, off, index + 1);
+    meta_format(m, root, LG_VOL_ROOT, x->file, 0);
+    return LG_OK;
+}
+
+static lg_status
+root_make(lg_buf_cache *c, struct extension *x)
+{
+    LG_TRY(entry_read(c, x->file, &x->root, NULL));
+    if (x->root != NO_ROOT)
+        return LG_OK;
+    lg_status st = mtr_run(c, root_step, x);
+    if (st != LG_EXISTS)
+        LG_TRY(st);
+    LG_TRY(entry_read(c, x->file, &x->root, NULL));
+    return x->root == NO_ROOT ? LG_NOT_FOUND : LG_OK;
+}
+
+static lg_status
+extend(lg_buf_cache *c, uint32_t file, uint32_t aus, bool first, uint32_t *ret_blocks)
 {
     lg_volume *v = lg_buf_volume(c);
-    struct extension x = {.file = file};
+    struct extension x = {.file = file, .first = first};
     uint32_t blocks, done = 0;
-    LG_TRY(entry_read(c, file, &x.root, NULL));
+    LG_TRY(root_make(c, &x));
     LG_TRY(lg_space_file_blocks(c, file, &blocks));
+    if (first && blocks)
+        return LG_OK;
     lg_au *taken = lg_zalloc(aus * sizeof *taken + 1);
     lg_status st;
     LG_CHECK(aus_take_many(c, file + blocks / lg_volume_blocks_per_au(v), blocks == 0, taken, aus));
@@ -363,13 +451,27 @@ lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus, uint32_t *ret
         if (st == LG_OK)
             done += x.done;
     }
-    if (st != LG_OK)
+    if (st == LG_EXISTS)
+        st = aus_give(c, taken, aus);
+    else if (st != LG_OK)
         LG_KEEP(aus_give(c, taken + done, aus - done));
     else if (ret_blocks)
         *ret_blocks = aus ? x.total * lg_volume_blocks_per_au(v) : blocks;
 out:
     lg_free(taken);
     return st;
+}
+
+lg_status
+lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t aus, uint32_t *ret_blocks)
+{
+    return extend(c, file, aus, false, ret_blocks);
+}
+
+lg_status
+lg_space_file_begin(lg_buf_cache *c, uint32_t file)
+{
+    return extend(c, file, 1, true, NULL);
 }
 
 /* ---- dropping ---- */
@@ -490,7 +592,10 @@ lg_space_file_drop(lg_buf_cache *c, uint32_t file)
     LG_TRY(lg_space_file_drop_begin(c, file));
     LG_TRY(lg_buf_drop_file(c, file));
     bool dropping;
-    LG_TRY(entry_read(c, file, &d.root, &dropping));
+    lg_status st = entry_read(c, file, &d.root, &dropping);
+    if (st == LG_NOT_FOUND) /* it was only reserved, or another instance was faster */
+        return LG_OK;
+    LG_TRY(st);
     while (!d.done) {
         LG_TRY(LG_FAULT(lg_run_faults(lg_buf_run(c)), "space_file_drop"));
         LG_TRY(mtr_run(c, drop_step, &d));

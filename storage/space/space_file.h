@@ -11,6 +11,10 @@
 /* A new file with `aus` allocation units (may be 0). Not transactional: a creator that fails later
  * drops it. */
 LG_MUST lg_status lg_space_file_create(lg_buf_cache *c, uint32_t aus, uint32_t *ret_file);
+/* A number and an entry in the table, nothing else: costs 4 bytes until it is extended. */
+LG_MUST lg_status lg_space_file_reserve(lg_buf_cache *c, uint32_t *ret_file);
+/* The first AU, unless it has one already (another instance was faster: LG_OK too). */
+LG_MUST lg_status lg_space_file_begin(lg_buf_cache *c, uint32_t file);
 /* Adds AUs at the end, round robin over the disks. ret_blocks (may be NULL): the file's blocks
  * after. A
  * partial extension (disk filled up on the way) returns LG_DISK_FULL and keeps nothing of it. */

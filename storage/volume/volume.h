@@ -182,11 +182,14 @@ uint32_t lg_vol_bits_free(const void *image);
 /* The byte that holds the bit, for an mtr SET. */
 uint32_t lg_vol_bits_byte(uint32_t bit, uint8_t *ret_mask);
 
-/* File table entry: u32 at the offset: 0 none, LG_VOL_TABLE_DROPPED, else map_index + 1 of the
- * root;
- * LG_VOL_TABLE_DROPPING is or-ed in while its AUs are being freed. */
+/* File table entry: u32 at the offset: 0 none, LG_VOL_TABLE_DROPPED, LG_VOL_TABLE_EMPTY: a file
+ * without AUs nor a root yet, else map_index + 1 of the root; LG_VOL_TABLE_DROPPING is or-ed in while
+ * its AUs are being freed. */
 #define LG_VOL_TABLE_DROPPED  UINT32_MAX
 #define LG_VOL_TABLE_DROPPING 0x80000000u
+#define LG_VOL_TABLE_EMPTY    0x7fffffffu
+_Static_assert((LG_VOL_TABLE_EMPTY | LG_VOL_TABLE_DROPPING) == LG_VOL_TABLE_DROPPED,
+               "gone at once");
 
 /* AU entry i of a ROOT or MAP block: 8 bytes {u16 disk, u16 0, u32 au}. */
 uint32_t lg_vol_root_aus(uint32_t block_bytes);      /* AU entries in a root */

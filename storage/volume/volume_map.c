@@ -330,7 +330,7 @@ install_table(lg_volume *v, lg_addr addr, const uint8_t *image)
     uint32_t off, entry;
     lg_vol_table_addr(v, addr.file, &off);
     memcpy(&entry, image + off, 4);
-    if (entry == 0 || (entry & LG_VOL_TABLE_DROPPING))
+    if (entry == 0 || entry == LG_VOL_TABLE_EMPTY || (entry & LG_VOL_TABLE_DROPPING))
         return LG_INVALID;
     if (entry - 1 >= lg_vol_map_capacity(v))
         return LG_CORRUPT;

@@ -181,6 +181,10 @@ def main():
             oid, cstr(name), kind, ret, arr(args), len(args), ndef, cstr(defs), variadic, vol,
             " | ".join(flags) or "0", cstr(",".join(argnames) if argnames else None), len(outs), arr(outs),
             fn, kern, srf))
+    # of extensions that are built in: OIDs from 15901
+    lines.append('LG_FUNC(15901, "pg_stat_statements_reset", \'f\', 2278, A(26, 26, 20), 3, 3, "0, 0, 0", 0, \'v\', '
+                 'LG_FUNC_EXT | LG_FUNC_STRICT, "userid,dbid,queryid", 0, A(0), lg_fn__ext, NULL, NULL)')
+    lines.sort(key=lambda l: (l.split('"')[1], int(l[8:l.index(",")])))
     write("func.def", "LG_FUNC(oid, name, kind, result, args, nargs, ndefaults, defaults, variadic element,\n"
           " * volatility, flags, argument names, OUT columns, their types, fn, kernel, srf), by name and OID.\n *", lines)
     write("func_decl.def", "Declarations of what func.def names.",

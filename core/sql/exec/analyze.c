@@ -2,6 +2,7 @@
  * fraction, width, distinct count, most common values, histogram and correlation, by the rules of
  * PostgreSQL's std_typanalyze, into pg_statistic. Descriptors carry them (lg_colstats), so that
  * they are coherent across instances as the dictionary is. */
+#include "relstat.h"
 #include "array.h"
 #include "ddl_internal.h"
 #include "rowcodec.h"
@@ -385,6 +386,13 @@ lg_util__analyze_table(lg_util *u, lg_relation *r)
         st = acc->ops->segment_blocks(acc->arg, &r->indexes[i]->storage, &ic.pages);
         if (st == LG_OK)
             st = lg_ddl_class_update(u, r->indexes[i]->oid, set_counts, &ic);
+    }
+    lg_relstat *rs = lg_catalog_relstat(lg_cat_catalog(u->cat), r->oid);
+    if (st == LG_OK && rs) {
+        rs->live = (int64_t)s.total;
+        rs->modified = 0;
+        rs->analyzed++;
+        rs->analyzed_at = (int64_t)lg_run_wall_us(u->es->run) - LG_TS_UNIX_EPOCH_US;
     }
     return st == LG_OK ? lg_cat_touch(u->cat, r->oid) : st;
 }

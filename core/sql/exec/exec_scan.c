@@ -1,5 +1,6 @@
 /* Scans: sequential, index, tid, virtual relations; VALUES and RESULT. */
 #include "exec_decode.h"
+#include "relstat.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ struct scan {
     lg_arena *range_arena;
     lg_xdecode *decode; /* of a sequential scan that can be visited */
     lg_xcolumns *columns;
+    uint64_t rows; /* not yet counted */
 };
 
 static void
@@ -135,9 +137,29 @@ put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
     return LG_OK;
 }
 
+/* pg_stat_all_tables and its kin: at the end of a scan, and before it begins again. */
+static void
+count_scan(lg_xnode *s)
+{
+    struct scan *sc = s->state;
+    lg_catalog *cat = lg_cat_catalog(s->x->es->cat);
+    if (!sc->open || sc->rel->virtual_rel)
+        return;
+    lg_relstat *r = lg_catalog_relstat(cat, sc->index ? sc->index->oid : sc->rel->oid);
+    if (r) {
+        r->scans++;
+        r->returned += sc->rows;
+        if (sc->index)
+            r->fetched += sc->rows;
+    }
+    sc->rows = 0;
+}
+
 static lg_status
 done(lg_xnode *s, uint32_t n, lg_xbatch **ret)
 {
+    if (s->plan->kind == LG_NODE_SEQ_SCAN || s->plan->kind == LG_NODE_INDEX_SCAN)
+        ((struct scan *)s->state)->rows += n; /* VALUES has another state */
     if (!n)
         return LG_END;
     s->in.b.n = n;
@@ -328,6 +350,7 @@ scan_close(lg_xnode *s)
     if (!sc)
         return;
     lg_xcolumns_reset(sc->columns);
+    count_scan(s);
     if (sc->scan) {
         if (sc->index)
             sc->acc->ops->index_close(sc->scan);
@@ -347,6 +370,7 @@ static lg_status
 scan_rescan(lg_xnode *s)
 {
     struct scan *sc = s->state;
+    count_scan(s);
     if (sc->rel->virtual_rel) {
         sc->pos = 0;
         return LG_OK;

@@ -6,6 +6,7 @@
  * arbiter indexes are probed first, and the insert that loses a race is taken back to a savepoint
  * by the caller. */
 #include "exec_check.h"
+#include "relstat.h"
 #include "keycodec.h"
 #include "type.h"
 #include <string.h>
@@ -360,6 +361,7 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
     size_t len;
     lg_row_encode_arena(t->rel->rowcols, t->rel->ncols, values, nulls, a, &row, &len);
     LG_TRY(acc->ops->row_insert(acc->arg, txn, &t->rel->storage, row, len, ret_tid));
+    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 1, 0, 0);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         if (!keys[i].wanted)
@@ -450,6 +452,7 @@ lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
     size_t len;
     lg_row_encode_arena(t->rel->rowcols, t->rel->ncols, values, nulls, a, &row, &len);
     LG_TRY(acc->ops->row_update(acc->arg, txn, snap, &t->rel->storage, tid, row, len, keys_change));
+    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 0, 1, 0);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         if (was[i].wanted && now[i].wanted && was[i].len == now[i].len &&
@@ -483,6 +486,7 @@ lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
     struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
     const lg_plan_target *p = t->t;
     LG_TRY(acc->ops->row_delete(acc->arg, txn, snap, &t->rel->storage, tid));
+    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 0, 0, 1);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         struct key k;
         LG_TRY(make_key(t, a, &p->indexes[i], old, old_nulls, &k));

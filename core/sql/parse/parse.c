@@ -341,3 +341,52 @@ lg_parse_normalize(struct lg_run *run, const char *sql, lg_arena *a, const char 
     *ret_n_consts = j.n;
     return LG_OK;
 }
+
+/* ---- as pg_stat_statements knows it ---- */
+
+typedef struct print_job {
+    const char *sql;
+    lg_arena *a; /* NULL: only the fingerprint */
+    const char *text;
+    uint64_t fingerprint;
+} print_job;
+
+static void
+print_on_deep_stack(void *arg)
+{
+    print_job *j = (print_job *)arg;
+    if (!j->a) {
+        PgQueryFingerprintResult f = pg_query_fingerprint(j->sql);
+        j->fingerprint = f.error ? 0 : f.fingerprint;
+        pg_query_free_fingerprint_result(f);
+        return;
+    }
+    PgQueryNormalizeResult n = pg_query_normalize(j->sql);
+    j->text = n.error ? j->sql : lg_arena_strdup(j->a, n.normalized_query);
+    pg_query_free_normalize_result(n);
+}
+
+static void
+print_run(struct lg_run *run, print_job *j)
+{
+    if (run)
+        lg_run_on_native_stack(run, print_on_deep_stack, j);
+    else
+        print_on_deep_stack(j);
+}
+
+uint64_t
+lg_parse_fingerprint(struct lg_run *run, const char *sql)
+{
+    print_job j = {.sql = sql};
+    print_run(run, &j);
+    return j.fingerprint;
+}
+
+const char *
+lg_parse_pg_normalize(struct lg_run *run, const char *sql, lg_arena *a)
+{
+    print_job j = {.sql = sql, .a = a};
+    print_run(run, &j);
+    return j.text;
+}

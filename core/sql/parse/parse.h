@@ -54,6 +54,13 @@ LG_MUST lg_status lg_parse_normalize(struct lg_run *run, const char *sql, lg_are
                                      const char **ret_text, lg_parse_const **ret_consts,
                                      uint32_t *ret_n_consts);
 
+/* libpg_query's fingerprint: the same for texts that differ in constants and spelling only. 0: it does
+ * not parse. */
+uint64_t lg_parse_fingerprint(struct lg_run *run, const char *sql);
+/* The text with its constants as $n and otherwise as it was written, as pg_stat_statements shows it;
+ * the text itself when it does not parse. In the arena. */
+const char *lg_parse_pg_normalize(struct lg_run *run, const char *sql, lg_arena *a);
+
 /* The shape of a single statement: what lg_parse_normalize gives, faster, for the usual texts only;
  * constants become $1, $2 ... in order. False: not certain to be read as the grammar would
  * (comments, escapes, parameters, several statements, more than fits); then there is none. No NUL

@@ -2,6 +2,7 @@
 #include "storage_rig.h"
 #include "dwb.h"
 #include "mtr.h"
+#include "segment.h"
 #include "space_file.h"
 
 #define MIB (1u << 20)
@@ -137,6 +138,72 @@ create_and_drop(void *arg)
 LG_TEST(test_space_file__create_extend_drop_reuse)
 {
     in_fiber(create_and_drop, 2, 64 * MIB, 8192);
+}
+
+static void
+first_block(lg_mtr *m, lg_buf *b)
+{
+    lg_mtr_format(m, b, LG_BLOCK_BTREE);
+}
+
+/* Reserved segments own nothing; two spaces over one cache stand for two instances. */
+static void
+reserved(void *arg)
+{
+    (void)arg;
+    lg_space *a, *b;
+    lg_segment *ga, *gb;
+    uint32_t f[3], blocks, block;
+    bool begun;
+    lg_buf *x;
+    RIG_OK(mount(true));
+    RIG_OK(lg_space_create(w.c, &a));
+    RIG_OK(lg_space_create(w.c, &b));
+    uint64_t before = free_aus();
+    for (int i = 0; i < 3; i++)
+        RIG_OK(lg_segment_reserve(a, &f[i]));
+    CU_ASSERT_EQUAL(free_aus(), before);
+    CU_ASSERT_EQUAL(lg_buf_get(w.c, (lg_addr){f[0], 0}, LG_LATCH_S, &x), LG_INVALID);
+    RIG_OK(lg_segment_open_reserved(a, f[0], LG_SEGMENT_BTREE, &ga));
+    RIG_OK(lg_segment_open_reserved(b, f[0], LG_SEGMENT_BTREE, &gb));
+    RIG_OK(lg_segment_blocks(ga, &blocks));
+    CU_ASSERT_EQUAL(blocks, 0);
+    RIG_OK(lg_segment_begin(ga, first_block));
+    CU_ASSERT_EQUAL(free_aus(), before - 1);
+    RIG_OK(lg_segment_begun(gb, &begun)); /* the other sees it, and begins nothing again */
+    CU_ASSERT(begun);
+    RIG_OK(lg_segment_begin(gb, first_block));
+    CU_ASSERT_EQUAL(free_aus(), before - 1);
+    RIG_OK(lg_buf_get(w.c, (lg_addr){f[0], LG_SEGMENT_FIRST_BLOCK}, LG_LATCH_S, &x));
+    CU_ASSERT_EQUAL(((const lg_block_header *)(const void *)x->data)->type, LG_BLOCK_BTREE);
+    lg_buf_put(w.c, x, LG_LATCH_S);
+    RIG_OK(lg_segment_alloc(gb, &block));
+    CU_ASSERT_EQUAL(block, LG_SEGMENT_FIRST_BLOCK + 1);
+
+    RIG_OK(lg_space_file_begin(w.c, f[1])); /* died before the header: the next one goes on */
+    RIG_OK(lg_segment_open_reserved(b, f[1], LG_SEGMENT_HEAP, &gb));
+    RIG_OK(lg_segment_begun(gb, &begun));
+    CU_ASSERT(!begun);
+    RIG_OK(lg_segment_alloc(gb, &block));
+    CU_ASSERT_EQUAL(block, LG_SEGMENT_FIRST_BLOCK);
+    CU_ASSERT_EQUAL(free_aus(), before - 2);
+    RIG_OK(lg_segment_open_reserved(a, f[1], LG_SEGMENT_HEAP, &ga));
+    RIG_OK(lg_segment_blocks(ga, &blocks));
+    CU_ASSERT(blocks > LG_SEGMENT_FIRST_BLOCK);
+
+    for (int i = 0; i < 3; i++)
+        RIG_OK(lg_segment_drop(a, f[i]));
+    CU_ASSERT_EQUAL(lg_segment_drop(a, f[2]), LG_NOT_FOUND);
+    CU_ASSERT_EQUAL(free_aus(), before);
+    CU_ASSERT_EQUAL(lg_segment_open_reserved(a, f[2], LG_SEGMENT_HEAP, &ga), LG_NOT_FOUND);
+    RIG_OK(lg_space_files_sweep(w.c, NULL, NULL));
+    lg_space_destroy(a);
+    lg_space_destroy(b);
+}
+
+LG_TEST(test_space_file__a_reserved_segment_owns_nothing)
+{
+    in_fiber(reserved, 2, 64 * MIB, 8192);
 }
 
 static void

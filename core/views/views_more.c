@@ -1,0 +1,594 @@
+/* Locks by session (gv$ges_enqueue, behind pg_locks and pg_blocking_pids; gv$locked_object,
+ * gv$ges_blocking_enqueue), sessions' waits and counters, transactions, buffers, disks, redo threads,
+ * memory, and active session history. Nothing here blocks or reads a block: what the instance knows. */
+#include "settings.h"
+#include "views_internal.h"
+#include <string.h>
+
+#define COLUMNS(...) static const lg_virtual_column columns[] = {__VA_ARGS__}
+#define ADD(w, name, fn)                                                                           \
+    lg_views_add((w), (name), columns, (uint16_t)(sizeof columns / sizeof columns[0]), (fn), (w))
+
+static lg_datum
+count(uint64_t n)
+{
+    return lg_datum_int8((int64_t)n);
+}
+
+static lg_datum
+seconds(lg_time ns)
+{
+    return lg_datum_float8((double)ns / 1e9);
+}
+
+/* ---- gv$ges_enqueue ---- */
+
+enum {
+    Q_PID,
+    Q_RESOURCE,
+    Q_HELD,
+    Q_REQUESTED,
+    Q_LOCKTYPE,
+    Q_DATABASE,
+    Q_RELATION,
+    Q_VIRTUALXID,
+    Q_TRANSACTIONID,
+    Q_CLASSID,
+    Q_OBJID,
+    Q_OBJSUBID,
+    Q_VIRTUALTRANSACTION,
+    Q_MODE,
+    Q_GRANTED,
+    Q_WAITSTART,
+    Q_MASTER,
+    Q_BLOCKING,
+    Q_COLUMNS
+};
+
+struct lock_visit {
+    lg_views *w;
+    lg_view_sink *sink;
+    bool tables, conflicts; /* gv$locked_object, gv$ges_blocking_enqueue */
+};
+
+struct enqueue {
+    lg_datum v[Q_COLUMNS];
+    uint8_t nulls[Q_COLUMNS];
+};
+
+static void
+put(struct enqueue *q, int column, lg_datum d)
+{
+    q->v[column] = d;
+    q->nulls[column] = 0;
+}
+
+static void
+start(struct enqueue *q, lg_view_sink *sink, uint32_t pid, const char *locktype,
+      const char *resource)
+{
+    char vx[32];
+    memset(q->v, 0, sizeof q->v);
+    memset(q->nulls, 1, sizeof q->nulls);
+    put(q, Q_RESOURCE, lg_view_text(sink, resource));
+    put(q, Q_LOCKTYPE, lg_view_text(sink, locktype));
+    put(q, Q_HELD, lg_datum_int4(0));
+    put(q, Q_REQUESTED, lg_datum_int4(0));
+    put(q, Q_GRANTED, lg_datum_bool(true));
+    put(q, Q_BLOCKING, lg_datum_bool(false));
+    if (!pid)
+        return;
+    put(q, Q_PID, lg_datum_int4((int32_t)pid));
+    snprintf(vx, sizeof vx, "%u/%u", pid >> LG_SESSION_PID_BITS,
+             pid & ((1u << LG_SESSION_PID_BITS) - 1));
+    put(q, Q_VIRTUALTRANSACTION, lg_view_text(sink, vx));
+}
+
+static uint64_t
+since_us(const lg_views *w, lg_time since)
+{
+    lg_time now = lg_run_now_ns(w->cfg.run);
+    return lg_run_wall_us(w->cfg.run) - (now > since ? (now - since) / 1000 : 0);
+}
+
+static void
+mode(struct enqueue *q, const struct lock_visit *x, lg_lock_mode held, lg_lock_mode requested,
+     lg_time since)
+{
+    lg_lock_mode shown = requested != LG_LOCK_NONE ? requested : held;
+    put(q, Q_HELD, lg_datum_int4(held));
+    put(q, Q_REQUESTED, lg_datum_int4(requested));
+    put(q, Q_MODE, lg_view_text(x->sink, lg_lock_mode_name(shown)));
+    put(q, Q_GRANTED, lg_datum_bool(requested == LG_LOCK_NONE));
+    if (requested != LG_LOCK_NONE && since)
+        put(q, Q_WAITSTART, lg_view_time(since_us(x->w, since)));
+}
+
+static void
+enqueue_row(void *arg, const lg_ges_row *r)
+{
+    static const char *const types[] = {"?", "TM", "DI", "UL", "SQ", "DD", "OT", "DB"};
+    static const char *const locktypes[] = {"?",      "relation", "object", "advisory",
+                                            "object", "object",   "object", "object"};
+    struct lock_visit *x = arg;
+    struct enqueue q;
+    char resource[64];
+    uint32_t type = r->res.type < LG_GES_TYPES ? r->res.type : 0;
+    uint32_t pid =
+        r->user && x->w->cfg.sessions ? lg_session_pid_of(x->w->cfg.sessions, r->user) : 0;
+    bool waits = r->requested != LG_LOCK_NONE;
+    if ((x->tables && (type != LG_GES_TABLE || !pid || waits)) ||
+        (x->conflicts && !waits && !r->blocking))
+        return;
+    snprintf(resource, sizeof resource, "%s:%u:%llu", types[type], r->res.id1,
+             (unsigned long long)r->res.id2);
+    start(&q, x->sink, pid, locktypes[type], resource);
+    mode(&q, x, r->held, r->requested, r->since);
+    if (r->held == LG_LOCK_NONE && !waits)
+        return;
+    if (type == LG_GES_TABLE)
+        put(&q, Q_DATABASE, lg_datum_oid(r->res.id1));
+    if (type == LG_GES_ADVISORY) /* database << 2 | which kind of key */
+        put(&q, Q_DATABASE, lg_datum_oid(r->res.id1 >> 2));
+    put(&q, Q_MASTER, lg_datum_int4((int32_t)r->master));
+    put(&q, Q_BLOCKING, lg_datum_bool(r->blocking));
+    if (type == LG_GES_TABLE) {
+        put(&q, Q_RELATION, lg_datum_oid((lg_oid)r->res.id2));
+    } else {
+        put(&q, Q_CLASSID,
+            lg_datum_oid(type == LG_GES_ADVISORY ? (lg_oid)(r->res.id2 >> 32) : (lg_oid)type));
+        put(&q, Q_OBJID, lg_datum_oid((lg_oid)r->res.id2));
+        put(&q, Q_OBJSUBID, lg_datum_int2(type == LG_GES_ADVISORY ? r->res.id1 & 3 : 0));
+    }
+    x->sink->row(x->sink, q.v, q.nulls);
+}
+
+/* A transaction holds its own id; who waits for a row waits for the id of who changed it. */
+static void
+transaction_row(struct lock_visit *x, const lg_session_info *i, uint64_t xid, bool waits)
+{
+    struct enqueue q;
+    char resource[64];
+    snprintf(resource, sizeof resource, "TX:%llu", (unsigned long long)xid);
+    start(&q, x->sink, i->pid, "transactionid", resource);
+    put(&q, Q_TRANSACTIONID, lg_datum_int8((int64_t)xid));
+    mode(&q, x, waits ? LG_LOCK_NONE : LG_LOCK_EXCLUSIVE, waits ? LG_LOCK_SHARE : LG_LOCK_NONE,
+         waits ? i->wait_since : 0);
+    x->sink->row(x->sink, q.v, q.nulls);
+}
+
+static void
+session_locks(struct lock_visit *x)
+{
+    lg_session_info i;
+    uint32_t pos = 0;
+    while (x->w->cfg.sessions && lg_session_next(x->w->cfg.sessions, &pos, &i)) {
+        struct enqueue q;
+        if (i.xact_start_us && !x->conflicts) {
+            char vx[32];
+            snprintf(vx, sizeof vx, "%u/%u", i.pid >> LG_SESSION_PID_BITS,
+                     i.pid & ((1u << LG_SESSION_PID_BITS) - 1));
+            start(&q, x->sink, i.pid, "virtualxid", vx);
+            put(&q, Q_VIRTUALXID, lg_view_text(x->sink, vx));
+            mode(&q, x, LG_LOCK_EXCLUSIVE, LG_LOCK_NONE, 0);
+            x->sink->row(x->sink, q.v, q.nulls);
+        }
+        if (i.xid && !x->conflicts)
+            transaction_row(x, &i, i.xid, false);
+        if (i.wait_xid)
+            transaction_row(x, &i, i.wait_xid, true);
+    }
+}
+
+static void
+enqueue_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    struct lock_visit x = {.w = w, .sink = sink};
+    if (w->cfg.ges)
+        lg_ges_visit(w->cfg.ges, enqueue_row, &x);
+    session_locks(&x);
+}
+
+static void
+blocking_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    struct lock_visit x = {.w = w, .sink = sink, .conflicts = true};
+    if (w->cfg.ges)
+        lg_ges_visit(w->cfg.ges, enqueue_row, &x);
+    session_locks(&x);
+}
+
+static void
+locked_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    struct lock_visit x = {.w = w, .sink = sink, .tables = true};
+    if (w->cfg.ges)
+        lg_ges_visit(w->cfg.ges, enqueue_row, &x);
+}
+
+static lg_status
+add_enqueues(lg_views *w)
+{
+    COLUMNS({"pid", LG_T_INT4}, {"resource", LG_T_TEXT}, {"held", LG_T_INT4},
+            {"requested", LG_T_INT4}, {"locktype", LG_T_TEXT}, {"database", LG_T_OID},
+            {"relation", LG_T_OID}, {"virtualxid", LG_T_TEXT}, {"transactionid", LG_T_INT8},
+            {"classid", LG_T_OID}, {"objid", LG_T_OID}, {"objsubid", LG_T_INT2},
+            {"virtualtransaction", LG_T_TEXT}, {"mode", LG_T_TEXT}, {"granted", LG_T_BOOL},
+            {"waitstart", LG_T_TIMESTAMPTZ}, {"master", LG_T_INT4}, {"blocking", LG_T_BOOL});
+    LG_TRY(ADD(w, "ges_enqueue", enqueue_rows));
+    LG_TRY(ADD(w, "ges_blocking_enqueue", blocking_rows));
+    return ADD(w, "locked_object", locked_rows);
+}
+
+/* ---- gv$session_wait, gv$sesstat, gv$session_event, gv$transaction ---- */
+
+static void
+wait_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_session_info i;
+    uint32_t pos = 0;
+    while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i)) {
+        lg_time now = lg_run_now_ns(w->cfg.run);
+        bool waits = i.wait != LG_WAIT_NONE;
+        lg_datum v[] = {
+            lg_datum_int4((int32_t)i.pid),
+            lg_view_text(sink, lg_wait_name(i.wait)),
+            lg_view_text(sink, lg_wait_class(i.wait)),
+            lg_view_text(sink, waits ? "WAITING" : "ON CPU"),
+            seconds(waits && i.wait_since && now > i.wait_since ? now - i.wait_since : 0),
+            count(i.wait_xid)};
+        uint8_t nulls[6] = {0, 0, 0, 0, !waits || !i.wait_since, i.wait_xid == 0};
+        sink->row(sink, v, nulls);
+    }
+}
+
+static lg_status
+add_session_wait(lg_views *w)
+{
+    COLUMNS({"sid", LG_T_INT4}, {"event", LG_T_TEXT}, {"wait_class", LG_T_TEXT},
+            {"state", LG_T_TEXT}, {"seconds_in_wait", LG_T_FLOAT8}, {"blocking_xid", LG_T_INT8});
+    return ADD(w, "session_wait", wait_rows);
+}
+
+static void
+sesstat_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_session_info i;
+    uint32_t pos = 0;
+    while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i))
+        for (int k = 0; k < LG_STAT_COUNT; k++) {
+            if (!i.stats->count[k])
+                continue;
+            lg_datum v[] = {lg_datum_int4((int32_t)i.pid), lg_datum_int4(k),
+                            lg_view_text(sink, lg_stat_name((lg_stat)k)), count(i.stats->count[k])};
+            sink->row(sink, v, NULL);
+        }
+}
+
+static lg_status
+add_sesstat(lg_views *w)
+{
+    COLUMNS({"sid", LG_T_INT4}, {"statistic#", LG_T_INT4}, {"name", LG_T_TEXT},
+            {"value", LG_T_INT8});
+    return ADD(w, "sesstat", sesstat_rows);
+}
+
+static void
+session_event_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_session_info i;
+    uint32_t pos = 0;
+    while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i))
+        for (int k = LG_WAIT_NONE + 1; k < LG_WAIT_COUNT; k++) {
+            if (!i.stats->wait_count[k])
+                continue;
+            lg_datum v[] = {lg_datum_int4((int32_t)i.pid),
+                            lg_view_text(sink, lg_wait_name((lg_wait)k)),
+                            lg_view_text(sink, lg_wait_class((lg_wait)k)),
+                            count(i.stats->wait_count[k]),
+                            count(i.stats->wait_ns[k] / 1000),
+                            count(i.stats->wait_max_ns[k] / 1000)};
+            sink->row(sink, v, NULL);
+        }
+}
+
+static lg_status
+add_session_event(lg_views *w)
+{
+    COLUMNS({"sid", LG_T_INT4}, {"event", LG_T_TEXT}, {"wait_class", LG_T_TEXT},
+            {"total_waits", LG_T_INT8}, {"time_waited_micro", LG_T_INT8},
+            {"max_wait_micro", LG_T_INT8});
+    return ADD(w, "session_event", session_event_rows);
+}
+
+static void
+transaction_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_session_info i;
+    uint32_t pos = 0;
+    while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i)) {
+        if (!i.xid)
+            continue;
+        lg_datum v[] = {lg_datum_int4((int32_t)i.pid),
+                        count(i.xid),
+                        lg_view_time(i.xact_start_us),
+                        lg_view_text(sink, "ACTIVE"),
+                        count(i.stats->count[LG_STAT_UNDO_RECORDS]),
+                        count(i.stats->count[LG_STAT_LOGICAL_READS])};
+        sink->row(sink, v, NULL);
+    }
+}
+
+/* The counts are the session's: since its log-in. */
+static lg_status
+add_transaction(lg_views *w)
+{
+    COLUMNS({"sid", LG_T_INT4}, {"xid", LG_T_INT8}, {"start_date", LG_T_TIMESTAMPTZ},
+            {"status", LG_T_TEXT}, {"session_undo_records", LG_T_INT8},
+            {"session_logical_reads", LG_T_INT8});
+    return ADD(w, "transaction", transaction_rows);
+}
+
+/* ---- gv$bh ---- */
+
+static void
+bh_row(void *arg, lg_buf *b)
+{
+    lg_view_sink *sink = arg;
+    const char *status = b->pi ? "pi" : b->mode == LG_MODE_X ? "xcur" : "scur";
+    lg_datum v[] = {lg_datum_int8(b->addr.file), lg_datum_int8(b->addr.block),
+                    lg_view_text(sink, status), lg_datum_bool(b->dirty)};
+    sink->row(sink, v, NULL);
+}
+
+static void
+bh_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    if (w->cfg.buf)
+        lg_buf_visit(w->cfg.buf, bh_row, sink);
+}
+
+static lg_status
+add_bh(lg_views *w)
+{
+    COLUMNS({"file#", LG_T_INT8}, {"block#", LG_T_INT8}, {"status", LG_T_TEXT},
+            {"dirty", LG_T_BOOL});
+    return ADD(w, "bh", bh_rows);
+}
+
+/* ---- gv$disk, gv$log, gv$sgastat ---- */
+
+static void
+disk_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    if (!w->cfg.buf)
+        return;
+    const lg_volume *v = lg_buf_volume(w->cfg.buf);
+    for (uint32_t d = 0; d < lg_volume_disk_count(v); d++) {
+        lg_view_fence f = {.path = ""};
+        if (w->cfg.fence)
+            (void)w->cfg.fence(w->cfg.arg, d, &f);
+        uint64_t aus = lg_volume_disk_aus(v, d);
+        lg_datum row[] = {lg_datum_int4((int32_t)d), lg_view_text(sink, f.path),
+                          count(aus * LG_VOLUME_AU_BYTES), count(aus),
+                          lg_datum_int4((int32_t)lg_volume_block_bytes(v))};
+        sink->row(sink, row, NULL);
+    }
+}
+
+static lg_status
+add_disk(lg_views *w)
+{
+    COLUMNS({"disk_number", LG_T_INT4}, {"path", LG_T_TEXT}, {"bytes", LG_T_INT8},
+            {"allocation_units", LG_T_INT8}, {"block_size", LG_T_INT4});
+    return ADD(w, "disk", disk_rows);
+}
+
+static void
+log_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    const lg_redo *r = w->cfg.buf ? lg_buf_redo(w->cfg.buf) : NULL;
+    if (!r)
+        return;
+    lg_datum v[] = {lg_datum_int4((int32_t)lg_redo_thread(r)),
+                    count(lg_redo_incarnation(r)),
+                    count(lg_redo_capacity(r)),
+                    count(lg_redo_end(r)),
+                    count(lg_redo_flushed(r)),
+                    count(lg_redo_checkpoint_lsn(r)),
+                    count(lg_redo_end(r) - lg_redo_checkpoint_lsn(r)),
+                    lg_view_text(sink, lg_redo_broken(r) == LG_OK ? "CURRENT" : "BROKEN")};
+    sink->row(sink, v, NULL);
+}
+
+static lg_status
+add_log(lg_views *w)
+{
+    COLUMNS({"thread#", LG_T_INT4}, {"incarnation", LG_T_INT8}, {"bytes", LG_T_INT8},
+            {"end_lsn", LG_T_INT8}, {"flushed_lsn", LG_T_INT8}, {"checkpoint_lsn", LG_T_INT8},
+            {"bytes_to_recover", LG_T_INT8}, {"status", LG_T_TEXT});
+    return ADD(w, "log", log_rows);
+}
+
+static void
+sga_row(lg_view_sink *sink, const char *pool, const char *name, uint64_t n)
+{
+    lg_datum v[] = {lg_view_text(sink, pool), lg_view_text(sink, name), count(n)};
+    sink->row(sink, v, NULL);
+}
+
+static void
+sga_visit(void *arg, lg_buf *b)
+{
+    (void)b;
+    ++*(uint64_t *)arg;
+}
+
+static void
+sgastat_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    lg_ges_counts g;
+    uint64_t held = 0;
+    if (w->cfg.buf) {
+        lg_buf_visit(w->cfg.buf, sga_visit, &held);
+        sga_row(sink, "buffer cache", "blocks held, bytes", held * lg_buf_block_bytes(w->cfg.buf));
+    }
+    sga_row(sink, "dictionary cache", "descriptors", lg_catalog_cached(w->cfg.catalog));
+    if (w->cfg.ges) {
+        lg_ges_count(w->cfg.ges, &g);
+        sga_row(sink, "enqueues", "resources", g.resources);
+        sga_row(sink, "enqueues", "resources mastered", g.master_resources);
+    }
+}
+
+static lg_status
+add_sgastat(lg_views *w)
+{
+    COLUMNS({"pool", LG_T_TEXT}, {"name", LG_T_TEXT}, {"value", LG_T_INT8});
+    return ADD(w, "sgastat", sgastat_rows);
+}
+
+/* ---- gv$parameter ---- */
+
+static void
+parameter_rows(void *arg, lg_view_sink *sink)
+{
+    (void)arg;
+    for (int k = 0; k < LG_SETTING_COUNT; k++) {
+        const lg_setting_info *i = lg_setting_info_of((lg_setting_id)k);
+        lg_datum v[] = {lg_datum_int4(k), lg_view_text(sink, i->name), lg_view_text(sink, i->boot),
+                        lg_view_text(sink, i->context), lg_view_text(sink, i->text)};
+        sink->row(sink, v, NULL);
+    }
+}
+
+/* What a session of the instance starts with; its own values are in pg_settings. */
+static lg_status
+add_parameter(lg_views *w)
+{
+    COLUMNS({"num", LG_T_INT4}, {"name", LG_T_TEXT}, {"default_value", LG_T_TEXT},
+            {"context", LG_T_TEXT}, {"description", LG_T_TEXT});
+    return ADD(w, "parameter", parameter_rows);
+}
+
+/* ---- gv$cr_block_server, gv$current_block_server: what this instance sent to the others ---- */
+
+static void
+served_rows(lg_views *w, lg_view_sink *sink, bool cr)
+{
+    lg_cf_transfer t;
+    unsigned pos = 0;
+    while (w->cfg.cf && lg_cf_transfer_next(w->cfg.cf, &pos, &t)) {
+        lg_datum v[] = {lg_datum_int4((int32_t)t.node), count(cr ? t.cr_served : t.current_served),
+                        count(t.flush_ns / 1000)};
+        uint8_t nulls[3] = {0, 0, cr};
+        sink->row(sink, v, nulls);
+    }
+}
+
+static void
+cr_server_rows(void *arg, lg_view_sink *sink)
+{
+    served_rows(arg, sink, true);
+}
+
+static void
+current_server_rows(void *arg, lg_view_sink *sink)
+{
+    served_rows(arg, sink, false);
+}
+
+static lg_status
+add_servers(lg_views *w)
+{
+    COLUMNS({"instance", LG_T_INT4}, {"blocks_served", LG_T_INT8}, {"flush_time", LG_T_INT8});
+    LG_TRY(ADD(w, "cr_block_server", cr_server_rows));
+    return ADD(w, "current_block_server", current_server_rows);
+}
+
+/* ---- gv$active_session_history: who was active at each second, the last LG_ASH_SAMPLES of them ---- */
+
+void
+lg_views__ash_sample(void *arg)
+{
+    lg_views *w = arg;
+    lg_session_info i;
+    uint32_t pos = 0;
+    uint64_t now = lg_run_wall_us(w->cfg.run);
+    while (w->cfg.sessions && lg_session_next(w->cfg.sessions, &pos, &i)) {
+        if (strcmp(i.state, "active") != 0)
+            continue;
+        struct lg_views__ash *a = &w->ash[w->ash_count++ % LG_ASH_SAMPLES];
+        *a = (struct lg_views__ash){.at_us = now,
+                                    .pid = i.pid,
+                                    .user = i.user_oid,
+                                    .query_id = i.query_id,
+                                    .xid = i.xid,
+                                    .wait_xid = i.wait_xid,
+                                    .wait = i.wait};
+    }
+    lg_timer_start(&w->ash_timer, lg_run_now_ns(w->cfg.run) + LG_SEC);
+}
+
+static void
+ash_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    uint64_t first = w->ash_count > LG_ASH_SAMPLES ? w->ash_count - LG_ASH_SAMPLES : 0;
+    for (uint64_t k = first; k < w->ash_count; k++) {
+        const struct lg_views__ash *a = &w->ash[k % LG_ASH_SAMPLES];
+        lg_datum v[] = {count(k),
+                        lg_view_time(a->at_us),
+                        lg_datum_int4((int32_t)a->pid),
+                        lg_datum_oid(a->user),
+                        count(a->query_id),
+                        lg_view_text(sink, a->wait == LG_WAIT_NONE ? "ON CPU" : "WAITING"),
+                        lg_view_text(sink, lg_wait_name(a->wait)),
+                        lg_view_text(sink, lg_wait_class(a->wait)),
+                        count(a->xid),
+                        count(a->wait_xid)};
+        uint8_t nulls[10] = {0};
+        nulls[4] = a->query_id == 0;
+        nulls[8] = a->xid == 0;
+        nulls[9] = a->wait_xid == 0;
+        sink->row(sink, v, nulls);
+    }
+}
+
+static lg_status
+add_ash(lg_views *w)
+{
+    COLUMNS({"sample_id", LG_T_INT8}, {"sample_time", LG_T_TIMESTAMPTZ}, {"session_id", LG_T_INT4},
+            {"user_id", LG_T_OID}, {"sql_id", LG_T_INT8}, {"session_state", LG_T_TEXT},
+            {"event", LG_T_TEXT}, {"wait_class", LG_T_TEXT}, {"xid", LG_T_INT8},
+            {"blocking_xid", LG_T_INT8});
+    return ADD(w, "active_session_history", ash_rows);
+}
+
+lg_status
+lg_views__register_more(lg_views *w)
+{
+    LG_TRY(add_enqueues(w));
+    LG_TRY(add_session_wait(w));
+    LG_TRY(add_sesstat(w));
+    LG_TRY(add_session_event(w));
+    LG_TRY(add_transaction(w));
+    LG_TRY(add_bh(w));
+    LG_TRY(add_disk(w));
+    LG_TRY(add_log(w));
+    LG_TRY(add_sgastat(w));
+    LG_TRY(add_parameter(w));
+    LG_TRY(add_servers(w));
+    return add_ash(w);
+}
