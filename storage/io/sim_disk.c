@@ -32,6 +32,7 @@ struct unsynced {
 
 struct file {
     lg_sim *sim;
+    char *name;
     uint64_t size;
     lg_map *chunks;   /* number + 1 -> char[CHUNK]; absent: zeros */
     lg_map *unsynced; /* sector + 1 -> struct unsynced */
@@ -76,6 +77,8 @@ struct sim_io {
 
 struct world {
     lg_strmap *files;
+    void (*watch)(void *arg, const lg_sim_write *w);
+    void *watch_arg;
 };
 
 /* ---- the world ---- */
@@ -101,6 +104,7 @@ file_free(struct file *f)
         lg_free(io->copy);
         lg_free(io);
     }
+    lg_free(f->name);
     lg_free(f);
 }
 
@@ -149,6 +153,7 @@ lg_sim_disk_create(lg_sim *s, const char *name, uint64_t size_bytes)
     lg_heap *outer = lg_heap_switch(NULL);
     struct file *f = lg_zalloc(sizeof *f);
     f->sim = s;
+    f->name = lg_strdup(name);
     f->size = size_bytes;
     f->slowness = 100;
     f->chunks = lg_map_create();
@@ -424,6 +429,14 @@ landing(void *arg)
 }
 
 static void
+tell_watch(const struct file *f, const lg_io_req *req, uint32_t node)
+{
+    struct world *w = lg_sim_state(f->sim, "storage/io disks", world_make, world_drop);
+    if (w->watch && req->op == LG_IO_WRITE && req->iovcnt == 0)
+        w->watch(w->watch_arg, &(lg_sim_write){f->name, node, req->offset, req->buf, req->len});
+}
+
+static void
 sim_submit(lg_io_req *req)
 {
     lg_disk *d = req->disk;
@@ -441,6 +454,7 @@ sim_submit(lg_io_req *req)
                           .sync_no = f->write_no,
                           .seed = lg_sim_random(f->sim)};
     o->inflight++;
+    tell_watch(f, req, o->node);
     lg_list_push_back(&f->ios, &io->link);
     go(io, latency(f, req->op), NULL, landing);
     (void)lg_heap_switch(outer);
@@ -673,6 +687,26 @@ lg_sim_disk_peek(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t
     LG_ASSERT(offset % SECTOR == 0 && len % SECTOR == 0);
     for (size_t at = 0; at < len; at += SECTOR)
         sector_read(file_must(s, name), (offset + at) / SECTOR, (char *)buf + at);
+}
+
+void
+lg_sim_disk_peek_durable(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t len)
+{
+    struct file *f = file_must(s, name);
+    lg_sim_disk_peek(s, name, offset, buf, len);
+    for (size_t at = 0; at < len; at += SECTOR) {
+        const struct unsynced *u = lg_map_get(f->unsynced, (offset + at) / SECTOR + 1);
+        if (u)
+            memcpy((char *)buf + at, u->before, SECTOR);
+    }
+}
+
+void
+lg_sim_disk_watch(lg_sim *s, void (*fn)(void *arg, const lg_sim_write *w), void *arg)
+{
+    struct world *w = lg_sim_state(s, "storage/io disks", world_make, world_drop);
+    w->watch = fn;
+    w->watch_arg = arg;
 }
 
 void

@@ -39,6 +39,17 @@ bool lg_sim_disk_dying(lg_sim *s, const char *name, uint32_t node);
 /* Bypasses latency, errors and gates: for checkers. */
 void lg_sim_disk_peek(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t len);
 void lg_sim_disk_poke(lg_sim *s, const char *name, uint64_t offset, const void *buf, size_t len);
+/* The same, but only what a power loss now could not take back. */
+void lg_sim_disk_peek_durable(lg_sim *s, const char *name, uint64_t offset, void *buf, size_t len);
+/* fn hears of every write from one buffer, when it is submitted; NULL: nobody. */
+typedef struct lg_sim_write {
+    const char *name;
+    uint32_t node;
+    uint64_t offset;
+    const void *data;
+    size_t len;
+} lg_sim_write;
+void lg_sim_disk_watch(lg_sim *s, void (*fn)(void *arg, const lg_sim_write *w), void *arg);
 /* Speed: latencies are multiplied by this (100 = as made). */
 void lg_sim_disk_set_slowness(lg_sim *s, const char *name, uint32_t percent);
 

@@ -8,6 +8,13 @@
  *   undo     an undo segment is loaded twice              kind "sql": check
  *   promise  a commit is acknowledged that never was      readers
  *   lost     a transfer that was seen is taken back       readers
+ *   redo     a checkpoint passes what is not on disk               sim_redo.c
+ *   past     past images are forgotten too early                   sim_redo.c
+ *   double   an instance takes the disks for atomic                sim_watch.c
+ *   fence    an instance's lease never ends (kind "storage")       sim_watch.c
+ *   holder   a second instance writes a block                      sim_watch.c
+ *   latch    a fiber waits for others with a latch                 sim_watch.c
+ *   memory   an instance keeps what it takes                       sim_watch.c
  *   skew     serializable transactions run as repeatable read      sim_skew.c
  *   table    a table disappears that nobody dropped                sim_ddl.c
  *   hang     requests to disks are lost and no instance looks     sim_world.c: convergence
@@ -15,10 +22,12 @@
  */
 #include "sim_sql.h"
 
-#include "buf.h"
+#include "buf_internal.h"
 #include "sim_disk.h"
+#include "dwb.h"
+#include "redo.h"
 #include "txn.h"
-#include "volume.h"
+#include "volume_internal.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -171,6 +180,125 @@ by_statement(sim_world *w)
     return st == LG_OK; /* until it has failed */
 }
 
+/* ---- redo, writes, fibers ---- */
+
+static void
+checkpoint_fiber(void *arg)
+{
+    lg_redo *r = arg;
+    (void)!lg_redo_checkpoint(r, lg_redo_flushed(r));
+}
+
+static void
+latch_fiber(void *arg)
+{
+    lg_latch l;
+    (void)arg;
+    lg_latch_init(&l, 0);
+    lg_latch_acquire(&l, LG_LATCH_X, LG_WAIT_LATCH);
+    (void)!lg_fiber_park(LG_WAIT_RPC_REPLY, LG_FOREVER, false);
+}
+
+struct rewrite {
+    lg_dwb *dwb;
+    lg_volume *volume;
+    lg_addr addr;
+    uint8_t *image;
+};
+
+static void
+rewrite_fiber(void *arg)
+{
+    struct rewrite *r = arg;
+    lg_dwb_block b = {.image = r->image};
+    lg_addr none;
+    if (lg_volume_locate(r->volume, r->addr, &b.place, &none) == LG_OK)
+        (void)!lg_dwb_write(r->dwb, &b, 1);
+}
+
+static bool
+spawn_at(sim_world *w, unsigned node, void (*fn)(void *), void *arg)
+{
+    lg_heap *outer = lg_heap_switch(w->node[node].heap);
+    lg_status st = lg_run_spawn(w->node[node].run, "mutation", 0, fn, arg, NULL);
+    (void)lg_heap_switch(outer);
+    return st == LG_OK;
+}
+
+/* The node writes the image of a block that another holds in X. */
+static bool
+write_of_another(sim_world *w, unsigned node)
+{
+    struct search s;
+    unsigned other = node % w->node_count + 1;
+    if (other == node || !sim_is_member(w, other) || !w->kind->cache(&w->node[other]))
+        return false;
+    search(w, other, LG_MODE_X, true, &s);
+    if (s.count == 0)
+        return false;
+    lg_buf_cache *c = w->kind->cache(&w->node[node]), *theirs = w->kind->cache(&w->node[other]);
+    lg_heap *outer = lg_heap_switch(w->node[node].heap);
+    struct rewrite *r = lg_zalloc(sizeof *r);
+    *r = (struct rewrite){.dwb = ((struct lg_buf_cache *)c)->cfg.dwb,
+                          .volume = lg_buf_volume(c),
+                          .addr = s.found[0],
+                          .image = lg_io_buf_alloc(SIM_BLOCK_BYTES)};
+    lg_buf *b = lg_buf_find(theirs, s.found[0]);
+    memcpy(r->image, b->data, SIM_BLOCK_BYTES);
+    lg_block_seal(r->image, SIM_BLOCK_BYTES);
+    lg_buf_unpin(theirs, b);
+    (void)lg_heap_switch(outer);
+    return spawn_at(w, node, rewrite_fiber, r);
+}
+
+static void
+forget_past_image(void *arg, lg_buf *b)
+{
+    sim_world *w = arg;
+    if (!b->pi)
+        return;
+    w->mutated = true;
+    b->pi = false; /* as lg_buf_superseded would */
+    lg_buf__rec_lsn_drop(lg_buf__frame_of(b));
+}
+
+/* False: not one of these, or not now. */
+static bool
+damage_storage(sim_world *w, unsigned node, const char *what)
+{
+    lg_buf_cache *c = w->kind->cache(&w->node[node]);
+    lg_redo *r = lg_buf_redo(c);
+    if (!r)
+        return false;
+    if (strcmp(what, "redo") == 0)
+        return spawn_at(w, node, checkpoint_fiber, r);
+    if (strcmp(what, "latch") == 0)
+        return spawn_at(w, node, latch_fiber, NULL);
+    if (strcmp(what, "holder") == 0)
+        return write_of_another(w, node);
+    if (strcmp(what, "double") == 0) {
+        lg_buf_volume(c)->atomic = true;
+        return true;
+    }
+    if (strcmp(what, "past") == 0) {
+        lg_buf_visit(c, forget_past_image, w);
+        w->mutated = false; /* again and again: most are written in time */
+        return w->quiet;
+    }
+    if (strcmp(what, "memory") == 0) {
+        lg_heap *outer = lg_heap_switch(w->node[node].heap);
+        (void)lg_alloc(600u << 20);
+        (void)lg_heap_switch(outer);
+        return true;
+    }
+    if (strcmp(what, "fence") == 0) {
+        w->endless_lease = node;
+        sim_pause(w, &w->node[node], 1500);
+        return true;
+    }
+    return false;
+}
+
 void
 sim_mutate(sim_world *w)
 {
@@ -192,6 +320,8 @@ sim_mutate(sim_world *w)
         for (unsigned d = 0; d < SIM_DISKS; d++)
             lg_sim_disk_lose(w->sim, sim_disk_name(d), node, LG_SIM_LOSE_COMPLETION);
         w->mutated = w->quiet; /* again and again */
+    } else if (damage_storage(w, node, what)) {
+        w->mutated = true;
     } else if (strcmp(what, "promise") == 0) {
         sim_acknowledge(w, &(sim_ack){.op = 1});
         w->mutated = true;

