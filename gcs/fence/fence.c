@@ -1,7 +1,8 @@
 /* See fence.h. */
 #include "fence.h"
 
-#define LOCK_POLL (2 * LG_MS)
+#define LOCK_POLL     (2 * LG_MS)
+#define PREEMPT_TRIES 3
 
 lg_status
 lg_fence_wait_locks(lg_run *r, lg_disk *const *disks, uint32_t count, uint32_t slot,
@@ -41,12 +42,23 @@ lg_fence_register(lg_disk *const *disks, uint32_t count, uint64_t key)
     return st;
 }
 
+/* The device's yes is not believed: it is asked what it has. */
+static lg_status
+preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key)
+{
+    lg_status st = LG_EXISTS;
+    for (unsigned i = 0; st == LG_EXISTS && i < PREEMPT_TRIES; i++) {
+        LG_TRY(lg_disk_pr_preempt(d, own_key, victim_key));
+        st = lg_disk_pr_check(d, own_key, victim_key);
+    }
+    return st == LG_EXISTS ? LG_IO : st;
+}
+
 lg_status
 lg_fence_preempt(lg_disk *const *disks, uint32_t count, uint64_t own_key, uint64_t victim_key)
 {
     lg_status st = LG_OK;
     for (uint32_t i = 0; i < count; i++)
-        LG_KEEP(
-            lg_disk_pr_preempt(disks[i], own_key, victim_key)); /* all of them, whatever one says */
+        LG_KEEP(preempt(disks[i], own_key, victim_key)); /* all of them, whatever one says */
     return st;
 }

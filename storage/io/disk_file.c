@@ -266,3 +266,17 @@ lg_io__file_pr_preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key)
     lg_status st = pr_ioctl(d, IOC_PR_PREEMPT_ABORT, &p);
     return st == LG_FENCED ? LG_OK : st; /* the victim's key was not there any more */
 }
+
+/* linux/pr.h cannot list the keys. But a device answers with a conflict when it is to preempt a key
+ * that is not registered (SPC-4 5.13.11.2.4; NVMe base, Reservation Acquire), or to change one from
+ * a key that is not ours. */
+lg_status
+lg_io__file_pr_check(lg_disk *d, uint64_t own_key, uint64_t victim_key)
+{
+    struct pr_registration reg = {.old_key = own_key, .new_key = own_key};
+    LG_TRY(pr_ioctl(d, IOC_PR_REGISTER, &reg));
+    struct pr_preempt p = {
+        .old_key = victim_key, .new_key = own_key, .type = PR_WRITE_EXCLUSIVE_ALL_REGS};
+    lg_status st = pr_ioctl(d, IOC_PR_PREEMPT_ABORT, &p);
+    return st == LG_FENCED ? LG_OK : st == LG_OK ? LG_EXISTS : st;
+}

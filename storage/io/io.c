@@ -204,6 +204,13 @@ lg_disk_pr_preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key)
     return d->io->ops->pr_preempt(d, own_key, victim_key);
 }
 
+lg_status
+lg_disk_pr_check(lg_disk *d, uint64_t own_key, uint64_t victim_key)
+{
+    LG_ASSERT(own_key != 0 && victim_key != 0);
+    return d->io->ops->pr_check(d, own_key, victim_key);
+}
+
 /* ---- requests ---- */
 
 size_t

@@ -127,5 +127,8 @@ LG_MUST lg_status lg_disk_pr_register(lg_disk *d, uint64_t key); /* and reserve 
 LG_MUST lg_status lg_disk_pr_unregister(lg_disk *d, uint64_t key);
 /* Throws the victim's key out and aborts what it has in flight. LG_OK also when it is not there. */
 LG_MUST lg_status lg_disk_pr_preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key);
+/* What the device itself says afterwards. LG_OK: our key is registered, the victim's is not.
+ * LG_EXISTS: the victim's was still there. LG_FENCED: ours is not. */
+LG_MUST lg_status lg_disk_pr_check(lg_disk *d, uint64_t own_key, uint64_t victim_key);
 
 #endif

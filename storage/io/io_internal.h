@@ -15,6 +15,7 @@ struct lg_io__ops {
     lg_status (*probe)(lg_disk *d, uint32_t slot);
     lg_status (*pr_register)(lg_disk *d, uint64_t old_key, uint64_t new_key);
     lg_status (*pr_preempt)(lg_disk *d, uint64_t own_key, uint64_t victim_key);
+    lg_status (*pr_check)(lg_disk *d, uint64_t own_key, uint64_t victim_key);
 };
 
 struct lg_io {
@@ -67,5 +68,6 @@ lg_status lg_io__file_lock(lg_disk *d, uint32_t slot);
 lg_status lg_io__file_probe(lg_disk *d, uint32_t slot);
 lg_status lg_io__file_pr_register(lg_disk *d, uint64_t old_key, uint64_t new_key);
 lg_status lg_io__file_pr_preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key);
+lg_status lg_io__file_pr_check(lg_disk *d, uint64_t own_key, uint64_t victim_key);
 
 #endif

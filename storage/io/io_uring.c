@@ -130,4 +130,5 @@ const struct lg_io__ops lg_io__uring_ops = {
     .probe = lg_io__file_probe,
     .pr_register = lg_io__file_pr_register,
     .pr_preempt = lg_io__file_pr_preempt,
+    .pr_check = lg_io__file_pr_check,
 };

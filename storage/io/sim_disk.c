@@ -40,6 +40,7 @@ struct file {
     lg_time stalled_until;
     uint32_t read_errors, write_errors, slowness;
     bool pr;
+    unsigned pr_deaf;
     uint64_t keys[MAX_KEYS];
     bool detached[MAX_SLOTS];
     lg_sim_lose lose[MAX_SLOTS];
@@ -594,10 +595,25 @@ sim_pr_preempt(lg_disk *d, uint64_t own_key, uint64_t victim_key)
         return LG_UNSUPPORTED;
     if (!has_key(f, own_key))
         return LG_FENCED;
+    if (f->pr_deaf > 0) {
+        f->pr_deaf--;
+        return LG_OK;
+    }
     for (unsigned i = 0; i < MAX_KEYS; i++)
         if (f->keys[i] == victim_key)
             f->keys[i] = 0;
     return LG_OK;
+}
+
+static lg_status
+sim_pr_check(lg_disk *d, uint64_t own_key, uint64_t victim_key)
+{
+    struct file *f = ((struct opening *)d->sim)->file;
+    if (!f->pr)
+        return LG_UNSUPPORTED;
+    if (!has_key(f, own_key))
+        return LG_FENCED;
+    return has_key(f, victim_key) ? LG_EXISTS : LG_OK;
 }
 
 const struct lg_io__ops lg_io__sim_ops = {.submit = sim_submit,
@@ -607,7 +623,8 @@ const struct lg_io__ops lg_io__sim_ops = {.submit = sim_submit,
                                           .lock = sim_lock,
                                           .probe = sim_probe,
                                           .pr_register = sim_pr_register,
-                                          .pr_preempt = sim_pr_preempt};
+                                          .pr_preempt = sim_pr_preempt,
+                                          .pr_check = sim_pr_check};
 
 /* ---- what tests do to it ---- */
 
@@ -630,6 +647,12 @@ void
 lg_sim_disk_set_pr(lg_sim *s, const char *name, bool supported)
 {
     file_must(s, name)->pr = supported;
+}
+
+void
+lg_sim_disk_set_pr_deaf(lg_sim *s, const char *name, unsigned times)
+{
+    file_must(s, name)->pr_deaf = times;
 }
 
 void

@@ -19,6 +19,8 @@ void lg_sim_disk_set_errors(lg_sim *s, const char *name, uint32_t reads_per_mill
                             uint32_t writes_per_million);
 /* From now on the disk has (or has not) persistent reservations. */
 void lg_sim_disk_set_pr(lg_sim *s, const char *name, bool supported);
+/* It says yes to preemptions and does not do them, `times` times. */
+void lg_sim_disk_set_pr_deaf(lg_sim *s, const char *name, unsigned times);
 /* One request of `node`, the next to land, does not come back: its completion is lost, or the
  * request itself, which never lands then. It stays in flight until the node dies. */
 typedef enum lg_sim_lose {

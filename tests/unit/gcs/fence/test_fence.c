@@ -128,6 +128,8 @@ fencer_main(void *arg)
     w->done = true;
 }
 
+static unsigned deaf;
+
 static void
 play_reservations(bool on_e, lg_status *ret_victim, lg_status *ret_fencer)
 {
@@ -137,6 +139,7 @@ play_reservations(bool on_e, lg_status *ret_victim, lg_status *ret_fencer)
     LG_ASSERT_OK(lg_sim_disk_create(s, "e", 1 << 20));
     lg_sim_disk_set_pr(s, "d", true);
     lg_sim_disk_set_pr(s, "e", on_e);
+    lg_sim_disk_set_pr_deaf(s, "e", deaf);
     struct who victim = {0}, fencer = {0};
     LG_ASSERT_OK(
         lg_run_create(&(lg_run_config){.name = "v", .sim = s, .sim_node = 1}, &victim.run));
@@ -160,6 +163,20 @@ LG_TEST(test_fence__a_key_thrown_out_keeps_its_owner_from_writing)
     play_reservations(true, &victim, &fencer);
     CU_ASSERT_EQUAL(fencer, LG_OK);
     CU_ASSERT_EQUAL(victim, LG_FENCED);
+}
+
+LG_TEST(test_fence__a_device_that_keeps_the_key_is_found_out)
+{
+    lg_status victim, fencer;
+    deaf = 1; /* it hears the second time */
+    play_reservations(true, &victim, &fencer);
+    CU_ASSERT_EQUAL(fencer, LG_OK);
+    CU_ASSERT_EQUAL(victim, LG_FENCED);
+    deaf = 1000;
+    play_reservations(true, &victim, &fencer);
+    CU_ASSERT_EQUAL(fencer, LG_IO);
+    CU_ASSERT_EQUAL(victim, LG_OK);
+    deaf = 0;
 }
 
 LG_TEST(test_fence__one_device_without_reservations_and_the_lease_it_is)
