@@ -116,6 +116,7 @@ typedef struct lg_session_info {
     uint64_t query_id; /* 0: not known */
     uint32_t user_oid;
     uint64_t wait_xid; /* the transaction whose row it waits for; 0: none */
+    const lg_progress *progress;
 } lg_session_info;
 /* Of the session that an enqueue's owner belongs to (lg_ges_row.user); 0: it is no session. */
 uint32_t lg_session_pid_of(const lg_session_server *s, const void *owner);

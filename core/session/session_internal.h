@@ -243,6 +243,9 @@ bool lg_session__ends_session(lg_status st);
 /* ---- session_auth.c ---- */
 LG_MUST lg_status lg_session__start(lg_session *s);
 
+/* ---- session_progress.c ---- */
+void lg_session__progress_register(lg_fntable *t);
+
 /* ---- session_env.c: what statements run in ---- */
 typedef struct lg_session_role {
     lg_oid oid;

@@ -352,5 +352,6 @@ lg_session_functions_register(lg_fntable *t)
     lg_session__info_register(t);
     lg_fntable_set(t, F_STATEMENTS_RESET, lg_session__fn_statements_reset);
     lg_fntable_set_srf(t, F_PG_LISTENING_CHANNELS, &channels_srf);
+    lg_session__progress_register(t);
     lg_session__signal_functions(t);
 }

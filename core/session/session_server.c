@@ -318,6 +318,7 @@ lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info
             .query_id = s->query_id,
             .user_oid = s->role_oid,
             .wait_xid = s->owner.wait_xid,
+            .progress = &s->es.progress,
         };
         ret_info->wait_since = since;
         return true;

@@ -139,6 +139,8 @@ lg_views_create(const lg_views_config *cfg, lg_views **ret_views)
     lg_timer_start(&w->ash_timer, lg_run_now_ns(cfg->run) + LG_SEC);
     lg_status st = lg_views__register_local(w);
     if (st == LG_OK)
+        st = lg_views__register_longops(w);
+    if (st == LG_OK)
         st = lg_views__register_gc(w);
     if (st == LG_OK)
         st = lg_views__register_sql(w);

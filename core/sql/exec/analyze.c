@@ -92,6 +92,9 @@ scan_all(lg_util *u, lg_relation *r, struct sample *s)
     lg_status st = acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan);
     if (st == LG_OK) {
         lg_access_row rows[256];
+        lg_xprogress_begin(u->es, "ANALYZE", r->oid);
+        lg_xprogress_set(u->es, LG_ANALYZE_PHASE, 1);
+        lg_xprogress_set(u->es, LG_ANALYZE_BLOCKS_TOTAL, r->pages);
         for (;;) {
             uint32_t n = 1;
             size_t len = 0;
@@ -103,6 +106,9 @@ scan_all(lg_util *u, lg_relation *r, struct sample *s)
             }
             if (st != LG_OK)
                 break;
+            if (n)
+                lg_xprogress_set(u->es, LG_ANALYZE_BLOCKS,
+                                 (int64_t)(uint32_t)(rows[n - 1].tid >> 16) + 1);
             for (uint32_t i = 0; i < n; i++)
                 take(s, rows[i].tid, rows[i].bytes, rows[i].len);
             lg_arena_reset(a);
@@ -117,6 +123,7 @@ scan_all(lg_util *u, lg_relation *r, struct sample *s)
     }
     lg_arena_destroy(a);
     qsort(s->rows, s->n, sizeof *s->rows, by_tid);
+    lg_xprogress_set(u->es, LG_ANALYZE_PHASE, 3);
     return st;
 }
 

@@ -24,6 +24,7 @@ struct copy {
     lg_strbuf out;
     uint64_t n;
     uint64_t line;
+    uint64_t bytes; /* taken or given */
     /* input */
     const char *buf;
     size_t len, pos;
@@ -215,10 +216,21 @@ put_be(lg_strbuf *o, uint64_t v, int bytes)
         lg_strbuf_putc(o, (char)(v >> (8 * i)));
 }
 
+static void
+progress_begin(const struct copy *c, int command)
+{
+    lg_xprogress_begin(c->u->es, "COPY", c->rel ? c->rel->oid : 0);
+    lg_xprogress_set(c->u->es, LG_COPY_COMMAND, command);
+    lg_xprogress_set(c->u->es, LG_COPY_TYPE, 3);
+}
+
 static lg_status
 flush_out(struct copy *c, bool all)
 {
     if (c->out.len && (all || c->out.len > 16384)) {
+        c->bytes += c->out.len;
+        lg_xprogress_set(c->u->es, LG_COPY_BYTES, (int64_t)c->bytes);
+        lg_xprogress_set(c->u->es, LG_COPY_TUPLES, (int64_t)c->n);
         LG_TRY(c->u->es->copy_out(c->u->es->arg, c->out.data, c->out.len));
         lg_strbuf_reset(&c->out);
     }
@@ -343,6 +355,7 @@ run_out(struct copy *c, const lg_ast *query)
             }
     }
     LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
+    progress_begin(c, 2);
     LG_CHECK(u->es->copy_start(u->es->arg, false, c->format == 'b', c->ncols));
     if (c->format == 'b') {
         lg_strbuf_append(&c->out, "PGCOPY\n\377\r\n\0", 11);
@@ -391,6 +404,9 @@ next_byte(struct copy *c, int *ret)
         c->pos = 0;
         if (!c->len)
             c->eof = true;
+        c->bytes += c->len;
+        lg_xprogress_set(c->u->es, LG_COPY_BYTES, (int64_t)c->bytes);
+        lg_xprogress_set(c->u->es, LG_COPY_TUPLES, (int64_t)c->n);
     }
     *ret = (unsigned char)c->buf[c->pos++];
     return LG_OK;
@@ -752,6 +768,7 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(load_prepare(&l, &b, s));
+    progress_begin(c, 1);
     LG_CHECK(u->es->copy_start(u->es->arg, true, c->format == 'b', c->ncols));
     if (c->format == 'b') {
         LG_CHECK(binary_header(c));

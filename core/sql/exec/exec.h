@@ -38,6 +38,16 @@ typedef struct lg_batch {
 
 typedef lg_status (*lg_exec_sink)(void *arg, const lg_batch *b);
 
+/* What a long utility statement is at: PostgreSQL's progress parameters (commands/progress.h), for
+ * pg_stat_progress_* and gv$session_longops. command NULL: none runs. */
+#define LG_PROGRESS_PARAMS 20
+typedef struct lg_progress {
+    const char *command; /* "COPY", "CREATE INDEX", "ANALYZE" */
+    lg_oid datid, relid;
+    uint64_t started_us, changed_us;
+    int64_t param[LG_PROGRESS_PARAMS];
+} lg_progress;
+
 /* What exec needs of the session. Filled by the session; lg_env.session must point here. */
 struct lg_exec_session {
     lg_run *run;
@@ -82,6 +92,7 @@ struct lg_exec_session {
     struct lg_temp_owner *temp_owner;
     size_t work_mem, hash_mem;
     uint64_t tape_ids; /* exec's own */
+    lg_progress progress;
     /* Of the session, for EXPLAIN; NULL: not known. */
     const lg_stats *stats;
     /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */

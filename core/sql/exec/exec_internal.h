@@ -373,6 +373,39 @@ lg_status lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *
 lg_status lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum *values,
                          uint8_t *nulls);
 
+/* ---- progress of utilities (lg_progress) ---- */
+
+enum {
+    LG_COPY_BYTES,
+    LG_COPY_BYTES_TOTAL,
+    LG_COPY_TUPLES,
+    LG_COPY_EXCLUDED,
+    LG_COPY_COMMAND, /* 1 FROM, 2 TO */
+    LG_COPY_TYPE,    /* 3: the client */
+};
+
+enum {
+    LG_INDEX_COMMAND, /* 1 CREATE INDEX */
+    LG_INDEX_OID = 6,
+    LG_INDEX_AM = 8,
+    LG_INDEX_PHASE,    /* 2: building */
+    LG_INDEX_SUBPHASE, /* 2 scanning, 3 sorting, 5 loading */
+    LG_INDEX_TUPLES_TOTAL,
+    LG_INDEX_TUPLES,
+    LG_INDEX_BLOCKS_TOTAL = 15,
+    LG_INDEX_BLOCKS,
+};
+
+enum {
+    LG_ANALYZE_PHASE, /* 1 acquiring rows, 3 computing statistics */
+    LG_ANALYZE_BLOCKS_TOTAL,
+    LG_ANALYZE_BLOCKS,
+};
+
+void lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid);
+void lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value);
+void lg_xprogress_end(lg_exec_session *es);
+
 /* ---- utilities, by file ---- */
 
 typedef struct lg_util {

@@ -69,8 +69,10 @@ next_entry(void *arg, const uint8_t **key, uint32_t *len, lg_tid *tid)
     if (b->at == b->n)
         return LG_END;
     const struct entry *e = &b->e[b->at++];
-    if (b->at % 1024 == 0)
+    if (b->at % 1024 == 0) {
+        lg_xprogress_set(b->u->es, LG_INDEX_TUPLES, (int64_t)b->at);
         LG_TRY(lg_xcheck(b->t->x));
+    }
     *key = e->key;
     *len = e->len;
     *tid = e->tid;
@@ -110,10 +112,13 @@ finish(struct build *b)
 {
     if (!b->n)
         return LG_OK;
+    lg_xprogress_set(b->u->es, LG_INDEX_TUPLES_TOTAL, (int64_t)b->n);
+    lg_xprogress_set(b->u->es, LG_INDEX_SUBPHASE, 3);
     struct entry *tmp = lg_alloc(b->n * sizeof *tmp);
     lg_status sorted = sort_entries(b, b->e, tmp, b->n);
     lg_free(tmp);
     LG_TRY(sorted);
+    lg_xprogress_set(b->u->es, LG_INDEX_SUBPHASE, 5);
     for (uint64_t i = 1; i < b->n; i++) {
         const struct entry *x = &b->e[i - 1], *y = &b->e[i];
         if (y->unique && x->len == y->len && memcmp(x->key, y->key, x->len) == 0) {
@@ -153,6 +158,13 @@ lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_
     lg_arena *a = lg_arena_create("index rows", 0);
     bool one_by_one;
     void *scan;
+    lg_xprogress_begin(u->es, "CREATE INDEX", rel->oid);
+    lg_xprogress_set(u->es, LG_INDEX_COMMAND, 1);
+    lg_xprogress_set(u->es, LG_INDEX_OID, pi->index->oid);
+    lg_xprogress_set(u->es, LG_INDEX_AM, 403);
+    lg_xprogress_set(u->es, LG_INDEX_PHASE, 2);
+    lg_xprogress_set(u->es, LG_INDEX_SUBPHASE, 2);
+    lg_xprogress_set(u->es, LG_INDEX_BLOCKS_TOTAL, rel->pages);
     b.acc = lg_catalog_access(lg_cat_catalog(u->cat));
     b.snap = b.acc->ops->snapshot_latest(b.acc->arg, lg_cat_txn(u->cat), u->a);
     b.keys = lg_arena_create("index keys", 1 << 20);
@@ -167,6 +179,8 @@ lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_
         lg_tid tid;
         lg_arena_reset(a);
         st = b.acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st == LG_OK)
+            lg_xprogress_set(u->es, LG_INDEX_BLOCKS, (int64_t)(uint32_t)(tid >> 16) + 1);
         if (st == LG_OK && one_by_one) {
             st = lg_xrow_decode(rel, row, len, b.v, b.nulls);
             if (st == LG_OK)

@@ -294,6 +294,31 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
     return st;
 }
 
+/* ---- progress ---- */
+
+void
+lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid)
+{
+    uint64_t now = es->run ? lg_run_wall_us(es->run) : 0;
+    es->progress = (lg_progress){.command = command,
+                                 .datid = lg_cat_database_oid(es->cat),
+                                 .relid = relid,
+                                 .started_us = now,
+                                 .changed_us = now};
+}
+
+void
+lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value)
+{
+    es->progress.param[param] = value;
+}
+
+void
+lg_xprogress_end(lg_exec_session *es)
+{
+    es->progress.command = NULL;
+}
+
 /* ---- dispatch ---- */
 
 uint32_t
@@ -438,6 +463,8 @@ lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const 
                             lg_ast_tag_name(stmt->tag));
     tag[0] = '\0';
     uint32_t from = lg_xcheck_mark(es);
-    LG_TRY(lg_xcanceled(es, dispatch(&u, stmt)));
+    lg_status st = dispatch(&u, stmt);
+    lg_xprogress_end(es);
+    LG_TRY(lg_xcanceled(es, st));
     return lg_xcheck_statement(es, from);
 }
