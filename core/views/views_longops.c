@@ -61,11 +61,18 @@ longops_rows(void *arg, lg_view_sink *sink)
 lg_status
 lg_views__register_longops(lg_views *w)
 {
-    static const lg_virtual_column columns[] = {
-        {"sid", LG_T_INT4},         {"username", LG_T_TEXT},          {"opname", LG_T_TEXT},
-        {"target", LG_T_OID},       {"sofar", LG_T_INT8},             {"totalwork", LG_T_INT8},
-        {"units", LG_T_TEXT},       {"start_time", LG_T_TIMESTAMPTZ}, {"time_remaining", LG_T_FLOAT8},
-        {"elapsed_seconds", LG_T_FLOAT8}, {"message", LG_T_TEXT},     {"query", LG_T_TEXT}};
+    static const lg_virtual_column columns[] = {{"sid", LG_T_INT4},
+                                                {"username", LG_T_TEXT},
+                                                {"opname", LG_T_TEXT},
+                                                {"target", LG_T_OID},
+                                                {"sofar", LG_T_INT8},
+                                                {"totalwork", LG_T_INT8},
+                                                {"units", LG_T_TEXT},
+                                                {"start_time", LG_T_TIMESTAMPTZ},
+                                                {"time_remaining", LG_T_FLOAT8},
+                                                {"elapsed_seconds", LG_T_FLOAT8},
+                                                {"message", LG_T_TEXT},
+                                                {"query", LG_T_TEXT}};
     return lg_views_add(w, "session_longops", columns,
                         (uint16_t)(sizeof columns / sizeof columns[0]), longops_rows, w);
 }

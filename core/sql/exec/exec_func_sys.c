@@ -244,7 +244,6 @@ static const lg_fx_entry list[] = {
     {"pg_relation_filepath", fn_pg_relation_filepath},
     {"pg_relation_is_updatable", fn_pg_relation_is_updatable},
     {"pg_column_is_updatable", fn_pg_column_is_updatable},
-    {"pg_indexam_progress_phasename", ret_null},
     {"txid_current", fn_txid_current},
     {"pg_current_xact_id", fn_txid_current},
     {"txid_current_if_assigned", fn_txid_current_if_assigned},

@@ -258,6 +258,7 @@ lg_xusage_now(const lg_exec_session *es, lg_xusage *ret)
     const lg_temp_owner *o = es->temp_owner;
     *ret = (lg_xusage){0};
     if (t) {
+        lg_fiber_stats();
         ret->gets = t->count[LG_STAT_LOGICAL_READS];
         ret->reads = t->count[LG_STAT_PHYSICAL_READS];
         ret->changes = t->count[LG_STAT_BLOCK_CHANGES];
