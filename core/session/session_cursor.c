@@ -1,23 +1,19 @@
 /* Cursors that outlive their transaction (WITH HOLD) or move backwards (SCROLL): their rows are
- * kept in memory. A SCROLL cursor is run to its end when it is opened; a held one when its
- * transaction commits. Positions are PostgreSQL's: 0 before the first row, n + 1 after the last.
+ * kept (in memory up to work_mem, beyond it in a temporary file). A SCROLL cursor is run to its end
+ * when it is opened; a held one when its transaction commits. Positions are PostgreSQL's: 0 before
+ * the first row, n + 1 after the last.
  *
  * A cursor that was declared neither SCROLL nor NO SCROLL is run again, as of its own snapshot,
  * when someone first moves backwards in it. */
 #include "session_internal.h"
 #include <string.h>
 
-#define HELD_MAX (256u << 20) /* bytes of rows of one cursor */
-
 struct lg_session_held {
-    lg_arena *arena;
+    lg_exec_kept *rows;
     uint32_t ncols;
     const lg_outcol *cols;
-    lg_datum *v;    /* n * ncols */
-    uint8_t *nulls; /* the same */
-    uint64_t n, cap;
+    uint64_t n;
     uint64_t pos;
-    lg_error *err;
 };
 
 void
@@ -25,38 +21,19 @@ lg_session__held_drop(lg_session_held *h)
 {
     if (!h)
         return;
-    lg_free(h->v);
-    lg_free(h->nulls);
-    lg_arena_destroy(h->arena);
+    lg_exec_kept_close(h->rows);
     lg_free(h);
 }
 
 static lg_status
-hold_row(void *arg, const lg_batch *b)
+hold_rows(void *arg, const lg_batch *b)
 {
     lg_session_held *h = arg;
-    for (uint32_t i = 0; i < b->n; i++) {
-        uint32_t row = lg_sel_row(b->sel, i);
-        if (h->n == h->cap) {
-            h->cap = h->cap ? 2 * h->cap : 64;
-            h->v = lg_realloc(h->v, h->cap * (h->ncols + 1) * sizeof *h->v);
-            h->nulls = lg_realloc(h->nulls, h->cap * (h->ncols + 1));
-        }
-        for (uint32_t c = 0; c < h->ncols; c++) {
-            uint64_t at = h->n * h->ncols + c;
-            h->nulls[at] = lg_vector_is_null(b->cols[c], row);
-            h->v[at] = h->nulls[at] ? 0
-                                    : lg_datum_copy(b->cols[c]->type,
-                                                    lg_vector_value(b->cols[c], row), h->arena);
-        }
-        h->n++;
-    }
-    if (lg_arena_used_bytes(h->arena) + h->cap * h->ncols * 9 > HELD_MAX)
-        return lg_error_set(h->err, "54000", "the rows of a held cursor do not fit into memory");
-    return LG_OK;
+    h->n += b->n;
+    return lg_exec_kept_add(h->rows, b);
 }
 
-/* Runs the rest of the cursor's statement into memory. */
+/* Runs the rest of the cursor's statement and keeps the rows. */
 static lg_status
 materialize(lg_session *s, lg_portal *p)
 {
@@ -70,18 +47,23 @@ materialize(lg_session *s, lg_portal *p)
             return lg_error_set(&s->err, "0A000",
                                 "records in held or scrollable cursors are not supported");
     lg_session_held *h = lg_zalloc(sizeof *h);
-    h->arena = lg_arena_create("held", 8192);
     h->ncols = plan->ncols;
     h->cols = plan->cols;
-    h->err = &s->err;
+    lg_status st = lg_exec_kept_create(&s->es, h->ncols, h->cols, &h->rows);
+    if (st != LG_OK) {
+        lg_free(h);
+        return st;
+    }
     uint64_t n;
     lg_portal *outer = s->running;
     s->running = p;
     s->es.snapshot = &p->snapshot;
-    lg_status st = lg_exec_fetch(p->exec, 0, hold_row, h, &n);
+    st = lg_exec_fetch(p->exec, 0, hold_rows, h, &n);
+    if (st == LG_END || st == LG_OK)
+        st = lg_exec_kept_finish(h->rows);
     s->running = outer;
     s->es.snapshot = outer ? &outer->snapshot : &s->snapshot;
-    if (st != LG_END && st != LG_OK) {
+    if (st != LG_OK) {
         lg_session__held_drop(h);
         return st;
     }
@@ -146,11 +128,14 @@ deliver(lg_session *s, lg_portal *p, uint64_t from, uint64_t n, bool backwards)
     for (uint64_t i = 0; i < n; i++) {
         uint64_t row = backwards ? from - i : from + i; /* from 1 */
         lg_batch b = {.ncols = h->ncols, .cols = cols, .n = 1};
+        const lg_datum *v;
+        const uint8_t *nulls;
+        LG_TRY(lg_exec_kept_row(h->rows, row - 1, &v, &nulls));
         for (uint32_t c = 0; c < h->ncols; c++)
-            lg_vector_set(cols[c], 0, h->v[(row - 1) * h->ncols + c],
-                          h->nulls[(row - 1) * h->ncols + c]);
+            lg_vector_set(cols[c], 0, v[c], nulls[c]);
         LG_TRY(lg_session__sink(&sink, &b));
     }
+    lg_exec_kept_rest(h->rows);
     return LG_OK;
 }
 

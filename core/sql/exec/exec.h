@@ -131,6 +131,23 @@ LG_MUST lg_status lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink
 uint64_t lg_exec_rows(const lg_exec *x); /* so far: returned by SELECT, changed by the others */
 void lg_exec_close(lg_exec *x);          /* NULL is fine */
 
+/* ---- kept rows: of cursors that scroll or outlive their transaction ---- */
+
+/* In memory up to work_mem, then in a temporary file of the session. */
+typedef struct lg_exec_kept lg_exec_kept;
+
+LG_MUST lg_status lg_exec_kept_create(lg_exec_session *es, uint32_t ncols, const lg_outcol *cols,
+                                      lg_exec_kept **ret_kept);
+LG_MUST lg_status lg_exec_kept_add(lg_exec_kept *k, const lg_batch *b);
+LG_MUST lg_status lg_exec_kept_finish(lg_exec_kept *k); /* no more rows */
+uint64_t lg_exec_kept_count(const lg_exec_kept *k);
+/* Row i from 0; its values live until the next call. */
+LG_MUST lg_status lg_exec_kept_row(lg_exec_kept *k, uint64_t i, const lg_datum **ret_values,
+                                   const uint8_t **ret_nulls);
+/* Between fetches: gives back what reading takes. After it, close does not block. */
+void lg_exec_kept_rest(lg_exec_kept *k);
+void lg_exec_kept_close(lg_exec_kept *k); /* NULL is fine */
+
 /* "SELECT 5", "INSERT 0 1", "UPDATE 3", "DELETE 0". */
 #define LG_TAG_MAX 64
 void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);

@@ -251,3 +251,73 @@ lg_xstore_batch(lg_xnode *s, lg_xstore *t, lg_xcursor *c, lg_xbatch **ret)
     *ret = &s->in;
     return lg_xstore_fill(t, c, &s->in);
 }
+
+/* ---- kept rows of cursors ---- */
+
+struct lg_exec_kept {
+    lg_exec *x;
+    lg_xstore store;
+    lg_xcursor at;
+};
+
+lg_status
+lg_exec_kept_create(lg_exec_session *es, uint32_t ncols, const lg_outcol *cols,
+                    lg_exec_kept **ret_kept)
+{
+    lg_exec *x;
+    LG_TRY(lg_exec_bare(es, 0, &x));
+    lg_exec_kept *k = lg_zalloc(sizeof *k);
+    lg_oid *types = LG_NEWN(x->arena, lg_oid, ncols + 1);
+    for (uint32_t i = 0; i < ncols; i++)
+        types[i] = cols[i].type;
+    k->x = x;
+    lg_xstore_init_spill(&k->store, x, ncols, types, lg_xbudget_sort(x));
+    *ret_kept = k;
+    return LG_OK;
+}
+
+lg_status
+lg_exec_kept_add(lg_exec_kept *k, const lg_batch *b)
+{
+    for (uint32_t i = 0; i < b->n; i++)
+        LG_TRY(lg_xstore_put(&k->store, b->cols, lg_sel_row(b->sel, i)));
+    return lg_xstore_weigh(&k->store);
+}
+
+lg_status
+lg_exec_kept_finish(lg_exec_kept *k)
+{
+    return k->store.tape ? lg_xtape_finish(k->store.tape) : LG_OK;
+}
+
+uint64_t
+lg_exec_kept_count(const lg_exec_kept *k)
+{
+    return k->store.n;
+}
+
+lg_status
+lg_exec_kept_row(lg_exec_kept *k, uint64_t i, const lg_datum **ret_values,
+                 const uint8_t **ret_nulls)
+{
+    LG_TRY(lg_xstore_row(&k->store, &k->at, i, ret_values));
+    *ret_nulls = lg_xrow_nulls(*ret_values, k->store.ncols);
+    return LG_OK;
+}
+
+void
+lg_exec_kept_rest(lg_exec_kept *k)
+{
+    lg_xcursor_fini(&k->at);
+}
+
+void
+lg_exec_kept_close(lg_exec_kept *k)
+{
+    if (!k)
+        return;
+    lg_xcursor_fini(&k->at);
+    lg_xstore_fini(&k->store);
+    lg_exec_close(k->x);
+    lg_free(k);
+}
