@@ -165,20 +165,33 @@ fits(lg_columns *c, size_t bytes)
     return true;
 }
 
+static struct place *
+place_at(lg_columns *c, uint64_t key)
+{
+    struct place *p = lg_map_get(c->places, key);
+    if (!p) {
+        p = lg_zalloc(sizeof *p);
+        lg_map_put(c->places, key, p);
+    }
+    return p;
+}
+
+void
+lg_columns_wasted(lg_columns *c, uint32_t file, uint32_t first)
+{
+    place_at(c, key_of(file, first))->made++;
+}
+
 void
 lg_columns_add(lg_columns *c, uint32_t file, uint32_t first, lg_chunk *k)
 {
     LG_ASSERT(!k->in);
     k->key = key_of(file, first);
-    struct place *p = lg_map_get(c->places, k->key);
-    if (p && p->chunk)
+    struct place *p = place_at(c, k->key);
+    if (p->chunk)
         unlink_chunk(c, p->chunk);
     if (!fits(c, k->bytes))
         return;
-    if (!p) {
-        p = lg_zalloc(sizeof *p);
-        lg_map_put(c->places, k->key, p);
-    }
     p->chunk = k;
     p->made++;
     k->in = c;

@@ -84,6 +84,8 @@ void lg_columns_stale(lg_columns *c, lg_chunk *k); /* no longer kept; the refere
 bool lg_columns_worth(lg_columns *c, uint32_t file, uint32_t first);
 /* Keeps a new chunk (whose reference stays the caller's) in place of one that is there. */
 void lg_columns_add(lg_columns *c, uint32_t file, uint32_t first, lg_chunk *k);
+/* A chunk was made that nobody can keep. */
+void lg_columns_wasted(lg_columns *c, uint32_t file, uint32_t first);
 /* More columns of the same blocks in the same versions: moves them from `from` to k. */
 void lg_columns_merge(lg_chunk *k, lg_chunk *from);
 void lg_chunk_put(lg_chunk *k); /* lets the reference go; NULL is fine */

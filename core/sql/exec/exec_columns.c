@@ -784,6 +784,8 @@ next_chunk(lg_xcolumns *c, void *scan, const lg_access_place *p)
     LG_TRY(make_chunk(c, scan, end, c->want, &k, &settled));
     if (settled)
         lg_columns_add(c->cache, c->file, first, k);
+    else
+        lg_columns_wasted(c->cache, c->file, first);
     c->chunk = k;
     return LG_OK;
 }

@@ -220,6 +220,13 @@ LG_TEST(test_columns__chunk_that_never_pays_is_not_made_again)
         }
     }
     CU_ASSERT_TRUE(made >= 2 && made <= 8);
+    made = 0;
+    for (int i = 0; i < 40; i++) /* such that it can never be kept */
+        if (lg_columns_worth(c, 8, 0)) {
+            lg_columns_wasted(c, 8, 0);
+            made++;
+        }
+    CU_ASSERT_TRUE(made >= 2 && made <= 8);
     lg_columns_destroy(c);
 }
 
