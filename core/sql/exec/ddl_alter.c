@@ -723,6 +723,16 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
         return lg_ddl_rename_domain_constraint(u, s);
     if (!s->relation)
         return lg_error_set(u->err, "0A000", "renaming this kind of object is not supported");
+    const char *part = s->rename_type == LG_A_OBJECT_RULE      ? "rule \"%s\" for relation"
+                       : s->rename_type == LG_A_OBJECT_TRIGGER ? "trigger \"%s\" for table"
+                       : s->rename_type == LG_A_OBJECT_POLICY  ? "policy \"%s\" for table"
+                                                               : NULL;
+    if (part) { /* there are none: what is named is the table that they would belong to */
+        LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_SHARE, false, &r));
+        lg_relation_unref(r);
+        return lg_error_set(u->err, "42704", "%s \"%s\" does not exist",
+                            lg_arena_printf(u->a, part, s->subname), s->relation->relname);
+    }
     bool column = s->rename_type == LG_A_OBJECT_COLUMN || s->rename_type == LG_A_OBJECT_ATTRIBUTE;
     int32_t type = column ? s->relation_type : s->rename_type;
     snprintf(u->tag, LG_TAG_MAX, "ALTER %s",

@@ -495,6 +495,8 @@ lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s)
     for (uint32_t i = 0; i < s->roles.n; i++) {
         const char *name = lg_ast_as(s->roles.at[i], role_spec)->rolename, *detail = "";
         lg_cat_row row;
+        if (!name)
+            return lg_error_set(u->err, "22023", "cannot use special role specifier in DROP ROLE");
         lg_status st = role_row(u, name, &row);
         if (st == LG_SQL && s->missing_ok) {
             lg_error_clear(u->err);

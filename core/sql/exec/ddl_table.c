@@ -555,8 +555,11 @@ lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "CREATE SCHEMA");
     if (s->authrole) {
         LG_TRY(lg_ddl_role(u, s->authrole, &owner));
-        if (!name || !*name)
-            name = s->authrole->rolename;
+        if (!name || !*name) { /* the role's, which CURRENT_USER and such do not spell */
+            lg_role role;
+            LG_TRY(lg_cat_role_by_oid(u->cat, owner, u->a, &role));
+            name = role.name;
+        }
     }
     if (strncmp(name, "pg_", 3) == 0) {
         lg_error_set(u->err, "42939", "unacceptable schema name \"%s\"", name);
