@@ -279,7 +279,7 @@ take_back_fiber(void *arg)
 {
     take_back *t = arg;
     lg_cf *cf = t->cf;
-    if (lg_buf_secure(cf->buf, t->addr, LG_LATCH_S, false) == LG_OK &&
+    if (lg_buf_secure(cf->buf, t->addr, LG_LATCH_S, 0) == LG_OK &&
         lg_buf_write_one(cf->buf, t->addr) == LG_OK)
         lg_cf__written(cf, t->addr, disk_version_of(cf, t->addr));
     lg_free(t);

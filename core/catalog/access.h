@@ -56,6 +56,13 @@ typedef struct lg_access_seen {
     uint64_t version;
 } lg_access_seen;
 
+typedef struct lg_access_entry {
+    const uint8_t *key;
+    uint32_t len;
+    bool unique;
+    lg_tid tid;
+} lg_access_entry;
+
 typedef bool (*lg_access_visit_fn)(void *arg, lg_tid tid, const uint8_t *bytes, uint32_t len);
 
 typedef struct lg_access_ops {
@@ -68,6 +75,17 @@ typedef struct lg_access_ops {
     /* Rows. */
     lg_status (*row_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                             const void *row, size_t len, lg_tid *ret_tid);
+    /* Many rows at once: fills in their tids. After an error some may be in: rollback_to. NULL: not
+     * offered, nor are entries_insert, savepoint and rollback_to. */
+    lg_status (*rows_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                             lg_access_row *rows, uint32_t n);
+    /* Many entries of one index, in ascending (key, row id) order: as rows_insert and
+     * entry_insert (which says whose LG_EXISTS is about). */
+    lg_status (*entries_insert)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+                                const lg_access_entry *entries, uint32_t n);
+    /* Where the transaction stands, and back to there. */
+    uint64_t (*savepoint)(void *arg, struct lg_txn *txn);
+    lg_status (*rollback_to)(void *arg, struct lg_txn *txn, uint64_t savepoint);
     /* The version that the snapshot sees; LG_NOT_FOUND: none. snap NULL: the newest committed or
      * own version instead (after a lock). */
     lg_status (*row_fetch)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,

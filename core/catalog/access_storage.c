@@ -56,12 +56,13 @@ seq_format(lg_segment *g)
     lg_buf *b;
     lg_buf_cache *cache = lg_segment_cache(g);
     uint32_t block;
-    LG_TRY(lg_segment_alloc(g, &block));
+    unsigned flags;
+    LG_TRY(lg_segment_alloc(g, &block, &flags));
     LG_ASSERT(block == LG_SEGMENT_FIRST_BLOCK);
     lg_addr addr = {.file = lg_segment_file(g), .block = block};
     for (;;) {
         lg_mtr_begin(&m, cache);
-        lg_status st = lg_mtr_get(&m, addr, LG_LATCH_X, LG_MTR_NEW, &b);
+        lg_status st = lg_mtr_get(&m, addr, LG_LATCH_X, flags, &b);
         if (st == LG_RETRY) {
             LG_TRY(lg_mtr_restart(&m));
             continue;
@@ -119,6 +120,31 @@ row_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *
     lg_segment *g;
     LG_TRY(seg(arg, st, &g));
     return lg_heap_row_insert(txn, g, row, (uint32_t)len, ret);
+}
+
+static lg_status
+rows_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, lg_access_row *rows,
+            uint32_t n)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    return lg_heap_rows_insert(txn, g, (lg_heap_row *)(void *)rows, n);
+}
+
+static uint64_t
+savepoint(void *arg, struct lg_txn *txn)
+{
+    lg_txn_savepoint sp;
+    (void)arg;
+    lg_txn_savepoint_take(txn, &sp);
+    return sp.seq;
+}
+
+static lg_status
+rollback_to(void *arg, struct lg_txn *txn, uint64_t to)
+{
+    (void)arg;
+    return lg_txn_rollback_to(txn, (lg_txn_savepoint){(uint32_t)to});
 }
 
 static lg_status
@@ -351,6 +377,35 @@ entry_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void
     }
 }
 
+_Static_assert(sizeof(lg_access_entry) == sizeof(lg_btree_item) &&
+                   offsetof(lg_access_entry, key) == offsetof(lg_btree_item, key) &&
+                   offsetof(lg_access_entry, len) == offsetof(lg_btree_item, len) &&
+                   offsetof(lg_access_entry, unique) == offsetof(lg_btree_item, unique) &&
+                   offsetof(lg_access_entry, tid) == offsetof(lg_btree_item, rowid),
+               "entries are handed on as they are");
+
+static lg_status
+entries_insert(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
+               const lg_access_entry *entries, uint32_t n)
+{
+    lg_segment *g;
+    LG_TRY(seg(arg, st, &g));
+    for (uint32_t at = 0; at < n;) {
+        lg_btree_out out = {0};
+        uint32_t done;
+        const lg_btree_item *items = (const lg_btree_item *)(const void *)(entries + at);
+        lg_status r = lg_btree_insert_many(txn, g, items, n - at, &done, &out);
+        at += done;
+        if (r == LG_IN_DOUBT)
+            LG_TRY(lg_txn_wait(txn, out.xid));
+        else if (r == LG_EXISTS) /* this very entry is there: nothing to do */
+            at++;
+        else if (r != LG_OK)
+            return r == LG_DUPLICATE_KEY ? LG_EXISTS : r;
+    }
+    return LG_OK;
+}
+
 static lg_status
 entry_probe(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void *key, size_t len,
             lg_tid *ret_tid)
@@ -534,6 +589,10 @@ lg_access_storage(lg_txn_sys *sys)
         .segment_drop = segment_drop,
         .segment_blocks = segment_blocks,
         .row_insert = row_insert,
+        .rows_insert = rows_insert,
+        .entries_insert = entries_insert,
+        .savepoint = savepoint,
+        .rollback_to = rollback_to,
         .row_fetch = row_fetch,
         .row_claim = row_claim,
         .row_lock = row_lock,

@@ -2,7 +2,7 @@
 #include "btree_internal.h"
 #include "mem.h"
 
-enum { OP_INSERT = 1, OP_MARK = 2 };
+enum { OP_INSERT = 1, OP_MARK = 2 }; /* and LG_BTREE__OP_INSERT_MANY */
 
 /* Undo payload: what the entry was before (absent: ref and flags are zero and was is false), its
  * key. */
@@ -49,10 +49,11 @@ lg_btree_init(lg_segment *g)
     lg_mtr m;
     lg_buf *b;
     uint32_t block;
-    LG_TRY(lg_segment_alloc(g, &block));
+    unsigned flags;
+    LG_TRY(lg_segment_alloc(g, &block, &flags));
     LG_ASSERT(block == LG_BTREE__ROOT);
     lg_mtr_begin(&m, lg_segment_cache(g));
-    lg_status st = lg_mtr_get(&m, (lg_addr){lg_segment_file(g), block}, LG_LATCH_X, LG_MTR_NEW, &b);
+    lg_status st = lg_mtr_get(&m, (lg_addr){lg_segment_file(g), block}, LG_LATCH_X, flags, &b);
     if (st != LG_OK) {
         lg_mtr_abort(&m);
         return st;
@@ -403,6 +404,8 @@ apply_undo(const lg_undo_apply *a)
         st == LG_NOT_FOUND; /* the index was dropped meanwhile: nothing is left to take back */
     if (!gone)
         LG_TRY(st);
+    if (!gone && a->rec->op == LG_BTREE__OP_INSERT_MANY)
+        return lg_btree__undo_many(a, g);
     lg_btree__key k = {p->key, p->len, p->rowid};
     uint32_t block = 0;
     for (;;) {

@@ -44,6 +44,19 @@ LG_MUST lg_status lg_btree_begin(lg_segment *g);
  * brings it to life; one that is there and live is LG_EXISTS (unique or not). */
 LG_MUST lg_status lg_btree_insert(lg_txn *t, lg_segment *g, const void *key, uint32_t len,
                                   uint64_t rowid, bool unique, lg_btree_out *ret_out);
+
+typedef struct lg_btree_item {
+    const uint8_t *key;
+    uint32_t len;
+    bool unique;
+    uint64_t rowid;
+} lg_btree_item;
+/* Many, in ascending (key, row id) order; equal keys are all unique or all not. Those that go into
+ * one leaf go in by one mini-transaction with one undo record. *ret_done of them are in; after
+ * anything but LG_OK the next one is what the status is about, and the call may be repeated with
+ * what is left. */
+LG_MUST lg_status lg_btree_insert_many(lg_txn *t, lg_segment *g, const lg_btree_item *items,
+                                       uint32_t n, uint32_t *ret_done, lg_btree_out *ret_out);
 /* Marks. LG_NOT_FOUND: no such live entry. */
 LG_MUST lg_status lg_btree_delete(lg_txn *t, lg_segment *g, const void *key, uint32_t len,
                                   uint64_t rowid);

@@ -118,4 +118,7 @@ LG_MUST lg_status lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key 
 LG_MUST lg_status lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k);
 LG_MUST lg_status lg_btree__complete(lg_segment *g, uint32_t block);
 
+#define LG_BTREE__OP_INSERT_MANY 3 /* undo records: of several entries */
+LG_MUST lg_status lg_btree__undo_many(const lg_undo_apply *a, lg_segment *g);
+
 #endif

@@ -83,15 +83,21 @@ key_of(const lg_btree__entry *e)
     return (lg_btree__key){e->key, e->len, e->rowid};
 }
 
+struct fresh {
+    uint32_t block;
+    unsigned flags;
+};
+
 /* The root keeps its block: its content goes into two new nodes under it. */
 static lg_status
-split_root(lg_segment *g, const void *image, uint32_t cut, lg_mtr *m, lg_buf *root, uint32_t left,
-           uint32_t right)
+split_root(lg_segment *g, const void *image, uint32_t cut, lg_mtr *m, lg_buf *root,
+           const struct fresh *f)
 {
+    uint32_t left = f[0].block, right = f[1].block;
     lg_buf *lb, *rb;
     uint8_t flags = lg_btree__node_of(image)->flags;
-    LG_TRY(lg_mtr_get(m, addr_of(g, left), LG_LATCH_X, LG_MTR_NEW, &lb));
-    LG_TRY(lg_mtr_get(m, addr_of(g, right), LG_LATCH_X, LG_MTR_NEW, &rb));
+    LG_TRY(lg_mtr_get(m, addr_of(g, left), LG_LATCH_X, f[0].flags, &lb));
+    LG_TRY(lg_mtr_get(m, addr_of(g, right), LG_LATCH_X, f[1].flags, &rb));
     lg_btree__key sep = key_of(lg_btree__entry_at(image, cut));
     lg_mtr_format(m, lb, LG_BLOCK_BTREE);
     lg_mtr_format(m, rb, LG_BLOCK_BTREE);
@@ -108,11 +114,13 @@ split_root(lg_segment *g, const void *image, uint32_t cut, lg_mtr *m, lg_buf *ro
 }
 
 static lg_status
-split_node(lg_segment *g, const void *image, uint32_t cut, lg_mtr *m, lg_buf *b, uint32_t right)
+split_node(lg_segment *g, const void *image, uint32_t cut, lg_mtr *m, lg_buf *b,
+           const struct fresh *f)
 {
+    uint32_t right = f->block;
     lg_buf *rb;
     const lg_btree__node *n = lg_btree__node_of(image);
-    LG_TRY(lg_mtr_get(m, addr_of(g, right), LG_LATCH_X, LG_MTR_NEW, &rb));
+    LG_TRY(lg_mtr_get(m, addr_of(g, right), LG_LATCH_X, f->flags, &rb));
     lg_btree__key sep = key_of(lg_btree__entry_at(image, cut));
     lg_btree__entry *high = lg_btree__high(image);
     lg_btree__key old_high;
@@ -136,13 +144,13 @@ lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k)
 {
     lg_mtr m;
     lg_buf *b;
-    uint32_t fresh[2];
+    struct fresh fresh[2];
     bool root = block == LG_BTREE__ROOT;
     uint32_t bytes = lg_buf_block_bytes(lg_segment_cache(g));
-    LG_TRY(lg_segment_alloc(g, &fresh[0]));
-    lg_status st = root ? lg_segment_alloc(g, &fresh[1]) : LG_OK;
+    LG_TRY(lg_segment_alloc(g, &fresh[0].block, &fresh[0].flags));
+    lg_status st = root ? lg_segment_alloc(g, &fresh[1].block, &fresh[1].flags) : LG_OK;
     if (st != LG_OK) {
-        lg_segment_unalloc(g, fresh[0]);
+        lg_segment_unalloc(g, fresh[0].block);
         return st;
     }
     void *image = lg_alloc_aligned(16, bytes);
@@ -159,8 +167,8 @@ lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k)
             break;
         memcpy(image, b->data, bytes);
         uint32_t cut = cut_of(image, k);
-        st = root ? split_root(g, image, cut, &m, b, fresh[0], fresh[1])
-                  : split_node(g, image, cut, &m, b, fresh[0]);
+        st = root ? split_root(g, image, cut, &m, b, fresh)
+                  : split_node(g, image, cut, &m, b, fresh);
         if (st != LG_RETRY) {
             used = st == LG_OK;
             break;
@@ -175,9 +183,9 @@ lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k)
         lg_mtr_abort(&m);
     lg_free(image);
     if (!used) {
-        lg_segment_unalloc(g, fresh[0]);
+        lg_segment_unalloc(g, fresh[0].block);
         if (root)
-            lg_segment_unalloc(g, fresh[1]);
+            lg_segment_unalloc(g, fresh[1].block);
         return st;
     }
     return root ? LG_OK : lg_btree__complete(g, block);

@@ -167,7 +167,7 @@ lg_buf_locate(lg_buf_cache *c, lg_addr addr, lg_volume_place *ret_place)
         lg_status st = lg_volume_locate(c->cfg.volume, addr, ret_place, &map_block);
         if (st != LG_NOT_FOUND)
             return st;
-        LG_TRY(lg_buf__get(c, map_block, LG_LATCH_S, false, &b));
+        LG_TRY(lg_buf__get(c, map_block, LG_LATCH_S, 0, &b));
         st = lg_volume_map_install(c->cfg.volume, addr, map_block, b->data);
         lg_buf_put(c, b, LG_LATCH_S);
         LG_TRY(st);
@@ -231,19 +231,25 @@ lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
 
 /* The mode is ours and the disk holds the current image. */
 static lg_status
-read_image(lg_buf_cache *c, struct lg_buf__frame *f, bool is_new)
+read_image(lg_buf_cache *c, struct lg_buf__frame *f, unsigned flags)
 {
     lg_volume_place place;
     lg_addr none;
     lg_status st = lg_volume_locate(c->cfg.volume, f->b.addr, &place, &none);
     if (st != LG_OK)
         return st == LG_NOT_FOUND ? LG_INVALID : st; /* dropped since */
+    if ((flags & LG_MTR_FIRST) && !f->b.pi) { /* as if the disk had been found to hold nothing */
+        memset(f->b.data, 0, c->block_bytes);
+        f->b.valid = true;
+        f->b.disk_version = 0;
+        return LG_OK;
+    }
     f->b.valid = false;
     f->reading = true;
     lg_stat_inc(c->stats, LG_STAT_PHYSICAL_READS);
     st = lg_volume_read_block(c->cfg.volume, &place, f->b.addr, f->b.data);
     f->reading = false;
-    if (st == LG_CORRUPT && is_new) {
+    if (st == LG_CORRUPT && (flags & LG_MTR_NEW)) {
         memset(f->b.data, 0, c->block_bytes); /* its content was to be thrown away anyway */
         st = LG_OK;
     }
@@ -261,7 +267,7 @@ read_image(lg_buf_cache *c, struct lg_buf__frame *f, bool is_new)
 
 /* One fiber at a time converts a buffer. */
 static lg_status
-convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
+convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, unsigned flags)
 {
     lg_coherence *co = &c->cfg.coherence;
     uint32_t epoch = f->mode_epoch;
@@ -269,9 +275,9 @@ convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
     lg_status st = LG_READ_DISK;
     f->b.converting = true;
     if (f->b.mode < want)
-        st = co->ops->acquire(co->self, &f->b, want, is_new, LG_FOREVER);
+        st = co->ops->acquire(co->self, &f->b, want, (flags & LG_MTR_NEW) != 0, LG_FOREVER);
     if (st == LG_READ_DISK)
-        st = had && epoch == f->mode_epoch ? LG_OK : read_image(c, f, is_new);
+        st = had && epoch == f->mode_epoch ? LG_OK : read_image(c, f, flags);
     f->b.converting = false;
     lg_waitq_wake_all(&f->b.convq);
     return st;
@@ -279,7 +285,7 @@ convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
 
 /* LG_OK: usable now. LG_RETRY: something had to be waited for. f is pinned. */
 static lg_status
-make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
+make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, unsigned flags)
 {
     if (usable(f, want))
         return LG_OK;
@@ -287,12 +293,12 @@ make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, bool is_new)
         LG_TRY(lg_waitq_wait(&f->b.convq, LG_WAIT_GC_BUFFER_BUSY_ACQUIRE, LG_FOREVER, false));
         return LG_RETRY;
     }
-    LG_TRY(convert(c, f, want, is_new));
+    LG_TRY(convert(c, f, want, flags));
     return LG_RETRY;
 }
 
 lg_status
-lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new, lg_buf **ret_buf)
+lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags, lg_buf **ret_buf)
 {
     LG_DEBUG_ASSERT(lg_fiber_latches_held() == 0);
     if (__builtin_expect(lg_buf_try_get(c, addr, latch, ret_buf) == LG_OK, 1))
@@ -314,7 +320,7 @@ lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new, lg_
                 continue;
             }
         }
-        lg_status st = make_usable(c, f, mode_for(latch), is_new);
+        lg_status st = make_usable(c, f, mode_for(latch), flags);
         if (st != LG_OK) {
             f->b.pins--;
             if (st == LG_RETRY)
@@ -333,7 +339,7 @@ lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new, lg_
 lg_status
 lg_buf_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_buf)
 {
-    return lg_buf__get(c, addr, latch, false, ret_buf);
+    return lg_buf__get(c, addr, latch, 0, ret_buf);
 }
 
 void
@@ -346,10 +352,10 @@ lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch)
 }
 
 lg_status
-lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new)
+lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags)
 {
     lg_buf *b;
-    LG_TRY(lg_buf__get(c, addr, latch, is_new, &b));
+    LG_TRY(lg_buf__get(c, addr, latch, flags, &b));
     lg_buf_put(c, b, latch);
     /* The minimum hold starts anew, so that the retry finds the block here. */
     lg_buf__frame_of(b)->used = false;

@@ -99,8 +99,8 @@ void lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch); /* unlatch, un
 /* Would lg_buf_try_get for reading give the block in this version? Counts as a read of it. */
 bool lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version);
 /* Brings the block here in the mode, without latching: what a fiber does after LG_RETRY, holding
- * nothing. The minimum hold time makes the retry succeed. */
-LG_MUST lg_status lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new);
+ * nothing. The minimum hold time makes the retry succeed. flags: lg_mtr_get_flags. */
+LG_MUST lg_status lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags);
 
 /* Where a block lies, reading map blocks through the cache as needed. LG_INVALID: not mapped (never
  * allocated, or its file was dropped). Blocks the fiber; no latch may be held. */

@@ -65,7 +65,7 @@ lg_buf__frame_of(lg_buf *b)
 /* ---- buf.c ---- */
 struct lg_buf__frame *lg_buf__lookup(lg_buf_cache *c, lg_addr addr);
 void lg_buf__hash_remove(lg_buf_cache *c, struct lg_buf__frame *f);
-LG_MUST lg_status lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, bool is_new,
+LG_MUST lg_status lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags,
                               lg_buf **ret_buf);
 void lg_buf__user_leaves(lg_buf *b);
 

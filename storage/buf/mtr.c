@@ -129,7 +129,7 @@ want(lg_mtr *m, lg_addr addr, lg_latch_mode latch, unsigned flags, bool redo)
 {
     m->want = addr;
     m->want_latch = latch;
-    m->want_new = (flags & LG_MTR_NEW) != 0;
+    m->want_flags = flags;
     m->want_redo = redo;
     return LG_RETRY;
 }
@@ -140,7 +140,7 @@ get_first(lg_mtr *m, lg_addr addr, lg_latch_mode latch, unsigned flags, lg_buf *
 {
     lg_buf_cache *c = m->cache;
     for (;;) {
-        LG_TRY(lg_buf__get(c, addr, latch, (flags & LG_MTR_NEW) != 0, ret_buf));
+        LG_TRY(lg_buf__get(c, addr, latch, flags, ret_buf));
         if (latch != LG_LATCH_X || reserve_one_more(m))
             return LG_OK;
         lg_buf_put(c, *ret_buf, latch);
@@ -205,7 +205,7 @@ lg_mtr_restart(lg_mtr *m)
         LG_TRY(lg_redo_reserve(m->cache->cfg.redo, bytes));
         lg_redo_unreserve(m->cache->cfg.redo, bytes);
     }
-    return lg_buf_secure(m->cache, m->want, m->want_latch, m->want_new);
+    return lg_buf_secure(m->cache, m->want, m->want_latch, m->want_flags);
 }
 
 void

@@ -24,7 +24,8 @@
 #define LG_MTR_MAX_BLOCKS 24
 
 enum lg_mtr_get_flags {
-    LG_MTR_NEW = 1, /* the block will be formatted: no read needed */
+    LG_MTR_NEW = 1,   /* the block will be formatted: its content is not needed */
+    LG_MTR_FIRST = 2, /* with NEW: nobody ever formatted it, so there is nothing on disk to read */
 };
 
 typedef struct lg_mtr_block {
@@ -40,7 +41,7 @@ typedef struct lg_mtr {
     bool changed;
     lg_addr want; /* what LG_RETRY was about */
     lg_latch_mode want_latch;
-    bool want_new;
+    unsigned want_flags;
     bool want_redo;
     struct lg_mtr_log *log; /* the record being built; internal */
 } lg_mtr;

@@ -147,7 +147,8 @@ own_change(wr *w, lg_uptr at, uint32_t *ret_seq)
         st = lg_undo_read(undo, at, lg_txn_xid(w->t), &rec, payload);
         if (st != LG_OK)
             break;
-        if (rec.slot == w->slot && rec.op != HU_LOCK)
+        if (rec.op == HU_INSERT_MANY ? lg_heap__many_has(&rec, payload, w->slot)
+                                     : rec.slot == w->slot && rec.op != HU_LOCK)
             *ret_seq = rec.seq;
         at = rec.prev_block;
     }
@@ -280,7 +281,7 @@ write_apply(wr *w, uint8_t op, const void *body, uint32_t body_len)
     lg_heap__itl_take(&w->p, w->t, &w->plan);
     heap_itl mine = {.xid = lg_txn_xid(w->t), .uptr = at};
     hp_itl_put(&w->p, w->plan.k, &mine);
-    if (op != HU_INSERT) {
+    if (op != HU_INSERT && op != HU_INSERT_MANY) {
         w->sl = hp_slot(&w->p, w->slot);
         w->row = hp_row(&w->p, w->sl);
     }
@@ -349,8 +350,9 @@ cap_of(uint32_t content_len)
 
 /* One block: LG_END: it has no room (told to the segment). */
 static lg_status
-insert_into(wr *w, bool is_new, const heap_content *c, lg_rowid *ret_rowid)
+insert_into(wr *w, unsigned flags, const heap_content *c, lg_rowid *ret_rowid)
 {
+    bool is_new = flags != 0;
     uint32_t cap = cap_of(c->len), bb = w->p.bb;
     uint32_t payload = (uint32_t)(sizeof(hu_prior) + sizeof(heap_itl));
     lg_scn horizon = lg_txn_horizon(lg_txn_sys_of(w->t));
@@ -358,7 +360,7 @@ insert_into(wr *w, bool is_new, const heap_content *c, lg_rowid *ret_rowid)
         LG_TRY(lg_txn_undo_reserve(w->t, payload));
         lg_mtr_begin(&w->m, lg_segment_cache(w->g));
         w->p.m = &w->m;
-        lg_status st = lg_mtr_get(&w->m, w->addr, LG_LATCH_X, is_new ? LG_MTR_NEW : 0, &w->p.b);
+        lg_status st = lg_mtr_get(&w->m, w->addr, LG_LATCH_X, flags, &w->p.b);
         bool reuse = false;
         if (st == LG_OK && !is_new) {
             w->p.d = w->p.b->data;
@@ -423,14 +425,14 @@ content_insert(lg_txn *t, lg_segment *g, const heap_content *c, lg_rowid *ret_ro
 {
     for (;;) {
         wr w;
-        bool is_new;
+        unsigned flags;
         uint32_t block;
-        LG_TRY(lg_segment_target(g, cap_of(c->len) + (uint32_t)sizeof(heap_slot), &block, &is_new));
+        LG_TRY(lg_segment_target(g, cap_of(c->len) + (uint32_t)sizeof(heap_slot), &block, &flags));
         wr_init(&w, t, g, lg_rowid_make(block, 0));
-        lg_status st = insert_into(&w, is_new, c, ret_rowid);
+        lg_status st = insert_into(&w, flags, c, ret_rowid);
         if (st == LG_END)
             continue;
-        if (st != LG_OK && is_new)
+        if (st != LG_OK && flags)
             lg_segment_unalloc(g, block);
         return st;
     }
@@ -461,6 +463,199 @@ lg_heap_row_insert(lg_txn *t, lg_segment *g, const void *row, uint32_t len, lg_r
     }
     lg_arena_destroy(a);
     return st;
+}
+
+/* ---- insert of many ---- */
+
+/* The rows of a list that one block takes: the first `take`, in the slots chosen, of which the first
+ * `reused` are there already and the rest new, next to each other. */
+typedef struct batch {
+    const lg_heap_row *rows;
+    uint32_t n, take, reused;
+    uint16_t slots[MANY_MAX];
+} batch;
+
+/* How many go into `avail` bytes. */
+static void
+batch_fill(batch *b, uint32_t avail)
+{
+    uint32_t used = 0;
+    for (b->take = 0; b->take < b->n; b->take++) {
+        uint32_t more = cap_of(b->rows[b->take].len);
+        if (b->take >= b->reused)
+            more += (uint32_t)sizeof(heap_slot);
+        if (used + more > avail)
+            break;
+        used += more;
+    }
+    if (b->reused > b->take)
+        b->reused = b->take;
+}
+
+/* LG_END: the block has no room for the first of them; *ret_left: what it has. LG_IN_DOUBT. */
+static lg_status
+batch_plan(wr *w, batch *b, bool is_new, lg_scn horizon, uint32_t *ret_left)
+{
+    uint32_t bb = w->p.bb, avail;
+    uint32_t first = 0;
+    *ret_left = 0;
+    b->reused = 0;
+    if (is_new) {
+        w->plan = (hp_itl_plan){.k = 1};
+        w->compact = false;
+        avail = bb - ITL_OFF - ITL_FIRST * (uint32_t)sizeof(heap_itl) - bb / 20;
+    } else {
+        if (!hp_is_heap(w->p.d))
+            return LG_END;
+        lg_xid wait;
+        heap_head h = hp_head(&w->p);
+        first = h.nslots;
+        for (uint32_t i = 0; h.nfree > 0 && i < h.nslots && b->reused < b->n; i++) {
+            heap_slot s = hp_slot(&w->p, i);
+            if (s.off == 0 && (s.len == 0 || h.tomb_scn <= horizon))
+                b->slots[b->reused++] = (uint16_t)i;
+        }
+        uint32_t need = cap_of(b->rows[0].len) + bb / 20;
+        need += b->reused ? 0 : (uint32_t)sizeof(heap_slot);
+        LG_TRY(plan_room(w, need, &wait));
+        avail = w->compact || !w->fits ? lg_heap__room(&w->p, lg_txn_sys_of(w->t)) : hp_gap(&w->p);
+        uint32_t keep = bb / 20 + (w->plan.grow ? (uint32_t)sizeof(heap_itl) : 0);
+        avail = avail > keep ? avail - keep : 0;
+        if (!w->fits) {
+            *ret_left = avail;
+            return LG_END;
+        }
+    }
+    batch_fill(b, avail);
+    for (uint32_t i = b->reused; i < b->take; i++)
+        b->slots[i] = (uint16_t)(first + i - b->reused);
+    return b->take > 0 && first + b->take <= UINT16_MAX ? LG_OK : LG_END;
+}
+
+/* The rows into the gap, as one run of bytes; the new slots as another. */
+static void
+batch_place(wr *w, const batch *b)
+{
+    heap_head h = hp_head(&w->p);
+    uint32_t bytes = 0, nnew = b->take - b->reused;
+    for (uint32_t i = 0; i < b->take; i++)
+        bytes += cap_of(b->rows[i].len);
+    LG_ASSERT(hp_gap(&w->p) >= bytes + nnew * sizeof(heap_slot));
+    uint32_t at = h.data_low, low = at - bytes;
+    uint8_t *image = lg_alloc(bytes + nnew * sizeof(heap_slot));
+    for (uint32_t i = 0; i < b->take; i++) {
+        uint32_t len = b->rows[i].len, cap = cap_of(len);
+        heap_row r = {.itl = (uint8_t)w->plan.k, .xlock = (uint8_t)w->plan.k, .cap = (uint16_t)cap};
+        at -= cap;
+        uint8_t *to = image + (at - low);
+        memcpy(to, &r, sizeof r);
+        memcpy(to + ROW_HEAD, b->rows[i].bytes, len);
+        memset(to + ROW_HEAD + len, 0, cap - ROW_HEAD - len);
+        heap_slot s = {(uint16_t)at, (uint16_t)(ROW_HEAD + len)};
+        if (i < b->reused)
+            hp_slot_put(&w->p, b->slots[i], s);
+        else
+            memcpy(image + bytes + (i - b->reused) * sizeof s, &s, sizeof s);
+    }
+    uint32_t new_slots = hp_slot_off(&h, h.nslots);
+    h.data_low = (uint16_t)low;
+    h.nslots = (uint16_t)(h.nslots + nnew);
+    h.nfree = (uint16_t)(h.nfree - b->reused);
+    hp_head_put(&w->p, &h);
+    hp_put(&w->p, low, image, bytes);
+    hp_put(&w->p, new_slots, image + bytes, nnew * (uint32_t)sizeof(heap_slot));
+    lg_free(image);
+}
+
+/* One block: as many of the rows as it takes (b->take). LG_END: it has no room. */
+static lg_status
+batch_into(wr *w, batch *b, unsigned flags)
+{
+    bool is_new = flags != 0;
+    uint32_t bb = w->p.bb, left;
+    uint32_t payload = (uint32_t)(sizeof(hu_prior) + sizeof(heap_itl));
+    lg_scn horizon = lg_txn_horizon(lg_txn_sys_of(w->t));
+    for (;;) {
+        LG_TRY(lg_txn_undo_reserve(w->t, payload + b->n * (uint32_t)sizeof(uint16_t)));
+        lg_mtr_begin(&w->m, lg_segment_cache(w->g));
+        w->p.m = &w->m;
+        lg_status st = lg_mtr_get(&w->m, w->addr, LG_LATCH_X, flags, &w->p.b);
+        if (st == LG_OK) {
+            w->p.d = w->p.b->data;
+            st = batch_plan(w, b, is_new, horizon, &left);
+            if (st == LG_END || st == LG_IN_DOUBT) {
+                uint32_t cap = cap_of(b->rows[0].len);
+                lg_mtr_abort(&w->m);
+                lg_segment_note(w->g, w->addr.block, left < cap ? left : cap - 1);
+                return LG_END;
+            }
+        }
+        if (st == LG_OK)
+            st =
+                lg_txn_undo_get(w->t, &w->m, payload + b->take * (uint32_t)sizeof(uint16_t), &w->u);
+        if (st == LG_OK)
+            break;
+        if (st != LG_RETRY) {
+            lg_mtr_abort(&w->m);
+            return st;
+        }
+        LG_TRY(lg_mtr_restart(&w->m));
+    }
+    if (is_new)
+        lg_heap__format(&w->p);
+    memset(&w->row, 0, sizeof w->row);
+    w->slot = b->slots[0];
+    write_apply(w, HU_INSERT_MANY, b->slots, b->take * (uint32_t)sizeof b->slots[0]);
+    batch_place(w, b);
+    uint32_t gap = hp_gap(&w->p);
+    lg_mtr_commit(&w->m, NULL);
+    lg_segment_note(w->g, w->addr.block, gap > bb / 20 ? gap - bb / 20 : 0);
+    return LG_OK;
+}
+
+/* Rows short enough to lie in a block; *ret_done of them are in now. */
+static lg_status
+batch_insert(lg_txn *t, lg_segment *g, lg_heap_row *rows, uint32_t n, uint32_t *ret_done)
+{
+    batch *b = lg_alloc(sizeof *b);
+    lg_status st;
+    b->rows = rows;
+    b->n = n < MANY_MAX ? n : MANY_MAX;
+    do {
+        wr w;
+        unsigned flags;
+        uint32_t block;
+        st =
+            lg_segment_target(g, cap_of(rows[0].len) + (uint32_t)sizeof(heap_slot), &block, &flags);
+        if (st != LG_OK)
+            break;
+        wr_init(&w, t, g, lg_rowid_make(block, 0));
+        st = batch_into(&w, b, flags);
+        if (st != LG_OK && st != LG_END && flags)
+            lg_segment_unalloc(g, block);
+        for (uint32_t i = 0; st == LG_OK && i < b->take; i++)
+            rows[i].id = lg_rowid_make(block, b->slots[i]);
+    } while (st == LG_END);
+    *ret_done = st == LG_OK ? b->take : 0;
+    lg_free(b);
+    return st;
+}
+
+lg_status
+lg_heap_rows_insert(lg_txn *t, lg_segment *g, lg_heap_row *rows, uint32_t n)
+{
+    uint32_t max = lg_heap__inline_max(lg_buf_block_bytes(lg_segment_cache(g)));
+    for (uint32_t i = 0; i < n;) {
+        uint32_t run = 0, done = 1;
+        while (i + run < n && rows[i + run].len <= max)
+            run++;
+        if (run == 0)
+            LG_TRY(lg_heap_row_insert(t, g, rows[i].bytes, rows[i].len, &rows[i].id));
+        else
+            LG_TRY(batch_insert(t, g, rows + i, run, &done));
+        i += done;
+    }
+    return LG_OK;
 }
 
 /* ---- lock ---- */

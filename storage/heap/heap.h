@@ -58,6 +58,16 @@ void lg_heap_register(lg_txn_sys *s);
 
 LG_MUST lg_status lg_heap_row_insert(lg_txn *t, lg_segment *g, const void *row, uint32_t len,
                                      lg_rowid *ret_rowid);
+
+typedef struct lg_heap_row {
+    lg_rowid id;
+    const uint8_t *bytes;
+    uint32_t len;
+} lg_heap_row;
+
+/* Many rows: those that one block takes go in by one mini-transaction with one undo record. Fills
+ * in their ids. On an error some may be in: the caller goes back to a savepoint. */
+LG_MUST lg_status lg_heap_rows_insert(lg_txn *t, lg_segment *g, lg_heap_row *rows, uint32_t n);
 /* keys_change: whether columns of a key may change (lock mode UPDATE instead of NO KEY UPDATE). */
 LG_MUST lg_status lg_heap_row_update(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
                                      const void *row, uint32_t len, bool keys_change,
@@ -81,12 +91,6 @@ LG_MUST lg_status lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const
 /* ---- sequential scan ---- */
 
 typedef struct lg_heap_scan lg_heap_scan;
-
-typedef struct lg_heap_row {
-    lg_rowid id;
-    const uint8_t *bytes;
-    uint32_t len;
-} lg_heap_row;
 
 /* The snapshot is copied. Blocks [first, last) of the segment; last 0: to the high-water mark as of
  * now. Different fibers may scan disjoint ranges. */

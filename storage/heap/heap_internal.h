@@ -175,11 +175,12 @@ uint32_t lg_heap__place(hp *p, const heap_row *r, const void *bytes, uint32_t le
 bool lg_heap__slot_pick(const hp *p, lg_scn horizon, uint32_t *ret_slot); /* false: a new one */
 
 /* heap_undo.c */
-#define HU_INSERT  1u
-#define HU_DELETE  2u
-#define HU_UPDATE  3u
-#define HU_LOCK    4u
-#define HU_HAS_ITL 1u /* flags: the record holds the ITL entry's former content */
+#define HU_INSERT      1u
+#define HU_DELETE      2u
+#define HU_UPDATE      3u
+#define HU_LOCK        4u
+#define HU_INSERT_MANY 5u /* one record for all the rows: their slots follow */
+#define HU_HAS_ITL     1u /* flags: the record holds the ITL entry's former content */
 typedef struct __attribute__((packed)) hu_prior {
     heap_row row;
     lg_xid itl_xid; /* of row.itl then */
@@ -187,6 +188,9 @@ typedef struct __attribute__((packed)) hu_prior {
 LG_MUST lg_status lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap);
 void lg_heap__mark(lg_txn_sys *s, lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn);
 LG_MUST lg_status lg_heap__apply(const lg_undo_apply *a);
+/* Is the slot one of those of an INSERT_MANY record? */
+bool lg_heap__many_has(const lg_undo_rec *rec, const uint8_t *payload, uint32_t slot);
+#define MANY_MAX 512u /* rows of one such record */
 
 /* heap_read.c */
 /* Is what ITL entry i stands for visible? As lg_txn_visible. */

@@ -12,12 +12,13 @@ typedef struct large_head {
 #define LARGE_DATA 64u
 
 static lg_status
-block_write(lg_segment *g, uint32_t block, const large_head *h, const uint8_t *bytes)
+block_write(lg_segment *g, uint32_t block, unsigned flags, const large_head *h,
+            const uint8_t *bytes)
 {
     lg_mtr m;
     lg_buf *b;
     lg_mtr_begin(&m, lg_segment_cache(g));
-    lg_status st = lg_mtr_get(&m, (lg_addr){lg_segment_file(g), block}, LG_LATCH_X, LG_MTR_NEW, &b);
+    lg_status st = lg_mtr_get(&m, (lg_addr){lg_segment_file(g), block}, LG_LATCH_X, flags, &b);
     if (st != LG_OK) {
         lg_mtr_abort(&m);
         return st;
@@ -34,17 +35,19 @@ chain_write(lg_segment *g, const uint8_t *bytes, heap_large *l)
 {
     uint32_t room = lg_buf_block_bytes(lg_segment_cache(g)) - LARGE_DATA;
     uint32_t block;
-    LG_TRY(lg_segment_alloc(g, &block));
+    unsigned flags, next_flags = 0;
+    LG_TRY(lg_segment_alloc(g, &block, &flags));
     l->first_block = block;
     l->chain_id = lg_run_random(lg_buf_run(lg_segment_cache(g)));
     for (uint32_t at = 0; at < l->stored_len;) {
         uint32_t n = l->stored_len - at < room ? l->stored_len - at : room;
         large_head h = {0, n, l->chain_id};
         if (at + n < l->stored_len)
-            LG_TRY(lg_segment_alloc(g, &h.next));
-        LG_TRY(block_write(g, block, &h, bytes + at));
+            LG_TRY(lg_segment_alloc(g, &h.next, &next_flags));
+        LG_TRY(block_write(g, block, flags, &h, bytes + at));
         at += n;
         block = h.next;
+        flags = next_flags;
     }
     return LG_OK;
 }

@@ -2,6 +2,7 @@
  *
  * Payload of a record: hu_prior, heap_itl when HU_HAS_ITL, then
  *     DELETE  the row's stored bytes        UPDATE  {old length, prefix, suffix} u16 and the middle
+ *     INSERT_MANY  u16 slots, in the order of insertion
  */
 #include "heap_internal.h"
 
@@ -104,16 +105,52 @@ row_restore(hp *p, uint32_t slot, const heap_row *r, const uint8_t *bytes, uint3
 }
 
 static void
-insert_undo(hp *p, uint32_t slot)
+insert_undo(hp *p, heap_head *h, uint32_t slot)
 {
     heap_slot sl = hp_slot(p, slot);
     heap_row r = hp_row(p, sl);
-    heap_head h = hp_head(p);
     hp_slot_put(p, slot, (heap_slot){0, 0});
-    h.nfree++;
-    if (sl.off == h.data_low)
-        h.data_low = (uint16_t)(h.data_low + r.cap);
+    h->nfree++;
+    if (sl.off == h->data_low)
+        h->data_low = (uint16_t)(h->data_low + r.cap);
+}
+
+static uint32_t
+many_slot(const uint8_t *slots, uint32_t i)
+{
+    uint16_t slot;
+    memcpy(&slot, slots + i * sizeof slot, sizeof slot);
+    return slot;
+}
+
+bool
+lg_heap__many_has(const lg_undo_rec *rec, const uint8_t *payload, uint32_t slot)
+{
+    hu_parsed u;
+    if (parse(rec, payload, &u) != LG_OK)
+        return false;
+    for (uint32_t i = 0; i < u.body_len / sizeof(uint16_t); i++)
+        if (many_slot(u.body, i) == slot)
+            return true;
+    return false;
+}
+
+/* Last row first, so that their room is all given back. Nothing is changed when the block does not
+ * have them all. */
+static lg_status
+many_undo(hp *p, const hu_parsed *u)
+{
+    heap_head h = hp_head(p);
+    uint32_t n = u->body_len / sizeof(uint16_t);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = many_slot(u->body, i);
+        if (slot >= h.nslots || hp_slot(p, slot).off == 0)
+            return LG_CORRUPT;
+    }
+    for (uint32_t i = n; i-- > 0;)
+        insert_undo(p, &h, many_slot(u->body, i));
     hp_head_put(p, &h);
+    return LG_OK;
 }
 
 /* The old bytes from the present ones and the record. */
@@ -153,7 +190,11 @@ rec_undo(hp *p, const lg_undo_rec *rec, const uint8_t *payload)
     heap_row row = prior_header(p, rec, &u, &now);
     switch (rec->op) {
     case HU_INSERT:
-        insert_undo(p, rec->slot);
+        insert_undo(p, &h, rec->slot);
+        hp_head_put(p, &h);
+        break;
+    case HU_INSERT_MANY:
+        LG_TRY(many_undo(p, &u));
         break;
     case HU_DELETE:
         LG_TRY(row_restore(p, rec->slot, &row, u.body, u.body_len));
@@ -247,7 +288,14 @@ lg_heap__apply(const lg_undo_apply *a)
     }
     bool has = a->rec->op == HU_UPDATE && large_of(&p, a->rec, &now);
     lg_txn_undo_done(a, &m, table);
+    bool inserts = a->rec->op == HU_INSERT || a->rec->op == HU_INSERT_MANY;
+    uint32_t room = inserts ? hp_gap(&p) : 0;
     lg_mtr_commit(&m, NULL);
+    if (room >= p.bb / 4) { /* for the next rows */
+        lg_segment *g;
+        LG_TRY(lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g));
+        lg_segment_note(g, a->rec->block, room - p.bb / 20);
+    }
     if (had && !(has && memcmp(&old, &now, sizeof old) == 0)) {
         lg_segment *g;
         LG_TRY(lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g));

@@ -34,6 +34,11 @@ typedef struct seg_room {
     uint32_t room;
 } seg_room;
 
+typedef struct seg_block {
+    uint32_t block;
+    bool first; /* beyond the high-water mark until now: never formatted */
+} seg_block;
+
 struct lg_segment {
     lg_space *space;
     uint32_t file;
@@ -42,7 +47,7 @@ struct lg_segment {
     bool begun;           /* once true it stays */
     bool refilling;
     lg_waitq refillq;
-    uint32_t *pool; /* new blocks of ours; the next one last */
+    seg_block *pool; /* new blocks of ours; the next one last */
     uint32_t pool_count, pool_cap;
     seg_room targets[MAX_TARGETS];
     uint32_t target_count;
@@ -148,9 +153,10 @@ lg_segment_create(lg_space *s, lg_segment_kind kind, uint32_t *ret_file)
     lg_buf *head, *map;
     for (;;) {
         lg_mtr_begin(&m, s->cache);
-        lg_status st = lg_mtr_get(&m, (lg_addr){file, 0}, LG_LATCH_X, LG_MTR_NEW, &head);
+        lg_status st =
+            lg_mtr_get(&m, (lg_addr){file, 0}, LG_LATCH_X, LG_MTR_NEW | LG_MTR_FIRST, &head);
         if (st == LG_OK)
-            st = lg_mtr_get(&m, (lg_addr){file, 1}, LG_LATCH_X, LG_MTR_NEW, &map);
+            st = lg_mtr_get(&m, (lg_addr){file, 1}, LG_LATCH_X, LG_MTR_NEW | LG_MTR_FIRST, &map);
         if (st == LG_OK)
             break;
         if (st == LG_RETRY)
@@ -357,13 +363,21 @@ lg_segment_blocks(lg_segment *g, uint32_t *ret_blocks)
 /* ---- pool ---- */
 
 static void
-pool_push(lg_segment *g, uint32_t block)
+pool_push(lg_segment *g, uint32_t block, bool first)
 {
     if (g->pool_count == g->pool_cap) {
         g->pool_cap = g->pool_cap ? g->pool_cap * 2 : CHUNK_MAX;
         g->pool = lg_realloc(g->pool, g->pool_cap * sizeof *g->pool);
     }
-    g->pool[g->pool_count++] = block;
+    g->pool[g->pool_count++] = (seg_block){block, first};
+}
+
+static void
+pool_pop(lg_segment *g, uint32_t *ret_block, unsigned *ret_flags)
+{
+    seg_block b = g->pool[--g->pool_count];
+    *ret_block = b.block;
+    *ret_flags = LG_MTR_NEW | (b.first ? LG_MTR_FIRST : 0u);
 }
 
 static uint32_t
@@ -412,7 +426,8 @@ chunk_take(lg_segment *g)
             }
             at = map_block_of(s, hwm + n - 1);
             if (at >= hwm)
-                st = lg_mtr_get(&m, (lg_addr){g->file, at}, LG_LATCH_X, LG_MTR_NEW, &map);
+                st = lg_mtr_get(&m, (lg_addr){g->file, at}, LG_LATCH_X, LG_MTR_NEW | LG_MTR_FIRST,
+                                &map);
             else
                 map = NULL;
         }
@@ -432,7 +447,7 @@ chunk_take(lg_segment *g)
     lg_mtr_commit(&m, NULL);
     for (uint32_t i = n; i-- > 0;)
         if (!map || hwm + i != at)
-            pool_push(g, hwm + i);
+            pool_push(g, hwm + i, true);
     return LG_OK;
 }
 
@@ -491,7 +506,7 @@ map_claim(lg_segment *g, uint32_t map_block, uint32_t need, bool whole_only, uin
     lg_mtr_commit(&m, NULL);
     for (uint32_t i = 0; i < n; i++)
         if (rooms[i] == MAP_FREE)
-            pool_push(g, found[i]);
+            pool_push(g, found[i], false);
         else
             target_add(g, found[i], rooms[i] * s->block_bytes / 256u);
     *ret_claimed = n;
@@ -541,18 +556,18 @@ refill(lg_segment *g, uint32_t need, bool whole_only)
 }
 
 lg_status
-lg_segment_alloc(lg_segment *g, uint32_t *ret_block)
+lg_segment_alloc(lg_segment *g, uint32_t *ret_block, unsigned *ret_flags)
 {
     while (g->pool_count == 0)
         LG_TRY(refill(g, 0, true));
-    *ret_block = g->pool[--g->pool_count];
+    pool_pop(g, ret_block, ret_flags);
     return LG_OK;
 }
 
 void
 lg_segment_unalloc(lg_segment *g, uint32_t block)
 {
-    pool_push(g, block);
+    pool_push(g, block, false);
 }
 
 static void
@@ -571,7 +586,7 @@ lg_status
 lg_segment_free(lg_segment *g, uint32_t block)
 {
     if (g->pool_count < CHUNK_MAX * 2) {
-        pool_push(g, block);
+        pool_push(g, block, false);
         return LG_OK;
     }
     offer_add(g, block, g->space->block_bytes);
@@ -599,18 +614,17 @@ target_evict(lg_segment *g)
 }
 
 lg_status
-lg_segment_target(lg_segment *g, uint32_t need, uint32_t *ret_block, bool *ret_new)
+lg_segment_target(lg_segment *g, uint32_t need, uint32_t *ret_block, unsigned *ret_flags)
 {
     for (;;) {
         for (uint32_t i = g->target_count; i-- > 0;)
             if (g->targets[i].room >= need) {
                 *ret_block = g->targets[i].block;
-                *ret_new = false;
+                *ret_flags = 0;
                 return LG_OK;
             }
         if (g->pool_count > 0) {
-            *ret_block = g->pool[--g->pool_count];
-            *ret_new = true;
+            pool_pop(g, ret_block, ret_flags);
             return LG_OK;
         }
         LG_TRY(refill(g, need, false));
@@ -673,7 +687,7 @@ lg_space_release(lg_space *s)
                 offer_add(g, t.block, t.room);
             }
             while (g->pool_count > 0 && g->offer_count < MAX_OFFERS)
-                offer_add(g, g->pool[--g->pool_count], s->block_bytes);
+                offer_add(g, g->pool[--g->pool_count].block, s->block_bytes);
             LG_KEEP(lg_segment_offer(g));
             if (st != LG_OK)
                 return st;

@@ -86,19 +86,19 @@ bool lg_segment_is_meta(const lg_segment *g, uint32_t block);
 
 /* ---- whole blocks (B-tree nodes, large values, new heap blocks) ---- */
 
-/* A block of ours to format (LG_MTR_NEW). Given out once; unalloc takes it back when it was not
- * formatted after all. */
-LG_MUST lg_status lg_segment_alloc(lg_segment *g, uint32_t *ret_block);
+/* A block of ours to format; *ret_flags: for lg_mtr_get (LG_MTR_NEW, LG_MTR_FIRST). Given out once;
+ * unalloc takes it back when it was not formatted after all. */
+LG_MUST lg_status lg_segment_alloc(lg_segment *g, uint32_t *ret_block, unsigned *ret_flags);
 void lg_segment_unalloc(lg_segment *g, uint32_t block);
 /* The block's content is not needed by anybody any more: offers it for alloc. */
 LG_MUST lg_status lg_segment_free(lg_segment *g, uint32_t block);
 
 /* ---- insert targets (heap) ---- */
 
-/* A block believed to have room for `need` bytes. *ret_new: it must be formatted (LG_MTR_NEW). The
- * caller tells the outcome with lg_segment_note in any case. */
+/* A block believed to have room for `need` bytes. *ret_flags not 0: it must be formatted, as after
+ * lg_segment_alloc. The caller tells the outcome with lg_segment_note in any case. */
 LG_MUST lg_status lg_segment_target(lg_segment *g, uint32_t need, uint32_t *ret_block,
-                                    bool *ret_new);
+                                    unsigned *ret_flags);
 /* What is left in a block of ours. A block that is not a target becomes one when room >= a quarter
  * of a block (up to a bound; what is beyond is offered in the map by lg_segment_offer). */
 void lg_segment_note(lg_segment *g, uint32_t block, uint32_t room);

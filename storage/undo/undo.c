@@ -38,6 +38,7 @@ typedef struct undo_blk {
 typedef struct undo_extent {
     uint64_t seq;     /* 0: never used */
     lg_time ended_at; /* when the last transaction in it ended */
+    bool first;       /* never written before this number */
 } undo_extent;
 
 struct lg_undo {
@@ -267,7 +268,8 @@ extent_number(lg_undo_seg *s, uint32_t i)
     if (i == s->extent_count)
         s->extent_count++;
     s->next_seq = seq + 1;
-    s->extents[i] = (undo_extent){seq, lg_run_now_ns(u->run)};
+    bool first = s->extents[i].seq == 0;
+    s->extents[i] = (undo_extent){seq, lg_run_now_ns(u->run), first};
     s->next_extent = i;
     return LG_OK;
 }
@@ -343,7 +345,9 @@ lg_undo_get(lg_undo_seg *s, lg_mtr *m, uint32_t total_len, lg_undo_place *ret_pl
     lg_addr addr = {s->file, block};
     if (block != 0) {
         lg_buf *b;
-        LG_TRY(lg_mtr_get(m, addr, LG_LATCH_X, fresh ? LG_MTR_NEW : 0, &b));
+        bool first = fresh && s->extents[block / s->undo->per_extent].first;
+        unsigned flags = (fresh ? LG_MTR_NEW : 0u) | (first ? LG_MTR_FIRST : 0u);
+        LG_TRY(lg_mtr_get(m, addr, LG_LATCH_X, flags, &b));
         if (fresh == !fits_current(s, total_len) &&
             block == (fresh ? next_block(s) : s->cur_block)) {
             *ret_place =
@@ -355,7 +359,7 @@ lg_undo_get(lg_undo_seg *s, lg_mtr *m, uint32_t total_len, lg_undo_place *ret_pl
     }
     m->want = addr;
     m->want_latch = LG_LATCH_S;
-    m->want_new = false;
+    m->want_flags = 0;
     return LG_RETRY;
 }
 

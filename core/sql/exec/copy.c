@@ -25,6 +25,10 @@ struct copy {
     uint64_t n;
     uint64_t line;
     uint64_t bytes; /* taken or given */
+    size_t null_len;
+    lg_xcopy_field *fields; /* of the line at hand */
+    const char *text;       /* the line; NULL: binary */
+    size_t text_len;
     /* input */
     const char *buf;
     size_t len, pos;
@@ -130,6 +134,7 @@ read_options(struct copy *c, const lg_ast_list *options)
     if (!has_escape)
         c->escape = c->quote;
     c->null_text = null_text ? null_text : c->format == 'c' ? "" : "\\N";
+    c->null_len = strlen(c->null_text);
     return LG_OK;
 }
 
@@ -412,12 +417,6 @@ next_byte(struct copy *c, int *ret)
     return LG_OK;
 }
 
-struct field {
-    const char *s;
-    size_t len;
-    bool null, quoted;
-};
-
 /* One line into the row arena, without its end. csv: quoted line breaks belong to it. LG_END. */
 static lg_status
 read_line(struct copy *c, char **ret, size_t *ret_len)
@@ -497,10 +496,10 @@ unescape(const char **p, const char *end)
 }
 
 static uint32_t
-split_text(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap)
+split_text(struct copy *c, char *line, size_t len, lg_xcopy_field *f, uint32_t cap)
 {
     const char *p = line, *end = line + len;
-    size_t null_len = strlen(c->null_text);
+    size_t null_len = c->null_len;
     uint32_t n = 0;
     for (;;) {
         const char *start = p;
@@ -527,7 +526,7 @@ split_text(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap
 }
 
 static uint32_t
-split_csv(struct copy *c, char *line, size_t len, struct field *f, uint32_t cap)
+split_csv(struct copy *c, char *line, size_t len, lg_xcopy_field *f, uint32_t cap)
 {
     const char *p = line, *end = line + len;
     uint32_t n = 0;
@@ -602,10 +601,15 @@ binary_header(struct copy *c)
 
 /* ---- FROM: rows ---- */
 
+#define COPY_ROWS  1000u /* put in at once, as by PostgreSQL: of two errors the same one is told */
+#define COPY_BYTES (4u << 20) /* memory of values that are gathered or were left out by WHERE */
+
 struct load {
     struct copy *c;
     lg_exec *x;
     lg_xtarget t;
+    lg_xinsert *rows;
+    lg_arena *values; /* of the rows gathered */
     lg_plan_target pt;
     lg_expr **defaults; /* per column of the table; NULL: none, or given */
     lg_expr *where;
@@ -613,10 +617,18 @@ struct load {
     uint8_t *nulls;
 };
 
+#define WHERE_MAX 100u
+
 static void
 where_at(struct copy *c, const char *column, const char *value)
 {
     lg_error *e = c->u->err;
+    if (value && strlen(value) > WHERE_MAX) {
+        size_t n = WHERE_MAX;
+        while (n > 0 && ((unsigned char)value[n] & 0xC0) == 0x80)
+            n--; /* not in the middle of a character */
+        value = lg_arena_printf(e->arena, "%.*s...", (int)n, value);
+    }
     if (column && value)
         e->context = lg_arena_printf(e->arena, "COPY %s, line %llu, column %s: \"%s\"",
                                      c->rel->name, (unsigned long long)c->line, column, value);
@@ -628,14 +640,27 @@ where_at(struct copy *c, const char *column, const char *value)
                                      (unsigned long long)c->line);
 }
 
+/* The fields of the next line; LG_END. */
 static lg_status
-text_row(struct load *l)
+text_fields(struct copy *c)
 {
-    struct copy *c = l->c;
     char *line;
+    lg_xcopy_field *f = c->fields;
     size_t len;
+    if (c->format == 't' && c->pos < c->len) {
+        len = lg_xcopy_line(c->buf + c->pos, c->len - c->pos, c->delim, c->null_text, c->null_len,
+                            f, c->ncols);
+        if (len > 0) {
+            c->text = f->s;
+            c->text_len = (size_t)(f[c->ncols - 1].s + f[c->ncols - 1].len - f->s);
+            c->pos += len;
+            c->line++;
+            return LG_OK;
+        }
+    }
     LG_TRY(read_line(c, &line, &len));
-    struct field *f = LG_NEWN(c->row, struct field, c->ncols + 1);
+    c->text = line;
+    c->text_len = len;
     uint32_t n = c->format == 'c' ? split_csv(c, line, len, f, c->ncols)
                                   : split_text(c, line, len, f, c->ncols);
     if (n < c->ncols) {
@@ -649,18 +674,26 @@ text_row(struct load *l)
         where_at(c, NULL, line);
         return st;
     }
-    for (uint32_t i = 0; i < n; i++) {
+    return LG_OK;
+}
+
+static lg_status
+text_row(struct load *l)
+{
+    struct copy *c = l->c;
+    LG_TRY(text_fields(c));
+    for (uint32_t i = 0; i < c->ncols; i++) {
+        const lg_xcopy_field *f = &c->fields[i];
         int16_t k = (int16_t)(c->atts[i] - 1);
-        l->nulls[k] = f[i].null;
+        l->nulls[k] = f->null;
         l->v[k] = 0;
-        if (f[i].null)
+        if (f->null || lg_xcopy_fast(c->types[i], c->typmods[i], f->s, f->len, l->values, &l->v[k]))
             continue;
-        if (lg_xcopy_fast(c->types[i], c->typmods[i], f[i].s, c->row, &l->v[k]))
-            continue;
-        lg_status st = lg_type_input(c->u->es->env, c->types[i], f[i].s, c->typmods[i], c->row,
+        const char *s = lg_arena_strndup(c->row, f->s, f->len);
+        lg_status st = lg_type_input(c->u->es->env, c->types[i], s, c->typmods[i], l->values,
                                      c->u->err, &l->v[k]);
         if (st != LG_OK) {
-            where_at(c, c->rel->cols[k].name, f[i].s);
+            where_at(c, c->rel->cols[k].name, s);
             return st;
         }
     }
@@ -691,10 +724,21 @@ binary_row(struct load *l)
             return bad(c, "22P04", "invalid field size");
         char *data = lg_arena_alloc(c->row, len + 1);
         LG_TRY(read_bytes(c, data, len));
-        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], c->row, c->u->err,
-                            &l->v[k]));
+        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], l->values,
+                            c->u->err, &l->v[k]));
     }
     return LG_OK;
+}
+
+/* The error is about a row of that line. */
+static lg_status
+insert_outcome(struct copy *c, lg_status st, uint64_t line)
+{
+    if (st == LG_SQL && line > 0) {
+        c->line = line;
+        where_at(c, NULL, NULL);
+    }
+    return st;
 }
 
 static lg_status
@@ -705,10 +749,12 @@ load_row(struct load *l)
         bool null = true;
         l->v[i] = 0;
         if (l->defaults[i])
-            LG_TRY(lg_xexpr_scalar(l->x, c->row, l->defaults[i], &l->v[i], &null));
+            LG_TRY(lg_xexpr_scalar(l->x, l->values, l->defaults[i], &l->v[i], &null));
         l->nulls[i] = null;
     }
-    LG_TRY(c->format == 'b' ? binary_row(l) : text_row(l));
+    lg_status st = c->format == 'b' ? binary_row(l) : text_row(l);
+    uint64_t about;
+    LG_TRY(st);
     if (l->where) {
         lg_datum r;
         bool null;
@@ -716,18 +762,20 @@ load_row(struct load *l)
             lg_vector_set(l->t.cols[i], 0, l->v[i], l->nulls[i]);
         lg_ectx x = {.x = l->x, .cols = l->t.cols, .cap = 1, .arena = c->row};
         LG_TRY(lg_xexpr_eval(&x, l->where, &r, &null));
-        if (null || !lg_bool(r))
-            return LG_OK;
+        if (null || !lg_bool(r)) {
+            if (lg_arena_used_bytes(l->values) < COPY_BYTES)
+                return LG_OK;
+            st = lg_xinsert_flush(l->rows, &about);
+            return insert_outcome(c, st, about);
+        }
     }
-    lg_tid tid, other;
-    lg_status st = lg_xtarget_check(&l->t, c->row, l->v, l->nulls);
-    if (st == LG_OK)
-        st = lg_xtarget_insert(&l->t, c->row, l->v, l->nulls, false, 0, NULL, &tid, &other);
+    st = lg_xtarget_check(&l->t, l->values, l->v, l->nulls);
     if (st == LG_SQL)
-        where_at(c, NULL, NULL);
-    if (st == LG_OK)
-        c->n++;
-    return st;
+        where_at(c, NULL, c->text ? lg_arena_strndup(c->row, c->text, c->text_len) : NULL);
+    LG_TRY(st);
+    st = lg_xinsert_add(l->rows, l->v, l->nulls, c->line, &about);
+    c->n++;
+    return insert_outcome(c, st, about);
 }
 
 static lg_status
@@ -756,7 +804,11 @@ load_prepare(struct load *l, lg_bind *b, const lg_ast_copy_stmt *s)
         LG_TRY(lg_bind_expr(b, s->where_clause, LG_PLACE_WHERE, r, LG_T_BOOL, -1, NULL, &e));
         LG_TRY(lg_plan_expr(b, e, &l->where, &ids));
     }
-    return lg_xtarget_open(l->x, &l->pt, 0, &l->t);
+    c->fields = LG_NEWN(c->u->a, lg_xcopy_field, c->ncols + 1);
+    LG_TRY(lg_xtarget_open(l->x, &l->pt, 0, &l->t));
+    l->rows = lg_xinsert_open(&l->t, COPY_ROWS);
+    l->values = lg_xinsert_arena(l->rows);
+    return LG_OK;
 }
 
 static lg_status
@@ -793,7 +845,9 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     } while (st == LG_OK);
     if (st != LG_END)
         goto out;
-    st = LG_OK;
+    uint64_t about;
+    st = lg_xinsert_flush(l.rows, &about);
+    LG_CHECK(insert_outcome(c, st, about));
     while (!c->eof) { /* what follows \. is thrown away */
         LG_CHECK(u->es->copy_in(u->es->arg, &c->buf, &c->len));
         c->eof = c->len == 0;
@@ -801,6 +855,7 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     if (u->es->copy_end)
         st = u->es->copy_end(u->es->arg);
 out:
+    lg_xinsert_close(l.rows);
     lg_exec_close(l.x);
     lg_bind_fini(&b);
     return st;

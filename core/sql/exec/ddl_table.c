@@ -291,6 +291,7 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
 struct filling {
     lg_util *u;
     lg_xtarget t;
+    lg_xinsert *in;
     lg_arena *a;
     uint64_t n;
 };
@@ -299,6 +300,7 @@ static lg_status
 fill_rows(void *arg, const lg_batch *b)
 {
     struct filling *f = arg;
+    uint64_t about;
     lg_datum *v = LG_NEWN(f->a, lg_datum, b->ncols + 1);
     uint8_t *nulls = LG_NEWN(f->a, uint8_t, b->ncols + 1);
     for (uint32_t i = 0; i < b->n; i++) {
@@ -307,12 +309,10 @@ fill_rows(void *arg, const lg_batch *b)
             nulls[k] = lg_vector_is_null(b->cols[k], row);
             v[k] = nulls[k] ? 0 : lg_vector_value(b->cols[k], row);
         }
-        lg_tid tid, other;
-        LG_TRY(lg_xtarget_insert(&f->t, f->a, v, nulls, false, 0, NULL, &tid, &other));
-        f->n++;
+        LG_TRY(lg_xinsert_add(f->in, v, nulls, ++f->n, &about));
     }
     lg_arena_reset(f->a);
-    return LG_OK;
+    return lg_xinsert_flush(f->in, &about); /* the batch's values go */
 }
 
 lg_status
@@ -331,6 +331,7 @@ lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
     LG_CHECK(lg_plan_target_make(&b, rel, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &bare));
     LG_CHECK(lg_xtarget_open(bare, &pt, 0, &f.t));
+    f.in = lg_xinsert_open(&f.t, LG_BATCH);
     LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
     st = lg_exec_fetch(x, 0, fill_rows, &f, &n);
     if (st == LG_END)
@@ -338,6 +339,7 @@ lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
     *ret_n = f.n;
 out:
     lg_exec_close(x);
+    lg_xinsert_close(f.in);
     lg_exec_close(bare);
     lg_bind_fini(&b);
     lg_arena_destroy(f.a);

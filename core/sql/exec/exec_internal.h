@@ -370,6 +370,18 @@ lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *
 lg_status lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls,
                                const uint8_t **ret_key, size_t *ret_len, bool *ret_unique);
+
+/* Many rows, gathered and put in together (exec_insert.c). Values of rows added must stay until the
+ * flush: in the arena offered here, or longer. number: the caller's, of the row; at an error
+ * *ret_number is that of the row it is about (0: of none). add flushes when enough is gathered. */
+typedef struct lg_xinsert lg_xinsert;
+lg_xinsert *lg_xinsert_open(lg_xtarget *t, uint32_t max_rows);
+lg_arena *lg_xinsert_arena(lg_xinsert *in); /* reset by each flush */
+lg_status lg_xinsert_add(lg_xinsert *in, const lg_datum *values, const uint8_t *nulls,
+                         uint64_t number, uint64_t *ret_number);
+lg_status lg_xinsert_flush(lg_xinsert *in, uint64_t *ret_number);
+void lg_xinsert_close(lg_xinsert *in); /* NULL is fine; what is gathered is dropped */
+
 lg_status lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum *values,
                          uint8_t *nulls);
 

@@ -22,6 +22,7 @@ struct modify {
     lg_vector **ret_cols;
     bool done;
     lg_xcursor at;
+    lg_xinsert *many; /* INSERT of several rows at once */
     lg_datum *values, *old;
     uint8_t *nulls, *old_nulls;
 };
@@ -363,6 +364,41 @@ insert_row(lg_xnode *s)
     }
 }
 
+/* A batch of rows to insert that nobody wants back and that must not conflict. Of two rows that are
+ * not allowed the first is told. */
+static lg_status
+insert_batch(lg_xnode *s, const lg_xbatch *b)
+{
+    struct modify *m = s->state;
+    lg_error *err = s->x->es->err;
+    uint64_t about;
+    if (!m->many)
+        m->many = lg_xinsert_open(&m->target, LG_BATCH);
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        take_input(s, b, lg_xbatch_row(b, i));
+        lg_status st =
+            lg_xtarget_check(&m->target, lg_xinsert_arena(m->many), m->old, m->old_nulls);
+        if (st != LG_OK) {
+            lg_error saved = *err;
+            lg_error_clear(err);
+            LG_TRY(lg_xinsert_flush(m->many, &about));
+            *err = saved;
+            return st;
+        }
+        LG_TRY(lg_xinsert_add(m->many, m->old, m->old_nulls, i + 1, &about));
+    }
+    LG_TRY(lg_xinsert_flush(m->many, &about)); /* the batch's values go */
+    s->x->rows += s->plan->modify.can_set_tag ? b->b.n : 0;
+    return LG_OK;
+}
+
+static bool
+batches(const lg_node *p)
+{
+    return p->modify.cmd == LG_CMD_INSERT && p->modify.on_conflict <= LG_A_ONCONFLICT_NONE &&
+           !p->modify.nchecks && (!p->ncols || !p->targets);
+}
+
 /* ---- the statement ---- */
 
 static lg_status
@@ -456,7 +492,11 @@ modify_all(lg_xnode *s)
     lg_status st;
     if (p->modify.cmd != LG_CMD_INSERT && p->modify.restart)
         return modify_kept(s);
-    while ((st = lg_xnode_next(s->left, &b)) == LG_OK)
+    while ((st = lg_xnode_next(s->left, &b)) == LG_OK) {
+        if (b->b.n > 1 && batches(p)) {
+            LG_TRY(insert_batch(s, b));
+            continue;
+        }
         for (uint32_t i = 0; i < b->b.n; i++) {
             bool restart = false;
             lg_arena_reset(m->row);
@@ -466,6 +506,7 @@ modify_all(lg_xnode *s)
             else
                 LG_TRY(change_row(s, m->vecs[m->target.rel->ncols].v[0], &restart));
         }
+    }
     return st == LG_END ? LG_OK : st;
 }
 
@@ -498,6 +539,7 @@ modify_close(lg_xnode *s)
     struct modify *m = s->state;
     if (!m)
         return;
+    lg_xinsert_close(m->many);
     lg_arena_destroy(m->row);
     lg_xcursor_fini(&m->at);
     lg_xstore_fini(&m->returning);

@@ -192,6 +192,24 @@ check_all(struct world *w, uint32_t keys)
     check_scan(w, keys / 3, keys / 2, true);
 }
 
+/* Inserts the numbers, ascending, at once. */
+static lg_status
+insert_many(struct world *w, lg_txn *t, const uint32_t *list, uint32_t n, bool unique,
+            uint32_t *ret_done)
+{
+    lg_btree_item *items = malloc(n * sizeof *items);
+    uint8_t *keys = malloc((size_t)n * LG_BTREE_KEY_MAX);
+    lg_btree_out out;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *key = keys + (size_t)i * LG_BTREE_KEY_MAX;
+        items[i] = (lg_btree_item){key, key_of(list[i], key), unique, list[i]};
+    }
+    lg_status st = lg_btree_insert_many(t, w->tree, items, n, ret_done, &out);
+    free(keys);
+    free(items);
+    return st;
+}
+
 /* ---- one fiber of random transactions ---- */
 
 #define KEYS 3000u
@@ -201,9 +219,22 @@ worker(void *arg)
 {
     struct world *w = arg;
     for (int round = 0; round < 60; round++) {
-        uint32_t touched[12], count = 0;
-        uint8_t after[12];
+        uint32_t touched[112], count = 0;
+        uint8_t after[112];
         lg_txn *t = lg_txn_begin(w->txns);
+        if (draw(w, 3) == 0) { /* neighbours, or from all over */
+            uint32_t step = draw(w, 2) ? 1 : KEYS / 100, n = (uint32_t)draw(w, step), done;
+            if (step == 1)
+                n = (uint32_t)draw(w, KEYS - 100);
+            for (; n < KEYS && count < 100; n += step)
+                if (!w->busy[n] && !w->live[n]) {
+                    w->busy[n] = 1;
+                    touched[count] = n;
+                    after[count++] = 1;
+                }
+            RIG_OK(insert_many(w, t, touched, count, draw(w, 2), &done));
+            LG_ASSERT(done == count);
+        }
         for (uint32_t i = 0; i < 1 + draw(w, 12); i++) {
             uint32_t n = (uint32_t)draw(w, KEYS);
             if (w->busy[n])
@@ -394,4 +425,75 @@ build_body(struct world *w)
 LG_TEST(test_btree__bulk_build_and_longest_keys)
 {
     run_world(5, build_body);
+}
+
+/* ---- many entries at once ---- */
+
+static void
+many_body(struct world *w)
+{
+    uint32_t list[1000], done, n = 0;
+    lg_btree_out out;
+    uint8_t key[LG_BTREE_KEY_MAX];
+    lg_stats *stats = lg_run_stats(w->rig.nodes[0].run);
+    lg_txn *t = lg_txn_begin(w->txns);
+    for (uint32_t k = 0; k < KEYS; k += 3)
+        list[n++] = k;
+    uint64_t records = stats->count[LG_STAT_UNDO_RECORDS];
+    RIG_OK(insert_many(w, t, list, n, true, &done));
+    CU_ASSERT_EQUAL(done, n);
+    CU_ASSERT(stats->count[LG_STAT_UNDO_RECORDS] - records < n / 4);
+    for (uint32_t i = 0; i < n; i++)
+        w->live[list[i]] = 1;
+    RIG_OK(lg_txn_commit(t));
+    check_all(w, KEYS);
+
+    /* a run, whose leaf then splits many times over, goes back leaf by leaf */
+    t = lg_txn_begin(w->txns);
+    uint32_t few[40];
+    for (uint32_t i = 0; i < 40; i++)
+        few[i] = 1000 + 3 * i;
+    RIG_OK(insert_many(w, t, few, 40, true, &done));
+    lg_txn *other = lg_txn_begin(w->txns);
+    for (uint32_t i = 0; i < 40; i++) {
+        uint32_t k = few[i] + 1; /* with long rows between them */
+        key[0] = (uint8_t)(k >> 24), key[1] = (uint8_t)(k >> 16), key[2] = (uint8_t)(k >> 8);
+        key[3] = (uint8_t)k;
+        memset(key + 4, 'x', 2000);
+        RIG_OK(lg_btree_insert(other, w->tree, key, 2004, k, false, &out));
+    }
+    RIG_OK(lg_txn_rollback(t));
+    RIG_OK(lg_txn_rollback(other));
+    check_all(w, KEYS);
+
+    /* the row that has the key already, or has it twice: all before it are in */
+    t = lg_txn_begin(w->txns);
+    uint32_t bad[3] = {1, 2, 3};
+    CU_ASSERT_EQUAL(insert_many(w, t, bad, 3, true, &done), LG_DUPLICATE_KEY);
+    CU_ASSERT_EQUAL(done, 2);
+    CU_ASSERT_EQUAL(insert_many(w, t, bad, 3, false, &done), LG_EXISTS);
+    CU_ASSERT_EQUAL(done, 0);
+    lg_btree_item twice[2] = {{key, 4, true, 71}, {key, 4, true, 72}};
+    memset(key, 0xEE, 4);
+    CU_ASSERT_EQUAL(lg_btree_insert_many(t, w->tree, twice, 2, &done, &out), LG_DUPLICATE_KEY);
+    CU_ASSERT(done == 1 && out.rowid == 71);
+    RIG_OK(lg_txn_rollback(t));
+    check_all(w, KEYS);
+
+    /* one that somebody else is about to delete */
+    t = lg_txn_begin(w->txns);
+    other = lg_txn_begin(w->txns);
+    RIG_OK(mark(w, other, 3));
+    CU_ASSERT_EQUAL(insert_many(w, t, bad, 3, true, &done), LG_IN_DOUBT);
+    CU_ASSERT_EQUAL(done, 2);
+    RIG_OK(lg_txn_commit(other));
+    RIG_OK(insert_many(w, t, bad + done, 3 - done, true, &done));
+    RIG_OK(lg_txn_commit(t));
+    w->live[1] = w->live[2] = 1;
+    check_all(w, KEYS);
+}
+
+LG_TEST(test_btree__many_entries_at_once)
+{
+    run_world(6, many_body);
 }

@@ -442,7 +442,7 @@ minimum_hold(void *arg)
 {
     (void)arg;
     mount(true);
-    RIG_OK(lg_buf_secure(w.c, addr(1), LG_LATCH_X, true));
+    RIG_OK(lg_buf_secure(w.c, addr(1), LG_LATCH_X, LG_MTR_NEW));
     lg_time t = lg_run_now_ns(w.rig.nodes[0].run);
     RIG_OK(lg_buf_revoke(w.c, addr(1), LG_MODE_N, NULL, NULL, NULL));
     CU_ASSERT(lg_run_now_ns(w.rig.nodes[0].run) >= t + 500 * 1000); /* secured, not used yet */

@@ -189,10 +189,35 @@ struct pending {
 struct writer {
     struct world *w;
     lg_txn *t;
-    struct pending changes[64];
+    struct pending changes[512];
     uint32_t count;
     uint8_t *buf;
 };
+
+#define MANY 40
+
+static lg_status
+many_rows(struct writer *x, uint32_t n)
+{
+    struct world *w = x->w;
+    lg_heap_row rows[MANY];
+    uint8_t *bufs = malloc((size_t)MANY * 40000);
+    uint32_t first = w->row_count, ver[MANY];
+    w->row_count += n;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *buf = bufs + (size_t)i * 40000;
+        w->id[first + i] = LG_ROWID_NONE;
+        ver[i] = ++w->next_ver;
+        rows[i] = (lg_heap_row){LG_ROWID_NONE, buf, row_make(w, first + i, ver[i], buf)};
+    }
+    lg_status st = lg_heap_rows_insert(x->t, w->g, rows, n);
+    for (uint32_t i = 0; i < n && st == LG_OK; i++) {
+        w->id[first + i] = rows[i].id;
+        x->changes[x->count++] = (struct pending){first + i, ver[i], true};
+    }
+    free(bufs);
+    return st;
+}
 
 /* LG_OK, or why the transaction must roll back. */
 static lg_status
@@ -201,6 +226,8 @@ one_change(struct writer *x)
     struct world *w = x->w;
     uint64_t what = draw(w, 10);
     uint32_t ver = ++w->next_ver;
+    if (what == 0 && w->row_count + MANY < ROWS && draw(w, 4) == 0)
+        return many_rows(x, 2 + (uint32_t)draw(w, MANY - 2));
     if (w->row_count < 8 || (what < 2 && w->row_count < ROWS)) {
         uint32_t row = w->row_count++;
         w->id[row] = LG_ROWID_NONE;
@@ -476,6 +503,13 @@ abandoned(struct world *w)
         for (int k = 0; k < 8; k++) {
             if (k == 3)
                 lg_txn_savepoint_take(x[i].t, &sp);
+            if (k == 2 || k == 4) { /* never to be seen by anybody */
+                static uint8_t bytes[MANY][200];
+                lg_heap_row rows[MANY];
+                for (uint32_t r = 0; r < MANY; r++)
+                    rows[r] = (lg_heap_row){LG_ROWID_NONE, bytes[r], 20 + r * 4};
+                RIG_OK(lg_heap_rows_insert(x[i].t, w->g, rows, MANY));
+            }
             /* only rows that nobody else has: a wait would be for ever */
             uint32_t row = (uint32_t)draw(w, w->row_count);
             lg_heap_out out;
@@ -906,4 +940,127 @@ room_taken_by_compaction(struct world *w)
 LG_TEST(test_heap__a_row_grows_back_although_its_block_is_compacted)
 {
     run_world(4, false, room_taken_by_compaction);
+}
+
+/* ---- many rows at once ---- */
+
+#define BULK 2000u
+
+static void
+bulk_make(lg_heap_row *rows, uint8_t *bytes, uint32_t n, uint32_t ver)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *b = bytes + (size_t)i * 100;
+        uint32_t len = 40 + i % 61;
+        memset(b, (int)i, 100);
+        memcpy(b, &i, 4);
+        memcpy(b + 4, &ver, 4);
+        memcpy(b + 8, &len, 4);
+        rows[i] = (lg_heap_row){LG_ROWID_NONE, b, len};
+    }
+}
+
+/* How many rows of that version the snapshot sees; each once. */
+static uint32_t
+bulk_count(struct world *w, lg_txn *t, const lg_snapshot *snap, uint32_t ver)
+{
+    lg_heap_scan *sc;
+    lg_heap_row rows[64];
+    static uint8_t seen[BULK];
+    uint32_t n, count = 0;
+    lg_status st;
+    memset(seen, 0, sizeof seen);
+    RIG_OK(lg_heap_scan_open(t, w->g, snap, 0, 0, &sc));
+    while ((st = lg_heap_scan_next(sc, rows, 64, &n)) == LG_OK)
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t h[3];
+            memcpy(h, rows[i].bytes, sizeof h);
+            CU_ASSERT_EQUAL(h[2], rows[i].len);
+            if (h[1] != ver)
+                continue;
+            CU_ASSERT_FATAL(h[0] < BULK && !seen[h[0]]);
+            seen[h[0]] = 1;
+            count++;
+        }
+    CU_ASSERT_EQUAL(st, LG_END);
+    lg_heap_scan_close(sc);
+    return count;
+}
+
+static void
+bulk(struct world *w)
+{
+    lg_heap_row *rows = malloc(BULK * sizeof *rows);
+    uint8_t *bytes = malloc((size_t)BULK * 100);
+    lg_stats *stats = lg_run_stats(w->rig.nodes[0].run);
+    lg_txn *reader = lg_txn_begin(w->txns), *t = lg_txn_begin(w->txns);
+    lg_snapshot before, own, part;
+    lg_txn_savepoint sp;
+    lg_heap_out out;
+    uint32_t blocks_before, blocks;
+    lg_txn_snapshot(reader, &before);
+    RIG_OK(lg_segment_blocks(w->g, &blocks_before));
+    uint64_t records = stats->count[LG_STAT_UNDO_RECORDS];
+
+    bulk_make(rows, bytes, BULK, 1);
+    RIG_OK(lg_heap_rows_insert(t, w->g, rows, BULK));
+    records = stats->count[LG_STAT_UNDO_RECORDS] - records;
+    CU_ASSERT(records < 40); /* one for each block of some 80 rows, not one for each row */
+    lg_txn_snapshot(t, &own);
+    CU_ASSERT_EQUAL(bulk_count(w, t, &own, 1), BULK);
+    CU_ASSERT_EQUAL(bulk_count(w, reader, &before, 1), 0);
+
+    /* what came after a statement's snapshot is not seen by it, and counts as changed by itself */
+    part = own;
+    lg_txn_savepoint_take(t, &sp);
+    bulk_make(rows, bytes, BULK, 2);
+    RIG_OK(lg_heap_rows_insert(t, w->g, rows, BULK));
+    CU_ASSERT_EQUAL(bulk_count(w, t, &part, 1), BULK);
+    CU_ASSERT_EQUAL(bulk_count(w, t, &part, 2), 0);
+    CU_ASSERT_EQUAL(update_small(w, t, rows[7].id, &part, 9, &out), LG_UPDATED);
+    CU_ASSERT(out.self);
+    RIG_OK(lg_heap_row_delete(t, w->g, rows[8].id, NULL, &out));
+    RIG_OK(lg_txn_rollback_to(t, sp));
+    lg_txn_snapshot(t, &own);
+    CU_ASSERT_EQUAL(bulk_count(w, t, &own, 2), 0);
+    CU_ASSERT_EQUAL(bulk_count(w, t, &own, 1), BULK);
+    blocks_are_sound(w);
+
+    /* the room that was given back is used again */
+    RIG_OK(lg_segment_blocks(w->g, &blocks));
+    bulk_make(rows, bytes, BULK, 3);
+    RIG_OK(lg_heap_rows_insert(t, w->g, rows, BULK));
+    uint32_t more;
+    RIG_OK(lg_segment_blocks(w->g, &more));
+    CU_ASSERT(more <= blocks + (blocks - blocks_before) / 4);
+    RIG_OK(lg_txn_commit(t));
+    CU_ASSERT_EQUAL(bulk_count(w, reader, &before, 1), 0);
+    CU_ASSERT_EQUAL(bulk_count(w, reader, &before, 3), 0);
+    RIG_OK(lg_txn_commit(reader));
+
+    /* slots of deleted rows too, and a whole transaction goes back */
+    t = lg_txn_begin(w->txns);
+    for (uint32_t i = 0; i < BULK; i += 2)
+        RIG_OK(lg_heap_row_delete(t, w->g, rows[i].id, NULL, &out));
+    RIG_OK(lg_txn_commit(t));
+    for (int round = 0; round < 2; round++) {
+        t = lg_txn_begin(w->txns);
+        bulk_make(rows, bytes, BULK, 4);
+        RIG_OK(lg_heap_rows_insert(t, w->g, rows, BULK));
+        RIG_OK(round ? lg_txn_commit(t) : lg_txn_rollback(t));
+        blocks_are_sound(w);
+        t = lg_txn_begin(w->txns);
+        lg_txn_snapshot(t, &own);
+        CU_ASSERT_EQUAL(bulk_count(w, t, &own, 4), round ? BULK : 0);
+        CU_ASSERT_EQUAL(bulk_count(w, t, &own, 1), BULK);
+        CU_ASSERT_EQUAL(bulk_count(w, t, &own, 3), BULK / 2);
+        RIG_OK(lg_txn_commit(t));
+    }
+    free(bytes);
+    free(rows);
+}
+
+LG_TEST(test_heap__many_rows_are_one_change_of_a_block)
+{
+    run_world(21, false, bulk);
 }
