@@ -1,9 +1,9 @@
 /* Rows on their way into a table: gathered, then put in together. Used by INSERT of many rows,
  * COPY and CREATE TABLE AS.
  *
- * A FLUSH inserts all rows gathered, then the entries of one index after another, sorted. What one row does not allow must be told of the
- * first such row, as if they had gone in one by one: so on any such outcome everything is taken
- * back to before the flush, and the rows do go in one by one. */
+ * A FLUSH inserts all rows gathered, then the entries of one index after another, sorted. What one
+ * row does not allow must be told of the first such row, as if they had gone in one by one: so on
+ * any such outcome everything is taken back to before the flush, and the rows do go in singly. */
 #include "exec_check.h"
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +92,8 @@ put_entries(lg_xinsert *in, const lg_plan_index *pi)
         const struct lg_xinsert_row *r = &in->rows[i];
         lg_access_entry *e = &in->entries[n];
         size_t len;
-        lg_status st = lg_xtarget_index_key(t, in->work, pi, r->values, r->nulls, &e->key, &len,
-                                            &e->unique);
+        lg_status st =
+            lg_xtarget_index_key(t, in->work, pi, r->values, r->nulls, &e->key, &len, &e->unique);
         if (st == LG_NOT_FOUND)
             continue;
         LG_TRY(st);
@@ -104,8 +104,8 @@ put_entries(lg_xinsert *in, const lg_plan_index *pi)
     }
     if (!sorted)
         qsort(in->entries, n, sizeof *in->entries, entry_compare);
-    return t->acc->ops->entries_insert(t->acc->arg, lg_cat_txn(t->x->es->cat),
-                                       &pi->index->storage, in->entries, n);
+    return t->acc->ops->entries_insert(t->acc->arg, lg_cat_txn(t->x->es->cat), &pi->index->storage,
+                                       in->entries, n);
 }
 
 static lg_status
@@ -142,8 +142,8 @@ put_singly(lg_xinsert *in, uint64_t *ret_number)
         lg_tid tid, other;
         *ret_number = r->number;
         lg_arena_reset(in->work);
-        LG_TRY(lg_xtarget_insert(in->t, in->work, r->values, r->nulls, false, 0, NULL, &tid,
-                                 &other));
+        LG_TRY(
+            lg_xtarget_insert(in->t, in->work, r->values, r->nulls, false, 0, NULL, &tid, &other));
     }
     return LG_OK;
 }
