@@ -20,50 +20,17 @@ lg_grd_create(uint32_t self)
 {
     lg_grd *g = lg_zalloc(sizeof *g);
     g->self = self;
-    g->entries = lg_map_create();
+    lg_grd__table_init(&g->table);
     return g;
-}
-
-static void
-entry_free(entry *e)
-{
-    lg_free(e->pi);
-    lg_free(e->queue);
-    lg_free(e);
 }
 
 void
 lg_grd_destroy(lg_grd *g)
 {
-    size_t pos = 0;
-    void *v;
     if (!g)
         return;
-    while (lg_map_next(g->entries, &pos, NULL, &v))
-        entry_free(v);
-    lg_map_destroy(g->entries);
+    lg_grd__table_fini(&g->table);
     lg_free(g);
-}
-
-static entry *
-entry_get(lg_grd *g, uint64_t key)
-{
-    entry *e = lg_map_get(g->entries, key);
-    if (!e) {
-        e = lg_zalloc(sizeof *e);
-        e->key = key;
-        lg_map_put(g->entries, key, e);
-    }
-    return e;
-}
-
-static void
-entry_drop_if_empty(lg_grd *g, entry *e)
-{
-    if (e->x || e->s || e->pi_count || e->conv.active || e->queue_count)
-        return;
-    lg_map_remove(g->entries, e->key);
-    entry_free(e);
 }
 
 static void
@@ -409,7 +376,7 @@ lg_grd_step(lg_grd *g, const lg_grd_event *ev, lg_grd_actions *out)
     out->count = 0;
     if (ev->node == 0 || ev->node >= LG_GRD_NODES)
         return;
-    entry *e = entry_get(g, ev->key);
+    entry *e = lg_grd__table_take(&g->table, ev->key);
     switch (ev->kind) {
     case LG_GRD_REQUEST:
         if (ev->mode == LG_GRD_S || ev->mode == LG_GRD_X)
@@ -441,7 +408,7 @@ lg_grd_step(lg_grd *g, const lg_grd_event *ev, lg_grd_actions *out)
     }
     serve_demand(e, out);
     LG_ASSERT(e->x == 0 || e->s == 0); /* I1 */
-    entry_drop_if_empty(g, e);
+    lg_grd__table_settle(&g->table, e);
 }
 
 /* ---- epochs ---- */
@@ -467,23 +434,22 @@ void
 lg_grd_reset(lg_grd *g, const lg_grd_map *old_map, const lg_grd_map *new_map, uint64_t alive,
              bool full)
 {
-    size_t n = lg_map_count(g->entries), count = 0, pos = 0;
+    size_t n = g->table.count, count = 0, pos = 0;
+    uint64_t key;
     if (n == 0)
         return;
-    entry **all = lg_alloc(n * sizeof *all);
-    void *v;
-    while (lg_map_next(g->entries, &pos, NULL, &v))
-        all[count++] = v;
+    uint64_t *all = lg_alloc(n * sizeof *all);
+    while (lg_grd__table_next(&g->table, &pos, &key))
+        all[count++] = key;
     for (size_t i = 0; i < count; i++) {
-        entry *e = all[i];
-        bool kept = !full && lg_grd_master(new_map, e->key) == g->self &&
-                    !lg_grd_lost(old_map, new_map, alive, e->key);
+        bool kept = !full && lg_grd_master(new_map, all[i]) == g->self &&
+                    !lg_grd_lost(old_map, new_map, alive, all[i]);
         if (kept) {
+            entry *e = lg_grd__table_take(&g->table, all[i]);
             entry_reset(e, alive);
-            entry_drop_if_empty(g, e);
+            lg_grd__table_settle(&g->table, e);
         } else {
-            lg_map_remove(g->entries, e->key);
-            entry_free(e);
+            lg_grd__table_remove(&g->table, all[i]);
         }
     }
     lg_free(all);
@@ -508,7 +474,8 @@ fill_info(const entry *e, lg_grd_info *ret)
 bool
 lg_grd_find(const lg_grd *g, uint64_t key, lg_grd_info *ret_info)
 {
-    const entry *e = lg_map_get(g->entries, key);
+    entry view;
+    const entry *e = lg_grd__table_look(&g->table, key, &view);
     if (e)
         fill_info(e, ret_info);
     return e != NULL;
@@ -517,15 +484,12 @@ lg_grd_find(const lg_grd *g, uint64_t key, lg_grd_info *ret_info)
 bool
 lg_grd_next(const lg_grd *g, size_t *pos, lg_grd_info *ret_info)
 {
-    void *v;
-    if (!lg_map_next(g->entries, pos, NULL, &v))
-        return false;
-    fill_info(v, ret_info);
-    return true;
+    uint64_t key;
+    return lg_grd__table_next(&g->table, pos, &key) && lg_grd_find(g, key, ret_info);
 }
 
 size_t
 lg_grd_count(const lg_grd *g)
 {
-    return lg_map_count(g->entries);
+    return g->table.count;
 }

@@ -68,8 +68,10 @@ row_in_place(lg_txn *t, const hp *p, uint32_t slot, const lg_snapshot *snap, lg_
     heap_head h = hp_head(p);
     if (!hp_is_heap(p->d))
         return LG_NOT_FOUND;
-    if (slot >= h.nslots || hp_slot(p, slot).off == 0)
-        return LG_RETRY; /* it may have been there at the snapshot */
+    if (slot >= h.nslots)
+        return LG_RETRY;
+    if (hp_slot(p, slot).off == 0) /* gone; after the snapshot? */
+        return h.tomb_scn > snap->scn ? LG_RETRY : LG_NOT_FOUND;
     heap_row r = hp_row(p, hp_slot(p, slot));
     if (r.itl == 0) {
         if (h.evicted_scn > snap->scn)

@@ -42,22 +42,9 @@ typedef struct search {
 static lg_grd *
 grd_copy(const lg_grd *g)
 {
-    lg_grd *c = lg_grd_create(g->self);
-    size_t pos = 0;
-    uint64_t key;
-    void *v;
-    while (lg_map_next(g->entries, &pos, &key, &v)) {
-        const grd_entry *e = v;
-        grd_entry *d = lg_zalloc(sizeof *d);
-        *d = *e;
-        d->pi = e->pi_cap ? lg_alloc(e->pi_cap * sizeof *d->pi) : NULL;
-        d->queue = e->queue_cap ? lg_alloc(e->queue_cap * sizeof *d->queue) : NULL;
-        if (e->pi_count)
-            memcpy(d->pi, e->pi, e->pi_count * sizeof *d->pi);
-        if (e->queue_count)
-            memcpy(d->queue, e->queue, e->queue_count * sizeof *d->queue);
-        (void)lg_map_put(c->entries, key, d);
-    }
+    lg_grd *c = lg_alloc(sizeof *c);
+    c->self = g->self;
+    lg_grd__table_copy(&g->table, &c->table);
     return c;
 }
 
@@ -137,7 +124,8 @@ hash_buffer(uint64_t h, const buffer *b)
 static uint64_t
 hash_grd(uint64_t h, const lg_grd *g)
 {
-    const grd_entry *e = lg_map_get(g->entries, key_of(0));
+    grd_entry view;
+    const grd_entry *e = lg_grd__table_look(&g->table, key_of(0), &view);
     if (!e)
         return mix(h, 0);
     h = mix(h, e->x | e->s << 8 | e->claimed << 16 | e->demand << 32);
