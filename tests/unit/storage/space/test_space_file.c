@@ -154,6 +154,7 @@ reserved(void *arg)
     lg_space *a, *b;
     lg_segment *ga, *gb;
     uint32_t f[3], blocks, block;
+    unsigned flags;
     bool begun;
     lg_buf *x;
     RIG_OK(mount(true));
@@ -177,14 +178,14 @@ reserved(void *arg)
     RIG_OK(lg_buf_get(w.c, (lg_addr){f[0], LG_SEGMENT_FIRST_BLOCK}, LG_LATCH_S, &x));
     CU_ASSERT_EQUAL(((const lg_block_header *)(const void *)x->data)->type, LG_BLOCK_BTREE);
     lg_buf_put(w.c, x, LG_LATCH_S);
-    RIG_OK(lg_segment_alloc(gb, &block));
+    RIG_OK(lg_segment_alloc(gb, &block, &flags));
     CU_ASSERT_EQUAL(block, LG_SEGMENT_FIRST_BLOCK + 1);
 
     RIG_OK(lg_space_file_begin(w.c, f[1])); /* died before the header: the next one goes on */
     RIG_OK(lg_segment_open_reserved(b, f[1], LG_SEGMENT_HEAP, &gb));
     RIG_OK(lg_segment_begun(gb, &begun));
     CU_ASSERT(!begun);
-    RIG_OK(lg_segment_alloc(gb, &block));
+    RIG_OK(lg_segment_alloc(gb, &block, &flags));
     CU_ASSERT_EQUAL(block, LG_SEGMENT_FIRST_BLOCK);
     CU_ASSERT_EQUAL(free_aus(), before - 2);
     RIG_OK(lg_segment_open_reserved(a, f[1], LG_SEGMENT_HEAP, &ga));
