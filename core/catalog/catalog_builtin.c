@@ -67,6 +67,21 @@ name_array(lg_arena *a, const char *names)
     return lg_array_make(a, LG_T_TEXT, n, v, NULL);
 }
 
+/* Those that users made: lg_proc begins with pg_proc's columns. */
+static lg_status
+users_proc(lg_virtual_ctx *ctx)
+{
+    lg_cat_scan s;
+    lg_cat_row row;
+    lg_status st = lg_cat_scan_open(ctx->cat, LG_REL_lg_proc, 0, 0, NULL, ctx->arena, &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        row.natts = LG_AT_lg_proc_prosignature - 1;
+        emit(ctx, &row);
+    }
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
 static lg_status
 rows_proc(void *arg, lg_virtual_ctx *ctx)
 {
@@ -113,7 +128,7 @@ rows_proc(void *arg, lg_virtual_ctx *ctx)
         SET(pg_proc, prosrc, TEXT(f->name));
         emit(ctx, &row);
     }
-    return LG_OK;
+    return users_proc(ctx);
 }
 
 static lg_status

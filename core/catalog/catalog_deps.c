@@ -75,6 +75,7 @@ forget(lg_catalog *cat, uint64_t key)
     case LG_DEP_TYPE:
     case LG_DEP_TYPE_NAME:
     case LG_DEP_DATABASE:
+    case LG_DEP_PROC_NAME:
         return true;
     default: /* ALL, and what a later version may write */
         lg_cat__cache_clear(&cat->cache);
@@ -270,6 +271,11 @@ lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat
     case LG_REL_pg_type:
         type_changed(c, row, old, inserted);
         break;
+    case LG_REL_lg_proc:
+        note(c, LG_DEP_PROC_NAME, name_at(row, LG_AT_lg_proc_proname));
+        if (old)
+            note(c, LG_DEP_PROC_NAME, name_at(old, LG_AT_lg_proc_proname));
+        break;
     case LG_REL_pg_enum:
         note(c, LG_DEP_TYPE, oid_at(row, LG_AT_pg_enum_enumtypid));
         break;
@@ -325,6 +331,14 @@ void
 lg_cat_deps_end(lg_cat *c)
 {
     c->recorder = NULL;
+}
+
+lg_cat_deps *
+lg_cat_deps_swap(lg_cat *c, lg_cat_deps *d)
+{
+    lg_cat_deps *was = c->recorder;
+    c->recorder = d;
+    return was;
 }
 
 bool

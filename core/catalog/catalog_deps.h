@@ -22,6 +22,7 @@ typedef enum lg_dep_class {
     LG_DEP_TYPE,           /* by OID; 0: some domain was altered or dropped */
     LG_DEP_TYPE_NAME,      /* by lg_dep_name */
     LG_DEP_DATABASE,       /* 0 */
+    LG_DEP_PROC_NAME,      /* by lg_dep_name: functions made by users, in whatever schema */
 } lg_dep_class;
 
 typedef struct lg_cat_deps {
@@ -40,6 +41,8 @@ LG_MUST lg_status lg_cat_refresh(lg_cat *c);
 /* One at a time for a session; after lg_cat_refresh. */
 void lg_cat_deps_begin(lg_cat *c, lg_cat_deps *d);
 void lg_cat_deps_end(lg_cat *c);
+/* Another one for a while: gives the one that was in use, or NULL. */
+lg_cat_deps *lg_cat_deps_swap(lg_cat *c, lg_cat_deps *d);
 /* For those who read catalog tables themselves. */
 void lg_cat_depend(lg_cat *c, lg_dep_class cls, uint32_t id);
 bool lg_cat_deps_good(const lg_cat *c, lg_cat_deps *d);

@@ -6,6 +6,7 @@
 #include "assert.h"
 #include "catalog_admin.h"
 #include "catalog_deps.h"
+#include "func.h"
 #include "ges.h"
 #include "map.h"
 #include "waitq.h"
@@ -56,6 +57,8 @@ struct lg_catalog {
     lg_map *names;    /* relation oid -> where it is and its name, for pg_table_is_visible */
     lg_map *relstats; /* oid -> lg_relstat (relstat.c) */
     lg_map *seqs;     /* oid -> what this instance has reserved (catalog_seq.c) */
+    lg_fn proc_fn; /* how functions made by users are called */
+    const struct lg_srf *proc_srf;
     lg_oid next_virtual_oid;
     bool open;
 };

@@ -67,7 +67,7 @@ static const lg_oid stored[] = {
     LG_REL_pg_constraint,    LG_REL_pg_namespace, LG_REL_pg_authid,      LG_REL_pg_auth_members,
     LG_REL_pg_database,      LG_REL_pg_sequence,  LG_REL_pg_rewrite,     LG_REL_pg_depend,
     LG_REL_pg_description,   LG_REL_pg_statistic, LG_REL_pg_default_acl, LG_REL_pg_db_role_setting,
-    LG_REL_pg_shdescription, LG_REL_pg_type,      LG_REL_pg_enum,
+    LG_REL_pg_shdescription, LG_REL_pg_type,      LG_REL_pg_enum,        LG_REL_lg_proc,
 };
 
 bool

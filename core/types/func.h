@@ -60,6 +60,7 @@ typedef struct lg_srf {
 #define LG_FUNC_RETSET    2u
 #define LG_FUNC_EXT       4u /* an upper layer's */
 #define LG_FUNC_LEAKPROOF 8u
+#define LG_FUNC_USER      16u /* made by a user: core/catalog's lg_proc */
 
 struct lg_func {
     lg_oid oid;

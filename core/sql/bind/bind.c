@@ -339,7 +339,8 @@ bool
 lg_bind_is_query(const lg_ast *s)
 {
     return s->tag == LG_AST_SELECT_STMT || s->tag == LG_AST_INSERT_STMT ||
-           s->tag == LG_AST_UPDATE_STMT || s->tag == LG_AST_DELETE_STMT;
+           s->tag == LG_AST_UPDATE_STMT || s->tag == LG_AST_DELETE_STMT ||
+           s->tag == LG_AST_CALL_STMT;
 }
 
 lg_status
@@ -367,6 +368,9 @@ lg_bind__query(lg_bind *b, lg_level *parent, const lg_ast *stmt, const lg_ast_li
     case LG_AST_DELETE_STMT:
         l->q->cmd = LG_CMD_DELETE;
         LG_TRY(lg_bind__delete(l, lg_ast_as(stmt, delete_stmt)));
+        break;
+    case LG_AST_CALL_STMT:
+        LG_TRY(lg_bind__call_stmt(l, lg_ast_as(stmt, call_stmt)));
         break;
     case LG_AST_MERGE_STMT:
         return lg_bind__error(b, -1, "0A000", "MERGE is not supported");
@@ -418,6 +422,8 @@ lg_query_outcols(const lg_query *q, lg_arena *a, lg_outcol **ret_cols)
     const lg_target *t = q->cmd == LG_CMD_SELECT ? q->targets : q->returning;
     uint32_t n = q->cmd == LG_CMD_SELECT ? q->ntargets : q->nreturning, k = 0;
     *ret_cols = LG_NEWN(a, lg_outcol, n + 1);
+    if (q->is_call && !q->from)
+        return 0;
     for (uint32_t i = 0; i < n; i++)
         if (!t[i].junk)
             put_outcol(&(*ret_cols)[k++], &t[i]);

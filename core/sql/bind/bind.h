@@ -15,6 +15,7 @@
 #include "usertype.h"
 
 /* What bind needs of the catalog. lg_bind_catalog_init gives the real one; tests bring theirs. */
+struct lg_proc; /* cat_proc.h */
 typedef struct lg_bind_catalog {
     void *arg;
     lg_status (*relation_by_name)(void *arg, const char *schema, const char *name,
@@ -32,6 +33,11 @@ typedef struct lg_bind_catalog {
     lg_status (*column_mask)(void *arg, lg_oid as, const lg_relation *rel, const lg_column *col,
                              uint32_t want, uint32_t *ret);
     lg_status (*schema_usable)(void *arg, const char *schema, bool *ret);
+    /* Functions that users made, by name; ret_catalog: where pg_catalog stands in the search path,
+     * as lg_proc's path. NULL: there are none. */
+    lg_status (*procs)(void *arg, const char *schema, const char *name, lg_arena *a,
+                       struct lg_proc ***ret, uint32_t *ret_n, uint32_t *ret_catalog);
+    lg_status (*proc_usable)(void *arg, const struct lg_proc *p, bool *ret);
     const char *database; /* for the three-part names; NULL: any */
 } lg_bind_catalog;
 
@@ -56,7 +62,12 @@ typedef struct lg_bind {
     bool infer_params;
     uint32_t nparams;
     lg_oid *params;
-    size_t stack_bytes; /* of the fiber that may be used from here; 0 = 512 KiB */
+    /* The body of a function is bound: its name, and those of its parameters; NULL: none. */
+    const char *func_name;
+    uint32_t nparam_names;
+    const char *const *param_names;
+    const lg_oid *out_types; /* of its OUT parameters where they are polymorphic; NULL: declared */
+    size_t stack_bytes;      /* of the fiber that may be used from here; 0 = 512 KiB */
     /* A domain's check is bound: what VALUE is; 0: there is none. */
     lg_oid value_type;
     int32_t value_typmod;
@@ -70,6 +81,9 @@ typedef struct lg_bind {
     uint32_t depth;
     lg_oid check_as; /* binding a view: its owner */
     uint32_t view_depth;
+    bool calling;               /* the function call at hand is CALL's */
+    uint32_t nprocs, procs_cap; /* functions of users that were called, for who depends on them */
+    lg_oid *procs;
     bool no_lock; /* binding stored expressions */
 } lg_bind;
 
@@ -136,6 +150,10 @@ typedef struct lg_deparse {
     bool type_oids; /* user-made types as "#oid": texts to be stored */
     bool qualify;   /* columns as table.column */
     bool pretty;    /* fewer parentheses, as pg_get_expr(..., true) */
+    /* Would the bare name find this function of a user? NULL: its schema is always shown. */
+    bool (*proc_visible)(void *arg, const struct lg_proc *p);
+    const char *const *param_names; /* of a function's body, quoted; NULL: $1 ... */
+    uint32_t nparam_names;
     /* For plans: the text of a slot, execution parameter or subplan; NULL outside EXPLAIN. */
     const char *(*slot_name)(void *arg, const lg_expr *e);
 } lg_deparse;

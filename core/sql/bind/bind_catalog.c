@@ -1,6 +1,7 @@
 /* Bind on the real catalog. Apart, so that tests with a catalog of their own link without it. */
 #include "acl.h"
 #include "bind.h"
+#include "cat_proc.h"
 
 static lg_status
 cat_by_name(void *arg, const char *schema, const char *name, lg_relation **ret)
@@ -74,6 +75,35 @@ cat_schema_usable(void *arg, const char *schema, bool *ret)
     return LG_OK;
 }
 
+static lg_status
+cat_procs(void *arg, const char *schema, const char *name, lg_arena *a, lg_proc ***ret,
+          uint32_t *ret_n, uint32_t *ret_catalog)
+{
+    lg_cat *c = arg;
+    const lg_oid *path;
+    uint32_t n;
+    *ret_catalog = 0;
+    LG_TRY(lg_cat_procs(c, schema, name, a, ret, ret_n));
+    if (!*ret_n || schema)
+        return LG_OK;
+    LG_TRY(lg_cat_search_path(c, true, a, &path, &n));
+    for (uint32_t i = 0; i < n && !*ret_catalog; i++)
+        if (path[i] == LG_NSP_CATALOG)
+            *ret_catalog = i + 1;
+    return LG_OK;
+}
+
+static lg_status
+cat_proc_usable(void *arg, const lg_proc *p, bool *ret)
+{
+    lg_cat *c = arg;
+    uint32_t have;
+    LG_TRY(lg_cat_acl_mask(c, lg_cat_user(c), LG_ACL_FUNCTION, p->owner, p->acl, LG_ACL_EXECUTE,
+                           &have));
+    *ret = have != 0;
+    return LG_OK;
+}
+
 void
 lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
 {
@@ -87,6 +117,8 @@ lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
                             .relation_mask = cat_relation_mask,
                             .column_mask = cat_column_mask,
                             .schema_usable = cat_schema_usable,
+                            .procs = cat_procs,
+                            .proc_usable = cat_proc_usable,
                             .database = lg_cat_database(cat)};
 }
 

@@ -13,7 +13,8 @@ struct lg_copier {
      * it in the copy; NULL: a copy of itself. May be NULL. */
     lg_expr *(*leaf)(lg_copier *c, const lg_expr *e, uint32_t depth);
     void *arg;
-    uint32_t raise; /* references out of the copied part go this many levels further up */
+    uint32_t beyond; /* for leaf: levels between what it copies from and where the copy goes */
+    uint32_t raise;  /* references out of the copied part go this many levels further up */
 };
 
 lg_expr *lg_copy_expr(lg_copier *c, const lg_expr *e, uint32_t depth);

@@ -784,6 +784,8 @@ bind_func_call(lg_level *l, const lg_ast_func_call *c, lg_expr **ret)
                       .within_group = c->agg_within_group,
                       .loc = c->h.loc};
     s.args = LG_NEWN(b->arena, lg_expr *, s.nargs + 1);
+    bool calling = b->calling;
+    b->calling = false;
     for (uint32_t i = 0; i < s.nargs; i++) {
         const lg_ast *a = c->args.at[i];
         if (a->tag == LG_AST_NAMED_ARG_EXPR) {
@@ -799,6 +801,7 @@ bind_func_call(lg_level *l, const lg_ast_func_call *c, lg_expr **ret)
     }
     if (s.within_group)
         LG_TRY(lg_bind__within_args(l, c, &s));
+    b->calling = calling;
     LG_TRY(lg_bind__call(l, &s, ret));
     if (c->funcformat == LG_A_COERCE_SQL_SYNTAX && (*ret)->kind == LG_EX_FUNC)
         (*ret)->form = LG_FORM_SQL;

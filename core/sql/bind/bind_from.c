@@ -1,6 +1,7 @@
 /* FROM: range table, joins, and the names that expressions see. */
 #include "bind_copy.h"
 #include "bind_internal.h"
+#include "cat_proc.h"
 #include <string.h>
 
 uint32_t
@@ -422,8 +423,11 @@ func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, 
                               "a column definition list is required for functions returning "
                               "\"record\"");
     } else {
-        cols[(*n)++] = (lg_outcol){
-            .name = name, .type = e->type, .typmod = e->typmod, .collation = e->collation};
+        const char *out = f && f->flags & LG_FUNC_USER ? lg_proc_of(f)->out_name : NULL;
+        cols[(*n)++] = (lg_outcol){.name = out && *out ? out : name,
+                                   .type = e->type,
+                                   .typmod = e->typmod,
+                                   .collation = e->collation};
     }
     *ret_ncols = *n - before;
     return LG_OK;
@@ -1015,6 +1019,8 @@ qualified(lg_level *l, const char *schema, const char *table, const char *name, 
     const lg_nsitem *it;
     uint32_t up;
     LG_TRY(lookup_item(l, schema, table, loc, &it, &up));
+    if (!it && !schema && (*ret = lg_bind__named_param(b, table, name, loc)))
+        return LG_OK;
     if (!it)
         return missing_table(l, schema, table, loc);
     bool amb;
@@ -1066,6 +1072,8 @@ lg_bind__column_ref(lg_level *l, const lg_ast_column_ref *c, lg_expr **ret)
         const lg_nsitem *it;
         uint32_t up;
         LG_TRY(lookup_item(l, NULL, last, loc, &it, &up));
+        if (!it && (*ret = lg_bind__named_param(b, NULL, last, loc)))
+            return LG_OK;
         if (!it)
             return column_missing(l, NULL, last, loc);
         if (it->rte && it->rte->kind == LG_RTE_FUNCTION && it->ncols == 1)

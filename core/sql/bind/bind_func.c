@@ -2,6 +2,7 @@
  * Candidates by name; an exact match wins, else those reachable by implicit coercion are weeded out
  * by the rules of the manual's chapter "Type Conversion". */
 #include "bind_internal.h"
+#include "cat_proc.h"
 #include "strbuf.h"
 #include <string.h>
 
@@ -15,8 +16,10 @@ typedef struct cand {
     lg_oid *args; /* one per actual argument */
     uint32_t nargs;
     uint32_t ndefaults;
-    bool variadic;   /* expanded */
-    uint16_t *order; /* argument i of the call goes to parameter order[i]; NULL: in order */
+    bool variadic;       /* expanded */
+    uint32_t path;       /* where in the search path it was found */
+    const lg_proc *call; /* CALL: the procedure, whose OUT parameters stand among func's inputs */
+    uint16_t *order;     /* argument i of the call goes to parameter order[i]; NULL: in order */
 } cand;
 
 static char
@@ -331,24 +334,35 @@ arg_name(const lg_func *f, uint32_t i, uint32_t *ret_len)
     return p;
 }
 
+/* Which parameter an argument is for; UINT32_MAX: there is none of its name. */
+static uint32_t
+parameter_of(const lg_func *f, const lg_call_site *s, uint32_t i)
+{
+    uint32_t len;
+    if (!s->arg_names || !s->arg_names[i])
+        return i;
+    for (uint32_t at = 0; at < f->nargs; at++) {
+        const char *an = arg_name(f, at, &len);
+        if (an && len == strlen(s->arg_names[i]) && !strncmp(an, s->arg_names[i], len))
+            return at;
+    }
+    return UINT32_MAX;
+}
+
 /* Fits the call to f: fills *c; false when the shapes differ. */
 static bool
 fit(lg_bind *b, const lg_func *f, const lg_call_site *s, bool expand, cand *c)
 {
-    uint32_t n = s->nargs, nf = f->nargs;
-    c->func = f;
-    c->nargs = n;
-    c->variadic = false;
-    c->ndefaults = 0;
-    c->order = NULL;
-    uint32_t named = 0;
+    uint32_t n = s->nargs, nf = f->nargs, named = 0;
+    bool given[MAX_ARGS + 1] = {false};
+    *c = (cand){.func = f, .nargs = n};
     for (uint32_t i = 0; i < n; i++)
         named += s->arg_names && s->arg_names[i];
     if (expand) {
         if (!f->variadic || n < nf || named)
             return false;
         c->variadic = true;
-    } else if (n > nf || n + f->ndefaults < nf) {
+    } else if (n > nf || n + f->ndefaults < nf || nf > MAX_ARGS) {
         return false;
     }
     if (s->variadic && !f->variadic)
@@ -358,21 +372,18 @@ fit(lg_bind *b, const lg_func *f, const lg_call_site *s, bool expand, cand *c)
     if (named)
         c->order = LG_NEWN(b->arena, uint16_t, n);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = i;
-        if (s->arg_names && s->arg_names[i]) {
-            uint32_t len;
-            for (at = 0; at < nf; at++) {
-                const char *an = arg_name(f, at, &len);
-                if (an && len == strlen(s->arg_names[i]) && !strncmp(an, s->arg_names[i], len))
-                    break;
-            }
-            if (at == nf)
-                return false;
-        }
+        uint32_t at = parameter_of(f, s, i);
+        if (at == UINT32_MAX || (at < nf && !expand && given[at]))
+            return false;
+        if (at < nf && at <= MAX_ARGS)
+            given[at] = true;
         if (c->order)
             c->order[i] = (uint16_t)at;
         c->args[i] = c->variadic && at + 1 >= nf ? f->variadic : f->args[at];
     }
+    for (uint32_t at = 0; !expand && at + f->ndefaults < nf; at++)
+        if (!given[at])
+            return false;
     return true;
 }
 
@@ -392,14 +403,19 @@ func_missing(lg_bind *b, const lg_call_site *s, bool ambiguous)
         lg_strbuf_puts(&sig, lg_bind__type_name(b, s->args[i]->type));
     }
     lg_strbuf_putc(&sig, ')');
+    const char *what = b->calling ? "procedure" : "function";
     if (ambiguous) {
-        lg_bind__error(b, s->loc, "42725", "function %s is not unique", sig.data);
-        lg_error_hint(b->err, "Could not choose a best candidate function. "
-                              "You might need to add explicit type casts.");
+        lg_bind__error(b, s->loc, "42725", "%s %s is not unique", what, sig.data);
+        lg_error_hint(b->err,
+                      "Could not choose a best candidate %s. "
+                      "You might need to add explicit type casts.",
+                      what);
     } else {
-        lg_bind__error(b, s->loc, "42883", "function %s does not exist", sig.data);
-        lg_error_hint(b->err, "No function matches the given name and argument types. "
-                              "You might need to add explicit type casts.");
+        lg_bind__error(b, s->loc, "42883", "%s %s does not exist", what, sig.data);
+        lg_error_hint(b->err,
+                      "No %s matches the given name and argument types. "
+                      "You might need to add explicit type casts.",
+                      what);
     }
     lg_strbuf_fini(&sig);
     return LG_SQL;
@@ -428,41 +444,84 @@ try_cast_call(lg_bind *b, const lg_call_site *s, lg_expr **ret)
                               s->loc, ret);
 }
 
-static uint32_t
-collect(lg_bind *b, const lg_call_site *s, cand **ret)
+/* A procedure as CALL sees it: arguments for OUT parameters are given too. */
+static const lg_func *
+as_called(lg_bind *b, const lg_proc *p)
 {
-    uint32_t n = 0, k = 0;
+    lg_proc *q = lg_arena_dup(b->arena, p, sizeof *q);
+    lg_oid *types = LG_NEWN(b->arena, lg_oid, p->nall + 1);
+    const char *names = "";
+    for (uint32_t i = 0; i < p->nall; i++) {
+        types[i] = p->all_types[i];
+        names = i ? lg_arena_printf(b->arena, "%s,%s", names, p->names[i]) : p->names[i];
+    }
+    q->func.args = types;
+    q->func.nargs = (uint16_t)p->nall;
+    q->func.argnames = names;
+    return &q->func;
+}
+
+static void
+add_fits(lg_bind *b, const lg_func *f, const lg_call_site *s, uint32_t path, cand *c, uint32_t *k)
+{
+    const lg_proc *p = f->flags & LG_FUNC_USER ? lg_proc_of(f) : NULL;
+    const lg_proc *call = b->calling && p && f->kind == 'p' && f->n_out ? p : NULL;
+    if (call)
+        f = as_called(b, call);
+    for (int expand = 0; expand < 2; expand++)
+        if (!(expand && s->variadic) && fit(b, f, s, expand, &c[*k])) {
+            c[*k].path = path;
+            c[(*k)++].call = call;
+        }
+}
+
+static lg_status
+collect(lg_bind *b, const lg_call_site *s, cand **ret, uint32_t *ret_n)
+{
+    uint32_t n = 0, np = 0, catalog = 0;
     const lg_func *all = NULL;
+    lg_proc **procs = NULL;
     /* information_schema has helpers of its own, which drivers call by their full name */
     bool helper = !strncmp(s->name, "_pg_", 4);
     if (helper ? s->schema && !strcmp(s->schema, "information_schema")
                : !s->schema || !strcmp(s->schema, "pg_catalog"))
         all = lg_func_by_name(s->name, &n);
-    cand *c = LG_NEWN(b->arena, cand, 2 * n + 1);
-    for (uint32_t i = 0; all && i < n; i++) {
-        if (fit(b, &all[i], s, false, &c[k]))
-            k++;
-        if (!s->variadic && fit(b, &all[i], s, true, &c[k]))
-            k++;
+    if (b->catalog.procs && (!s->schema || strcmp(s->schema, "pg_catalog") != 0)) {
+        lg_status st =
+            b->catalog.procs(b->catalog.arg, s->schema, s->name, b->arena, &procs, &np, &catalog);
+        if (st == LG_NOT_FOUND)
+            return lg_bind__error(b, s->loc, "3F000", "schema \"%s\" does not exist", s->schema);
+        if (st != LG_OK)
+            return lg_error_from_status(b->err, st), st;
     }
+    cand *c = LG_NEWN(b->arena, cand, 2 * (n + np) + 1);
+    *ret_n = 0;
+    for (uint32_t i = 0; all && i < n; i++)
+        add_fits(b, &all[i], s, catalog, c, ret_n);
+    for (uint32_t i = 0; i < np; i++)
+        add_fits(b, &procs[i]->func, s, procs[i]->path, c, ret_n);
     *ret = c;
-    return k;
+    return LG_OK;
 }
 
-/* Of two candidates with equal argument types the one without defaults or VARIADIC expansion. */
+/* Of two candidates with equal argument types the one that comes first in the search path, then the
+ * one without defaults or VARIADIC expansion. */
 static uint32_t
 drop_worse_twins(cand *c, uint32_t n)
 {
     uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bool worse = false;
-        for (uint32_t j = 0; j < n && !worse; j++)
-            worse = j != i && !memcmp(c[i].args, c[j].args, c[i].nargs * sizeof(lg_oid)) &&
-                    ((c[i].variadic && !c[j].variadic) ||
-                     (c[i].variadic == c[j].variadic && c[i].ndefaults > c[j].ndefaults));
-        if (!worse)
+    bool *worse = (bool[1024]){false};
+    n = n > 1024 ? 1024 : n;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < n && !worse[i]; j++)
+            worse[i] = j != i && !memcmp(c[i].args, c[j].args, c[i].nargs * sizeof(lg_oid)) &&
+                       (c[j].path < c[i].path ||
+                        (c[j].path == c[i].path &&
+                         ((c[i].variadic && !c[j].variadic) ||
+                          (c[i].variadic == c[j].variadic && c[i].ndefaults > c[j].ndefaults))));
+    for (uint32_t i = 0; i < n; i++)
+        if (!worse[i])
             c[k++] = c[i];
-    }
     return k;
 }
 
@@ -476,14 +535,19 @@ resolve(lg_bind *b, const lg_call_site *s, cand *ret, lg_expr **ret_cast)
                               "cannot pass more than %u arguments to a function", MAX_ARGS);
     for (uint32_t i = 0; i < s->nargs; i++)
         types[i] = s->args[i]->type;
-    cand *c;
-    uint32_t n = collect(b, s, &c);
+    cand *c = NULL;
+    uint32_t n = 0, exact = 0;
+    LG_TRY(collect(b, s, &c, &n));
     n = drop_worse_twins(c, n);
     for (uint32_t i = 0; i < n; i++)
         if (!memcmp(c[i].args, types, s->nargs * sizeof(lg_oid))) {
             *ret = c[i];
-            return LG_OK;
+            exact++;
         }
+    if (exact == 1)
+        return LG_OK;
+    if (exact > 1)
+        return func_missing(b, s, true);
     LG_TRY(try_cast_call(b, s, ret_cast));
     if (*ret_cast)
         return LG_OK;
@@ -708,9 +772,15 @@ static lg_status
 check_call_form(lg_bind *b, const lg_call_site *s, const lg_func *f)
 {
     const lg_ast_func_call *c = s->ast;
-    if (f->kind == 'p') {
-        lg_bind__error(b, s->loc, "42809", "%s(%s) is a procedure", s->name, "");
-        lg_error_hint(b->err, "To call a procedure, use CALL.");
+    if ((f->kind == 'p') != b->calling) {
+        const char *types = "";
+        for (uint32_t i = 0; i < s->nargs; i++)
+            types = lg_arena_printf(b->arena, "%s%s%s", types, i ? ", " : "",
+                                    lg_bind__type_name(b, s->args[i]->type));
+        lg_bind__error(b, s->loc, "42809", "%s(%s) is %s", s->name, types,
+                       b->calling ? "not a procedure" : "a procedure");
+        lg_error_hint(b->err, b->calling ? "To call a function, use SELECT."
+                                         : "To call a procedure, use CALL.");
         return LG_SQL;
     }
     if (f->kind == 'a') {
@@ -770,6 +840,37 @@ check_set_place(lg_level *l, int32_t loc)
     }
 }
 
+/* A function of a user: may it be called? Noted for who depends on it. */
+static lg_status
+use_proc(lg_bind *b, const lg_call_site *s, const lg_proc *p)
+{
+    bool ok = true;
+    if (s->schema && b->catalog.schema_usable)
+        LG_TRY(b->catalog.schema_usable(b->catalog.arg, s->schema, &ok));
+    if (!ok)
+        return lg_bind__error(b, s->loc, "42501", "permission denied for schema %s", s->schema);
+    if (b->catalog.proc_usable)
+        LG_TRY(b->catalog.proc_usable(b->catalog.arg, p, &ok));
+    if (!ok)
+        return lg_bind__error(b, -1, "42501", "permission denied for %s %s",
+                              p->func.kind == 'p' ? "procedure" : "function", p->func.name);
+    if (b->view_depth)
+        return LG_OK;
+    for (uint32_t i = 0; i < b->nprocs; i++)
+        if (b->procs[i] == p->func.oid)
+            return LG_OK;
+    if (b->nprocs == b->procs_cap) {
+        uint32_t cap = b->procs_cap ? 2 * b->procs_cap : 4;
+        lg_oid *more = LG_NEWN(b->arena, lg_oid, cap);
+        if (b->nprocs)
+            memcpy(more, b->procs, b->nprocs * sizeof *more);
+        b->procs = more;
+        b->procs_cap = cap;
+    }
+    b->procs[b->nprocs++] = p->func.oid;
+    return LG_OK;
+}
+
 lg_status
 lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
 {
@@ -783,6 +884,9 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     }
     const lg_func *f = c.func;
     LG_TRY(check_call_form(b, s, f));
+    b->calling = false; /* not in what follows */
+    if (f->flags & LG_FUNC_USER)
+        LG_TRY(use_proc(b, s, lg_proc_of(f)));
     if (f->kind == 'a')
         LG_TRY(lg_bind__within_check(l, s, f));
     if (s->within_group && lg_agg_kind(f->oid, NULL) == 'h')
@@ -818,6 +922,15 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     if (c.ndefaults)
         LG_TRY(add_defaults(l, f, have, args, declared));
     pack_variadic(b, &c, args, &n, total ? declared[total - 1] : 0);
+    if (c.call) { /* only the inputs are passed on */
+        uint32_t k = 0;
+        for (uint32_t i = 0; i < n && i < c.call->nall; i++)
+            if (c.call->modes[i] != 'o')
+                args[k++] = args[i];
+        n = k;
+        f = &c.call->func;
+        result = f->result;
+    }
     if (over)
         return lg_bind__window_call(l, s, f, result, n, args, ret);
     if (f->kind == 'a')

@@ -246,6 +246,11 @@ LG_MUST lg_status lg_bind__windows(lg_level *l);
 int32_t lg_bind__window_loc(const lg_expr *e); /* of the first window function in it */
 LG_MUST lg_status lg_bind__window_clause(lg_level *l, const lg_ast_list *clause);
 
+/* --- bind_sqlfunc.c --- */
+/* The parameter of that name of the function whose body is bound; NULL: none. */
+lg_expr *lg_bind__named_param(lg_bind *b, const char *func, const char *name, int32_t loc);
+LG_MUST lg_status lg_bind__call_stmt(lg_level *l, const lg_ast_call_stmt *s);
+
 /* --- bind_view.c --- */
 
 /* A column of what a statement changes. */

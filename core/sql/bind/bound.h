@@ -220,6 +220,7 @@ struct lg_query {
     uint32_t nmarks;
     lg_rowmark *marks;
     bool has_aggs, has_sublinks, has_srfs, has_ctes_modifying;
+    bool is_call; /* CALL: the one target is called for its effect, or selects OUT parameters */
     bool grouped; /* GROUP BY, HAVING or aggregates */
     /* INSERT, UPDATE, DELETE */
     uint32_t result_rte; /* the target table; range table entry 0 */

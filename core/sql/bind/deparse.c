@@ -1,5 +1,6 @@
 /* Bound expressions back to SQL, as PostgreSQL's ruleutils.c prints them: every operator and test
  * in parentheses, literals labelled with their type where it does not show. */
+#include "cat_proc.h"
 #include "collate.h"
 #include "deparse_internal.h"
 #include <ctype.h>
@@ -336,6 +337,16 @@ sql_value_text(int v)
     return names[v];
 }
 
+/* A user's function with its schema, unless the bare name finds it. */
+static void
+put_func_name(out *o, const lg_func *f)
+{
+    const lg_proc *p = f->flags & LG_FUNC_USER ? lg_proc_of(f) : NULL;
+    if (p && !(o->d->proc_visible && o->d->proc_visible(o->d->arg, p)))
+        lg_strbuf_printf(&o->b, "%s.", lg_quote_ident(o->d->arena, p->schema));
+    lg_strbuf_puts(&o->b, lg_quote_ident(o->d->arena, f->name));
+}
+
 /* SQL's own call syntaxes that PostgreSQL prints back. */
 static bool
 put_sql_call(out *o, const lg_expr *e)
@@ -425,7 +436,8 @@ put_func(out *o, const lg_expr *e, bool show)
     }
     if (e->form == LG_FORM_SQL && put_sql_call(o, e))
         return;
-    lg_strbuf_printf(&o->b, "%s(", lg_quote_ident(o->d->arena, e->func.func->name));
+    put_func_name(o, e->func.func);
+    lg_strbuf_putc(&o->b, '(');
     for (uint32_t i = 0; i < e->nargs; i++) {
         if (i)
             lg_strbuf_puts(&o->b, ", ");
@@ -607,6 +619,11 @@ put(out *o, const lg_expr *e)
         put_const(o, e, true);
         return;
     case LG_EX_PARAM:
+        if (o->d->param_names && (uint32_t)e->param.number <= o->d->nparam_names &&
+            *o->d->param_names[e->param.number - 1]) {
+            lg_strbuf_puts(&o->b, o->d->param_names[e->param.number - 1]);
+            return;
+        }
         lg_strbuf_printf(&o->b, "$%d", e->param.number);
         return;
     case LG_EX_VAR:

@@ -717,6 +717,9 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
         snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
         return rename_schema(u, s->subname, s->newname);
     }
+    if (s->rename_type == LG_A_OBJECT_FUNCTION || s->rename_type == LG_A_OBJECT_PROCEDURE ||
+        s->rename_type == LG_A_OBJECT_ROUTINE)
+        return lg_ddl_rename_function(u, s);
     if (s->rename_type == LG_A_OBJECT_TYPE || s->rename_type == LG_A_OBJECT_DOMAIN)
         return lg_ddl_rename_type(u, s);
     if (s->rename_type == LG_A_OBJECT_DOMCONSTRAINT)

@@ -1,5 +1,6 @@
 /* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
 #include "acl.h"
+#include "cat_proc.h"
 #include "ddl_internal.h"
 #include "exec_check.h"
 #include "usertype.h"
@@ -713,6 +714,13 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
                                    col->name, r->name, what, self->name);
             lg_relation_unref(r);
         }
+        if (cls == LG_REL_pg_proc) {
+            lg_proc *p;
+            if (lg_cat_proc(u->cat, obj, u->a, &p) != LG_OK)
+                continue;
+            line = lg_arena_printf(u->a, "%s depends on %s %s", lg_ddl_function_text(u, p), what,
+                                   self->name);
+        }
         if (!line || strstr(*ret_text, line))
             continue;
         *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
@@ -786,6 +794,12 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
                 lg_ddl_notice(u, "00000", "drop cascades to %s %s", relation_word(r), r->name);
             lg_relation_unref(r);
             LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, cascade));
+        } else if (deps[i].cls == LG_REL_pg_proc) {
+            lg_proc *p;
+            if (!cascade || lg_cat_proc(u->cat, deps[i].obj, u->a, &p) != LG_OK)
+                continue;
+            lg_ddl_notice(u, "00000", "drop cascades to %s", lg_ddl_function_text(u, p));
+            LG_TRY(lg_ddl_drop_function(u, p, true));
         } else if (deps[i].cls == LG_REL_pg_attrdef) {
             if (deps[i].type == 'n' && cascade)
                 LG_TRY(cascade_to_default(u, deps[i].obj));
@@ -971,6 +985,7 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
                       name, vname);
         LG_TRY(lg_ddl_drop_relation(u, victim, true));
     }
+    LG_TRY(lg_ddl_drop_functions_of(u, nsp, name, cascade));
     LG_TRY(drop_types(u, nsp, name, cascade));
     LG_TRY(lg_ddl_default_acl_forget(u, nsp));
     LG_TRY(delete_common(u, LG_REL_pg_namespace, nsp));
@@ -988,6 +1003,9 @@ drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
             name = lg_ddl_range_var(u, object)->relname;
         return drop_schema(u, name, s->missing_ok, cascade);
     }
+    if (s->remove_type == LG_A_OBJECT_FUNCTION || s->remove_type == LG_A_OBJECT_PROCEDURE ||
+        s->remove_type == LG_A_OBJECT_ROUTINE)
+        return lg_ddl_drop_function_named(u, s, object);
     if (s->remove_type == LG_A_OBJECT_TYPE || s->remove_type == LG_A_OBJECT_DOMAIN)
         return lg_ddl_drop_type_named(u, s, object);
     const lg_ast_range_var *rv = lg_ddl_range_var(u, object);
@@ -1075,6 +1093,9 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
     } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},
                 {LG_A_OBJECT_VIEW, "DROP VIEW"},
                 {LG_A_OBJECT_MATVIEW, "DROP MATERIALIZED VIEW"},
+                {LG_A_OBJECT_FUNCTION, "DROP FUNCTION"},
+                {LG_A_OBJECT_PROCEDURE, "DROP PROCEDURE"},
+                {LG_A_OBJECT_ROUTINE, "DROP ROUTINE"},
                 {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"},
                 {LG_A_OBJECT_INDEX, "DROP INDEX"},
                 {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},

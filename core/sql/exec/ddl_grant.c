@@ -1,6 +1,7 @@
 /* GRANT and REVOKE on objects, and ALTER DEFAULT PRIVILEGES. What a list means is core/catalog's
  * acl.h; here statements become changes of lists. */
 #include "acl.h"
+#include "cat_proc.h"
 #include "ddl_internal.h"
 #include <string.h>
 #include <strings.h>
@@ -359,6 +360,80 @@ grant_on_rows(lg_util *u, struct grant *g, const struct kind *k)
     return lg_cat_touch(u->cat, 0);
 }
 
+/* ---- functions and procedures ---- */
+
+static lg_status
+grant_function(lg_util *u, struct grant *g, const lg_proc *p)
+{
+    lg_acl acl;
+    load_acl(u, p->acl, LG_ACL_FUNCTION, p->owner, &acl);
+    LG_TRY(change_list(u, g, LG_ACL_FUNCTION, p->func.kind == 'p' ? "procedure" : "function",
+                       p->func.name, p->owner, g->all ? lg_acl_all(LG_ACL_FUNCTION) : g->privs,
+                       g->all, &acl));
+    return lg_ddl_function_set_acl(u, p, lg_acl_pack(u->a, &acl));
+}
+
+static lg_status
+grant_on_functions(lg_util *u, struct grant *g)
+{
+    for (uint32_t i = 0; i < g->s->objects.n; i++) {
+        const lg_ast_object_with_args *o = lg_ast_as(g->s->objects.at[i], object_with_args);
+        lg_proc *p;
+        uint32_t n;
+        lg_status st = lg_ddl_function_named(u, o, g->s->objtype, false, &p);
+        if (st == LG_SQL && !strcmp(u->err->sqlstate, "42883") &&
+            lg_func_by_name(lg_ast_list_str(&o->objname, o->objname.n - 1), &n)) {
+            lg_error_clear(u->err);
+            return lg_error_set(u->err, "0A000",
+                                "privileges of built-in functions cannot be changed");
+        }
+        LG_TRY(st);
+        LG_TRY(grant_function(u, g, p));
+    }
+    return LG_OK;
+}
+
+static lg_status
+grant_on_all_functions(lg_util *u, struct grant *g)
+{
+    int32_t type = g->s->objtype;
+    for (uint32_t i = 0; i < g->s->objects.n; i++) {
+        const char *name = lg_ast_str(g->s->objects.at[i]);
+        lg_cat_scan s;
+        lg_cat_row row;
+        lg_oid nsp, *oids = NULL;
+        uint32_t n = 0, cap = 0;
+        lg_status st = lg_cat_namespace_by_name(u->cat, name, &nsp);
+        if (st == LG_NOT_FOUND)
+            return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
+        LG_TRY(st);
+        st = lg_cat_scan_open(u->cat, LG_REL_lg_proc, 0, 0, NULL, u->a, &s);
+        while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+            bool procedure = lg_char(GETC(&row, lg_proc, prokind)) == 'p';
+            if (lg_oid_of(GETC(&row, lg_proc, pronamespace)) != nsp ||
+                (type != LG_A_OBJECT_ROUTINE && (type == LG_A_OBJECT_PROCEDURE) != procedure))
+                continue;
+            if (n == cap) {
+                lg_oid *more = LG_NEWN(u->a, lg_oid, cap * 2 + 64);
+                if (n)
+                    memcpy(more, oids, n * sizeof *oids);
+                oids = more;
+                cap = cap * 2 + 64;
+            }
+            oids[n++] = lg_oid_of(GETC(&row, lg_proc, oid));
+        }
+        lg_cat_scan_close(&s);
+        if (st != LG_END)
+            return st;
+        for (uint32_t k = 0; k < n; k++) {
+            lg_proc *p;
+            LG_TRY(lg_cat_proc(u->cat, oids[k], u->a, &p));
+            LG_TRY(grant_function(u, g, p));
+        }
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_ddl_grant(lg_util *u, const lg_ast_grant_stmt *s)
 {
@@ -375,8 +450,12 @@ lg_ddl_grant(lg_util *u, const lg_ast_grant_stmt *s)
             LG_TRY(prepare(u, s, kinds[i].type, &g));
             return grant_on_rows(u, &g, &kinds[i]);
         }
-    if (s->targtype == LG_A_ACL_TARGET_ALL_IN_SCHEMA)
-        return LG_OK; /* there are no functions in schemas of users */
+    if (s->objtype == LG_A_OBJECT_FUNCTION || s->objtype == LG_A_OBJECT_PROCEDURE ||
+        s->objtype == LG_A_OBJECT_ROUTINE) {
+        LG_TRY(prepare(u, s, LG_ACL_FUNCTION, &g));
+        return s->targtype == LG_A_ACL_TARGET_ALL_IN_SCHEMA ? grant_on_all_functions(u, &g)
+                                                            : grant_on_functions(u, &g);
+    }
     return lg_error_set(u->err, "0A000", "GRANT on this kind of object is not supported");
 }
 

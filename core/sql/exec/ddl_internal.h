@@ -168,6 +168,28 @@ lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_rel
 lg_status lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n);
 lg_status lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storage *old);
 
+/* ---- ddl_function.c ---- */
+struct lg_proc;
+struct lg_ddl_dependent {
+    lg_oid cls, obj;
+};
+/* NULL with missing_ok: a notice was given. */
+LG_MUST lg_status lg_ddl_function_named(lg_util *u, const lg_ast_object_with_args *o, int32_t type,
+                                        bool missing_ok, struct lg_proc **ret);
+LG_MUST lg_status lg_ddl_drop_function(lg_util *u, const struct lg_proc *p, bool cascade);
+LG_MUST lg_status lg_ddl_drop_function_named(lg_util *u, const lg_ast_drop_stmt *s,
+                                             const lg_ast *object);
+LG_MUST lg_status lg_ddl_drop_functions_of(lg_util *u, lg_oid nsp, const char *schema,
+                                           bool cascade);
+LG_MUST lg_status lg_ddl_rename_function(lg_util *u, const lg_ast_rename_stmt *s);
+LG_MUST lg_status lg_ddl_function_owner(lg_util *u, const lg_ast_alter_owner_stmt *s, lg_oid role);
+LG_MUST lg_status lg_ddl_function_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
+LG_MUST lg_status lg_ddl_function_set_acl(lg_util *u, const struct lg_proc *p, lg_datum acl);
+/* "function f(integer)". */
+const char *lg_ddl_function_text(lg_util *u, const struct lg_proc *p);
+/* The value of SET as text, lists joined (ddl_role.c). */
+const char *lg_ddl_set_text(lg_util *u, const lg_ast_variable_set_stmt *v);
+
 /* ---- ddl_view.c ---- */
 lg_status lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s);
 /* ALTER VIEW SET (...), RESET (...). */

@@ -697,8 +697,8 @@ lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s)
 /* ---- ALTER ROLE / DATABASE ... SET ---- */
 
 /* The value of SET as text, lists joined. */
-static const char *
-set_text(lg_util *u, const lg_ast_variable_set_stmt *v)
+const char *
+lg_ddl_set_text(lg_util *u, const lg_ast_variable_set_stmt *v)
 {
     const char *text = "";
     bool list = v->args.n > 1 || !strcasecmp(v->name, "search_path");
@@ -727,7 +727,7 @@ change_settings(lg_util *u, lg_oid db, lg_oid role, const lg_ast_variable_set_st
         return st;
     const char *value = NULL;
     if (v->kind == LG_A_VAR_SET_VALUE)
-        value = set_text(u, v);
+        value = lg_ddl_set_text(u, v);
     else if (v->kind == LG_A_VAR_SET_CURRENT)
         value = u->es->setting ? u->es->setting(u->es->arg, v->name) : NULL;
     if (!all && u->es->setting && !u->es->setting(u->es->arg, v->name) && !strchr(v->name, '.'))

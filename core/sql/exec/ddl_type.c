@@ -4,6 +4,7 @@
  * type of a relation has the relation's, an array type its element type's. So typrelid, reltype and
  * typarray follow from each other. */
 #include "cat_type.h"
+#include "cat_proc.h"
 #include "ddl_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,12 @@ user_text(lg_util *u, const struct user *x, const char **ret)
         *ret = lg_arena_printf(u->a, "type %s", lg_type_name(u->es->env, x->obj, -1, u->a));
         return LG_OK;
     }
+    if (x->cls == LG_REL_pg_proc) {
+        lg_proc *p;
+        if (lg_cat_proc(u->cat, x->obj, u->a, &p) == LG_OK)
+            *ret = lg_ddl_function_text(u, p);
+        return LG_OK;
+    }
     if (x->cls != LG_REL_pg_class)
         return LG_OK;
     lg_relation *r;
@@ -285,6 +292,11 @@ drop_user(lg_util *u, const struct user *x)
 {
     if (x->cls == LG_REL_pg_type)
         return lg_ddl_drop_type(u, x->obj, true);
+    if (x->cls == LG_REL_pg_proc) {
+        lg_proc *p;
+        lg_status st = lg_cat_proc(u->cat, x->obj, u->a, &p);
+        return st == LG_OK ? lg_ddl_drop_function(u, p, true) : st == LG_NOT_FOUND ? LG_OK : st;
+    }
     if (!x->sub)
         return lg_ddl_drop_relation(u, x->obj, true);
     lg_relation *r;

@@ -133,6 +133,8 @@ depend_on_query(lg_util *u, lg_oid oid, const lg_bind *b)
         if (b->relations[i].rel->oid >= LG_OID_FIRST_NORMAL && !b->relations[i].below_view)
             LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, oid, 0, LG_REL_pg_class,
                                  b->relations[i].rel->oid, 0, 'n'));
+    for (uint32_t i = 0; i < b->nprocs; i++)
+        LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, oid, 0, LG_REL_pg_proc, b->procs[i], 0, 'n'));
     return LG_OK;
 }
 

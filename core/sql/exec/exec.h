@@ -84,6 +84,9 @@ struct lg_exec_session {
     lg_status (*copy_in)(void *arg, const char **ret_data, size_t *ret_len);
     lg_status (*copy_out)(void *arg, const char *data, size_t len);
     lg_status (*copy_end)(void *arg);
+    struct lg_snapshot *inner; /* exec's own: of the statement of a function that runs; NULL */
+    struct lg_map *functions;  /* exec's own: plans of functions' statements; starts NULL */
+    const char *stack_base;    /* exec's own: where the outermost function began; NULL */
     struct lg_map *domains;    /* exec's own: compiled checks of domains; starts NULL */
     struct lg_xchecks *checks; /* exec's own: checks that wait (exec_check.h); starts NULL */
     /* Where and from how many bytes on rows go to temporary files (work_mem, and that times

@@ -464,12 +464,6 @@ default_privilege(lg_call *c, char type)
 }
 
 static lg_datum
-fn_has_function_privilege(lg_call *c)
-{
-    return default_privilege(c, LG_ACL_FUNCTION);
-}
-
-static lg_datum
 fn_has_type_privilege(lg_call *c)
 {
     return default_privilege(c, LG_ACL_TYPE);
@@ -526,7 +520,6 @@ static const lg_fx_entry list[] = {
     {"has_schema_privilege", fn_has_schema_privilege},
     {"has_database_privilege", fn_has_database_privilege},
     {"has_tablespace_privilege", fn_has_tablespace_privilege},
-    {"has_function_privilege", fn_has_function_privilege},
     {"has_language_privilege", fn_has_language_privilege},
     {"has_type_privilege", fn_has_type_privilege},
     {"has_parameter_privilege", fn_has_parameter_privilege},

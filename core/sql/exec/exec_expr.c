@@ -71,6 +71,44 @@ call_result(struct site *s, lg_datum v, lg_datum *ret, bool *ret_null)
     return LG_OK;
 }
 
+/* f(VARIADIC array) where f takes "any": each element is an argument. */
+static lg_status
+call_spread(lg_ectx *c, const lg_expr *e, struct site *s, lg_datum *ret, bool *ret_null)
+{
+    lg_call call = s->call;
+    struct site with = *s;
+    uint32_t fixed = e->nargs - 1;
+    lg_array x = {0};
+    if (!s->nulls[fixed])
+        lg_array_unpack(s->args[fixed], c->arena, &x);
+    else if (fixed == 0) {
+        *ret_null = true;
+        return LG_OK;
+    }
+    lg_datum *args = LG_NEWN(c->arena, lg_datum, fixed + x.n + 1);
+    uint8_t *nulls = LG_NEWN(c->arena, uint8_t, fixed + x.n + 1);
+    lg_oid *types = LG_NEWN(c->arena, lg_oid, fixed + x.n + 1);
+    for (uint32_t i = 0; i < fixed; i++) {
+        args[i] = s->args[i];
+        nulls[i] = s->nulls[i];
+        types[i] = call.argtypes[i];
+    }
+    for (uint32_t i = 0; i < x.n; i++) {
+        nulls[fixed + i] = x.nulls && x.nulls[i];
+        args[fixed + i] = nulls[fixed + i] ? 0 : x.values[i];
+        types[fixed + i] = lg_type_elem(call.argtypes[fixed]);
+    }
+    call.args = args;
+    call.nulls = nulls;
+    call.argtypes = types;
+    call.nargs = fixed + x.n;
+    call.cache = NULL; /* made for other arguments */
+    call.perm = c->arena;
+    with.call = call;
+    lg_datum v = lg_func_call(&with.call);
+    return call_result(&with, v, ret, ret_null);
+}
+
 static lg_status
 eval_func(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
@@ -89,6 +127,8 @@ eval_func(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         s->nulls[i] = null;
     }
     s->call.arena = c->arena;
+    if (e->variadic && e->func.func->variadic == LG_T_ANY)
+        return call_spread(c, e, s, ret, ret_null);
     return call_result(s, lg_func_call(&s->call), ret, ret_null);
 }
 

@@ -344,12 +344,6 @@ fn_pg_type_is_visible(lg_call *c)
 }
 
 static lg_datum
-fn_pg_function_is_visible(lg_call *c)
-{
-    return lg_func_get(lg_oid_of(c->args[0])) ? 1 : lg_fx_null(c);
-}
-
-static lg_datum
 fn_pg_operator_is_visible(lg_call *c)
 {
     return lg_operator_get(lg_oid_of(c->args[0])) ? 1 : lg_fx_null(c);
@@ -668,7 +662,6 @@ static const lg_fx_entry list[] = {
     {"pg_sequence_last_value", fn_pg_sequence_last_value},
     {"pg_table_is_visible", fn_pg_table_is_visible},
     {"pg_type_is_visible", fn_pg_type_is_visible},
-    {"pg_function_is_visible", fn_pg_function_is_visible},
     {"pg_operator_is_visible", fn_pg_operator_is_visible},
     {"pg_opclass_is_visible", ret_true},
     {"pg_opfamily_is_visible", ret_true},
@@ -726,4 +719,5 @@ lg_exec_functions_register(lg_fntable *t)
     lg_fx_register_defs(t);
     lg_fx_register_acl(t);
     lg_fx_register_sys(t);
+    lg_fx_register_proc(t);
 }

@@ -1,5 +1,5 @@
 /* Definitions of objects as SQL text: pg_get_expr, pg_get_indexdef, pg_get_constraintdef,
- * pg_get_viewdef, pg_get_serial_sequence, pg_get_function_*, pg_get_keywords. */
+ * pg_get_viewdef, pg_get_serial_sequence, pg_get_keywords. */
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
@@ -55,6 +55,7 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
         lg_deparse d = {.arena = c->arena,
                         .env = c->env,
                         .relation_name = relation_name,
+                        .proc_visible = lg_fx_proc_visible,
                         .arg = c,
                         .pretty = pretty};
         st = lg_deparse_expr(&d, e, rel, ret);
@@ -315,7 +316,11 @@ lg_fx_view_text(lg_call *c, const lg_relation *rel)
         const char **names = LG_NEWN(c->arena, const char *, rel->ncols + 1u);
         for (uint16_t i = 0; i < rel->ncols; i++)
             names[i] = rel->cols[i].name;
-        lg_deparse d = {.arena = c->arena, .env = c->env, .relation_name = relation_name, .arg = c};
+        lg_deparse d = {.arena = c->arena,
+                        .env = c->env,
+                        .relation_name = relation_name,
+                        .proc_visible = lg_fx_proc_visible,
+                        .arg = c};
         if (lg_deparse_query(&d, q, rel->ncols, names, &text) != LG_OK)
             text = rel->view_sql;
     }
@@ -391,37 +396,6 @@ fn_pg_get_serial_sequence(lg_call *c)
     return st == LG_OK ? lg_fx_text(c, name) : lg_fx_fail(c, st);
 }
 
-/* --- functions: all are built in --- */
-
-static lg_datum
-fn_pg_get_function_arguments(lg_call *c)
-{
-    const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
-    const char *s = "", *names = f ? f->argnames : NULL;
-    if (!f)
-        return lg_fx_null(c);
-    for (uint32_t i = 0; i < f->nargs; i++) {
-        size_t n = names ? strcspn(names, ",") : 0;
-        bool last = f->variadic && i == f->nargs - 1u;
-        s = lg_arena_printf(c->arena, "%s%s%s%.*s%s%s", s, i ? ", " : "", last ? "VARIADIC " : "",
-                            (int)n, names ? names : "", n ? " " : "",
-                            lg_type_format(c->arena, f->args[i], -1));
-        if (names)
-            names += n + (names[n] == ',');
-    }
-    return lg_fx_text(c, s);
-}
-
-static lg_datum
-fn_pg_get_function_result(lg_call *c)
-{
-    const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
-    if (!f || f->kind == 'p')
-        return lg_fx_null(c);
-    return lg_fx_text(c, lg_arena_printf(c->arena, "%s%s", lg_func_retset(f) ? "SETOF " : "",
-                                         lg_type_format(c->arena, f->result, -1)));
-}
-
 /* --- pg_get_keywords --- */
 
 static const struct {
@@ -491,9 +465,6 @@ static const lg_fx_entry list[] = {
     {"pg_get_constraintdef", fn_pg_get_constraintdef},
     {"pg_get_viewdef", fn_pg_get_viewdef},
     {"pg_get_serial_sequence", fn_pg_get_serial_sequence},
-    {"pg_get_function_arguments", fn_pg_get_function_arguments},
-    {"pg_get_function_identity_arguments", fn_pg_get_function_arguments},
-    {"pg_get_function_result", fn_pg_get_function_result},
 };
 
 void

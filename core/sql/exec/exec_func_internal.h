@@ -45,6 +45,9 @@ void lg_fx_register_reg(lg_fntable *t);
 void lg_fx_register_defs(lg_fntable *t);
 void lg_fx_register_acl(lg_fntable *t);
 void lg_fx_register_sys(lg_fntable *t);
+void lg_fx_register_proc(lg_fntable *t);
+/* "f(integer)" or "f": its OID; LG_NOT_FOUND. */
+lg_status lg_fx_procedure_by_text(lg_call *c, const char *text, lg_oid *ret);
 
 /* A possibly qualified name ("public"."T", a.b) into its parts, folded and unquoted. False: 42602
  * is reported. */
@@ -59,6 +62,8 @@ lg_status lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel
                                 const char **ret_text);
 const char *lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty);
 
+/* Would the bare name find the function? For lg_deparse; arg is the lg_call. */
+bool lg_fx_proc_visible(void *arg, const struct lg_proc *p);
 /* pg_get_viewdef without the semicolon. */
 const char *lg_fx_view_text(lg_call *c, const lg_relation *rel);
 

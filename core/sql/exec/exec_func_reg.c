@@ -1,4 +1,5 @@
 /* regclass, regtype, regproc and kin: names to OIDs and back. */
+#include "cat_proc.h"
 #include "exec_func_internal.h"
 #include "array.h"
 #include "bind.h"
@@ -177,21 +178,39 @@ find_collation(lg_call *c, const char *text, lg_oid *ret)
 }
 
 static lg_status
-find_proc(lg_call *c, const char *text, lg_oid *ret)
+procs_of(lg_call *c, const char *text, lg_proc ***ret, uint32_t *ret_n, const char **ret_name,
+         bool *ret_builtin)
 {
     const char *part[3];
     int n;
-    uint32_t count;
+    *ret_n = 0;
     if (!lg_fx_split_name(c, text, part, &n))
         return c->st;
-    const lg_func *f = lg_func_by_name(part[n - 1], &count);
-    if (!f || (n > 1 && strcmp(part[n - 2], "pg_catalog") != 0))
+    *ret_name = part[n - 1];
+    *ret_builtin = n == 1 || !strcmp(part[n - 2], "pg_catalog");
+    if (n > 1 && *ret_builtin)
+        return LG_OK;
+    lg_status st = lg_cat_procs(lg_fx_session(c)->cat, n > 1 ? part[n - 2] : NULL, part[n - 1],
+                                c->arena, ret, ret_n);
+    return st == LG_NOT_FOUND ? LG_OK : st;
+}
+
+static lg_status
+find_proc(lg_call *c, const char *text, lg_oid *ret)
+{
+    const char *name;
+    lg_proc **list = NULL;
+    uint32_t count = 0, n;
+    bool builtin;
+    LG_TRY(procs_of(c, text, &list, &n, &name, &builtin));
+    const lg_func *f = builtin ? lg_func_by_name(name, &count) : NULL;
+    if (!f && !n)
         return LG_NOT_FOUND;
-    if (count > 1) {
+    if ((f ? count : 0) + n > 1) {
         lg_call_error(c, "42725", "more than one function named \"%s\"", text);
         return c->st;
     }
-    *ret = f->oid;
+    *ret = f ? f->oid : list[0]->func.oid;
     return LG_OK;
 }
 
@@ -226,20 +245,33 @@ signature(lg_call *c, const char *text, const char **ret_name, lg_oid *types, ui
 static lg_status
 find_procedure(lg_call *c, const char *text, lg_oid *ret)
 {
-    const char *name;
+    const char *full, *name;
     lg_oid types[32];
-    uint32_t n, count;
-    if (!signature(c, text, &name, types, &n))
+    lg_proc **list = NULL;
+    uint32_t n, count = 0, np;
+    bool builtin;
+    if (!signature(c, text, &full, types, &n))
         return LG_NOT_FOUND;
-    if (strncmp(name, "pg_catalog.", 11) == 0)
-        name += 11;
-    const lg_func *f = lg_func_by_name(name, &count);
-    for (uint32_t i = 0; i < count; i++)
+    LG_TRY(procs_of(c, full, &list, &np, &name, &builtin));
+    const lg_func *f = builtin ? lg_func_by_name(name, &count) : NULL;
+    for (uint32_t i = 0; f && i < count; i++)
         if (f[i].nargs == n && memcmp(f[i].args, types, sizeof(lg_oid) * n) == 0) {
             *ret = f[i].oid;
             return LG_OK;
         }
+    for (uint32_t i = 0; i < np; i++)
+        if (list[i]->func.nargs == n &&
+            memcmp(list[i]->func.args, types, sizeof(lg_oid) * n) == 0) {
+            *ret = list[i]->func.oid;
+            return LG_OK;
+        }
     return LG_NOT_FOUND;
+}
+
+lg_status
+lg_fx_procedure_by_text(lg_call *c, const char *text, lg_oid *ret)
+{
+    return strchr(text, '(') ? find_procedure(c, text, ret) : find_proc(c, text, ret);
 }
 
 static lg_status
@@ -375,18 +407,51 @@ fn_regcollationout(lg_call *c)
     return out(c, LG_OK, k ? lg_quote_ident(c->arena, k->name) : NULL);
 }
 
+/* A user's function as shown; *ret NULL: it is none. */
+static lg_status
+users_text(lg_call *c, bool args, const char **ret)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_proc *p, **list;
+    uint32_t n, builtin = 0;
+    bool bare = false;
+    *ret = NULL;
+    lg_status st = lg_cat_proc(cat, lg_oid_of(c->args[0]), c->arena, &p);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    if (args) {
+        LG_TRY(lg_cat_proc_visible(cat, p, &bare));
+    } else {
+        LG_TRY(lg_cat_procs(cat, NULL, p->func.name, c->arena, &list, &n));
+        bare =
+            n == 1 && list[0]->func.oid == p->func.oid && !lg_func_by_name(p->func.name, &builtin);
+    }
+    const char *name = lg_quote_ident(c->arena, p->func.name);
+    if (!bare)
+        name = lg_arena_printf(c->arena, "%s.%s", lg_quote_ident(c->arena, p->schema), name);
+    if (args)
+        name = lg_arena_printf(c->arena, "%s(", name);
+    for (uint32_t i = 0; args && i < p->func.nargs; i++)
+        name = lg_arena_printf(c->arena, "%s%s%s", name, i ? "," : "",
+                               lg_type_name(c->env, p->func.args[i], -1, c->arena));
+    *ret = args ? lg_arena_printf(c->arena, "%s)", name) : name;
+    return LG_OK;
+}
+
 /* A name that several functions share is shown with its schema. */
 static lg_datum
 fn_regprocout(lg_call *c)
 {
     const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
     uint32_t n = 0;
-    if (f)
-        (void)lg_func_by_name(f->name, &n);
-    return out(c, LG_OK,
-               !f       ? NULL
-               : n == 1 ? f->name
-                        : lg_arena_printf(c->arena, "pg_catalog.%s", f->name));
+    const char *text = NULL;
+    if (!f) {
+        lg_status st = users_text(c, false, &text);
+        return out(c, st, text);
+    }
+    (void)lg_func_by_name(f->name, &n);
+    return out(c, LG_OK, n == 1 ? f->name : lg_arena_printf(c->arena, "pg_catalog.%s", f->name));
 }
 
 static lg_datum
@@ -394,10 +459,14 @@ fn_regprocedureout(lg_call *c)
 {
     const lg_func *f = lg_func_get(lg_oid_of(c->args[0]));
     const char *s = f ? lg_arena_printf(c->arena, "%s(", f->name) : NULL;
-    for (uint32_t i = 0; f && i < f->nargs; i++)
+    if (!f) {
+        lg_status st = users_text(c, true, &s);
+        return out(c, st, s);
+    }
+    for (uint32_t i = 0; i < f->nargs; i++)
         s = lg_arena_printf(c->arena, "%s%s%s", s, i ? "," : "",
                             lg_type_format(c->arena, f->args[i], -1));
-    return out(c, LG_OK, f ? lg_arena_printf(c->arena, "%s)", s) : NULL);
+    return out(c, LG_OK, lg_arena_printf(c->arena, "%s)", s));
 }
 
 static lg_datum

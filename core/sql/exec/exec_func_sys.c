@@ -257,8 +257,6 @@ static const lg_fx_entry list[] = {
     {"pg_collation_for", fn_pg_collation_for},
     {"pg_trigger_depth", ret_zero},
     {"pg_my_temp_schema", ret_zero},
-    {"pg_get_function_sqlbody", ret_null},
-    {"pg_get_function_arg_default", ret_null},
     {"pg_get_statisticsobjdef_expressions", ret_null},
     {"pg_notification_queue_usage", ret_zero},
     {"pg_replication_origin_session_is_setup", ret_zero},

@@ -16,6 +16,7 @@
 #include "map.h"
 #include "mem.h"
 #include "strbuf.h"
+#include "txn.h"
 #include <stdio.h>
 
 typedef struct lg_xnode lg_xnode;
@@ -418,6 +419,21 @@ void lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid);
 void lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value);
 void lg_xprogress_end(lg_exec_session *es);
 
+/* ---- functions in SQL (exec_sqlfunc.c) ---- */
+void lg_exec__functions_clear(lg_exec_session *es);
+void lg_exec__functions_register(lg_catalog *cat);
+
+/* A newer snapshot for the statement that runs, a session's or a function's. */
+static inline lg_status
+lg_exec__new_snapshot(lg_exec_session *es)
+{
+    if (!es->inner)
+        return es->new_snapshot(es->arg);
+    lg_txn_snapshot(lg_cat_txn(es->cat), es->inner);
+    es->snapshot = es->inner;
+    return LG_OK;
+}
+
 /* ---- utilities, by file ---- */
 
 typedef struct lg_util {
@@ -442,6 +458,8 @@ lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);
 lg_status lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s);
 lg_status lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s);
 lg_status lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s);
+lg_status lg_ddl_create_function(lg_util *u, const lg_ast_create_function_stmt *s);
+lg_status lg_ddl_alter_function(lg_util *u, const lg_ast_alter_function_stmt *s);
 lg_status lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s);
 lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s);
 lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);

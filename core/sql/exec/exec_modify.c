@@ -409,7 +409,7 @@ run_again(lg_xnode *s)
     /* what a data-modifying WITH query has done cannot be done again */
     if (!x->es->new_snapshot || x->restarts++ > 100 || x->plan->has_modifying_ctes)
         return serialization(s, false);
-    LG_TRY(x->es->new_snapshot(x->es->arg));
+    LG_TRY(lg_exec__new_snapshot(x->es));
     if (m->returning.arena)
         lg_xstore_reset(&m->returning);
     x->rows = 0;

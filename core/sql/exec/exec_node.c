@@ -562,5 +562,8 @@ void
 lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX])
 {
     static const char *const names[] = {"SELECT", "INSERT 0", "UPDATE", "DELETE"};
-    snprintf(tag, LG_TAG_MAX, "%s %llu", names[plan->cmd], (unsigned long long)rows);
+    if (plan->is_call)
+        snprintf(tag, LG_TAG_MAX, "CALL");
+    else
+        snprintf(tag, LG_TAG_MAX, "%s %llu", names[plan->cmd], (unsigned long long)rows);
 }

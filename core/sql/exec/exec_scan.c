@@ -691,7 +691,7 @@ claim_row(lg_xnode *s, lg_tid tid, bool *ret_newer)
     LG_TRY(sc->acc->ops->row_claim(sc->acc->arg, lg_cat_txn(x->es->cat), x->es->snapshot,
                                    &sc->rel->storage, tid, alone, &changed));
     *ret_newer = changed && alone;
-    return *ret_newer ? x->es->new_snapshot(x->es->arg) : LG_OK;
+    return *ret_newer ? lg_exec__new_snapshot(x->es) : LG_OK;
 }
 
 static lg_status

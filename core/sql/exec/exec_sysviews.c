@@ -1,6 +1,6 @@
 /* PostgreSQL's system views and information_schema: their own definitions (sysview.def), bound like
  * any view over the catalog tables. */
-#include "exec_func_internal.h"
+#include "exec_internal.h"
 
 static const struct {
     lg_oid oid, nsp;
@@ -14,6 +14,7 @@ static const struct {
 lg_status
 lg_exec_views_register(lg_catalog *cat)
 {
+    lg_exec__functions_register(cat);
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
         LG_TRY(lg_catalog_view_register(cat, views[i].oid, views[i].nsp, views[i].name,
                                         views[i].columns, views[i].sql));

@@ -84,6 +84,7 @@ lg_exec_session_fini(lg_exec_session *es)
     size_t pos = 0;
     uint64_t key;
     void *v;
+    lg_exec__functions_clear(es);
     lg_xcheck_fini(es);
     if (!es->domains)
         return;

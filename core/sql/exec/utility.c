@@ -1,5 +1,6 @@
 /* Utility statements: dispatch, LOCK, ANALYZE and VACUUM, COMMENT, owners. */
 #include "acl.h"
+#include "cat_proc.h"
 #include "ddl_internal.h"
 #include "exec_check.h"
 #include <string.h>
@@ -139,6 +140,13 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
     return LG_OK;
 }
 
+static bool
+is_function(int32_t type)
+{
+    return type == LG_A_OBJECT_FUNCTION || type == LG_A_OBJECT_PROCEDURE ||
+           type == LG_A_OBJECT_ROUTINE;
+}
+
 /* ---- COMMENT ---- */
 
 /* Databases and roles, which are the cluster's. */
@@ -187,6 +195,16 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         st = lg_cat_namespace_by_name(u->cat, name, &obj);
         if (st == LG_NOT_FOUND)
             return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
+    } else if (is_function(s->objtype)) {
+        lg_proc *p;
+        bool may = false;
+        LG_TRY(lg_ddl_function_named(u, lg_ast_as(s->object, object_with_args), s->objtype, false,
+                                     &p));
+        LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), p->owner, false, &may));
+        cls = LG_REL_pg_proc;
+        obj = p->func.oid;
+        st = may ? LG_OK
+                 : lg_error_set(u->err, "42501", "must be owner of function %s", p->func.name);
     } else if (s->objtype == LG_A_OBJECT_DATABASE || s->objtype == LG_A_OBJECT_ROLE) {
         return comment_shared(u, s);
     } else if (s->objtype == LG_A_OBJECT_COLUMN || s->objtype == LG_A_OBJECT_TABCONSTRAINT) {
@@ -265,6 +283,8 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
     LG_TRY(lg_ddl_role(u, s->newowner, &role));
     if (s->object_type == LG_A_OBJECT_DATABASE)
         return lg_ddl_database_owner(u, lg_ast_str(s->object), role);
+    if (is_function(s->object_type))
+        return lg_ddl_function_owner(u, s, role);
     if (s->object_type == LG_A_OBJECT_SCHEMA) {
         lg_cat_row old, row;
         lg_datum key = lg_cat_name(u->a, lg_ast_str(s->object));
@@ -378,6 +398,16 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_create_schema(u, lg_ast_as(stmt, create_schema_stmt));
     case LG_AST_VIEW_STMT:
         return lg_ddl_create_view(u, lg_ast_as(stmt, view_stmt));
+    case LG_AST_CREATE_FUNCTION_STMT:
+        return lg_ddl_create_function(u, lg_ast_as(stmt, create_function_stmt));
+    case LG_AST_ALTER_FUNCTION_STMT:
+        return lg_ddl_alter_function(u, lg_ast_as(stmt, alter_function_stmt));
+    case LG_AST_ALTER_OBJECT_SCHEMA_STMT:
+        return is_function(lg_ast_as(stmt, alter_object_schema_stmt)->object_type)
+                   ? lg_ddl_function_schema(u, lg_ast_as(stmt, alter_object_schema_stmt))
+                   : LG_UNSUPPORTED;
+    case LG_AST_DO_STMT:
+        return lg_error_set(u->err, "0A000", "DO is not supported");
     case LG_AST_REFRESH_MAT_VIEW_STMT:
         return lg_ddl_refresh(u, lg_ast_as(stmt, refresh_mat_view_stmt));
     case LG_AST_CREATE_TABLE_AS_STMT:

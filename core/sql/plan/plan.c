@@ -461,6 +461,7 @@ lg_plan_query(lg_bind *b, lg_query *q, const lg_plan_settings *settings, lg_plan
     b->nrelations = b->relations_cap = 0;
     b->relations = NULL;
     pl->has_modifying_ctes = q->has_ctes_modifying;
+    pl->is_call = q->is_call;
     pl->read_only = !writes(pl->root) && !pl->has_modifying_ctes;
     for (uint32_t i = 0; i < pl->nsubplans; i++)
         pl->read_only = pl->read_only && !writes(pl->subplans[i].root);

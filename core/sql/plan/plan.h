@@ -341,6 +341,7 @@ typedef struct lg_plan {
     uint32_t nctes;
     lg_plan_cte *ctes; /* each run once per execution, on demand, and kept */
     bool has_modifying_ctes;
+    bool is_call;        /* CALL */
     uint32_t nrelations; /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
     bool read_only; /* neither writes nor locks rows nor calls functions that write */

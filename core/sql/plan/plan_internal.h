@@ -27,6 +27,7 @@ typedef struct lg_planner {
     const lg_plan_settings *s;
     lg_plan *plan;
     uint32_t exec_cap, sub_cap, cte_cap;
+    uint32_t inline_depth;
 } lg_planner;
 
 /* An output column of a node under construction: which Var it holds. */
@@ -139,6 +140,11 @@ LG_MUST lg_status lg_plan__take_outer(lg_pq *pq, const lg_pq *child, uint32_t *r
                                       lg_outer **ret);
 void lg_plan__mark_needed(lg_pq *pq, const lg_expr *e);
 void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
+
+/* --- plan_inline.c --- */
+/* The expression that a call of a user's function stands for; NULL: it must be called. */
+lg_expr *lg_plan__inline_call(lg_planner *p, const lg_expr *call);
+void lg_plan__inline_sets(lg_pq *pq); /* functions in FROM */
 
 /* --- plan_pullup.c --- */
 void lg_plan__pull_up_sublinks(lg_pq *pq);

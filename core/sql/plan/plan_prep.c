@@ -26,7 +26,7 @@ fold_call(lg_planner *p, lg_expr *e)
     uint8_t nulls[16];
     lg_oid types[16];
     if (f->volatility != 'i' || !f->fn || (f->flags & LG_FUNC_EXT) || lg_func_retset(f) ||
-        e->nargs > 16 || !all_const(e) || !p->b->env)
+        e->nargs > 16 || !all_const(e) || !p->b->env || (e->variadic && f->variadic == LG_T_ANY))
         return NULL;
     for (uint32_t i = 0; i < e->nargs; i++) {
         args[i] = e->args[i]->konst.value;
@@ -156,12 +156,22 @@ needs_key(const lg_expr *e)
            (e->type == LG_T_TEXT || e->type == LG_T_VARCHAR || e->type == LG_T_BPCHAR);
 }
 
+static lg_expr *fold_expr(lg_expr *e, void *arg);
+
 static lg_expr *
 fold_one(lg_planner *p, lg_expr *e)
 {
     lg_expr *k;
     switch ((lg_expr_kind)e->kind) {
     case LG_EX_FUNC:
+        if (e->func.func->flags & LG_FUNC_USER) {
+            if (!(k = lg_plan__inline_call(p, e)))
+                return e;
+            p->inline_depth++;
+            k = fold_expr(k, p);
+            p->inline_depth--;
+            return k;
+        }
         k = fold_call(p, e);
         return k ? k : e;
     case LG_EX_AGG:
@@ -464,6 +474,7 @@ lg_status
 lg_plan__prepare(lg_pq *pq)
 {
     lg_query *q = pq->q;
+    lg_plan__inline_sets(pq);
     LG_TRY(collate_orders(pq));
     lg_plan__pull_up_subqueries(pq);
     lg_plan__minmax(pq);
