@@ -61,18 +61,19 @@ typedef struct insert_cols {
     uint32_t n;
     const lg_column **cols; /* of the table */
     const lg_column **named, **defaults;
+    const lg_ast_list **parts; /* c.f, a[1]: which part of it; NULL: the whole column */
     bool listed;
     int32_t *locs;
 } insert_cols;
 
 static lg_status
 insert_column(lg_bind *b, const lg_changed *t, const lg_column *named, int32_t loc,
-              insert_cols *ret)
+              const lg_ast_list *part, insert_cols *ret)
 {
     const lg_column *col;
     LG_TRY(lg_bind__changed_column(b, t, named->attnum, LG_CMD_INSERT, &col));
     for (uint32_t k = 0; k < ret->n; k++)
-        if (ret->cols[k] == col)
+        if (ret->cols[k] == col && !(part && ret->parts[k]))
             return t->use && ret->named[k] != named
                        ? lg_bind__error(b, -1, "42601",
                                         "multiple assignments to same column \"%s\"", col->name)
@@ -80,6 +81,7 @@ insert_column(lg_bind *b, const lg_changed *t, const lg_column *named, int32_t l
                                         named->name);
     ret->locs[ret->n] = loc;
     ret->named[ret->n] = named;
+    ret->parts[ret->n] = part;
     ret->defaults[ret->n] = t->cols[named->attnum - 1].defaults;
     ret->cols[ret->n++] = col;
     return LG_OK;
@@ -98,18 +100,17 @@ insert_columns(lg_bind *b, const lg_changed *t, const lg_ast_list *list, uint32_
     ret->named = LG_NEWN(b->arena, const lg_column *, max + 1);
     ret->defaults = LG_NEWN(b->arena, const lg_column *, max + 1);
     ret->locs = LG_NEWN(b->arena, int32_t, max + 1);
+    ret->parts = LG_NEWN(b->arena, const lg_ast_list *, max + 1);
     for (uint32_t i = 0; i < list->n; i++) {
         const lg_ast_res_target *r = lg_ast_as(list->at[i], res_target);
         const lg_column *named;
-        if (r->indirection.n)
-            return lg_bind__error(b, r->h.loc, "0A000",
-                                  "assigning to array elements or fields is not supported");
         LG_TRY(target_column(b, rel, r->name, r->h.loc, &named));
-        LG_TRY(insert_column(b, t, named, r->h.loc, ret));
+        LG_TRY(
+            insert_column(b, t, named, r->h.loc, r->indirection.n ? &r->indirection : NULL, ret));
     }
     for (uint16_t i = 0; !list->n && i < rel->ncols; i++)
         if (!rel->cols[i].dropped && (!t->use || ret->n < given))
-            LG_TRY(insert_column(b, t, &rel->cols[i], -1, ret));
+            LG_TRY(insert_column(b, t, &rel->cols[i], -1, NULL, ret));
     return LG_OK;
 }
 
@@ -125,6 +126,15 @@ check_width(lg_bind *b, const insert_cols *c, uint32_t n, int32_t extra_loc)
     return LG_OK;
 }
 
+/* What a part of a column gets, as the part's type: found by assigning to it once, for nothing. */
+static lg_status
+part_value(lg_level *l, const insert_cols *c, uint32_t i, lg_expr *e, lg_expr **ret)
+{
+    const lg_column *col = c->cols[i];
+    lg_expr *base = lg_expr_const(l->b->arena, col->type, 0, true), *whole;
+    return lg_bind__assign_part(l, col, base, c->parts[i], c->locs[i], e, ret, &whole);
+}
+
 /* One row of VALUES, coerced to the columns. */
 static lg_status
 insert_row(lg_level *l, const lg_ast_list *row, const insert_cols *c, int overriding,
@@ -136,6 +146,10 @@ insert_row(lg_level *l, const lg_ast_list *row, const insert_cols *c, int overri
         lg_expr *e;
         LG_TRY(lg_bind__clause_expr(l, row->at[i], clause, &e));
         LG_TRY(check_insertable(b, c->cols[i], e, overriding));
+        if (c->parts[i]) {
+            LG_TRY(part_value(l, c, i, e, &ret[i]));
+            continue;
+        }
         if (overriding == LG_A_OVERRIDING_USER_VALUE && c->cols[i]->identity)
             LG_TRY(lg_bind_column_default(b, NULL, c->cols[i], &ret[i]));
         else
@@ -182,7 +196,7 @@ insert_values(lg_level *l, const lg_ast_select_stmt *s, const insert_cols *c, in
     rte->cols = LG_NEWN(b->arena, lg_outcol, first->n + 1);
     for (uint32_t i = 0; i < first->n; i++)
         rte->cols[i] = (lg_outcol){.name = lg_arena_printf(b->arena, "column%u", i + 1),
-                                   .type = c->cols[i]->type,
+                                   .type = c->parts[i] ? rte->rows[0][i]->type : c->cols[i]->type,
                                    .typmod = c->cols[i]->typmod,
                                    .collation = c->cols[i]->collation};
     LG_TRY(source_from(l, rte));
@@ -205,7 +219,9 @@ insert_select(lg_level *l, const lg_ast *s, const insert_cols *c, int overriding
             continue;
         if (n >= c->n)
             return check_width(b, c, n + 1, t->expr->loc);
-        if (t->expr->type == LG_T_UNKNOWN)
+        if (t->expr->type == LG_T_UNKNOWN && c->parts[n])
+            LG_TRY(part_value(l, c, n, t->expr, &t->expr));
+        else if (t->expr->type == LG_T_UNKNOWN)
             LG_TRY(lg_bind__coerce(b, t->expr, c->cols[n]->type, -1, LG_COERCE_ASSIGNMENT,
                                    LG_FORM_IMPLICIT, t->expr->loc, &t->expr));
         n++;
@@ -221,6 +237,10 @@ insert_select(lg_level *l, const lg_ast *s, const insert_cols *c, int overriding
         lg_expr *v = lg_bind__var(b, rte, l->q->source_rte, (int16_t)(i + 1));
         LG_TRY(check_insertable(b, c->cols[i], v, overriding));
         v->loc = q->targets[i].expr->loc;
+        if (c->parts[i]) {
+            exprs[i] = v;
+            continue;
+        }
         LG_TRY(assign(b, v, c->cols[i], c->defaults[i], &exprs[i]));
     }
     *ret_n = n;
@@ -260,7 +280,15 @@ fill_columns(lg_level *l, const lg_changed *t, const insert_cols *c, uint32_t n,
     q->ntargets = rel->ncols;
     q->targets = LG_NEWN(b->arena, lg_target, rel->ncols + 1u);
     for (uint32_t i = 0; i < n; i++) {
-        q->targets[c->cols[i]->attnum - 1].expr = exprs[i];
+        lg_expr **to = &q->targets[c->cols[i]->attnum - 1].expr;
+        if (c->parts[i]) {
+            lg_expr *base = *to ? *to : lg_expr_const(b->arena, c->cols[i]->type, 0, true);
+            LG_TRY(lg_bind__assign_part(l, c->cols[i], base, c->parts[i], c->locs[i], exprs[i],
+                                        NULL, to));
+            LG_TRY(assign(b, *to, c->cols[i], NULL, to));
+        } else {
+            *to = exprs[i];
+        }
         q->inserted[c->cols[i]->attnum] = 1;
     }
     LG_TRY(view_defaults(b, t, c, n, q));
@@ -487,20 +515,22 @@ bind_set(lg_level *l, const lg_changed *c, const lg_ast_list *list, uint32_t *re
 {
     lg_bind *b = l->b;
     lg_target *t = LG_NEWN(b->arena, lg_target, list->n + 1);
+    bool *parts = LG_NEWN(b->arena, bool, list->n + 1);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < list->n; i++) {
         const lg_ast_res_target *r = lg_ast_as(list->at[i], res_target);
         const lg_column *col, *named;
         lg_expr *e;
-        if (r->indirection.n)
-            return lg_bind__error(b, r->h.loc, "0A000",
-                                  "assigning to array elements or fields is not supported");
         LG_TRY(lg_bind__clause_expr(l, r->val, LG_CL_UPDATE_SOURCE, &e));
         LG_TRY(target_column(b, c->rel, r->name, r->h.loc, &named));
         LG_TRY(lg_bind__changed_column(b, c, named->attnum, LG_CMD_UPDATE, &col));
-        for (uint32_t k = 0; k < i; k++)
+        uint32_t same = n;
+        for (uint32_t k = 0; k < n; k++)
             if (t[k].attnum == col->attnum)
-                return lg_bind__error(b, -1, "42601", "multiple assignments to same column \"%s\"",
-                                      col->name);
+                same = k;
+        if (same < n && !(parts[same] && r->indirection.n))
+            return lg_bind__error(b, -1, "42601", "multiple assignments to same column \"%s\"",
+                                  col->name);
         if ((col->generated || col->identity == 'a') && e->kind != LG_EX_DEFAULT) {
             lg_bind__error(b, -1, "428C9", "column \"%s\" can only be updated to DEFAULT",
                            col->name);
@@ -514,12 +544,18 @@ bind_set(lg_level *l, const lg_changed *c, const lg_ast_list *list, uint32_t *re
         if (lg_expr_returns_set(e))
             return lg_bind__error(b, e->loc, "0A000",
                                   "set-returning functions are not allowed in UPDATE");
-        t[i].attnum = col->attnum;
-        t[i].name = col->name;
+        if (r->indirection.n) {
+            lg_expr *base = same < n ? t[same].expr : c->item.col_exprs[named->attnum - 1];
+            LG_TRY(lg_bind__assign_part(l, col, base, &r->indirection, r->h.loc, e, NULL, &e));
+        }
+        t[same].attnum = col->attnum;
+        t[same].name = col->name;
+        parts[same] = r->indirection.n > 0;
+        n += same == n;
         /* DEFAULT of a view's column is its own, or NULL: the table's counts in INSERT only */
-        LG_TRY(assign(b, e, col, named, &t[i].expr));
+        LG_TRY(assign(b, e, col, named, &t[same].expr));
     }
-    *ret_n = list->n;
+    *ret_n = n;
     *ret = t;
     return LG_OK;
 }

@@ -879,9 +879,9 @@ bind_cast(lg_level *l, const lg_ast_type_cast *c, lg_expr **ret)
     return LG_OK;
 }
 
-static lg_status
-bind_subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t from, uint32_t to,
-                int32_t loc, lg_expr **ret)
+lg_status
+lg_bind__subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t from, uint32_t to,
+                    int32_t loc, lg_expr **ret)
 {
     lg_bind *b = l->b;
     lg_oid elem = lg_bind__element_of(base->type);
@@ -1032,7 +1032,7 @@ bind_indirection(lg_level *l, const lg_ast_a_indirection *a, lg_expr **ret)
             uint32_t j = i;
             while (j < n && a->indirection.at[j]->tag == LG_AST_A_INDICES)
                 j++;
-            LG_TRY(bind_subscripts(l, e, &a->indirection, i, j, lg_bind__loc(a->arg), &e));
+            LG_TRY(lg_bind__subscripts(l, e, &a->indirection, i, j, lg_bind__loc(a->arg), &e));
             i = j;
         } else if (x->tag == LG_AST_STRING && e->kind == LG_EX_ROW && i == 0 &&
                    a->arg->tag == LG_AST_COLUMN_REF) { /* (t).column */

@@ -712,6 +712,80 @@ bind_join(lg_level *l, const lg_ast_join_expr *j, from_result *ret)
     return LG_OK;
 }
 
+/* ---- TABLESAMPLE: a subquery whose WHERE says which rows are in the sample ---- */
+
+static lg_status
+sample_argument(lg_level *l, const lg_ast *n, lg_oid type, lg_expr **ret)
+{
+    lg_oid from;
+    LG_TRY(lg_bind__clause_expr(l, n, LG_CL_FROM_FUNCTION, ret));
+    from = (*ret)->type;
+    LG_TRY(lg_bind__coerce_to(l->b, *ret, type, -1, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT,
+                              (*ret)->loc, ret));
+    return *ret ? LG_OK
+                : lg_bind__error(l->b, lg_bind__loc(n), "42804",
+                                 "argument of TABLESAMPLE must be type %s, not type %s",
+                                 lg_bind__type_name(l->b, type), lg_bind__type_name(l->b, from));
+}
+
+static lg_status
+sample_condition(lg_level *l, const lg_ast_range_table_sample *s, lg_level *sub)
+{
+    lg_bind *b = l->b;
+    const char *method = lg_ast_list_str(&s->method, s->method.n - 1);
+    bool system = !strcmp(method, "system");
+    lg_expr *args[4];
+    uint32_t n;
+    const lg_func *f = lg_func_by_name("lagoon_tablesample", &n);
+    if (!system && strcmp(method, "bernoulli") != 0)
+        return lg_bind__error(b, s->h.loc, "42704", "tablesample method %s does not exist", method);
+    if (s->args.n != 1)
+        return lg_bind__error(b, s->h.loc, "2202H",
+                              "tablesample method %s requires 1 argument, not %u", method,
+                              s->args.n);
+    args[0] = lg_bind__var(b, sub->q->rtes[0], 0, LG_SYSCOL_CTID);
+    LG_TRY(sample_argument(sub, s->args.at[0], LG_T_FLOAT4, &args[1]));
+    if (s->repeatable)
+        LG_TRY(sample_argument(sub, s->repeatable, LG_T_FLOAT8, &args[2]));
+    else
+        args[2] = lg_expr_const(b->arena, LG_T_FLOAT8, 0, true);
+    args[3] = lg_expr_const(b->arena, LG_T_INT4,
+                            lg_datum_int4((system ? 1 : 0) | (s->repeatable ? 2 : 0)), false);
+    sub->q->where = lg_expr_call(b->arena, f, NULL, 4, args);
+    return LG_OK;
+}
+
+static lg_status
+bind_sample(lg_level *l, const lg_ast_range_table_sample *s, lg_rte **ret)
+{
+    lg_bind *b = l->b;
+    const lg_ast_range_var *rv = lg_ast_as(s->relation, range_var);
+    lg_rte *rel;
+    LG_TRY(bind_range_var(l, rv, &rel));
+    if (rel->kind != LG_RTE_RELATION || rel->rel->virtual_rel)
+        return lg_bind__error(
+            b, rv->h.loc, "0A000",
+            "TABLESAMPLE clause can only be applied to tables and materialized views");
+    lg_level *sub = lg_bind__level_new(b, l, LG_CMD_SELECT);
+    lg_bind__add_rte(sub, rel);
+    lg_from *f = LG_NEW(b->arena, lg_from);
+    sub->q->from = f;
+    LG_TRY(sample_condition(l, s, sub));
+    lg_target *t = LG_NEWN(b->arena, lg_target, rel->ncols + 1);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < rel->ncols; i++)
+        if (rel->cols[i].name)
+            t[n++] = (lg_target){.expr = lg_bind__var(b, rel, 0, (int16_t)(i + 1)),
+                                 .name = rel->cols[i].name,
+                                 .table = rel->cols[i].table,
+                                 .table_attnum = rel->cols[i].attnum};
+    sub->q->targets = t;
+    sub->q->ntargets = n;
+    *ret = query_rte(b, sub->q, rel->alias);
+    (*ret)->has_alias = rel->has_alias;
+    return LG_OK;
+}
+
 static lg_status
 bind_from_item(lg_level *l, const lg_ast *n, from_result *ret)
 {
@@ -730,7 +804,8 @@ bind_from_item(lg_level *l, const lg_ast *n, from_result *ret)
     case LG_AST_JOIN_EXPR:
         return bind_join(l, lg_ast_as(n, join_expr), ret);
     case LG_AST_RANGE_TABLE_SAMPLE:
-        return lg_bind__error(l->b, n->loc, "0A000", "TABLESAMPLE is not supported");
+        LG_TRY(bind_sample(l, lg_ast_as(n, range_table_sample), &rte));
+        return leaf(l, rte, ret);
     default:
         return lg_bind__error(l->b, n->loc, "0A000", "%s in FROM is not supported",
                               lg_ast_tag_name(n->tag));

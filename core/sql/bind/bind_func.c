@@ -943,6 +943,7 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
     lg_expr *e = lg_expr_call(b->arena, f, NULL, n, args);
     e->type = result;
     e->loc = s->loc;
+    e->ndefaults = c.order || c.call ? 0 : (uint8_t)c.ndefaults;
     e->variadic = s->variadic || (c.variadic && f->variadic != LG_T_ANY);
     LG_TRY(lg_bind__collate(b, e));
     if (lg_func_retset(f))

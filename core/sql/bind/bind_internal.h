@@ -141,6 +141,9 @@ LG_MUST lg_status lg_bind__bool_operand(lg_level *l, lg_expr *e, const char *wha
 /* op applied to bound operands; left NULL: prefix. */
 LG_MUST lg_status lg_bind__op(lg_level *l, const lg_ast_list *name, const char *plain,
                               lg_expr *left, lg_expr *right, int32_t loc, lg_expr **ret);
+/* Subscripts from .. to - 1 of the list, applied to base. */
+LG_MUST lg_status lg_bind__subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind,
+                                      uint32_t from, uint32_t to, int32_t loc, lg_expr **ret);
 const char *lg_bind__column_name(const lg_ast *n); /* FigureColname */
 /* Field i of a value of a composite type. */
 lg_expr *lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i);
@@ -245,6 +248,13 @@ LG_MUST lg_status lg_bind__window_call(lg_level *l, const lg_call_site *s, const
 LG_MUST lg_status lg_bind__windows(lg_level *l);
 int32_t lg_bind__window_loc(const lg_expr *e); /* of the first window function in it */
 LG_MUST lg_status lg_bind__window_clause(lg_level *l, const lg_ast_list *clause);
+
+/* --- bind_assign.c --- */
+/* base, the column's value, with the part that steps lead to replaced. ret_leaf (may be NULL): the
+ * value as the part's type. */
+LG_MUST lg_status lg_bind__assign_part(lg_level *l, const lg_column *col, lg_expr *base,
+                                       const lg_ast_list *steps, int32_t loc, lg_expr *value,
+                                       lg_expr **ret_leaf, lg_expr **ret);
 
 /* --- bind_sqlfunc.c --- */
 /* The parameter of that name of the function whose body is bound; NULL: none. */

@@ -438,7 +438,7 @@ put_func(out *o, const lg_expr *e, bool show)
         return;
     put_func_name(o, e->func.func);
     lg_strbuf_putc(&o->b, '(');
-    for (uint32_t i = 0; i < e->nargs; i++) {
+    for (uint32_t i = 0; i + e->ndefaults < e->nargs; i++) {
         if (i)
             lg_strbuf_puts(&o->b, ", ");
         if (e->variadic && i + 1 == e->nargs)
@@ -704,6 +704,9 @@ put(out *o, const lg_expr *e)
         return;
     case LG_EX_SUBSCRIPT:
         put_subscript(o, e);
+        return;
+    case LG_EX_ARRAY_SET: /* only UPDATE and INSERT have it: for EXPLAIN */
+        put(o, e->args[e->nargs - 1]);
         return;
     case LG_EX_RELABEL:
         if (e->form == LG_FORM_SQL) {

@@ -166,6 +166,7 @@ same_own(const lg_expr *x, const lg_expr *y)
     case LG_EX_CASE:
         return x->has_arg == y->has_arg;
     case LG_EX_SUBSCRIPT:
+    case LG_EX_ARRAY_SET:
         return x->is_slice == y->is_slice;
     case LG_EX_RELABEL:
         return x->collation == y->collation;

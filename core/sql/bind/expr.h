@@ -56,6 +56,8 @@ typedef enum lg_expr_kind {
                        constraints of `domain` */
     LG_EX_DOMAIN_VALUE, /* [x] VALUE in a domain's check */
     LG_EX_DEFAULT,      /* DEFAULT in VALUES or SET; gone after bind */
+    LG_EX_ARRAY_SET,    /* [x] args[0], an array or NULL, with the element (is_slice: the slice) at
+                           the subscripts args[1 ..] replaced by the last of args */
 } lg_expr_kind;
 
 /* System columns as attribute numbers and (negative) slots, PostgreSQL's numbers. */
@@ -88,6 +90,7 @@ struct lg_expr {
     bool multidim;     /* ARRAY */
     bool is_slice;     /* SUBSCRIPT */
     bool variadic;     /* FUNC: the last argument is an array for VARIADIC */
+    uint8_t ndefaults; /* FUNC: how many of the last arguments were not written */
     uint8_t sql_value; /* FUNC: LG_A_SVFOP_* when it stands for CURRENT_DATE and such, else 0 */
     uint8_t booltest;
     lg_oid type;

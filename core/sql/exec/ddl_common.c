@@ -659,28 +659,68 @@ lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, boo
     return lg_cat_touch(u->cat, rel->oid);
 }
 
-/* Objects that need the relation: views, what needs them in turn, other tables' foreign keys ('n').
- */
+struct dep {
+    lg_oid cls, obj;
+    char type;
+};
+
 static lg_status
-describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+collect_dependents(lg_util *u, lg_oid oid, struct dep **ret_deps, uint32_t *ret_n)
 {
+    struct dep *deps = NULL;
+    uint32_t cap = 0;
     lg_cat_scan s;
     lg_cat_row row;
     lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
     lg_status st;
+    *ret_n = 0;
+    st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
+                          &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        if (*ret_n == cap) {
+            struct dep *more = LG_NEWN(u->a, struct dep, cap * 2 + 64);
+            if (cap)
+                memcpy(more, deps, cap * sizeof *deps);
+            deps = more;
+            cap = cap * 2 + 64;
+        }
+        deps[(*ret_n)++] = (struct dep){lg_oid_of(GETC(&row, pg_depend, classid)),
+                                        lg_oid_of(GETC(&row, pg_depend, objid)),
+                                        lg_char(GETC(&row, pg_depend, deptype))};
+    }
+    *ret_deps = deps;
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
+}
+
+static int
+by_oid(const void *x, const void *y)
+{
+    lg_oid a = ((const struct dep *)x)->obj, b = ((const struct dep *)y)->obj;
+    return (a > b) - (a < b);
+}
+
+/* Objects that need the relation: views, what needs them in turn, other tables' foreign keys ('n').
+ * Those made first come first, as with PostgreSQL. */
+static lg_status
+describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+{
+    struct dep *deps;
+    uint32_t n;
     lg_relation *self;
+    LG_TRY(collect_dependents(u, oid, &deps, &n));
+    if (n)
+        qsort(deps, n, sizeof *deps, by_oid);
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
     const char *what = self->kind == LG_REL_VIEW       ? "view"
                        : self->kind == LG_REL_MATVIEW  ? "materialized view"
                        : self->kind == LG_REL_SEQUENCE ? "sequence"
                                                        : "table";
-    st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
-                          &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
-        if (lg_char(GETC(&row, pg_depend, deptype)) != 'n')
+    lg_status st = LG_OK;
+    for (uint32_t i = 0; i < n && st == LG_OK; i++) {
+        if (deps[i].type != 'n')
             continue;
-        lg_oid cls = lg_oid_of(GETC(&row, pg_depend, classid));
-        lg_oid obj = lg_oid_of(GETC(&row, pg_depend, objid));
+        lg_oid cls = deps[i].cls, obj = deps[i].obj;
         const char *line = NULL;
         bool deeper = cls == LG_REL_pg_class;
         if (cls == LG_REL_pg_class) {
@@ -725,12 +765,11 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
             continue;
         *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
         (*ret_n)++;
-        if (deeper && (st = describe_dependents(u, obj, ret_n, ret_text)) != LG_OK)
-            break;
+        if (deeper)
+            st = describe_dependents(u, obj, ret_n, ret_text);
     }
-    lg_cat_scan_close(&s);
     lg_relation_unref(self);
-    return st == LG_END ? LG_OK : st;
+    return st;
 }
 
 lg_status
@@ -739,40 +778,6 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char *
     *ret_n = 0;
     *ret_text = "";
     return describe_dependents(u, oid, ret_n, ret_text);
-}
-
-struct dep {
-    lg_oid cls, obj;
-    char type;
-};
-
-static lg_status
-collect_dependents(lg_util *u, lg_oid oid, struct dep **ret_deps, uint32_t *ret_n)
-{
-    struct dep *deps = NULL;
-    uint32_t cap = 0;
-    lg_cat_scan s;
-    lg_cat_row row;
-    lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(oid)};
-    lg_status st;
-    *ret_n = 0;
-    st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2, keys, u->a,
-                          &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
-        if (*ret_n == cap) {
-            struct dep *more = LG_NEWN(u->a, struct dep, cap * 2 + 64);
-            if (cap)
-                memcpy(more, deps, cap * sizeof *deps);
-            deps = more;
-            cap = cap * 2 + 64;
-        }
-        deps[(*ret_n)++] = (struct dep){lg_oid_of(GETC(&row, pg_depend, classid)),
-                                        lg_oid_of(GETC(&row, pg_depend, objid)),
-                                        lg_char(GETC(&row, pg_depend, deptype))};
-    }
-    *ret_deps = deps;
-    lg_cat_scan_close(&s);
-    return st == LG_END ? LG_OK : st;
 }
 
 static lg_status

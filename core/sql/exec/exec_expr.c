@@ -595,6 +595,8 @@ lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
         return eval_field(c, e, ret, ret_null);
     case LG_EX_SUBSCRIPT:
         return eval_subscript(c, e, ret, ret_null);
+    case LG_EX_ARRAY_SET:
+        return lg_xarray_set(c, e, ret, ret_null);
     case LG_EX_RELABEL:
         LG_TRY(lg_xexpr_eval(c, e->args[0], ret, ret_null));
         *ret = lg_datum_relabel(e->args[0]->type, e->type, *ret);

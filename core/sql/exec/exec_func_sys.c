@@ -2,6 +2,7 @@
 #include "array.h"
 #include "collate.h"
 #include "exec_func_internal.h"
+#include "hash.h"
 #include "strbuf.h"
 #include "txn.h"
 #include <string.h>
@@ -165,6 +166,35 @@ fn_pg_column_is_updatable(lg_call *c)
     return st == LG_OK ? ok : lg_fx_fail(c, st);
 }
 
+/* ---- TABLESAMPLE: (ctid, percent, seed, 1 SYSTEM | 2 REPEATABLE) ---- */
+
+struct sample {
+    uint64_t seed, cutoff;
+};
+
+static lg_datum
+fn_tablesample(lg_call *c)
+{
+    struct sample *s = c->cache;
+    int32_t mode = lg_int4(c->args[3]);
+    if (!s) {
+        double percent = c->nulls[1] ? 0 : (double)lg_float4(c->args[1]);
+        if (c->nulls[1])
+            return lg_call_error(c, "2202H", "TABLESAMPLE parameter cannot be null");
+        if (!(percent >= 0 && percent <= 100))
+            return lg_call_error(c, "2202H", "sample percentage must be between 0 and 100");
+        if ((mode & 2) && c->nulls[2])
+            return lg_call_error(c, "2202G", "TABLESAMPLE REPEATABLE parameter cannot be null");
+        s = LG_NEW(c->perm, struct sample);
+        s->seed = mode & 2 ? (uint64_t)c->args[2] : lg_run_random(lg_fx_session(c)->run);
+        s->cutoff = (uint64_t)(percent / 100.0 * 4294967296.0 + 0.5);
+        c->cache = s;
+    }
+    uint64_t tid = c->args[0];
+    uint64_t key = mode & 1 ? tid >> 16 : tid;
+    return (lg_hash_u64(key ^ lg_hash_u64(s->seed)) & 0xFFFFFFFFu) < s->cutoff;
+}
+
 /* ---- sequences ---- */
 
 static lg_status
@@ -242,6 +272,7 @@ fn_pg_collation_for(lg_call *c)
 static const lg_fx_entry list[] = {
     {"pg_relation_filenode", fn_pg_relation_filenode},
     {"pg_relation_filepath", fn_pg_relation_filepath},
+    {"lagoon_tablesample", fn_tablesample},
     {"pg_relation_is_updatable", fn_pg_relation_is_updatable},
     {"pg_column_is_updatable", fn_pg_column_is_updatable},
     {"txid_current", fn_txid_current},

@@ -419,6 +419,9 @@ void lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid);
 void lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value);
 void lg_xprogress_end(lg_exec_session *es);
 
+/* LG_EX_ARRAY_SET (exec_assign.c) */
+lg_status lg_xarray_set(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
+
 /* ---- functions in SQL (exec_sqlfunc.c) ---- */
 void lg_exec__functions_clear(lg_exec_session *es);
 void lg_exec__functions_register(lg_catalog *cat);
