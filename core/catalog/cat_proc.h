@@ -41,7 +41,8 @@ lg_proc_of(const lg_func *f)
     return (const lg_proc *)(const void *)f; /* func is the first member */
 }
 
-/* All of that name: in the schema, or in those of the search path. LG_NOT_FOUND: no such schema. */
+/* All of that name: in the schema, or in those of the search path; "#oid" (stored texts name them so)
+ * is the one of that OID. LG_NOT_FOUND: no such schema. */
 LG_MUST lg_status lg_cat_procs(lg_cat *c, const char *schema, const char *name, lg_arena *a,
                                lg_proc ***ret, uint32_t *ret_n);
 LG_MUST lg_status lg_cat_proc(lg_cat *c, lg_oid oid, lg_arena *a, lg_proc **ret);

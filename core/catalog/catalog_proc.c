@@ -2,6 +2,7 @@
 #include "array.h"
 #include "cat_proc.h"
 #include "catalog_internal.h"
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -167,6 +168,12 @@ lg_cat_procs(lg_cat *c, const char *schema, const char *name, lg_arena *a, lg_pr
     uint32_t npath = 0, cap = 0;
     *ret_n = 0;
     *ret = NULL;
+    if (!schema && name[0] == '#' && name[1] >= '0' && name[1] <= '9') {
+        *ret = LG_NEW(a, lg_proc *);
+        lg_status found = lg_cat_proc(c, (lg_oid)strtoul(name + 1, NULL, 10), a, &(*ret)[0]);
+        *ret_n = found == LG_OK;
+        return found == LG_NOT_FOUND ? LG_OK : found;
+    }
     lg_cat_depend(c, LG_DEP_PROC_NAME, lg_dep_name(name));
     if (schema)
         LG_TRY(lg_cat_namespace_by_name(c, schema, &only));

@@ -147,7 +147,7 @@ typedef struct lg_deparse {
      * NULL: then the plain name. */
     const char *(*relation_name)(void *arg, lg_oid oid);
     void *arg;
-    bool type_oids; /* user-made types as "#oid": texts to be stored */
+    bool type_oids; /* user-made types and functions as "#oid": texts to be stored */
     bool qualify;   /* columns as table.column */
     bool pretty;    /* fewer parentheses, as pg_get_expr(..., true) */
     /* Would the bare name find this function of a user? NULL: its schema is always shown. */

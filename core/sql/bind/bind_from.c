@@ -1094,7 +1094,9 @@ qualified(lg_level *l, const char *schema, const char *table, const char *name, 
     const lg_nsitem *it;
     uint32_t up;
     LG_TRY(lookup_item(l, schema, table, loc, &it, &up));
-    if (!it && !schema && (*ret = lg_bind__named_param(b, table, name, loc)))
+    if (!it && !schema &&
+        ((*ret = lg_bind__named_param(b, table, name, loc)) ||
+         (*ret = lg_bind__param_field(b, table, name, loc))))
         return LG_OK;
     if (!it)
         return missing_table(l, schema, table, loc);

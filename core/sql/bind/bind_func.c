@@ -341,6 +341,12 @@ parameter_of(const lg_func *f, const lg_call_site *s, uint32_t i)
     uint32_t len;
     if (!s->arg_names || !s->arg_names[i])
         return i;
+    if (f->flags & LG_FUNC_USER) {
+        for (uint32_t at = 0; at < f->nargs; at++)
+            if (!strcmp(lg_proc_of(f)->in_names[at], s->arg_names[i]))
+                return at;
+        return UINT32_MAX;
+    }
     for (uint32_t at = 0; at < f->nargs; at++) {
         const char *an = arg_name(f, at, &len);
         if (an && len == strlen(s->arg_names[i]) && !strncmp(an, s->arg_names[i], len))
@@ -450,14 +456,11 @@ as_called(lg_bind *b, const lg_proc *p)
 {
     lg_proc *q = lg_arena_dup(b->arena, p, sizeof *q);
     lg_oid *types = LG_NEWN(b->arena, lg_oid, p->nall + 1);
-    const char *names = "";
-    for (uint32_t i = 0; i < p->nall; i++) {
+    for (uint32_t i = 0; i < p->nall; i++)
         types[i] = p->all_types[i];
-        names = i ? lg_arena_printf(b->arena, "%s,%s", names, p->names[i]) : p->names[i];
-    }
     q->func.args = types;
     q->func.nargs = (uint16_t)p->nall;
-    q->func.argnames = names;
+    q->in_names = p->names;
     return &q->func;
 }
 

@@ -259,6 +259,7 @@ LG_MUST lg_status lg_bind__assign_part(lg_level *l, const lg_column *col, lg_exp
 /* --- bind_sqlfunc.c --- */
 /* The parameter of that name of the function whose body is bound; NULL: none. */
 lg_expr *lg_bind__named_param(lg_bind *b, const char *func, const char *name, int32_t loc);
+lg_expr *lg_bind__param_field(lg_bind *b, const char *name, const char *field, int32_t loc);
 LG_MUST lg_status lg_bind__call_stmt(lg_level *l, const lg_ast_call_stmt *s);
 
 /* --- bind_view.c --- */

@@ -15,6 +15,21 @@ param(lg_bind *b, uint32_t i, int32_t loc)
     return e;
 }
 
+/* param.field */
+lg_expr *
+lg_bind__param_field(lg_bind *b, const char *name, const char *field, int32_t loc)
+{
+    const lg_row_type *t;
+    lg_expr *e = lg_bind__named_param(b, NULL, name, loc);
+    if (!e || lg_usertype_of(e->type) != LG_UT_ROW ||
+        lg_usertype_row(b->env, e->type, b->arena, b->err, &t) != LG_OK)
+        return NULL;
+    for (uint32_t i = 0; i < t->n; i++)
+        if (!strcmp(t->fields[i].name, field))
+            return lg_bind__field(b, e, t, i);
+    return NULL;
+}
+
 lg_expr *
 lg_bind__named_param(lg_bind *b, const char *func, const char *name, int32_t loc)
 {
@@ -153,10 +168,15 @@ lg_bind_function_begin(lg_bind *b, const lg_proc *p, const lg_oid *actual)
     b->nparams = p->func.nargs;
     b->params_cap = 0;
     b->params = LG_NEWN(b->arena, lg_oid, b->nparams + 1);
-    for (uint32_t i = 0; i < b->nparams; i++)
+    for (uint32_t i = 0; i < b->nparams; i++) { /* a domain's values are of its base type */
+        lg_oid base;
         b->params[i] = actual ? actual[i] : p->func.args[i];
-    lg_oid *outs = NULL, *declared = lg_arena_dup(b->arena, p->func.args,
-                                                  (p->func.nargs + 1u) * sizeof(lg_oid));
+        if (b->env && lg_usertype_is_domain(b->params[i]) &&
+            lg_usertype_base(b->env, b->params[i], b->arena, b->err, &base, NULL) == LG_OK)
+            b->params[i] = base;
+    }
+    lg_oid *outs = NULL,
+           *declared = lg_arena_dup(b->arena, p->func.args, (p->func.nargs + 1u) * sizeof(lg_oid));
     for (uint32_t i = 0; i < p->func.n_out; i++) {
         if (!outs)
             outs = LG_NEWN(b->arena, lg_oid, p->func.n_out);
@@ -197,6 +217,9 @@ lg_bind__call_stmt(lg_level *l, const lg_ast_call_stmt *s)
     lg_status st = lg_bind__expr(l, &s->funccall->h, &e);
     b->calling = false;
     LG_TRY(st);
+    if (q->has_sublinks)
+        return lg_bind__error(b, lg_bind__loc(s->funccall->args.at[0]), "0A000",
+                              "cannot use subquery in CALL argument");
     q->is_call = true;
     uint32_t n = e->kind == LG_EX_FUNC ? e->func.func->n_out : 0;
     q->targets = LG_NEWN(b->arena, lg_target, n + 1);

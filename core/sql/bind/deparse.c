@@ -342,6 +342,10 @@ static void
 put_func_name(out *o, const lg_func *f)
 {
     const lg_proc *p = f->flags & LG_FUNC_USER ? lg_proc_of(f) : NULL;
+    if (p && o->d->type_oids) { /* stays the same function whatever it is called later */
+        lg_strbuf_printf(&o->b, "\"#%u\"", f->oid);
+        return;
+    }
     if (p && !(o->d->proc_visible && o->d->proc_visible(o->d->arg, p)))
         lg_strbuf_printf(&o->b, "%s.", lg_quote_ident(o->d->arena, p->schema));
     lg_strbuf_puts(&o->b, lg_quote_ident(o->d->arena, f->name));

@@ -374,6 +374,24 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
 }
 
 lg_status
+lg_ddl_depend_text(lg_util *u, lg_oid cls, lg_oid obj, const char *text)
+{
+    for (const char *p = text; p && (p = strstr(p, "\"#")); p++) {
+        char *end;
+        lg_proc *f;
+        lg_oid oid = (lg_oid)strtoul(p + 2, &end, 10);
+        if (strncmp(end, "\"(", 2) != 0)
+            continue;
+        lg_status st = lg_cat_proc(u->cat, oid, u->a, &f);
+        if (st == LG_OK)
+            st = lg_ddl_depend(u, cls, obj, 0, LG_REL_pg_proc, oid, 0, 'n');
+        if (st != LG_OK && st != LG_NOT_FOUND)
+            return st;
+    }
+    return LG_OK;
+}
+
+lg_status
 lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text)
 {
     lg_cat_row row;
@@ -386,6 +404,7 @@ lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text)
     SETC(&row, pg_attrdef, adbin, lg_datum_cstring_text(u->a, text));
     LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_attrdef, &row));
     LG_TRY(lg_ddl_depend(u, LG_REL_pg_attrdef, oid, 0, LG_REL_pg_class, rel, attnum, 'a'));
+    LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_attrdef, oid, text));
     /* the sequences that it names, which are stored by OID */
     for (const char *p = text; (p = strstr(p, "::regclass")); p++) {
         const char *q = p;
@@ -476,6 +495,7 @@ lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_constraint
         return lg_error_set(u->err, "42710", "constraint \"%s\" for relation \"%s\" already exists",
                             k->name, rel->name);
     LG_TRY(st);
+    LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_constraint, k->oid, k->check_sql));
     int one = 1;
     if (k->type == 'c')
         return lg_ddl_class_update(u, rel->oid, count_checks, &one);
@@ -565,8 +585,8 @@ default_column(lg_util *u, lg_oid attrdef, lg_relation **ret_rel, const lg_colum
 }
 
 /* DROP ... CASCADE of what a default needs. */
-static lg_status
-cascade_to_default(lg_util *u, lg_oid attrdef)
+lg_status
+lg_ddl_cascade_to_default(lg_util *u, lg_oid attrdef)
 {
     lg_relation *t;
     const lg_column *col;
@@ -807,7 +827,7 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
             LG_TRY(lg_ddl_drop_function(u, p, true));
         } else if (deps[i].cls == LG_REL_pg_attrdef) {
             if (deps[i].type == 'n' && cascade)
-                LG_TRY(cascade_to_default(u, deps[i].obj));
+                LG_TRY(lg_ddl_cascade_to_default(u, deps[i].obj));
         } else if (deps[i].cls == LG_REL_pg_constraint) {
             lg_cat_row con;
             lg_datum k = lg_datum_oid(deps[i].obj);

@@ -86,12 +86,10 @@ default_of(lg_util *u, struct making *m, const lg_ast_function_parameter *p, lg_
         return LG_OK;
     }
     lg_ddl_bind_init(u, &b);
-    lg_status st = lg_bind_expr(&b, p->defexpr, LG_PLACE_DEFAULT, NULL,
-                                type >= LG_T_ANY && lg_type_get(type) &&
-                                        lg_type_get(type)->typtype == 'p'
-                                    ? 0
-                                    : type,
-                                -1, p->name, &e);
+    lg_status st = lg_bind_expr(
+        &b, p->defexpr, LG_PLACE_DEFAULT, NULL,
+        type >= LG_T_ANY && lg_type_get(type) && lg_type_get(type)->typtype == 'p' ? 0 : type, -1,
+        p->name, &e);
     if (st == LG_OK)
         st = lg_ddl_expr_text(u, &b, e, NULL, &m->defaults[m->ndefaults++]);
     lg_bind_fini(&b);
@@ -219,8 +217,8 @@ set_option(lg_util *u, struct making *m, const lg_ast_variable_set_stmt *v)
         value = u->es->setting ? u->es->setting(u->es->arg, v->name) : NULL;
     if (!value)
         return v->kind == LG_A_VAR_SET_CURRENT
-                   ? lg_error_set(u->err, "42704",
-                                  "unrecognized configuration parameter \"%s\"", v->name)
+                   ? lg_error_set(u->err, "42704", "unrecognized configuration parameter \"%s\"",
+                                  v->name)
                    : LG_OK;
     if (u->es->setting && !strchr(v->name, '.') && !u->es->setting(u->es->arg, v->name))
         return lg_error_set(u->err, "42704", "unrecognized configuration parameter \"%s\"",
@@ -381,8 +379,7 @@ check_string(lg_util *u, const struct making *m)
     lg_parse_tree *t;
     lg_status st = lg_parse_sql(u->es->run, m->body, u->a, u->err, &t);
     if (st == LG_OK && !t->n && m->result != LG_T_VOID) {
-        st = lg_error_set(u->err, "42P13",
-                          "return type mismatch in function declared to return %s",
+        st = lg_error_set(u->err, "42P13", "return type mismatch in function declared to return %s",
                           type_text(u, m->result));
         lg_error_detail(u->err, "Function's final statement must be SELECT or INSERT/UPDATE/DELETE "
                                 "RETURNING.");
@@ -495,15 +492,13 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
         s = &sel.h;
     }
     if (!lg_bind_is_query(s))
-        return lg_error_set(u->err, "0A000", "%s is not yet supported in unquoted SQL function body",
+        return lg_error_set(u->err, "0A000",
+                            "%s is not yet supported in unquoted SQL function body",
                             lg_ast_tag_name(s->tag));
     lg_ddl_bind_init(u, &b);
     lg_bind_function_begin(&b, p, NULL);
-    lg_deparse d = {.arena = u->a,
-                    .env = u->es->env,
-                    .relation_name = qualified,
-                    .arg = u,
-                    .type_oids = true};
+    lg_deparse d = {
+        .arena = u->a, .env = u->es->env, .relation_name = qualified, .arg = u, .type_oids = true};
     *ret = NULL;
     const char *text = "";
     lg_status st = lg_bind_function_query(&b, p, m->result, s, last, &q);
@@ -597,8 +592,7 @@ fill_row(lg_util *u, const struct making *m, lg_cat_row *row)
         list[i] = lg_datum_cstring_text(u->a, m->config[i]);
     if (m->nconfig)
         SETC(row, lg_proc, proconfig, lg_array_make(u->a, LG_T_TEXT, m->nconfig, list, NULL));
-    SETC(row, lg_proc, prosignature,
-         lg_datum_cstring_text(u->a, signature_key(u, m->nin, m->in)));
+    SETC(row, lg_proc, prosignature, lg_datum_cstring_text(u->a, signature_key(u, m->nin, m->in)));
 }
 
 /* o: how the statement names it; NULL: by its bare name. */
@@ -618,9 +612,8 @@ owner_check(lg_util *u, const lg_proc *p, const lg_ast_object_with_args *o)
 static lg_status
 find_same(lg_util *u, const struct making *m, lg_cat_row *row)
 {
-    lg_datum keys[3] = {
-        lg_cat_name(u->a, m->name), lg_datum_oid(m->nsp),
-        lg_datum_cstring_text(u->a, signature_key(u, m->nin, m->in))};
+    lg_datum keys[3] = {lg_cat_name(u->a, m->name), lg_datum_oid(m->nsp),
+                        lg_datum_cstring_text(u->a, signature_key(u, m->nin, m->in))};
     return lg_cat_find(u->cat, LG_REL_lg_proc, LG_IX_lg_proc_name_nsp_signature_index, 3, keys,
                        u->a, row);
 }
@@ -737,11 +730,10 @@ lg_ddl_create_function(lg_util *u, const lg_ast_create_function_stmt *s)
 {
     struct making m = {.procedure = s->is_procedure, .strict = -1, .secdef = -1, .leakproof = -1};
     const char *language = NULL;
-    lg_ast_range_var rv = {.relname = lg_ast_list_str(&s->funcname, s->funcname.n - 1),
-                           .schemaname = s->funcname.n > 1
-                                             ? lg_ast_list_str(&s->funcname, s->funcname.n - 2)
-                                             : NULL,
-                           .h.loc = -1};
+    lg_ast_range_var rv = {
+        .relname = lg_ast_list_str(&s->funcname, s->funcname.n - 1),
+        .schemaname = s->funcname.n > 1 ? lg_ast_list_str(&s->funcname, s->funcname.n - 2) : NULL,
+        .h.loc = -1};
     snprintf(u->tag, LG_TAG_MAX, "CREATE %s", m.procedure ? "PROCEDURE" : "FUNCTION");
     LG_TRY(lg_ddl_namespace_for(u, &rv, &m.nsp));
     m.name = lg_arena_strndup(u->a, rv.relname, strnlen(rv.relname, LG_NAME_MAX));
@@ -763,10 +755,10 @@ lg_ddl_create_function(lg_util *u, const lg_ast_create_function_stmt *s)
     if (!m.body && !s->sql_body)
         return lg_error_set(u->err, "42P13", "no function body specified");
     if (m.rows > 0 && !m.set)
-        return lg_error_set(u->err, "22023", "ROWS is not applicable when function does not return "
-                                             "a set");
-    const char *check =
-        u->es->setting ? u->es->setting(u->es->arg, "check_function_bodies") : NULL;
+        return lg_error_set(u->err, "22023",
+                            "ROWS is not applicable when function does not return "
+                            "a set");
+    const char *check = u->es->setting ? u->es->setting(u->es->arg, "check_function_bodies") : NULL;
     bool given = m.body != NULL;
     LG_TRY(store(u, &m, s->replace, s->sql_body));
     /* After it is there: it may call itself. */
@@ -887,6 +879,83 @@ dependents(lg_util *u, lg_oid oid, struct lg_ddl_dependent *ret, uint32_t cap, u
     return st == LG_END ? LG_OK : st;
 }
 
+/* A default or a check that calls the function: its row, its table. */
+static lg_status
+part_of(lg_util *u, const struct lg_ddl_dependent *d, lg_cat_row *row, lg_relation **ret)
+{
+    bool def = d->cls == LG_REL_pg_attrdef;
+    lg_datum key = lg_datum_oid(d->obj);
+    LG_TRY(lg_cat_find(u->cat, d->cls,
+                       def ? LG_IX_pg_attrdef_oid_index : LG_IX_pg_constraint_oid_index, 1, &key,
+                       u->a, row));
+    lg_oid table =
+        lg_oid_of(def ? GETC(row, pg_attrdef, adrelid) : GETC(row, pg_constraint, conrelid));
+    return lg_cat_relation_by_oid(u->cat, table, ret);
+}
+
+static lg_status
+part_text(lg_util *u, const struct lg_ddl_dependent *d, const char **ret)
+{
+    lg_cat_row row;
+    lg_relation *r;
+    lg_status st = part_of(u, d, &row, &r);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    if (d->cls == LG_REL_pg_attrdef) {
+        const lg_column *c = lg_relation_column(r, lg_int2(GETC(&row, pg_attrdef, adnum)));
+        *ret = lg_arena_printf(u->a, "default value for column %s of %s %s", c ? c->name : "?",
+                               r->kind == LG_REL_VIEW ? "view" : "table", r->name);
+    } else {
+        *ret = lg_arena_printf(u->a, "constraint %s on table %s",
+                               lg_text_cstring(u->a, GETC(&row, pg_constraint, conname)), r->name);
+    }
+    lg_relation_unref(r);
+    return LG_OK;
+}
+
+static lg_status
+drop_part(lg_util *u, const struct lg_ddl_dependent *d)
+{
+    lg_cat_row row;
+    lg_relation *r;
+    lg_status st;
+    if (d->cls == LG_REL_pg_attrdef)
+        return lg_ddl_cascade_to_default(u, d->obj);
+    st = part_of(u, d, &row, &r);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    for (uint16_t i = 0; i < r->nconstraints && st == LG_OK; i++)
+        if (r->constraints[i].oid == d->obj)
+            st = lg_ddl_drop_constraint(u, r, &r->constraints[i], true);
+    lg_relation_unref(r);
+    return st;
+}
+
+static lg_status
+drop_dependent(lg_util *u, const struct lg_ddl_dependent *d)
+{
+    lg_proc *other;
+    lg_relation *r;
+    lg_status st;
+    if (d->cls == LG_REL_pg_attrdef || d->cls == LG_REL_pg_constraint)
+        return drop_part(u, d);
+    if (d->cls == LG_REL_pg_proc) {
+        st = lg_cat_proc(u->cat, d->obj, u->a, &other);
+        return st == LG_OK ? lg_ddl_drop_function(u, other, true) : st == LG_NOT_FOUND ? LG_OK : st;
+    }
+    if (d->cls != LG_REL_pg_class)
+        return LG_OK;
+    st = lg_cat_relation_by_oid(u->cat, d->obj, &r);
+    if (st == LG_NOT_FOUND)
+        return LG_OK;
+    LG_TRY(st);
+    bool index = r->kind == LG_REL_INDEX;
+    lg_relation_unref(r);
+    return index ? lg_ddl_drop_index(u, d->obj) : lg_ddl_drop_relation(u, d->obj, true);
+}
+
 static lg_status
 dependent_text(lg_util *u, const struct lg_ddl_dependent *d, const char **ret)
 {
@@ -905,6 +974,8 @@ dependent_text(lg_util *u, const struct lg_ddl_dependent *d, const char **ret)
     }
     if (d->cls == LG_REL_pg_proc && (st = lg_cat_proc(u->cat, d->obj, u->a, &p)) == LG_OK)
         *ret = lg_ddl_function_text(u, p);
+    if (d->cls == LG_REL_pg_attrdef || d->cls == LG_REL_pg_constraint)
+        return part_text(u, d, ret);
     return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
@@ -930,14 +1001,8 @@ lg_ddl_drop_function(lg_util *u, const lg_proc *p, bool cascade)
         lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
         return LG_SQL;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        lg_proc *other;
-        if (deps[i].cls == LG_REL_pg_class)
-            LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, true));
-        else if (deps[i].cls == LG_REL_pg_proc &&
-                 lg_cat_proc(u->cat, deps[i].obj, u->a, &other) == LG_OK)
-            LG_TRY(lg_ddl_drop_function(u, other, true));
-    }
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(drop_dependent(u, &deps[i]));
     lg_datum key = lg_datum_oid(p->func.oid);
     lg_datum desc[2] = {key, lg_datum_oid(LG_REL_pg_proc)};
     LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 2,
@@ -1000,10 +1065,10 @@ lg_ddl_drop_functions_of(lg_util *u, lg_oid nsp, const char *schema, bool cascad
             return LG_OK;
         LG_TRY(st);
         LG_TRY(lg_cat_proc(u->cat, oid, u->a, &p));
-        const char *text = lg_arena_printf(
-            u->a, "%s %s", p->func.kind == 'p' ? "procedure" : "function",
-            signature(u, lg_arena_printf(u->a, "%s.%s", schema, p->func.name), p->func.nargs,
-                      p->func.args));
+        const char *text =
+            lg_arena_printf(u->a, "%s %s", p->func.kind == 'p' ? "procedure" : "function",
+                            signature(u, lg_arena_printf(u->a, "%s.%s", schema, p->func.name),
+                                      p->func.nargs, p->func.args));
         if (!cascade) {
             lg_error_set(u->err, "2BP01",
                          "cannot drop schema %s because other objects depend on it", schema);
@@ -1105,8 +1170,9 @@ lg_ddl_alter_function(lg_util *u, const lg_ast_alter_function_stmt *s)
         m.config[m.nconfig++] = p->config[i];
     LG_TRY(options(u, &s->actions, &m, &language));
     if (m.rows > 0 && !lg_func_retset(&p->func))
-        return lg_error_set(u->err, "22023", "ROWS is not applicable when function does not return "
-                                             "a set");
+        return lg_error_set(u->err, "22023",
+                            "ROWS is not applicable when function does not return "
+                            "a set");
     return change_row(u, p, &k);
 }
 

@@ -74,6 +74,8 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     if (ix->predicate_sql)
         SETC(&row, pg_index, indpred, lg_datum_cstring_text(u->a, ix->predicate_sql));
     LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_index, &row));
+    LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, exprs));
+    LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, ix->predicate_sql));
     return LG_OK;
 }
 

@@ -168,6 +168,10 @@ lg_status lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_rel
 lg_status lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n);
 lg_status lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storage *old);
 
+/* The object needs the functions that a stored text calls. */
+LG_MUST lg_status lg_ddl_depend_text(lg_util *u, lg_oid cls, lg_oid obj, const char *text);
+lg_status lg_ddl_cascade_to_default(lg_util *u, lg_oid attrdef);
+
 /* ---- ddl_function.c ---- */
 struct lg_proc;
 struct lg_ddl_dependent {

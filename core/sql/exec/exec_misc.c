@@ -124,6 +124,16 @@ record_columns(lg_xnode *s, const lg_row_type *t, lg_datum *v, uint8_t *nulls)
                         r.n, t->n);
         return LG_SQL;
     }
+    for (uint32_t k = 0; !t->oid && k < t->n && k < r.n; k++)
+        if (r.types[k] != t->fields[k].type && !(r.nulls[k] && r.types[k] == LG_T_UNKNOWN)) {
+            lg_error_set(s->x->es->err, "42804",
+                         "function return row and query-specified return row do not match");
+            lg_error_detail(s->x->es->err,
+                            "Returned type %s at ordinal position %u, but query expects %s.",
+                            lg_type_name(s->x->es->env, r.types[k], -1, s->scratch), k + 1,
+                            lg_type_name(s->x->es->env, t->fields[k].type, -1, s->scratch));
+            return LG_SQL;
+        }
     for (uint32_t k = 0; k < t->n; k++) {
         nulls[k] = k >= r.n || r.nulls[k];
         v[k] = nulls[k] ? 0 : r.values[k];

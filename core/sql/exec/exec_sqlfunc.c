@@ -189,6 +189,17 @@ run_plan(run *r, body *b, part *x, bool last)
     return st == LG_END ? LG_OK : st;
 }
 
+static const char *
+command_name(const lg_ast *stmt)
+{
+    static const char *const names[] = {"",         "BEGIN",     "START TRANSACTION", "COMMIT",
+                                        "ROLLBACK", "SAVEPOINT", "RELEASE",           "ROLLBACK"};
+    if (stmt->tag != LG_AST_TRANSACTION_STMT)
+        return lg_ast_tag_name(stmt->tag);
+    uint32_t kind = (uint32_t)lg_ast_as(stmt, transaction_stmt)->kind;
+    return kind < sizeof names / sizeof *names ? names[kind] : "PREPARE TRANSACTION";
+}
+
 static lg_status
 run_utility(run *r, const lg_ast *stmt)
 {
@@ -203,7 +214,7 @@ run_utility(run *r, const lg_ast *stmt)
                        : lg_exec_utility(es, a, stmt, NULL, NULL, NULL, tag);
     if (st == LG_UNSUPPORTED)
         st = lg_error_set(es->err, "0A000", "%s is not allowed in an SQL function",
-                          lg_ast_tag_name(stmt->tag));
+                          command_name(stmt));
     lg_arena_destroy(a);
     return st;
 }
@@ -351,9 +362,8 @@ collect(void *arg, const lg_batch *b)
 {
     rows *r = arg;
     bool record = !r->columns &&
-                  (r->result == LG_T_RECORD ||
-                   (lg_usertype_of(r->result) == LG_UT_ROW &&
-                    !(b->ncols == 1 && b->cols[0]->type == r->result)));
+                  (r->result == LG_T_RECORD || (lg_usertype_of(r->result) == LG_UT_ROW &&
+                                                !(b->ncols == 1 && b->cols[0]->type == r->result)));
     r->ncols = record ? 1 : b->ncols;
     for (uint32_t i = 0; i < b->n; i++) {
         uint32_t at = lg_sel_row(b->sel, i);
@@ -361,8 +371,9 @@ collect(void *arg, const lg_batch *b)
         uint8_t *nulls = (uint8_t *)(v + b->ncols);
         for (uint32_t k = 0; k < b->ncols; k++) {
             nulls[k] = lg_vector_is_null(b->cols[k], at);
-            v[k] = nulls[k] ? 0
-                            : lg_datum_copy(b->cols[k]->type, lg_vector_value(b->cols[k], at), r->a);
+            v[k] = nulls[k]
+                       ? 0
+                       : lg_datum_copy(b->cols[k]->type, lg_vector_value(b->cols[k], at), r->a);
         }
         if (record) {
             lg_datum d = as_record(r, b, v, nulls);
