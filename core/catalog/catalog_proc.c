@@ -124,8 +124,8 @@ describe(lg_cat *c, const lg_cat_row *row, lg_arena *a, lg_proc **ret)
         f->flags |= LG_FUNC_RETSET;
     if (lg_bool(LG_ROW_GET(row, LG_AT_lg_proc_proleakproof)))
         f->flags |= LG_FUNC_LEAKPROOF;
-    f->fn = c->cat->proc_fn;
-    f->srf = c->cat->proc_srf;
+    f->fn = c->cat->dict->first->proc_fn; /* told once, to the first database's */
+    f->srf = c->cat->dict->first->proc_srf;
     p->nsp = lg_oid_of(LG_ROW_GET(row, LG_AT_lg_proc_pronamespace));
     lg_status st = lg_cat_namespace_name(c, p->nsp, a, &p->schema);
     if (st == LG_NOT_FOUND)

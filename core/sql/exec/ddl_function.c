@@ -698,7 +698,7 @@ store(lg_util *u, struct making *m, bool replace, const lg_ast *sql_body)
         LG_TRY(lg_cat_proc(u->cat, lg_oid_of(GETC(&old, lg_proc, oid)), u->a, &was));
         LG_TRY(may_replace(u, m, was));
         m->oid = was->func.oid;
-        LG_TRY(lg_ddl_depend_forget(u, LG_REL_pg_proc, m->oid));
+        LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_proc, m->oid, 0));
     } else if (st == LG_NOT_FOUND) {
         LG_TRY(lg_cat_new_oid(u->cat, &m->oid));
     } else {
