@@ -302,11 +302,22 @@ put_const(out *o, const lg_expr *e, bool label)
         lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, e->typmod));
 }
 
+/* Needs no parentheses before "::" where they are spared: a name, a value, a call. */
+static bool
+is_simple(const lg_expr *e)
+{
+    while (e->kind == LG_EX_FUNC && !e->func.op && e->form == LG_FORM_IMPLICIT)
+        e = e->args[0];
+    return e->kind == LG_EX_VAR || e->kind == LG_EX_CONST || (e->kind == LG_EX_FUNC && !e->func.op);
+}
+
 static void
 put_cast(out *o, const lg_expr *arg, lg_oid type, int32_t typmod)
 {
     if (arg->kind == LG_EX_CONST && arg->type == type && arg->typmod == -1) {
         put_const(o, arg, false);
+    } else if (o->d->pretty && is_simple(arg)) {
+        put(o, arg);
     } else {
         lg_strbuf_putc(&o->b, '(');
         put(o, arg);
