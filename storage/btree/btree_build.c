@@ -4,6 +4,9 @@
 struct lg_btree_build {
     lg_segment *g;
     uint32_t block; /* the rightmost leaf */
+    lg_btree_item items[LG_BTREE__RUN_MAX];
+    uint32_t n;
+    lg_arena *keys; /* of the items */
 };
 
 lg_status
@@ -12,38 +15,50 @@ lg_btree_build_begin(lg_segment *g, lg_btree_build **ret_build)
     lg_btree_build *b = lg_zalloc(sizeof *b);
     b->g = g;
     b->block = LG_BTREE__ROOT;
+    b->keys = lg_arena_create("index build", 64 << 10);
     *ret_build = b;
     return LG_OK;
 }
 
-/* Rising keys: each goes to the end of the rightmost leaf; splits leave 90 % behind. */
+/* Rising keys: they go to the end of the rightmost leaf, as many at once as it takes; splits leave
+ * 90 % behind. */
+static lg_status
+put_items(lg_btree_build *bd)
+{
+    uint32_t n = bd->n, done;
+    lg_status st = LG_OK;
+    bd->n = 0; /* also when it fails: nothing is put in twice */
+    for (uint32_t at = 0; at < n && st == LG_OK; at += done) {
+        const lg_btree_item *it = &bd->items[at];
+        lg_btree__key k = {it->key, it->len, it->rowid};
+        st = lg_btree__append_run(bd->g, &bd->block, it, n - at, &done);
+        if (st != LG_OK || done > 0)
+            continue;
+        st = lg_btree__split(bd->g, bd->block, &k);
+        if (st == LG_OK)
+            st = lg_btree__descend(bd->g, &k, 0, &bd->block);
+    }
+    lg_arena_reset(bd->keys);
+    return st;
+}
+
 lg_status
 lg_btree_build_add(lg_btree_build *bd, const void *key, uint32_t len, uint64_t rowid)
 {
-    lg_btree__key k = {key, len, rowid};
     if (len > LG_BTREE_KEY_MAX)
         return LG_TOO_LARGE;
-    for (;;) {
-        lg_mtr m;
-        lg_buf *b;
-        LG_TRY(lg_btree__latch(bd->g, &m, &k, 0, &bd->block, &b));
-        if (lg_btree__room(b->data) >= LG_BTREE__ENTRY_BYTES + len + 2) {
-            lg_btree__entry_add(&m, b, lg_btree__find(b->data, &k), &k, LG_XID_NONE, 0);
-            lg_mtr_commit(&m, NULL);
-            return LG_OK;
-        }
-        lg_mtr_abort(&m);
-        LG_TRY(lg_btree__split(bd->g, bd->block, &k));
-        if (bd->block == LG_BTREE__ROOT)
-            LG_TRY(lg_btree__descend(bd->g, &k, 0, &bd->block));
-    }
+    bd->items[bd->n++] =
+        (lg_btree_item){.key = lg_arena_dup(bd->keys, key, len), .len = len, .rowid = rowid};
+    return bd->n == LG_BTREE__RUN_MAX ? put_items(bd) : LG_OK;
 }
 
 lg_status
 lg_btree_build_finish(lg_btree_build *b)
 {
+    lg_status st = put_items(b);
+    lg_arena_destroy(b->keys);
     lg_free(b);
-    return LG_OK;
+    return st;
 }
 
 /* ---- check ---- */

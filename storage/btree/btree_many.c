@@ -9,7 +9,7 @@
  * gone already is passed over: nobody can have put it in again, as the row ids are still ours. */
 #include "btree_internal.h"
 
-#define RUN_MAX 256u
+#define RUN_MAX LG_BTREE__RUN_MAX
 
 /* Payload: u16 count, then {row id u64, length u16, key} each. */
 #define ITEM_BYTES 10u
@@ -175,6 +175,26 @@ lg_btree_insert_many(lg_txn *t, lg_segment *g, const lg_btree_item *items, uint3
             r.n = 1;
         }
         *ret_done += r.n;
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_btree__append_run(lg_segment *g, uint32_t *block, const lg_btree_item *it, uint32_t n,
+                     uint32_t *ret_done)
+{
+    struct run r;
+    lg_mtr m;
+    lg_buf *b;
+    lg_btree__key k = from_of(&it[0]);
+    LG_TRY(lg_btree__latch(g, &m, &k, 0, block, &b));
+    run_plan(b->data, it, n, UINT32_MAX, &r);
+    *ret_done = r.n;
+    if (r.n > 0) {
+        run_apply(&m, b, it, &r, LG_XID_NONE);
+        lg_mtr_commit(&m, NULL);
+    } else {
+        lg_mtr_abort(&m);
     }
     return LG_OK;
 }

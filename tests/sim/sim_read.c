@@ -5,6 +5,7 @@
  *     11);
  *   - what any snapshot has shown is in every later one (invariant 2: nothing is shown before it is
  *     durable);
+ *   - rows that were inserted together are all there or none, with their transfer;
  *   - the same snapshot reads the same twice. */
 #include "sim_sql.h"
 
@@ -58,11 +59,24 @@ ledger_row(void *arg, unsigned count, char **v)
     r->owed[strtoul(v[2], NULL, 10) % SIM_ACCOUNTS] += amount;
 }
 
+static void
+bulk_row(void *arg, unsigned count, char **v)
+{
+    sim_reading *r = arg;
+    if (count != 3 || !v[0] || !v[1] || !v[2])
+        return;
+    bool whole = strtol(v[1], NULL, 10) == SIM_BULK &&
+                 strtol(v[2], NULL, 10) == SIM_BULK * (SIM_BULK + 1) / 2;
+    r->torn += !whole || !lg_map_get(r->ops, strtoull(v[0], NULL, 10));
+}
+
 lg_status
 sim_reading_take(sim_pg *c, sim_reading *r)
 {
     LG_TRY(sim_pg_query(c, "select id, balance from accounts", balance_row, r));
-    return sim_pg_query(c, "select op, src, dst, amount from ledger", ledger_row, r);
+    LG_TRY(sim_pg_query(c, "select op, src, dst, amount from ledger", ledger_row, r));
+    return sim_pg_query(c, "select op, count(*), sum(length(note)) from bulk where k > 0 group by op",
+                        bulk_row, r);
 }
 
 void
@@ -76,6 +90,8 @@ sim_reading_judge(sim_world *w, const sim_reading *r, unsigned node, size_t acks
         if (r->balance[i] != SIM_START + r->owed[i])
             sim_fail(w, "node %u: account %u and the ledger disagree by %lld", node, i,
                      (long long)(r->balance[i] - SIM_START - r->owed[i]));
+    if (r->torn)
+        sim_fail(w, "node %u: of %u transfers the rows beside are not whole", node, r->torn);
     for (size_t i = 0; i < acks; i++)
         if (!lg_map_get(r->ops, w->acks[i].op)) {
             sim_fail(w, "node %u: acknowledged transfer %llx is lost (%zu of %zu)", node,

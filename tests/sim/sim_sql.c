@@ -576,6 +576,10 @@ make_tables(sim_world *w, sim_pg *c)
                      "amount int)",
                      NULL, NULL));
     LG_TRY(sim_skew_tables(c));
+    LG_TRY(sim_pg_query(c,
+                        "create table if not exists bulk (op bigint, k int, note text, primary key "
+                        "(op, k)); create index if not exists bulk_k on bulk (k)",
+                        NULL, NULL));
     snprintf(sql, sizeof sql,
              "insert into accounts (id, balance) select g, %d from generate_series(0, %u) g",
              SIM_START, SIM_ACCOUNTS - 1);
@@ -613,6 +617,17 @@ besides(sim_pg *c, const sim_ack *a, unsigned what)
             "delete from ledger where op = %llu; insert into ledger values (%llu, %u, %u, %lld)",
             (unsigned long long)a->op, (unsigned long long)a->op, a->from, a->to,
             (long long)a->amount);
+        break;
+    case 5: /* many rows at once; all of them or none */
+        snprintf(sql, sizeof sql,
+                 "insert into bulk select %llu, g, repeat('y', g) from generate_series(1, %d) g",
+                 (unsigned long long)a->op, SIM_BULK);
+        break;
+    case 6:
+        snprintf(sql, sizeof sql,
+                 "savepoint s; insert into bulk select -%llu, g from generate_series(1, 200) g; "
+                 "rollback to s",
+                 (unsigned long long)a->op);
         break;
     default:
         return LG_OK;

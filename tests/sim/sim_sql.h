@@ -6,6 +6,7 @@
 #include "sim_world.h"
 
 #define SIM_ACCOUNTS 40u
+#define SIM_BULK     60 /* rows that a transfer may insert beside, at once */
 #define SIM_START    1000
 
 lg_run *sim_sql_run(const sim_world *w); /* of the clients */
@@ -22,6 +23,7 @@ typedef struct sim_reading {
     int64_t sum;
     int64_t balance[SIM_ACCOUNTS];
     int64_t owed[SIM_ACCOUNTS]; /* by the ledger */
+    unsigned torn;              /* of the rows inserted together some are missing, or their transfer */
     unsigned accounts;
     lg_map *ops;
 } sim_reading;
