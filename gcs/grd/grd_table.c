@@ -116,11 +116,8 @@ unpack(const grd_slot *s, grd_entry *e)
 static void
 entry_clear(grd_entry *e, uint64_t key)
 {
-    *e = (grd_entry){.key = key,
-                     .pi = e->pi,
-                     .pi_cap = e->pi_cap,
-                     .queue = e->queue,
-                     .queue_cap = e->queue_cap};
+    *e = (grd_entry){
+        .key = key, .pi = e->pi, .pi_cap = e->pi_cap, .queue = e->queue, .queue_cap = e->queue_cap};
 }
 
 grd_entry *

@@ -75,8 +75,8 @@ sim_reading_take(sim_pg *c, sim_reading *r)
 {
     LG_TRY(sim_pg_query(c, "select id, balance from accounts", balance_row, r));
     LG_TRY(sim_pg_query(c, "select op, src, dst, amount from ledger", ledger_row, r));
-    return sim_pg_query(c, "select op, count(*), sum(length(note)) from bulk where k > 0 group by op",
-                        bulk_row, r);
+    return sim_pg_query(
+        c, "select op, count(*), sum(length(note)) from bulk where k > 0 group by op", bulk_row, r);
 }
 
 void

@@ -23,7 +23,7 @@ typedef struct sim_reading {
     int64_t sum;
     int64_t balance[SIM_ACCOUNTS];
     int64_t owed[SIM_ACCOUNTS]; /* by the ledger */
-    unsigned torn;              /* of the rows inserted together some are missing, or their transfer */
+    unsigned torn; /* of the rows inserted together some are missing, or their transfer */
     unsigned accounts;
     lg_map *ops;
 } sim_reading;
