@@ -369,7 +369,7 @@ lg_cat_namespace_mask(lg_cat *c, lg_oid user, lg_oid nsp, uint32_t want, uint32_
     lg_arena *a = lg_arena_create("acl", 1024);
     lg_status st = LG_OK;
     *ret = 0;
-    if (user == LG_ROLE_BOOTSTRAP) {
+    if (user == LG_ROLE_BOOTSTRAP || (nsp && nsp == lg_cat_temp_namespace(c))) {
         *ret = want;
     } else if (nsp == LG_NSP_CATALOG || nsp == LG_NSP_INFORMATION) {
         st = lg_cat_acl_mask(c, user, LG_ACL_SCHEMA, LG_ROLE_BOOTSTRAP, 0, want, ret);

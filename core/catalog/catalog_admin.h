@@ -104,6 +104,25 @@ void lg_cat_rollback_to(lg_cat *c, uint32_t mark);
 bool lg_cat_did_ddl(const lg_cat *c);
 void lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms); /* 0 none */
 
+/* ---- temporary schemas (catalog_temp.c) ---- */
+
+/* This session's; 0: none. lg_cat_temp_path: the search path says that CREATE goes there. */
+lg_oid lg_cat_temp_namespace(const lg_cat *c);
+bool lg_cat_temp_path(const lg_cat *c);
+/* Makes it in the running transaction when there is none. *ret_found: the schema was there before
+ * this session, and what is in it was left by one that died. */
+LG_MUST lg_status lg_cat_temp_begin(lg_cat *c, lg_oid *ret_nsp, bool *ret_found);
+/* Did this session make the relation in it? */
+bool lg_cat_temp_made(const lg_cat *c, lg_oid rel);
+/* The relations that this session has made in it, also some that are no more. */
+bool lg_cat_temp_next(const lg_cat *c, size_t *pos, lg_oid *ret_rel);
+/* The transaction drops all of them: once it has committed, the session has no such schema. */
+void lg_cat_temp_over(lg_cat *c);
+/* For what was left by the dead: pg_temp_N is nobody's, and this session's until it lets go.
+ * LG_LOCK_NOT_AVAILABLE: somebody's. */
+LG_MUST lg_status lg_cat_temp_claim(lg_cat *c, const char *schema);
+void lg_cat_temp_unclaim(lg_cat *c, const char *schema);
+
 /* ---- catalog rows ---- */
 
 enum { /* LG_AT_pg_class_relname: attribute numbers */

@@ -197,6 +197,8 @@ lg_cat_destroy(lg_cat *c)
     lg_map_destroy(c->locks);
     lg_map_destroy(c->events);
     lg_map_destroy(c->currvals);
+    if (c->temp_rels)
+        lg_map_destroy(c->temp_rels);
     lg_arena_destroy(c->roles_arena);
     lg_cat_deps_fini(&c->roles_deps);
     lg_cat_deps_fini(&c->path_deps);
@@ -256,7 +258,7 @@ lg_cat_generation(const lg_cat *c)
 uint64_t
 lg_cat_shared_generation(const lg_cat *c)
 {
-    return c->ddl ? 0 : c->cat->dict->change;
+    return c->ddl || c->temp_nsp ? 0 : c->cat->dict->change;
 }
 
 void
@@ -317,7 +319,7 @@ lg_status
 lg_cat_pre_commit(lg_cat *c)
 {
     lg_catalog *cat = c->cat;
-    if (!c->ddl || c->dict_x)
+    if (!c->ddl || !c->shared_ddl || c->dict_x)
         return LG_OK;
     cat->dict->x++;
     lg_status st = lg_cat__dict_exclusive(c);
@@ -345,6 +347,8 @@ lg_cat_end(lg_cat *c, bool committed)
 {
     lg_catalog *cat = c->cat;
     if (c->ddl) {
+        if (!c->shared_ddl && committed)
+            lg_cat__apply_events(c);
         lg_cat__cache_fini(&c->own);
         c->own_generation++;
         c->path_resolved = false;
@@ -354,6 +358,8 @@ lg_cat_end(lg_cat *c, bool committed)
         lg_map_destroy(c->events);
         c->events = lg_map_create();
     }
+    c->shared_ddl = false;
+    lg_cat__temp_end(c, committed);
     if (c->owner)
         lg_ges_unlock_transaction(c->owner); /* DICT X too */
     if (c->dict_x) {

@@ -27,6 +27,9 @@
  * 4. Events are in the ring before the change is committed. So an instance that dies between the two
  *    leaves events of what never happened, which cost a lookup; never a change without its event.
  * 5. A transaction that changed the catalog reads through a cache of its own and shares nothing.
+ * 6. A session's temporary objects are looked up by nobody else (their descriptors are not kept by
+ *    those who come across one): a transaction that changed only such applies its events here, after
+ *    its commit, and needs neither DICT nor the ring.
  */
 #include "catalog_internal.h"
 #include "hash.h"
@@ -144,6 +147,17 @@ void
 lg_cat__note_relation(lg_cat *c, lg_oid rel)
 {
     note(c, LG_DEP_RELATION, rel);
+    c->shared_ddl |= !lg_cat__is_temp(c, rel);
+}
+
+void
+lg_cat__apply_events(lg_cat *c)
+{
+    size_t pos = 0;
+    uint64_t key;
+    void *v;
+    while (lg_map_next(c->events, &pos, &key, &v))
+        apply(c->cat, key);
 }
 
 lg_status
@@ -222,10 +236,8 @@ constraint_changed(lg_cat *c, const lg_cat_row *row)
         note(c, LG_DEP_TYPE, 0);
 }
 
-/* old: what an update found; inserted: the row is new. */
-void
-lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat_row *old,
-                    bool inserted)
+static void
+note_row(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat_row *old, bool inserted)
 {
     switch (table) {
     case LG_REL_pg_class:
@@ -288,6 +300,50 @@ lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat
     default:
         note(c, LG_DEP_ALL, 0);
     }
+}
+
+/* Is the row of one of the session's temporary objects, which nobody else looks up? */
+static bool
+is_private(lg_cat *c, lg_oid table, const lg_cat_row *row, bool inserted)
+{
+    switch (table) {
+    case LG_REL_pg_class:
+        if (!c->temp_nsp || oid_at(row, LG_AT_pg_class_relnamespace) != c->temp_nsp)
+            return false;
+        if (inserted)
+            lg_cat__temp_made(c, oid_at(row, LG_AT_pg_class_oid));
+        return true;
+    case LG_REL_pg_attribute:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_attribute_attrelid));
+    case LG_REL_pg_attrdef:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_attrdef_adrelid));
+    case LG_REL_pg_index:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_index_indrelid));
+    case LG_REL_pg_constraint:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_constraint_conrelid));
+    case LG_REL_pg_rewrite:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_rewrite_ev_class));
+    case LG_REL_pg_statistic:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_statistic_starelid));
+    case LG_REL_pg_sequence:
+        return lg_cat__is_temp(c, oid_at(row, LG_AT_pg_sequence_seqrelid));
+    case LG_REL_pg_type:
+        return c->temp_nsp && oid_at(row, LG_AT_pg_type_typnamespace) == c->temp_nsp;
+    case LG_REL_pg_depend: /* never kept by anybody */
+    case LG_REL_pg_description:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* old: what an update found; inserted: the row is new. */
+void
+lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat_row *old,
+                    bool inserted)
+{
+    note_row(c, table, row, old, inserted);
+    c->shared_ddl |= !is_private(c, table, row, inserted);
 }
 
 /* ---- noting and checking ---- */

@@ -84,7 +84,15 @@ struct lg_cat {
     bool path_resolved;
     lg_ges_owner *owner;
     struct lg_txn *txn;
-    bool ddl; /* this transaction changed the catalog: `own` is in use */
+    bool ddl;           /* this transaction changed the catalog: `own` is in use */
+    bool shared_ddl;    /* ... in what others see: not only this session's temporary objects */
+    lg_oid temp_nsp;    /* pg_temp_N of this session (catalog_temp.c); 0: none */
+    uint32_t temp_slot; /* N, held by an enqueue */
+    bool temp_named;    /* the search path names pg_temp */
+    bool temp_over;     /* everything in it was dropped by this transaction */
+    bool temp_seen;     /* this transaction has made something in it */
+    bool temp_clean;    /* nothing of an earlier owner is in it */
+    lg_map *temp_rels;  /* relations that this session has made in it */
     bool dict_x;
     lg_cat_cache own;
     lg_map *events;        /* what this transaction changed: keys of catalog_deps.c */
@@ -112,6 +120,7 @@ void lg_cat__relstats_free(lg_catalog *cat); /* relstat.c */
 void lg_cat__names_clear(lg_catalog *cat);   /* catalog_names.c */
 
 /* catalog_deps.c */
+void lg_cat__apply_events(lg_cat *c); /* here only: of temporary objects */
 void lg_cat__apply_all(lg_catalog *cat);
 void lg_cat__bound(lg_catalog *cat); /* before the cache grows: empties one that is too large */
 LG_MUST lg_status lg_cat__ring_read(lg_catalog *cat);
@@ -157,6 +166,11 @@ void lg_cat__catalog_free(lg_catalog *cat);
 /* catalog_db.c */
 void lg_cat__databases_init(lg_catalog *first);
 void lg_cat__database_dropped(lg_catalog *any, lg_oid db);
+
+/* catalog_temp.c */
+bool lg_cat__is_temp(const lg_cat *c, lg_oid rel);
+void lg_cat__temp_made(lg_cat *c, lg_oid rel);
+void lg_cat__temp_end(lg_cat *c, bool committed);
 
 /* catalog_lock.c */
 LG_MUST lg_status lg_cat__dict_share(lg_cat *c);

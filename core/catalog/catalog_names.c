@@ -56,6 +56,10 @@ lg_cat_namespace_by_name(lg_cat *c, const char *name, lg_oid *ret_oid)
             *ret_oid = fixed_nsp[i].oid;
             return LG_OK;
         }
+    if (strcmp(name, "pg_temp") == 0) {
+        *ret_oid = c->temp_nsp;
+        return c->temp_nsp ? LG_OK : LG_NOT_FOUND;
+    }
     struct fill f;
     size_t len = strlen(name);
     uint32_t dep = lg_dep_name(name);
@@ -145,6 +149,10 @@ lg_cat_relation_by_oid(lg_cat *c, lg_oid oid, lg_relation **ret_rel)
             LG_TRY(st);
             continue;
         }
+        if (r->persistence == 't' && r->namespace_oid != c->temp_nsp) {
+            *ret_rel = r; /* another session's, which would not tell when it changes */
+            return LG_OK;
+        }
         if (!keep) { /* it keeps changing: whoever locks it looks again */
             r->stale = true;
             *ret_rel = r;
@@ -198,17 +206,21 @@ oid_in_schema(lg_cat *c, lg_oid nsp, const char *name, lg_oid *ret_oid)
     lg_cat_depend(c, LG_DEP_RELATION_NAME, dep);
     if (found_get(c, &f, key, len, dep, ret_oid))
         return *ret_oid ? LG_OK : LG_NOT_FOUND;
+    bool foreign = false;
+    const char *schema;
     lg_arena *a = lg_arena_create("relation name", 1024);
     lg_datum keys[2] = {lg_cat_name(a, name), lg_datum_oid(nsp)};
     lg_cat_row row;
     lg_status st =
         lg_cat_find(c, LG_REL_pg_class, LG_IX_pg_class_relname_nsp_index, 2, keys, a, &row);
     *ret_oid = st == LG_OK ? lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid)) : 0;
+    if (nsp != c->temp_nsp && lg_cat_namespace_name(c, nsp, a, &schema) == LG_OK)
+        foreign = strncmp(schema, "pg_temp_", 8) == 0;
     lg_arena_destroy(a);
     if (st != LG_OK && st != LG_NOT_FOUND)
         return st;
     LG_TRY(fill_end(c, &f, LG_DEP_RELATION_NAME, dep, &keep));
-    if (keep)
+    if (keep && !foreign)
         lg_strmap_put(f.cc->by_name, key, len, found_pack(*ret_oid, f.change));
     return st;
 }
@@ -224,6 +236,11 @@ oid_by_name(lg_cat *c, const char *schema, const char *name, lg_oid *ret_oid)
         return oid_in_schema(c, nsp, name, ret_oid);
     }
     LG_TRY(resolve_path(c));
+    if (c->temp_nsp && !c->temp_named) {
+        lg_status st = oid_in_schema(c, c->temp_nsp, name, ret_oid);
+        if (st != LG_NOT_FOUND)
+            return st;
+    }
     bool catalog_named = false;
     for (uint32_t i = 0; i < c->npath; i++)
         catalog_named |= c->path_oids[i] == LG_NSP_CATALOG;
@@ -352,7 +369,7 @@ lg_cat_relation_visible(lg_cat *c, lg_oid oid, bool *ret)
     *ret = false;
     LG_TRY(relation_name(c, oid, &nsp, name));
     LG_TRY(resolve_path(c));
-    bool in_path = nsp == LG_NSP_CATALOG;
+    bool in_path = nsp == LG_NSP_CATALOG || nsp == c->temp_nsp;
     for (uint32_t i = 0; i < c->npath; i++)
         in_path |= c->path_oids[i] == nsp;
     if (!in_path)
@@ -432,6 +449,7 @@ resolve_path(lg_cat *c)
         const char *p = c->path;
         lg_status st = LG_OK;
         lg_cat_deps_begin(c, &c->path_deps);
+        c->temp_named = false;
         while (*p && n < 64) {
             char name[LG_NAME_MAX + 1];
             const char *use = name;
@@ -441,6 +459,7 @@ resolve_path(lg_cat *c)
                 break;
             if (!*use)
                 continue;
+            c->temp_named |= strcmp(use, "pg_temp") == 0;
             st = lg_cat_namespace_by_name(c, use, &oid);
             uint32_t usable = 0;
             if (st == LG_OK)
@@ -474,11 +493,13 @@ lg_cat_search_path(lg_cat *c, bool with_implicit, lg_arena *a, const lg_oid **re
                    uint32_t *ret_n)
 {
     LG_TRY(resolve_path(c));
-    lg_oid *out = LG_NEWN(a, lg_oid, c->npath + 1);
+    lg_oid *out = LG_NEWN(a, lg_oid, c->npath + 2);
     uint32_t n = 0;
     bool named = false;
     for (uint32_t i = 0; i < c->npath; i++)
         named |= c->path_oids[i] == LG_NSP_CATALOG;
+    if (with_implicit && c->temp_nsp && !c->temp_named)
+        out[n++] = c->temp_nsp;
     if (with_implicit && !named)
         out[n++] = LG_NSP_CATALOG;
     for (uint32_t i = 0; i < c->npath; i++)

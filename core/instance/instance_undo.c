@@ -131,6 +131,8 @@ opened(void *self, const lg_reconf_change *c)
         else
             in->recover_all = true; /* once transactions are up */
     }
+    if (c->recoverer == in->cfg.node && c->dead && in->sessions)
+        lg_session_server_sweep(in->sessions);
     lg_instance__agent_state(in, in->sessions ? LG_INSTANCE_OPEN : LG_INSTANCE_RECOVERING);
     lg_instance__agent_done(in, c->epoch);
     return LG_OK;

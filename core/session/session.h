@@ -90,6 +90,10 @@ void lg_session_server_drain(lg_session_server *s, lg_time deadline);
 void lg_session_server_wind_down(lg_session_server *s, bool on);
 void lg_session_server_stop(lg_session_server *s); /* drained before */
 
+/* Drops temporary objects of sessions that are no more, in the background: an instance has died. It
+ * begins so by itself, too. */
+void lg_session_server_sweep(lg_session_server *s);
+
 /* Cancels the statement of a session of this instance if the key is right. */
 void lg_session_cancel(lg_session_server *s, uint32_t pid, uint32_t key);
 /* pg_cancel_backend and pg_terminate_backend: false when there is no such session. */

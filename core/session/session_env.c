@@ -551,6 +551,7 @@ lg_session__sql_close(lg_session *s)
 {
     lg_session__portals_drop_all(s, true);
     lg_session__txn_abandon(s);
+    lg_session__temp_end(s);
     lg_session__notify_close(s);
     lg_session__prepared_drop_all(s);
     lg_strmap_destroy(s->prepared);

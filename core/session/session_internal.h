@@ -54,6 +54,8 @@ struct lg_session_server {
     uint32_t scratch_count;
     bool draining;
     bool stopping;
+    lg_fiber *sweeper; /* of temporary objects that the dead left */
+    bool sweep_again;
     lg_waitq gone; /* woken when a session or the acceptor ends */
 };
 
@@ -307,7 +309,7 @@ void lg_session__plan_unref(lg_session_plan *p);
 static inline bool
 lg_session__gives_rows(const lg_prepared *p, uint32_t ncols)
 {
-    return ncols || (p->stmt && p->stmt->tag == LG_AST_SELECT_STMT);
+    return ncols || (p->stmt && p->stmt->tag == LG_AST_SELECT_STMT && lg_bind_is_query(p->stmt));
 }
 /* The result columns of a statement, whatever it is; 0: none. */
 LG_MUST lg_status lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a,
@@ -424,6 +426,9 @@ uint32_t lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena
 /* Runs in a failed transaction too (ROLLBACK and its kin). */
 bool lg_session__ends_failed(const lg_ast *stmt);
 bool lg_session__is_txn_command(const lg_ast *stmt);
+
+/* ---- session_temp.c ---- */
+void lg_session__temp_end(lg_session *s); /* the session ends */
 
 /* ---- session_notify.c ---- */
 void lg_session__notify_open(lg_session *s);

@@ -156,6 +156,7 @@ lg_session_server_start(const lg_session_server_config *cfg, lg_session_server *
         return st;
     }
     *ret_server = srv;
+    lg_session_server_sweep(srv);
     return LG_OK;
 }
 
@@ -208,7 +209,9 @@ lg_session_server_stop(lg_session_server *srv)
     LG_ASSERT(srv->session_count == 0);
     srv->stopping = true;
     lg_sock_close(srv->listener);
-    while (srv->acceptor) {
+    if (srv->sweeper)
+        lg_fiber_cancel(srv->sweeper, LG_SHUTDOWN);
+    while (srv->acceptor || srv->sweeper) {
         lg_status st = lg_waitq_wait(&srv->gone, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)st;
     }

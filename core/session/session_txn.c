@@ -267,7 +267,9 @@ commit(lg_session *s)
     }
     lg_session__portals_drop_all(s, false);
     if (s->txn) {
-        st = lg_cat_pre_commit(s->cat);
+        st = lg_exec_temp_commit(&s->es, s->statement);
+        if (st == LG_OK)
+            st = lg_cat_pre_commit(s->cat);
         if (st == LG_OK)
             st = lg_session__notify_pre_commit(s);
         if (st != LG_OK) {

@@ -338,9 +338,14 @@ lg_bind_type_name(lg_bind *b, const lg_ast_type_name *t, lg_oid *ret_type, int32
 bool
 lg_bind_is_query(const lg_ast *s)
 {
-    return s->tag == LG_AST_SELECT_STMT || s->tag == LG_AST_INSERT_STMT ||
-           s->tag == LG_AST_UPDATE_STMT || s->tag == LG_AST_DELETE_STMT ||
-           s->tag == LG_AST_CALL_STMT;
+    if (s->tag == LG_AST_SELECT_STMT) {
+        const lg_ast_select_stmt *left = lg_ast_as(s, select_stmt);
+        while (left->larg)
+            left = left->larg;
+        return !left->into_clause; /* that makes a table */
+    }
+    return s->tag == LG_AST_INSERT_STMT || s->tag == LG_AST_UPDATE_STMT ||
+           s->tag == LG_AST_DELETE_STMT || s->tag == LG_AST_CALL_STMT;
 }
 
 lg_status

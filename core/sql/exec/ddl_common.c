@@ -75,6 +75,23 @@ lg_status
 lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
 {
     lg_status st;
+    if (lg_ddl_wants_temp(u, rv)) {
+        const char *own = "pg_temp";
+        if (rv->schemaname && lg_cat_temp_namespace(u->cat))
+            LG_TRY(lg_cat_namespace_name(u->cat, lg_cat_temp_namespace(u->cat), u->a, &own));
+        if (rv->schemaname && strcmp(rv->schemaname, "pg_temp") != 0 &&
+            strcmp(rv->schemaname, own) != 0) {
+            lg_error_set(u->err, "42P16",
+                         "cannot create temporary relation in non-temporary schema");
+            u->err->position = lg_ddl_position(u, rv->h.loc);
+            return LG_SQL;
+        }
+        return lg_ddl_temp_namespace(u, ret_nsp);
+    }
+    if (rv->schemaname && strncmp(rv->schemaname, "pg_temp_", 8) == 0 &&
+        lg_cat_namespace_by_name(u->cat, rv->schemaname, ret_nsp) == LG_OK)
+        return lg_error_set(u->err, "42P16",
+                            "cannot create relations in temporary schemas of other sessions");
     if (rv->schemaname) {
         st = lg_cat_namespace_by_name(u->cat, rv->schemaname, ret_nsp);
         if (st == LG_NOT_FOUND)
@@ -252,6 +269,10 @@ lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32
 lg_status
 lg_ddl_check_unused(lg_util *u, const lg_relation *rel, const char *action)
 {
+    if (rel->persistence == 't' && rel->namespace_oid != lg_cat_temp_namespace(u->cat) &&
+        strncmp(action, "DROP", 4) != 0)
+        return lg_error_set(u->err, "0A000", "cannot %s temporary tables of other sessions",
+                            strcmp(action, "TRUNCATE") == 0 ? "truncate" : "alter");
     if (!lg_xcheck_pending(u->es, rel->oid))
         return LG_OK;
     return lg_error_set(u->err, "55006", "cannot %s \"%s\" because it has pending trigger events",
@@ -305,6 +326,8 @@ lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char k
     SETC(&row, pg_class, relfilenode, st ? st->file : 0);
     SETC(&row, pg_class, relfrozenxid, st ? st->head : 0);
     SETC(&row, pg_class, reltuples, lg_datum_float4(kind == 'i' ? 0 : -1));
+    if (nsp == lg_cat_temp_namespace(u->cat))
+        persistence = 't';
     SETC(&row, pg_class, relpersistence, lg_datum_char(persistence));
     SETC(&row, pg_class, relkind, lg_datum_char(kind));
     SETC(&row, pg_class, relnatts, lg_datum_int2((int16_t)natts));

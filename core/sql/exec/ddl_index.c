@@ -535,6 +535,21 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
         st = lg_error_set(u->err, "42809", "referenced relation \"%s\" is not a table", ref->name);
         goto out;
     }
+    if ((rel->persistence == 't') != (ref->persistence == 't') ||
+        (rel->persistence == 'p' && ref->persistence == 'u')) {
+        st = rel->persistence == 'p'
+                 ? lg_error_set(u->err, "42P16",
+                                "constraints on permanent tables may reference only permanent "
+                                "tables")
+             : rel->persistence == 'u'
+                 ? lg_error_set(u->err, "42P16",
+                                "constraints on unlogged tables may reference only permanent or "
+                                "unlogged tables")
+                 : lg_error_set(u->err, "42P16",
+                                "constraints on temporary tables may reference only temporary "
+                                "tables");
+        goto out;
+    }
     const lg_index *ix = NULL;
     if (c->pk_attrs.n) {
         LG_CHECK(key_columns(u, ref, &c->pk_attrs, ref_keys, &nref));

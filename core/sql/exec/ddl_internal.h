@@ -99,6 +99,16 @@ lg_status lg_ddl_depend_forget(lg_util *u, lg_oid cls, lg_oid obj);
 /* ... of one column. */
 lg_status lg_ddl_depend_forget_sub(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub);
 
+/* ---- temporary objects (ddl_temp.c) ---- */
+/* The session's temporary schema, made when there is none. */
+LG_MUST lg_status lg_ddl_temp_namespace(lg_util *u, lg_oid *ret_nsp);
+/* Is it a temporary object that is wanted, by word or by schema? */
+bool lg_ddl_wants_temp(lg_util *u, const lg_ast_range_var *rv);
+void lg_ddl_temp_on_commit(lg_util *u, lg_oid table, int32_t action); /* LG_A_ONCOMMIT_... */
+void lg_ddl_temps_fini(lg_exec_session *es);
+/* Empties the table: new segments for it and its indexes (ddl_table.c). */
+LG_MUST lg_status lg_ddl_truncate_one(lg_util *u, lg_oid table);
+
 /* ---- types (ddl_type.c) ---- */
 LG_MUST lg_status lg_ddl_type_find(lg_util *u, lg_oid nsp, const char *name, lg_cat_row *row);
 /* A pg_type row from the facts of a type; what is special is set by the caller. */

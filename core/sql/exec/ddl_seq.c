@@ -131,8 +131,8 @@ lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type, cons
     lg_seq_state state = {lg_int8(GETC(&row, pg_sequence, seqstart)), false};
     LG_TRY(acc->ops->seq_modify(acc->arg, &st, start_state, &state));
     SETC(&row, pg_sequence, seqrelid, *ret_oid);
-    LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_sequence, &row));
     LG_TRY(lg_ddl_class_insert(u, *ret_oid, name, nsp, 'S', &st, 3, 'p'));
+    LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_sequence, &row));
     for (int16_t i = 0; i < 3; i++)
         LG_TRY(lg_ddl_attribute_insert(u, *ret_oid, (int16_t)(i + 1), &cols[i]));
     return lg_cat_touch(u->cat, *ret_oid);

@@ -272,8 +272,8 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
         return lg_error_set(u->err, "0A000",
                             "partitions, inheritance and typed tables are not "
                             "supported");
-    if (persistence == 't')
-        return lg_error_set(u->err, "0A000", "temporary tables are not supported");
+    if (s->oncommit > LG_A_ONCOMMIT_NOOP && !lg_ddl_wants_temp(u, s->relation))
+        return lg_error_set(u->err, "42P16", "ON COMMIT can only be used on temporary tables");
     LG_TRY(lg_ddl_namespace_for(u, s->relation, &nsp));
     if (strlen(name) > LG_NAME_MAX)
         name = lg_arena_strndup(u->a, name, LG_NAME_MAX);
@@ -283,7 +283,9 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
     LG_TRY(collect_columns(u, s, nsp, &m));
     LG_TRY(lg_ddl_table_make(u, nsp, name, persistence, m.n, m.cols, &oid));
     LG_TRY(add_defaults(u, oid, &m));
-    return add_constraints(u, s, oid, &m);
+    LG_TRY(add_constraints(u, s, oid, &m));
+    lg_ddl_temp_on_commit(u, oid, s->oncommit);
+    return LG_OK;
 }
 
 /* ---- CREATE TABLE AS ---- */
@@ -362,6 +364,8 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
         return lg_ddl_create_matview(u, s);
     if (!lg_bind_is_query(s->query))
         return lg_error_set(u->err, "0A000", "this form of CREATE TABLE AS is not supported");
+    if (s->into->on_commit > LG_A_ONCOMMIT_NOOP && !lg_ddl_wants_temp(u, rv))
+        return lg_error_set(u->err, "42P16", "ON COMMIT can only be used on temporary tables");
     LG_TRY(lg_ddl_namespace_for(u, rv, &nsp));
     LG_TRY(lg_ddl_check_free(u, nsp, rv->relname, s->if_not_exists, &exists));
     if (exists)
@@ -388,6 +392,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
     if (!s->into->skip_data)
         LG_CHECK(lg_ddl_fill(u, oid, plan, &rows));
     snprintf(u->tag, LG_TAG_MAX, "SELECT %llu", (unsigned long long)rows);
+    lg_ddl_temp_on_commit(u, oid, s->into->on_commit);
 out:
     if (plan)
         lg_plan_fini(plan);
@@ -415,6 +420,20 @@ lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_rel_storag
     LG_TRY(lg_cat_segment_create(u->cat, kind, &st));
     lg_cat_segment_drop(u->cat, old);
     return lg_ddl_class_update(u, oid, set_storage, &st);
+}
+
+lg_status
+lg_ddl_truncate_one(lg_util *u, lg_oid table)
+{
+    lg_relation *r;
+    LG_TRY(lg_ddl_open_oid(u, table, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+    lg_status st = lg_ddl_new_segment(u, r->oid, LG_SEG_HEAP, &r->storage);
+    for (uint16_t k = 0; k < r->nindexes && st == LG_OK; k++)
+        st = lg_ddl_new_segment(u, r->indexes[k]->oid, LG_SEG_BTREE, &r->indexes[k]->storage);
+    if (st == LG_OK)
+        st = lg_cat_touch(u->cat, r->oid);
+    lg_relation_unref(r);
+    return st;
 }
 
 static lg_status
@@ -494,17 +513,9 @@ lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s)
         LG_TRY(st);
     }
     for (uint32_t i = 0; i < n; i++) {
-        lg_relation *r;
-        LG_TRY(lg_ddl_open_oid(u, list[i], LG_LOCK_ACCESS_EXCLUSIVE, &r));
-        lg_status st = lg_ddl_new_segment(u, r->oid, LG_SEG_HEAP, &r->storage);
-        for (uint16_t k = 0; k < r->nindexes && st == LG_OK; k++)
-            st = lg_ddl_new_segment(u, r->indexes[k]->oid, LG_SEG_BTREE, &r->indexes[k]->storage);
-        if (st == LG_OK && s->restart_seqs)
-            st = restart_sequences(u, r->oid);
-        if (st == LG_OK)
-            st = lg_cat_touch(u->cat, r->oid);
-        lg_relation_unref(r);
-        LG_TRY(st);
+        LG_TRY(lg_ddl_truncate_one(u, list[i]));
+        if (s->restart_seqs)
+            LG_TRY(restart_sequences(u, list[i]));
     }
     return LG_OK;
 }

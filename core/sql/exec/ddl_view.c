@@ -394,6 +394,15 @@ view_query(lg_util *u, lg_bind *b, const lg_ast *query, int32_t loc, const lg_as
     return LG_OK;
 }
 
+static bool
+reads_temporary(const lg_bind *b)
+{
+    for (uint32_t i = 0; i < b->nrelations; i++)
+        if (b->relations[i].rel->persistence == 't')
+            return true;
+    return false;
+}
+
 lg_status
 lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
 {
@@ -407,10 +416,15 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
     view_options o = {{NULL}};
     snprintf(u->tag, LG_TAG_MAX, "CREATE VIEW");
     LG_TRY(view_options_of(u, s, &o));
-    LG_TRY(lg_ddl_namespace_for(u, s->view, &nsp));
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(view_query(u, &b, s->query, s->view->h.loc, &s->aliases, &q, &n, &cols, &text));
+    lg_ast_range_var place = *s->view;
+    if (reads_temporary(&b) && !lg_ddl_wants_temp(u, &place)) {
+        place.relpersistence = "t";
+        lg_ddl_notice(u, "00000", "view \"%s\" will be a temporary view", place.relname);
+    }
+    LG_CHECK(lg_ddl_namespace_for(u, &place, &nsp));
     st = lg_ddl_open(u, s->view, LG_LOCK_ACCESS_EXCLUSIVE, true, &old);
     if (st == LG_OK && old->namespace_oid == nsp) {
         if (!s->replace) {

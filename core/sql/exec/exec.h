@@ -100,7 +100,20 @@ struct lg_exec_session {
     const lg_stats *stats;
     /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */
     bool (*changed_setting)(void *arg, size_t *pos, const char **ret_name, const char **ret_value);
+    struct lg_xtemps *temps;   /* exec's own: ON COMMIT of temporary tables; starts NULL */
 };
+
+/* ---- temporary tables (ddl_temp.c), each in a running transaction ---- */
+
+/* ON COMMIT DELETE ROWS and DROP; before a commit. */
+LG_MUST lg_status lg_exec_temp_commit(lg_exec_session *es, lg_arena *a);
+/* Drops all temporary objects of the session: its end, DISCARD. */
+LG_MUST lg_status lg_exec_temp_drop(lg_exec_session *es, lg_arena *a);
+/* The schemas of temporary objects that exist: names, for lg_exec_temp_sweep, in the arena. */
+LG_MUST lg_status lg_exec_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_names,
+                                    uint32_t *ret_n);
+/* Drops what is in such a schema. The caller has claimed it (lg_cat_temp_claim). */
+LG_MUST lg_status lg_exec_temp_sweep(lg_exec_session *es, lg_arena *a, const char *schema);
 
 /* ---- checks that wait: foreign keys, deferrable constraints ---- */
 

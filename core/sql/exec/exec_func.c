@@ -253,7 +253,7 @@ fn_nextval(lg_call *c)
     lg_exec_session *es = lg_fx_session(c);
     int64_t v;
     lg_oid oid = lg_oid_of(c->args[0]);
-    if (es->read_only)
+    if (es->read_only && !lg_cat_temp_made(es->cat, oid))
         return lg_call_error(c, "25006", "cannot execute nextval() in a read-only transaction");
     if (!may_use(c, oid, LG_ACL_USAGE | LG_ACL_UPDATE))
         return 0;
@@ -268,7 +268,7 @@ fn_setval(lg_call *c)
     lg_sequence s;
     lg_oid oid = lg_oid_of(c->args[0]);
     int64_t v = lg_int8(c->args[1]);
-    if (es->read_only)
+    if (es->read_only && !lg_cat_temp_made(es->cat, oid))
         return lg_call_error(c, "25006", "cannot execute setval() in a read-only transaction");
     if (!may_use(c, oid, LG_ACL_UPDATE))
         return 0;
@@ -696,7 +696,6 @@ static const lg_fx_entry list[] = {
     {"pg_advisory_unlock_all", fn_unlock_all},
     {"pg_is_in_recovery", ret_false},
     {"pg_is_wal_replay_paused", ret_false},
-    {"pg_is_other_temp_schema", ret_false},
     {"row_security_active", ret_false},
     {"pg_relation_is_publishable", ret_false},
     {"pg_jit_available", ret_false},

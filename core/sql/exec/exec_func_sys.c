@@ -269,6 +269,24 @@ fn_pg_collation_for(lg_call *c)
                              : lg_arena_printf(c->arena, "\"%s\"", k->name));
 }
 
+static lg_datum
+fn_pg_my_temp_schema(lg_call *c)
+{
+    return lg_datum_oid(lg_cat_temp_namespace(lg_fx_session(c)->cat));
+}
+
+static lg_datum
+fn_pg_is_other_temp_schema(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_oid nsp = lg_oid_of(c->args[0]);
+    const char *name;
+    lg_status st = lg_cat_namespace_name(cat, nsp, c->arena, &name);
+    if (st != LG_OK && st != LG_NOT_FOUND)
+        return lg_fx_fail(c, st);
+    return st == LG_OK && nsp != lg_cat_temp_namespace(cat) && strncmp(name, "pg_temp_", 8) == 0;
+}
+
 static const lg_fx_entry list[] = {
     {"pg_relation_filenode", fn_pg_relation_filenode},
     {"pg_relation_filepath", fn_pg_relation_filepath},
@@ -287,7 +305,8 @@ static const lg_fx_entry list[] = {
     {"pg_last_xact_replay_timestamp", ret_null},
     {"pg_collation_for", fn_pg_collation_for},
     {"pg_trigger_depth", ret_zero},
-    {"pg_my_temp_schema", ret_zero},
+    {"pg_my_temp_schema", fn_pg_my_temp_schema},
+    {"pg_is_other_temp_schema", fn_pg_is_other_temp_schema},
     {"pg_get_statisticsobjdef_expressions", ret_null},
     {"pg_notification_queue_usage", ret_zero},
     {"pg_replication_origin_session_is_setup", ret_zero},

@@ -355,6 +355,16 @@ lg_xnode_close(lg_xnode *s)
 
 /* ---- executions ---- */
 
+static bool
+changes_temporary_only(const lg_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->nrelations; i++)
+        if (plan->relations[i].lock >= LG_LOCK_ROW_EXCLUSIVE &&
+            plan->relations[i].rel->persistence != 't')
+            return false;
+    return true;
+}
+
 lg_status
 lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
              const uint8_t *param_nulls, lg_exec **ret_exec)
@@ -370,8 +380,12 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
             lg_error_hint(es->err, "Use the REFRESH MATERIALIZED VIEW command.");
             return LG_SQL;
         }
+        if (r->rel->persistence == 't' && r->rel->namespace_oid != lg_cat_temp_namespace(es->cat))
+            return lg_error_set(es->err, "0A000",
+                                "cannot access temporary tables of other sessions");
     }
-    if (es->read_only && (plan->cmd != LG_CMD_SELECT || plan->has_modifying_ctes))
+    if (es->read_only && (plan->cmd != LG_CMD_SELECT || plan->has_modifying_ctes) &&
+        !changes_temporary_only(plan))
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
                             plan->cmd == LG_CMD_SELECT   ? "SELECT"
                             : plan->cmd == LG_CMD_INSERT ? "INSERT"

@@ -86,6 +86,7 @@ lg_exec_session_fini(lg_exec_session *es)
     void *v;
     lg_exec__functions_clear(es);
     lg_xcheck_fini(es);
+    lg_ddl_temps_fini(es);
     if (!es->domains)
         return;
     while (lg_map_next(es->domains, &pos, &key, &v))

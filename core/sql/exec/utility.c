@@ -376,6 +376,24 @@ lg_exec_utility_writes(const lg_ast *stmt)
     }
 }
 
+/* SELECT ... INTO is CREATE TABLE AS; INTO stands in the leftmost SELECT. */
+static lg_status
+select_into(lg_util *u, const lg_ast_select_stmt *s)
+{
+    lg_ast_select_stmt *top = lg_arena_dup(u->a, s, sizeof *s), *left = top;
+    while (left->larg)
+        left = left->larg = lg_arena_dup(u->a, left->larg, sizeof *left);
+    lg_ast_create_table_as_stmt c = {.h = {LG_AST_CREATE_TABLE_AS_STMT, -1},
+                                     .query = &top->h,
+                                     .into = left->into_clause,
+                                     .objtype = LG_A_OBJECT_TABLE,
+                                     .is_select_into = true};
+    if (!c.into)
+        return LG_UNSUPPORTED;
+    left->into_clause = NULL;
+    return lg_ddl_create_table_as(u, &c);
+}
+
 static lg_status
 dispatch(lg_util *u, const lg_ast *stmt)
 {
@@ -412,6 +430,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_refresh(u, lg_ast_as(stmt, refresh_mat_view_stmt));
     case LG_AST_CREATE_TABLE_AS_STMT:
         return lg_ddl_create_table_as(u, lg_ast_as(stmt, create_table_as_stmt));
+    case LG_AST_SELECT_STMT:
+        return select_into(u, lg_ast_as(stmt, select_stmt));
     case LG_AST_COMMENT_STMT:
         return lg_ddl_comment(u, lg_ast_as(stmt, comment_stmt));
     case LG_AST_CREATE_ROLE_STMT:
