@@ -74,7 +74,10 @@ typedef struct lg_bind {
     /* results */
     uint32_t nrelations;
     lg_bind_relation *relations;
+    uint32_t nnamed; /* entries that the text itself names, of relations and views */
+    struct lg_rte **named;
     /* private */
+    uint32_t named_cap;
     uint32_t relations_cap;
     uint32_t params_cap;
     const char *stack_base;

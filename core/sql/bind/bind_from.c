@@ -76,6 +76,21 @@ lg_bind__raise(lg_bind *b, lg_expr *e, uint32_t levels)
 
 /* ---- range table entries ---- */
 
+static void
+note_named(lg_bind *b, lg_rte *rte)
+{
+    if (b->view_depth)
+        return;
+    if (b->nnamed == b->named_cap) {
+        lg_rte **more = LG_NEWN(b->arena, lg_rte *, 2 * b->named_cap + 8);
+        if (b->nnamed)
+            memcpy(more, b->named, b->nnamed * sizeof(lg_rte *));
+        b->named = more;
+        b->named_cap = 2 * b->named_cap + 8;
+    }
+    b->named[b->nnamed++] = rte;
+}
+
 lg_rte *
 lg_bind__relation_rte(lg_bind *b, lg_relation *rel, const lg_ast_alias *alias, lg_lockmode lock)
 {
@@ -86,6 +101,7 @@ lg_bind__relation_rte(lg_bind *b, lg_relation *rel, const lg_ast_alias *alias, l
     rte->check_as = b->check_as;
     rte->alias = alias ? alias->aliasname : rel->name;
     rte->has_alias = alias != NULL;
+    note_named(b, rte);
     rte->ncols = rel->ncols;
     rte->cols = LG_NEWN(b->arena, lg_outcol, rel->ncols + 1u);
     for (uint16_t i = 0; i < rel->ncols; i++) {
@@ -186,6 +202,7 @@ bind_view(lg_level *l, lg_relation *rel, const lg_ast_alias *alias, lg_rte **ret
     lg_rte *rte = query_rte(b, q, alias ? alias->aliasname : rel->name);
     rte->has_alias = alias != NULL;
     rte->view = rel;
+    note_named(b, rte);
     rte->check_as = as;
     for (uint32_t i = 0; i < rte->ncols && i < rel->ncols; i++) {
         rte->cols[i].name = rel->cols[i].name;

@@ -1,4 +1,4 @@
-/* ALTER TABLE and RENAME. Each command opens the table anew, so that it sees what the one before
+/* ALTER TABLE. Each command opens the table anew, so that it sees what the one before
  * did. Stored rows are rewritten only where a new value must be computed for each. */
 #include "ddl_internal.h"
 #include "usertype.h"
@@ -20,16 +20,6 @@ static void
 set_natts(lg_cat_row *row, void *arg)
 {
     SETC(row, pg_class, relnatts, lg_datum_int2(*(int16_t *)arg));
-}
-
-static lg_status
-column_of(lg_util *u, const lg_relation *r, const char *name, const lg_column **ret)
-{
-    *ret = lg_relation_column_by_name(r, name);
-    if (!*ret)
-        return lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist",
-                            name, r->name);
-    return LG_OK;
 }
 
 /* Gives every row that is stored the value of the expression in a column (new: NULL before). */
@@ -213,12 +203,6 @@ drop_owned_sequences(lg_util *u, lg_oid table, int16_t att)
     return LG_OK;
 }
 
-static lg_status
-delete_default(lg_util *u, const lg_column *col)
-{
-    return lg_ddl_default_drop(u, col->default_oid);
-}
-
 lg_status
 lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
@@ -229,7 +213,7 @@ lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd
                       cmd->name, r->name);
         return LG_OK;
     }
-    LG_TRY(column_of(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
     int16_t att = col->attnum;
     LG_TRY(lg_ddl_rowtype_unused(u, r));
     for (uint16_t i = 0; i < r->nconstraints; i++) {
@@ -243,25 +227,27 @@ lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd
     for (uint16_t i = 0; i < r->nindexes; i++)
         if (!r->indexes[i]->constraint && index_uses(r->indexes[i], att))
             LG_TRY(lg_ddl_drop_index(u, r->indexes[i]->oid));
-    LG_TRY(delete_default(u, col));
+    LG_TRY(lg_ddl_default_drop(u, col->default_oid));
     LG_TRY(drop_owned_sequences(u, r->oid, att));
     LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, att));
     lg_datum name = lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att));
+    const char *gone = lg_arena_strdup(u->a, col->name);
     LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &name));
-    return lg_cat_touch(u->cat, r->oid);
+    LG_TRY(lg_cat_touch(u->cat, r->oid));
+    return lg_ddl_column_readers(u, r->oid, gone, false, cascade);
 }
 
 static lg_status
 column_default(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
     const lg_column *col;
-    LG_TRY(column_of(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
     if (col->identity || col->generated) {
         lg_error_set(u->err, "42601", "column \"%s\" of relation \"%s\" is %s", col->name, r->name,
                      col->identity ? "an identity column" : "a generated column");
         return LG_SQL;
     }
-    LG_TRY(delete_default(u, col));
+    LG_TRY(lg_ddl_default_drop(u, col->default_oid));
     bool has = cmd->def != NULL;
     if (has) {
         lg_bind b;
@@ -286,7 +272,7 @@ drop_not_null(lg_util *u, lg_relation *r, const char *name)
 {
     const lg_column *col;
     bool no = false;
-    LG_TRY(column_of(u, r, name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, name, &col));
     if (r->primary && index_uses(r->primary, col->attnum))
         return lg_error_set(u->err, "42P16", "column \"%s\" is in a primary key", name);
     if (col->identity)
@@ -329,6 +315,8 @@ set_type(lg_cat_row *row, void *arg)
          : c->collation      ? c->collation
                              : t->collation);
     SETC(row, pg_attribute, attndims, lg_datum_int4(t && lg_type_is_array(t) ? 1 : 0));
+    SETC(row, pg_attribute, atthasmissing, 0); /* every row is written anew */
+    row->null[LG_AT_pg_attribute_attmissingval - 1] = 1;
 }
 
 static void
@@ -356,7 +344,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     lg_arena *a = lg_arena_create("rewrite", 0);
     lg_status st = LG_OK;
     lg_ddl_bind_init(u, &b);
-    LG_CHECK(column_of(u, r, cmd->name, &col));
+    LG_CHECK(lg_ddl_column_named(u, r, cmd->name, &col));
     now = *col;
     lg_oid declared;
     LG_CHECK(lg_bind_type_name(&b, def->type_name, &declared, &now.typmod, NULL));
@@ -398,6 +386,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         LG_CHECK(lg_ddl_class_update(u, r->indexes[i]->oid, set_file, &tree));
     }
     LG_CHECK(lg_cat_touch(u->cat, r->oid));
+    LG_CHECK(lg_ddl_column_readers(u, r->oid, col->name, true, false));
     LG_CHECK(lg_cat_relation_by_oid(u->cat, r->oid, &fresh));
     lg_plan_target pt;
     lg_xtarget t, from;
@@ -461,7 +450,7 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     case LG_A_AT_SET_NOT_NULL: {
         const lg_column *col;
         lg_ast_constraint c = {.contype = LG_A_CONSTR_NOTNULL};
-        LG_TRY(column_of(u, r, cmd->name, &col));
+        LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
         return lg_ddl_constraint_add(u, r->oid, &c, cmd->name);
     }
     case LG_A_AT_ADD_CONSTRAINT:
@@ -492,26 +481,11 @@ one_command(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     case LG_A_AT_SET_REL_OPTIONS:
     case LG_A_AT_RESET_REL_OPTIONS:
         if (r->kind != LG_REL_VIEW)
-            return LG_OK;
+            return lg_ddl_alter_option(u, r, cmd);
         return lg_ddl_view_options(u, r, &lg_ast_as(cmd->def, list_node)->list,
                                    cmd->subtype == LG_A_AT_RESET_REL_OPTIONS);
-    case LG_A_AT_SET_COMPRESSION:
-    case LG_A_AT_SET_OPTIONS:
-    case LG_A_AT_RESET_OPTIONS:
-    case LG_A_AT_DROP_CLUSTER:
-    case LG_A_AT_SET_LOGGED:
-    case LG_A_AT_SET_UN_LOGGED:
-    case LG_A_AT_DISABLE_ROW_SECURITY:
-    case LG_A_AT_NO_FORCE_ROW_SECURITY:
-    case LG_A_AT_ENABLE_TRIG_USER:
-    case LG_A_AT_DISABLE_TRIG_USER:
-    case LG_A_AT_SET_STATISTICS:
-    case LG_A_AT_SET_STORAGE:
-    case LG_A_AT_REPLICA_IDENTITY:
-    case LG_A_AT_CLUSTER_ON:
-        return LG_OK; /* no meaning here */
     default:
-        return lg_error_set(u->err, "0A000", "this form of ALTER TABLE is not supported");
+        return lg_ddl_alter_option(u, r, cmd);
     }
 }
 
@@ -542,224 +516,5 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
         st = one_command(u, r, lg_ast_as(s->cmds.at[i], alter_table_cmd));
         lg_relation_unref(r);
     }
-    return st;
-}
-
-/* ---- RENAME ---- */
-
-static void
-set_relname(lg_cat_row *row, void *arg)
-{
-    SETC(row, pg_class, relname, *(lg_datum *)arg);
-}
-
-static void
-set_attname(lg_cat_row *row, void *arg)
-{
-    SETC(row, pg_attribute, attname, *(lg_datum *)arg);
-}
-
-static lg_status
-rename_constraint_row(lg_util *u, lg_oid oid, const char *name)
-{
-    lg_cat_row old, row;
-    lg_datum key = lg_datum_oid(oid);
-    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
-                       &old));
-    row = old;
-    SETC(&row, pg_constraint, conname, lg_cat_name(u->a, name));
-    return lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row);
-}
-
-/* Stored texts name columns: each is bound with the old names and written again with the new. */
-static lg_status
-rewrite_text(lg_util *u, lg_relation *r, const lg_relation *renamed, const char *text, bool boolean,
-             const char **ret)
-{
-    lg_bind b;
-    lg_expr *e;
-    lg_ddl_bind_init(u, &b);
-    lg_status st = lg_bind_expr_text(&b, text, boolean ? LG_PLACE_CHECK : LG_PLACE_USING, r,
-                                     boolean ? LG_T_BOOL : 0, -1, &e);
-    if (st == LG_OK)
-        st = lg_ddl_expr_text(u, &b, e, renamed, ret);
-    lg_bind_fini(&b);
-    return st;
-}
-
-static lg_status
-rename_column(lg_util *u, lg_relation *r, const char *old_name, const char *new_name)
-{
-    const lg_column *col;
-    LG_TRY(column_of(u, r, old_name, &col));
-    if (lg_relation_column_by_name(r, new_name))
-        return lg_error_set(u->err, "42701", "column \"%s\" of relation \"%s\" already exists",
-                            new_name, r->name);
-    lg_relation renamed = *r;
-    lg_column *cols = lg_arena_dup(u->a, r->cols, r->ncols * sizeof *cols);
-    cols[col->attnum - 1].name = new_name;
-    renamed.cols = cols;
-    for (uint16_t i = 0; i < r->nconstraints; i++) {
-        const char *text;
-        lg_cat_row old, row;
-        if (r->constraints[i].type != 'c')
-            continue;
-        lg_datum key = lg_datum_oid(r->constraints[i].oid);
-        LG_TRY(rewrite_text(u, r, &renamed, r->constraints[i].check_sql, true, &text));
-        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
-                           u->a, &old));
-        row = old;
-        SETC(&row, pg_constraint, conbin, lg_datum_cstring_text(u->a, text));
-        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
-    }
-    for (uint16_t i = 0; i < r->nindexes; i++) {
-        const lg_index *ix = r->indexes[i];
-        lg_cat_row old, row;
-        lg_datum key = lg_datum_oid(ix->oid);
-        for (uint16_t k = 0; k < ix->natts; k++)
-            if (ix->attnum[k] == col->attnum) {
-                lg_datum name = lg_cat_name(u->a, new_name);
-                LG_TRY(lg_ddl_attribute_update(u, ix->oid, (int16_t)(k + 1), set_attname, &name));
-            }
-        if (!ix->predicate_sql && !ix->nexprs)
-            continue;
-        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a,
-                           &old));
-        row = old;
-        const char *text, *all = NULL;
-        if (ix->predicate_sql) {
-            LG_TRY(rewrite_text(u, r, &renamed, ix->predicate_sql, true, &text));
-            SETC(&row, pg_index, indpred, lg_datum_cstring_text(u->a, text));
-        }
-        for (uint16_t k = 0, e = 0; k < ix->natts; k++) {
-            if (ix->attnum[k])
-                continue;
-            LG_TRY(rewrite_text(u, r, &renamed, ix->exprs[e++], false, &text));
-            all = all ? lg_arena_printf(u->a, "%s\n%u %s", all, ix->key[k].type, text)
-                      : lg_arena_printf(u->a, "%u %s", ix->key[k].type, text);
-        }
-        if (all)
-            SETC(&row, pg_index, indexprs, lg_datum_cstring_text(u->a, all));
-        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_index, &old, &row));
-    }
-    lg_datum name = lg_cat_name(u->a, new_name);
-    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_attname, &name));
-    return lg_cat_touch(u->cat, r->oid);
-}
-
-lg_status
-lg_ddl_rename_relation(lg_util *u, lg_relation *r, const char *new_name)
-{
-    lg_datum name = lg_cat_name(u->a, new_name);
-    LG_TRY(lg_ddl_check_free(u, r->namespace_oid, new_name, false, NULL));
-    LG_TRY(lg_ddl_class_update(u, r->oid, set_relname, &name));
-    LG_TRY(lg_ddl_type_change(u, lg_usertype_oid(LG_UT_ROW, r->oid), new_name, 0, 0));
-    if (r->kind == LG_REL_INDEX) { /* its constraint has the same name */
-        lg_oid table;
-        lg_relation *t;
-        LG_TRY(lg_cat_index_table(u->cat, r->oid, &table));
-        LG_TRY(lg_cat_relation_by_oid(u->cat, table, &t));
-        const lg_index *ix = lg_relation_index(t, r->oid);
-        lg_oid constraint = ix ? ix->constraint : 0;
-        lg_relation_unref(t);
-        if (constraint)
-            LG_TRY(rename_constraint_row(u, constraint, new_name));
-        LG_TRY(lg_cat_touch(u->cat, table));
-    }
-    return lg_cat_touch(u->cat, r->oid);
-}
-
-static lg_status
-rename_constraint(lg_util *u, lg_relation *r, const char *old_name, const char *new_name)
-{
-    for (uint16_t i = 0; i < r->nconstraints; i++) {
-        const lg_constraint *k = &r->constraints[i];
-        if (strcmp(k->name, old_name) != 0)
-            continue;
-        if (k->index && k->type != 'f') {
-            lg_datum name = lg_cat_name(u->a, new_name);
-            LG_TRY(lg_ddl_check_free(u, r->namespace_oid, new_name, false, NULL));
-            LG_TRY(lg_ddl_class_update(u, k->index, set_relname, &name));
-        }
-        LG_TRY(rename_constraint_row(u, k->oid, new_name));
-        return lg_cat_touch(u->cat, r->oid);
-    }
-    return lg_error_set(u->err, "42704", "constraint \"%s\" for table \"%s\" does not exist",
-                        old_name, r->name);
-}
-
-static lg_status
-rename_schema(lg_util *u, const char *old_name, const char *new_name)
-{
-    lg_cat_row old, row;
-    lg_datum key = lg_cat_name(u->a, old_name);
-    lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1,
-                               &key, u->a, &old);
-    if (st == LG_NOT_FOUND)
-        return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", old_name);
-    LG_TRY(st);
-    row = old;
-    SETC(&row, pg_namespace, nspname, lg_cat_name(u->a, new_name));
-    st = lg_cat_update(u->cat, LG_REL_pg_namespace, &old, &row);
-    if (st == LG_EXISTS)
-        return lg_error_set(u->err, "42P06", "schema \"%s\" already exists", new_name);
-    LG_TRY(st);
-    return lg_cat_touch(u->cat, 0);
-}
-
-lg_status
-lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
-{
-    lg_relation *r;
-    if (s->rename_type == LG_A_OBJECT_DATABASE)
-        return lg_ddl_rename_database(u, s->subname, s->newname);
-    if (s->rename_type == LG_A_OBJECT_SCHEMA) {
-        snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
-        return rename_schema(u, s->subname, s->newname);
-    }
-    if (s->rename_type == LG_A_OBJECT_FUNCTION || s->rename_type == LG_A_OBJECT_PROCEDURE ||
-        s->rename_type == LG_A_OBJECT_ROUTINE)
-        return lg_ddl_rename_function(u, s);
-    if (s->rename_type == LG_A_OBJECT_TYPE || s->rename_type == LG_A_OBJECT_DOMAIN)
-        return lg_ddl_rename_type(u, s);
-    if (s->rename_type == LG_A_OBJECT_DOMCONSTRAINT)
-        return lg_ddl_rename_domain_constraint(u, s);
-    if (!s->relation)
-        return lg_error_set(u->err, "0A000", "renaming this kind of object is not supported");
-    const char *part = s->rename_type == LG_A_OBJECT_RULE      ? "rule \"%s\" for relation"
-                       : s->rename_type == LG_A_OBJECT_TRIGGER ? "trigger \"%s\" for table"
-                       : s->rename_type == LG_A_OBJECT_POLICY  ? "policy \"%s\" for table"
-                                                               : NULL;
-    if (part) { /* there are none: what is named is the table that they would belong to */
-        LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_SHARE, false, &r));
-        lg_relation_unref(r);
-        return lg_error_set(u->err, "42704", "%s \"%s\" does not exist",
-                            lg_arena_printf(u->a, part, s->subname), s->relation->relname);
-    }
-    bool column = s->rename_type == LG_A_OBJECT_COLUMN || s->rename_type == LG_A_OBJECT_ATTRIBUTE;
-    int32_t type = column ? s->relation_type : s->rename_type;
-    snprintf(u->tag, LG_TAG_MAX, "ALTER %s",
-             type == LG_A_OBJECT_VIEW       ? "VIEW"
-             : type == LG_A_OBJECT_MATVIEW  ? "MATERIALIZED VIEW"
-             : type == LG_A_OBJECT_SEQUENCE ? "SEQUENCE"
-             : type == LG_A_OBJECT_INDEX    ? "INDEX"
-             : type == LG_A_OBJECT_TYPE     ? "TYPE"
-                                            : "TABLE");
-    lg_status st = lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, s->missing_ok, &r);
-    if (st == LG_NOT_FOUND) {
-        lg_ddl_notice(u, "00000", "relation \"%s\" does not exist, skipping", s->relation->relname);
-        return LG_OK;
-    }
-    LG_TRY(st);
-    st = lg_ddl_check_owner(u, r);
-    if (st == LG_OK) {
-        if (column)
-            st = rename_column(u, r, s->subname, s->newname);
-        else if (s->rename_type == LG_A_OBJECT_TABCONSTRAINT)
-            st = rename_constraint(u, r, s->subname, s->newname);
-        else
-            st = lg_ddl_rename_relation(u, r, s->newname);
-    }
-    lg_relation_unref(r);
     return st;
 }

@@ -20,8 +20,8 @@ set_mark(lg_cat_row *row, void *arg)
         SETC(row, pg_attribute, atthasdef, 0);
 }
 
-static lg_status
-column_named(lg_util *u, const lg_relation *r, const char *name, const lg_column **ret)
+lg_status
+lg_ddl_column_named(lg_util *u, const lg_relation *r, const char *name, const lg_column **ret)
 {
     *ret = lg_relation_column_by_name(r, name);
     return *ret ? LG_OK
@@ -38,7 +38,10 @@ lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cm
     const char *name = NULL;
     struct mark m = {.identity = true,
                      .value = c->generated_when && *c->generated_when == 'd' ? 'd' : 'a'};
-    LG_TRY(column_named(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
+    if (col->type != LG_T_INT2 && col->type != LG_T_INT4 && col->type != LG_T_INT8)
+        return lg_error_set(u->err, "22023",
+                            "identity column type must be smallint, integer, or bigint");
     if (!col->not_null)
         return lg_error_set(u->err, "55000",
                             "column \"%s\" of relation \"%s\" must be declared NOT NULL before "
@@ -52,9 +55,6 @@ lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cm
         return lg_error_set(u->err, "55000",
                             "column \"%s\" of relation \"%s\" already has a default value",
                             col->name, r->name);
-    if (col->type != LG_T_INT2 && col->type != LG_T_INT4 && col->type != LG_T_INT8)
-        return lg_error_set(u->err, "22023",
-                            "identity column type must be smallint, integer, or bigint");
     for (uint32_t i = 0; i < c->options.n; i++) {
         const lg_ast_def_elem *e = lg_ast_as(c->options.at[i], def_elem);
         if (strcmp(e->defname, "sequence_name") != 0)
@@ -79,7 +79,7 @@ lg_ddl_set_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cm
     const lg_column *col;
     const lg_ast_list *options = &lg_ast_as(cmd->def, list_node)->list;
     lg_ast_list rest = {.at = LG_NEWN(u->a, lg_ast *, options->n + 1)};
-    LG_TRY(column_named(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
     if (!col->identity)
         return lg_error_set(u->err, "55000",
                             "column \"%s\" of relation \"%s\" is not an identity column", col->name,
@@ -113,7 +113,7 @@ lg_ddl_drop_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *c
 {
     const lg_column *col;
     struct mark m = {.identity = true, .value = 0};
-    LG_TRY(column_named(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
     if (!col->identity && cmd->missing_ok) {
         lg_ddl_notice(u, "00000",
                       "column \"%s\" of relation \"%s\" is not an identity column, skipping",
@@ -135,7 +135,7 @@ lg_ddl_drop_expression(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd 
 {
     const lg_column *col;
     struct mark m = {.generated = true, .value = 0, .no_default = true};
-    LG_TRY(column_named(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
     if (!col->generated && cmd->missing_ok) {
         lg_ddl_notice(u, "00000",
                       "column \"%s\" of relation \"%s\" is not a stored generated column, skipping",

@@ -209,7 +209,22 @@ lg_status lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s
 /* ALTER VIEW SET (...), RESET (...). */
 lg_status lg_ddl_view_options(lg_util *u, lg_relation *r, const lg_ast_list *list, bool reset);
 
+/* ---- ddl_options.c ---- */
+/* Storage parameters: set, or taken back. */
+LG_MUST lg_status lg_ddl_reloptions(lg_util *u, lg_oid rel, char kind, const lg_ast_list *list,
+                                    bool reset);
+LG_MUST lg_status lg_ddl_set_logged(lg_util *u, lg_relation *r, bool logged);
+LG_MUST lg_status lg_ddl_alter_option(lg_util *u, lg_relation *r,
+                                      const lg_ast_alter_table_cmd *cmd);
+
+/* ---- ddl_rename.c ---- */
+LG_MUST lg_status lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type,
+                                        bool cascade);
+
 /* ---- ddl_column.c ---- */
+/* 42703 when there is none. */
+LG_MUST lg_status lg_ddl_column_named(lg_util *u, const lg_relation *r, const char *name,
+                                      const lg_column **ret);
 lg_status lg_ddl_add_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
 lg_status lg_ddl_set_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);
 lg_status lg_ddl_drop_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd);

@@ -282,6 +282,7 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
         return LG_OK;
     LG_TRY(collect_columns(u, s, nsp, &m));
     LG_TRY(lg_ddl_table_make(u, nsp, name, persistence, m.n, m.cols, &oid));
+    LG_TRY(lg_ddl_reloptions(u, oid, 'r', &s->options, false));
     LG_TRY(add_defaults(u, oid, &m));
     LG_TRY(add_constraints(u, s, oid, &m));
     lg_ddl_temp_on_commit(u, oid, s->oncommit);

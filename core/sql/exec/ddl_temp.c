@@ -169,8 +169,9 @@ lg_ddl_temp_namespace(lg_util *u, lg_oid *ret_nsp)
                             "permission denied to create temporary tables in database \"%s\"",
                             lg_cat_database(u->cat));
     if (u->es->read_only)
-        return lg_error_set(u->err, "25006", "cannot execute CREATE TABLE in a read-only "
-                                             "transaction");
+        return lg_error_set(u->err, "25006",
+                            "cannot execute CREATE TABLE in a read-only "
+                            "transaction");
     LG_TRY(lg_cat_temp_begin(u->cat, ret_nsp, &found));
     if (!found)
         return LG_OK;

@@ -485,7 +485,17 @@ catalog_oid(lg_call *c, lg_datum name, lg_oid *ret)
 static lg_datum
 fn_obj_description(lg_call *c)
 {
+    static const lg_oid classes[] = {LG_REL_pg_class, LG_REL_pg_namespace, LG_REL_pg_type,
+                                     LG_REL_pg_constraint};
     lg_oid cls = LG_REL_pg_class;
+    for (size_t i = 0; c->nargs == 1 && i < sizeof classes / sizeof *classes; i++) {
+        lg_datum any[3] = {c->args[0], classes[i], 0};
+        lg_datum d = description(c, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 3, any,
+                                 LG_AT_pg_description_description);
+        if (!c->isnull || c->st != LG_OK || i + 1 == sizeof classes / sizeof *classes)
+            return d;
+        c->isnull = false;
+    }
     lg_status st = c->nargs > 1 ? catalog_oid(c, c->args[1], &cls) : LG_OK;
     if (st != LG_OK)
         return st == LG_NOT_FOUND ? lg_fx_null(c) : lg_fx_fail(c, st);

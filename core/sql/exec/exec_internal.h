@@ -454,6 +454,7 @@ lg_status lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s);
 lg_status lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s);
 lg_status lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s);
 lg_status lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s);
+lg_status lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 lg_status lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s);
 lg_status lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s);
 lg_status lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s);

@@ -195,6 +195,16 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         st = lg_cat_namespace_by_name(u->cat, name, &obj);
         if (st == LG_NOT_FOUND)
             return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
+        LG_TRY(st);
+        lg_cat_row nsp;
+        bool owns = false;
+        lg_datum key = lg_cat_name(u->a, name);
+        if (lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1, &key,
+                        u->a, &nsp) == LG_OK)
+            LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat),
+                                    lg_oid_of(GETC(&nsp, pg_namespace, nspowner)), false, &owns));
+        if (!owns)
+            return lg_error_set(u->err, "42501", "must be owner of schema %s", name);
     } else if (is_function(s->objtype)) {
         lg_proc *p;
         bool may = false;
@@ -249,7 +259,23 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
                            &r));
         obj = r->oid;
         st = lg_ddl_check_owner(u, r);
+        char want = s->objtype == LG_A_OBJECT_VIEW       ? LG_REL_VIEW
+                    : s->objtype == LG_A_OBJECT_MATVIEW  ? LG_REL_MATVIEW
+                    : s->objtype == LG_A_OBJECT_INDEX    ? LG_REL_INDEX
+                    : s->objtype == LG_A_OBJECT_SEQUENCE ? LG_REL_SEQUENCE
+                                                         : LG_REL_TABLE;
+        if (st == LG_OK && r->kind != want)
+            st = lg_error_set(u->err, "42809", "\"%s\" is not a%s", r->name,
+                              want == LG_REL_VIEW       ? " view"
+                              : want == LG_REL_MATVIEW  ? " materialized view"
+                              : want == LG_REL_INDEX    ? "n index"
+                              : want == LG_REL_SEQUENCE ? " sequence"
+                                                        : " table");
         lg_relation_unref(r);
+    } else if (s->objtype == LG_A_OBJECT_TYPE || s->objtype == LG_A_OBJECT_DOMAIN) {
+        cls = LG_REL_pg_type;
+        LG_TRY(lg_ddl_type_named(u, &lg_ast_as(s->object, type_name)->names, false, &obj));
+        st = lg_ddl_type_owner_check(u, obj);
     } else {
         return lg_error_set(u->err, "0A000", "COMMENT on this kind of object is not supported");
     }
@@ -423,7 +449,7 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_ALTER_OBJECT_SCHEMA_STMT:
         return is_function(lg_ast_as(stmt, alter_object_schema_stmt)->object_type)
                    ? lg_ddl_function_schema(u, lg_ast_as(stmt, alter_object_schema_stmt))
-                   : LG_UNSUPPORTED;
+                   : lg_ddl_set_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
     case LG_AST_DO_STMT:
         return lg_error_set(u->err, "0A000", "DO is not supported");
     case LG_AST_REFRESH_MAT_VIEW_STMT:
