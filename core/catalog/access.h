@@ -142,6 +142,7 @@ typedef struct lg_access_ops {
     /* The live row with this key in a unique index. LG_NOT_FOUND. */
     lg_status (*entry_probe)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                              const void *key, size_t len, lg_tid *ret_tid);
+    /* LG_NOT_FOUND: there is none, as there may be in an index that is still being built. */
     lg_status (*entry_delete)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                               const void *key, size_t len, lg_tid tid);
     /* Entries with lo <= key < hi in memcmp order (a proper prefix is less). hi_len 0: to the end.
@@ -157,6 +158,11 @@ typedef struct lg_access_ops {
 
     /* The snapshot of all that is committed now: for reading the catalog. In the arena. */
     const struct lg_snapshot *(*snapshot_latest)(void *arg, struct lg_txn *txn, lg_arena *a);
+
+    /* What commits have been given so far, and what all running snapshots on all instances see: an
+     * SCN. May be NULL. */
+    uint64_t (*scn_now)(void *arg);
+    uint64_t (*scn_seen)(void *arg);
 
     /* Sequences: fn sees and changes the state with the block held exclusively; must not block.
      * Not transactional; durable before the transaction's commit is. */

@@ -432,8 +432,7 @@ entry_delete(void *arg, struct lg_txn *txn, const lg_rel_storage *st, const void
 {
     lg_segment *g;
     LG_TRY(seg(arg, st, &g));
-    lg_status r = lg_btree_delete(txn, g, key, (uint32_t)len, tid);
-    return r == LG_NOT_FOUND ? LG_CORRUPT : r;
+    return lg_btree_delete(txn, g, key, (uint32_t)len, tid);
 }
 
 static lg_status
@@ -481,6 +480,18 @@ snapshot_latest(void *arg, struct lg_txn *txn, lg_arena *a)
     lg_txn_snapshot(txn, s);
     s->own_seq = UINT32_MAX;
     return s;
+}
+
+static uint64_t
+scn_now(void *arg)
+{
+    return lg_scn_current(lg_buf_clock(lg_txn_sys_cache(sys_of(arg))));
+}
+
+static uint64_t
+scn_seen(void *arg)
+{
+    return lg_txn_horizon(sys_of(arg));
 }
 
 /* ---- sequences ---- */
@@ -614,6 +625,8 @@ lg_access_storage(lg_txn_sys *sys)
         .index_next = index_next,
         .index_close = index_close,
         .snapshot_latest = snapshot_latest,
+        .scn_now = scn_now,
+        .scn_seen = scn_seen,
         .seq_modify = seq_modify,
         .ring_append = ring_append,
         .ring_read = ring_read,

@@ -104,6 +104,11 @@ void lg_cat_rollback_to(lg_cat *c, uint32_t mark);
 bool lg_cat_did_ddl(const lg_cat *c);
 void lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms); /* 0 none */
 
+/* A table's lock that is held over transactions, until it is let go or the session ends.
+ * LG_LOCK_NOT_AVAILABLE: not by the deadline. */
+LG_MUST lg_status lg_cat_lock_session(lg_cat *c, lg_oid rel, lg_lockmode mode, lg_time deadline);
+void lg_cat_unlock_session(lg_cat *c, lg_oid rel, lg_lockmode mode);
+
 /* ---- temporary schemas (catalog_temp.c) ---- */
 
 /* This session's; 0: none. lg_cat_temp_path: the search path says that CREATE goes there. */

@@ -157,7 +157,7 @@ lg_cat__apply_events(lg_cat *c)
     uint64_t key;
     void *v;
     while (lg_map_next(c->events, &pos, &key, &v))
-        apply(c->cat, key);
+        apply(c->cat->dict, key);
 }
 
 lg_status

@@ -122,6 +122,20 @@ lg_cat_lock(lg_cat *c, lg_oid rel, lg_lockmode mode, bool nowait)
 }
 
 lg_status
+lg_cat_lock_session(lg_cat *c, lg_oid rel, lg_lockmode mode, lg_time deadline)
+{
+    lg_ges_res res = {.type = LG_GES_TABLE, .id1 = c->cat->database, .id2 = rel};
+    return lg_ges_lock(c->owner, res, mode, LG_GES_SESSION, deadline);
+}
+
+void
+lg_cat_unlock_session(lg_cat *c, lg_oid rel, lg_lockmode mode)
+{
+    lg_ges_res res = {.type = LG_GES_TABLE, .id1 = c->cat->database, .id2 = rel};
+    (void)!lg_ges_unlock(c->owner, res, mode, LG_GES_SESSION);
+}
+
+lg_status
 lg_cat_lock_held(lg_cat *c, lg_oid rel, lg_lockmode *ret_mode)
 {
     uintptr_t held = (uintptr_t)lg_map_get(c->locks, rel);

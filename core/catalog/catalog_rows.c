@@ -139,6 +139,14 @@ lg_cat_find(lg_cat *c, lg_oid table, lg_oid index, uint16_t nkeys, const lg_datu
 }
 
 static lg_status
+entry_delete(lg_cat *c, const lg_index *ix, const uint8_t *key, size_t len, lg_tid tid)
+{
+    const lg_access *acc = &c->cat->access;
+    lg_status st = acc->ops->entry_delete(acc->arg, c->txn, &ix->storage, key, len, tid);
+    return st == LG_NOT_FOUND ? LG_CORRUPT : st;
+}
+
+static lg_status
 entries_insert(lg_cat *c, const lg_relation *r, const lg_cat_row *row, const lg_cat_row *old,
                lg_arena *a)
 {
@@ -153,8 +161,7 @@ entries_insert(lg_cat *c, const lg_relation *r, const lg_cat_row *row, const lg_
             row_key(ix, old, a, &old_key, &old_len, NULL);
             if (len == old_len && memcmp(key, old_key, len) == 0)
                 continue;
-            LG_TRY(
-                acc->ops->entry_delete(acc->arg, c->txn, &ix->storage, old_key, old_len, old->tid));
+            LG_TRY(entry_delete(c, ix, old_key, old_len, old->tid));
         }
         lg_tid other;
         LG_TRY(acc->ops->entry_insert(acc->arg, c->txn, &ix->storage, key, len, row->tid,
@@ -219,7 +226,7 @@ lg_cat_delete(lg_cat *c, lg_oid table, const lg_cat_row *row)
         const uint8_t *key;
         size_t len;
         row_key(r->indexes[i], row, a, &key, &len, NULL);
-        st = acc->ops->entry_delete(acc->arg, c->txn, &r->indexes[i]->storage, key, len, row->tid);
+        st = entry_delete(c, r->indexes[i], key, len, row->tid);
     }
     lg_cat__row_changed(c, table, row, NULL, false);
     lg_arena_destroy(a);

@@ -27,6 +27,12 @@ random_bytes(void *arg, void *buf, size_t len)
 }
 
 static lg_status
+next_txn(void *arg)
+{
+    return lg_session__txn_next(arg);
+}
+
+static lg_status
 new_snapshot(void *arg)
 {
     lg_session__txn_new_snapshot(arg);
@@ -508,6 +514,7 @@ lg_session__open_database(lg_session *s)
         .err = &s->err,
         .arg = s,
         .new_snapshot = new_snapshot,
+        .next_txn = next_txn,
         .check_cancel = check_cancel,
         .notice = es_notice,
         .setting = es_setting,

@@ -280,6 +280,8 @@ LG_MUST lg_status lg_session__txn_statement(lg_session *s, const lg_ast *stmt);
 /* SET TRANSACTION SNAPSHOT: reads as of what pg_export_snapshot gave, on any instance. */
 LG_MUST lg_status lg_session__txn_import_snapshot(lg_session *s, const char *id);
 void lg_session__txn_new_snapshot(lg_session *s);
+/* Commits the implicit transaction and begins another. */
+LG_MUST lg_status lg_session__txn_next(lg_session *s);
 /* After an error in a statement. */
 void lg_session__txn_statement_failed(lg_session *s);
 /* The end of a simple query or Sync: commits or rolls back an implicit transaction. */

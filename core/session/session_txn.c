@@ -293,6 +293,15 @@ commit(lg_session *s)
     return LG_OK;
 }
 
+lg_status
+lg_session__txn_next(lg_session *s)
+{
+    LG_TRY(commit(s));
+    LG_TRY(begin(s, LG_SESSION_TXN_IMPLICIT));
+    s->es.snapshot = &s->snapshot;
+    return LG_OK;
+}
+
 /* Everything since the innermost savepoint. */
 static lg_status
 rollback_to_newest(lg_session *s)

@@ -452,9 +452,29 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
     return LG_OK;
 }
 
+/* Statements of several transactions, which a block does not take. */
+static const char *
+concurrent_name(const lg_ast *stmt)
+{
+    if (stmt->tag == LG_AST_INDEX_STMT && lg_ast_as(stmt, index_stmt)->concurrent)
+        return "CREATE INDEX CONCURRENTLY";
+    if (stmt->tag == LG_AST_DROP_STMT && lg_ast_as(stmt, drop_stmt)->concurrent)
+        return "DROP INDEX CONCURRENTLY";
+    if (stmt->tag != LG_AST_REINDEX_STMT)
+        return NULL;
+    const lg_ast_list *params = &lg_ast_as(stmt, reindex_stmt)->params;
+    for (uint32_t i = 0; i < params->n; i++)
+        if (!strcmp(lg_ast_as(params->at[i], def_elem)->defname, "concurrently"))
+            return "REINDEX CONCURRENTLY";
+    return NULL;
+}
+
 lg_status
 lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG_TAG_MAX])
 {
+    const char *alone = concurrent_name(stmt);
+    if (alone && s->txn_state == LG_SESSION_TXN_BLOCK)
+        return lg_error_set(&s->err, "25001", "%s cannot run inside a transaction block", alone);
     switch (stmt->tag) {
     case LG_AST_TRANSACTION_STMT:
         return lg_session__txn_command(s, stmt, tag);

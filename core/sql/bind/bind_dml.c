@@ -307,7 +307,7 @@ fill_columns(lg_level *l, const lg_changed *t, const insert_cols *c, uint32_t n,
 static bool
 index_columns_match(const lg_index *ix, const int16_t *attnums, uint32_t n)
 {
-    if (!ix->unique || ix->nexprs)
+    if (!ix->unique || !ix->valid || ix->nexprs)
         return false;
     for (uint32_t i = 0; i < n; i++) {
         bool have = false;

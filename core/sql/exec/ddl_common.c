@@ -1132,6 +1132,31 @@ out:
     return st;
 }
 
+/* DROP INDEX CONCURRENTLY: what cannot be dropped is told by drop_one. */
+static lg_status
+drop_prepare(lg_util *u, const lg_ast *object)
+{
+    lg_relation *r, *t;
+    lg_oid table = 0, index = 0;
+    lg_status st =
+        lg_ddl_open(u, lg_ddl_range_var(u, object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE, true, &r);
+    if (st != LG_OK)
+        return st == LG_NOT_FOUND ? LG_OK : st;
+    if (r->kind == LG_REL_INDEX && r->persistence != 't' && lg_ddl_check_owner(u, r) == LG_OK) {
+        index = r->oid;
+        st = lg_cat_index_table(u->cat, r->oid, &table);
+    }
+    lg_error_clear(u->err);
+    lg_relation_unref(r);
+    if (st != LG_OK || !table)
+        return st;
+    LG_TRY(lg_ddl_open_oid(u, table, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, &t));
+    const lg_index *ix = lg_relation_index(t, index);
+    bool plain = ix && !ix->constraint;
+    lg_relation_unref(t);
+    return plain ? lg_ddl_drop_index_concurrently(u, table, index) : LG_OK;
+}
+
 lg_status
 lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
 {
@@ -1155,8 +1180,16 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
             tag = tags[i].tag;
     if (!tag)
         return lg_error_set(u->err, "0A000", "DROP of this kind of object is not supported");
-    for (uint32_t i = 0; i < s->objects.n; i++)
+    if (s->concurrent && s->objects.n > 1)
+        return lg_error_set(u->err, "0A000",
+                            "DROP INDEX CONCURRENTLY does not support dropping multiple objects");
+    if (s->concurrent && s->behavior == LG_A_DROP_CASCADE)
+        return lg_error_set(u->err, "0A000", "DROP INDEX CONCURRENTLY does not support CASCADE");
+    for (uint32_t i = 0; i < s->objects.n; i++) {
+        if (s->concurrent)
+            LG_TRY(drop_prepare(u, s->objects.at[i]));
         LG_TRY(drop_one(u, s, s->objects.at[i]));
+    }
     snprintf(u->tag, LG_TAG_MAX, "%s", tag);
     return LG_OK;
 }

@@ -62,7 +62,7 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     SETC(&row, pg_index, indnullsnotdistinct, ix->nulls_not_distinct);
     SETC(&row, pg_index, indisprimary, ix->primary);
     SETC(&row, pg_index, indimmediate, ix->immediate);
-    SETC(&row, pg_index, indisvalid, 1);
+    SETC(&row, pg_index, indisvalid, !ix->invalid);
     SETC(&row, pg_index, indisready, 1);
     SETC(&row, pg_index, indislive, 1);
     SETC(&row, pg_index, indkey, lg_array_int2vector(u->a, ix->natts, ix->attnum));
@@ -218,9 +218,114 @@ add_not_null(lg_util *u, lg_relation *rel, int16_t attnum)
     return lg_cat_touch(u->cat, rel->oid);
 }
 
+static void
+set_key(lg_cat_row *row, void *arg)
+{
+    const lg_ast_constraint *c = arg;
+    SETC(row, pg_index, indisprimary, c->contype == LG_A_CONSTR_PRIMARY);
+    SETC(row, pg_index, indimmediate, !c->deferrable);
+}
+
+/* Is the index fit to be a key of the table? */
+static lg_status
+index_for_key(lg_util *u, const lg_relation *rel, const lg_ast_constraint *c, const lg_index **ret)
+{
+    const lg_index *ix = NULL;
+    lg_relation *named;
+    const char *name = c->indexname, *why = NULL;
+    lg_status st = lg_cat_relation_by_name(u->cat, rel->schema, name, &named);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "42704", "index \"%s\" does not exist", name);
+    LG_TRY(st);
+    ix = lg_relation_index(rel, named->oid);
+    lg_relation_unref(named);
+    *ret = ix;
+    if (!ix)
+        return lg_error_set(u->err, "55000", "index \"%s\" does not belong to table \"%s\"", name,
+                            rel->name);
+    if (ix->constraint)
+        return lg_error_set(u->err, "55000", "index \"%s\" is already associated with a constraint",
+                            name);
+    if (!ix->valid)
+        return lg_error_set(u->err, "55000", "index \"%s\" is not valid", name);
+    if (!ix->unique)
+        why = "\"%s\" is not a unique index";
+    else if (ix->nexprs)
+        why = "index \"%s\" contains expressions";
+    else if (ix->predicate_sql)
+        why = "\"%s\" is a partial index";
+    if (why) {
+        lg_error_set(u->err, "42809", "%s", lg_arena_printf(u->a, why, name));
+        lg_error_detail(u->err,
+                        "Cannot create a primary key or unique constraint using such an index.");
+        return LG_SQL;
+    }
+    for (uint16_t i = 0; i < ix->nkeys; i++)
+        if (ix->key[i].desc || ix->key[i].nulls_first ||
+            ix->opclass[i] != default_opclass(rel->cols[ix->attnum[i] - 1].type)) {
+            lg_error_set(u->err, "42809",
+                         "index \"%s\" column number %u does not have default sorting behavior",
+                         name, i + 1u);
+            lg_error_detail(
+                u->err, "Cannot create a primary key or unique constraint using such an index.");
+            return LG_SQL;
+        }
+    return LG_OK;
+}
+
+/* ADD CONSTRAINT ... USING INDEX: an index that is there becomes the constraint's, and has its
+ * name. */
+static lg_status
+add_key_of_index(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
+{
+    bool primary = c->contype == LG_A_CONSTR_PRIMARY;
+    const lg_index *ix = NULL;
+    lg_relation *r;
+    lg_cat_row old, row;
+    if (primary && rel->primary)
+        return lg_error_set(u->err, "42P16",
+                            "multiple primary keys for table \"%s\" are not allowed", rel->name);
+    lg_status fits = index_for_key(u, rel, c, &ix);
+    if (fits == LG_SQL)
+        u->err->position = lg_ddl_position(u, c->h.loc);
+    LG_TRY(fits);
+    lg_constraint k = {.type = primary ? 'p' : 'u',
+                       .name = c->conname ? c->conname : ix->name,
+                       .deferrable = c->deferrable,
+                       .deferred = c->initdeferred,
+                       .validated = true,
+                       .nkeys = ix->nkeys,
+                       .keys = ix->attnum,
+                       .index = ix->oid};
+    if (primary)
+        for (uint16_t i = 0; i < ix->nkeys; i++)
+            LG_TRY(add_not_null(u, rel, ix->attnum[i]));
+    if (strcmp(k.name, ix->name) != 0) {
+        lg_ddl_notice(u, "00000",
+                      "ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"%s\" to \"%s\"",
+                      ix->name, k.name);
+        LG_TRY(lg_ddl_open_oid(u, ix->oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
+        lg_status st = lg_ddl_rename_relation(u, r, k.name);
+        lg_relation_unref(r);
+        LG_TRY(st);
+    }
+    lg_datum key = lg_datum_oid(k.index);
+    LG_TRY(
+        lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a, &old));
+    row = old;
+    set_key(&row, (void *)(uintptr_t)c);
+    LG_TRY(lg_cat_update(u->cat, LG_REL_pg_index, &old, &row));
+    LG_TRY(lg_cat_new_oid(u->cat, &k.oid));
+    LG_TRY(lg_ddl_constraint_insert(u, rel, &k));
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, k.index, 0, LG_REL_pg_constraint, k.oid, 0, 'i'));
+    return lg_cat_touch(u->cat, rel->oid);
+}
+
 static lg_status
 add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
 {
+    if (c->indexname)
+        return add_key_of_index(u, rel, c);
     bool primary = c->contype == LG_A_CONSTR_PRIMARY;
     lg_ddl_index ix = {
         .unique = true, .primary = primary, .nulls_not_distinct = c->nulls_not_distinct};
@@ -383,7 +488,7 @@ matching_index(const lg_relation *ref, const int16_t *keys, uint16_t n)
     const lg_index *deferrable = NULL;
     for (uint16_t i = 0; i < ref->nindexes; i++) {
         const lg_index *ix = ref->indexes[i];
-        bool all = ix->unique && ix->nkeys == n && !ix->predicate_sql && !ix->nexprs;
+        bool all = ix->unique && ix->valid && ix->nkeys == n && !ix->predicate_sql && !ix->nexprs;
         for (uint16_t k = 0; all && k < n; k++) {
             bool found = false;
             for (uint16_t j = 0; j < n; j++)
@@ -787,9 +892,15 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
     lg_bind b;
     lg_ddl_index ix = {
         .unique = s->unique, .nulls_not_distinct = s->nulls_not_distinct, .immediate = true};
+    bool build = false;
     snprintf(u->tag, LG_TAG_MAX, "CREATE INDEX");
-    LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_SHARE, false, &rel));
+    LG_TRY(lg_ddl_open(u, s->relation,
+                       s->concurrent ? LG_LOCK_SHARE_UPDATE_EXCLUSIVE : LG_LOCK_SHARE, false,
+                       &rel));
     lg_status st = LG_OK;
+    lg_oid table = rel->oid;
+    bool concurrent = s->concurrent && rel->persistence != 't'; /* nobody else writes to that */
+    ix.invalid = concurrent;
     lg_ddl_bind_init(u, &b);
     if (rel->kind != LG_REL_TABLE && rel->kind != LG_REL_MATVIEW) {
         st = lg_error_set(u->err, "42809", "cannot create index on relation \"%s\"", rel->name);
@@ -829,9 +940,16 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
                                     index_columns_name(u, rel, &ix), "idx", &ix.name));
     }
     LG_CHECK(lg_ddl_index_create(u, rel, &ix));
-    st = lg_ddl_index_build(u, rel->oid, ix.oid);
+    LG_CHECK(lg_ddl_reloptions(u, ix.oid, 'i', &s->options, false));
+    if (concurrent) {
+        LG_CHECK(lg_ddl_class_update(u, table, set_has_index, NULL));
+        st = lg_cat_touch(u->cat, table);
+    } else {
+        st = lg_ddl_index_build(u, table, ix.oid);
+    }
+    build = st == LG_OK && concurrent;
 out:
     lg_bind_fini(&b);
     lg_relation_unref(rel);
-    return st;
+    return build ? lg_ddl_index_concurrently(u, table, ix.oid) : st;
 }

@@ -33,6 +33,7 @@ typedef struct lg_ddl_index {
     bool desc[LG_INDEX_MAX_KEYS], nulls_first[LG_INDEX_MAX_KEYS];
     const char *expr[LG_INDEX_MAX_KEYS]; /* texts where attnum is 0 */
     bool unique, primary, nulls_not_distinct, immediate;
+    bool invalid; /* being built beside writers */
     const char *predicate_sql;
 } lg_ddl_index;
 
@@ -208,6 +209,14 @@ const char *lg_ddl_set_text(lg_util *u, const lg_ast_variable_set_stmt *v);
 lg_status lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s);
 /* ALTER VIEW SET (...), RESET (...). */
 lg_status lg_ddl_view_options(lg_util *u, lg_relation *r, const lg_ast_list *list, bool reset);
+
+/* ---- ddl_concurrent.c ---- */
+/* Brings an index that was made invalid in the running transaction to life; several transactions. */
+LG_MUST lg_status lg_ddl_index_concurrently(lg_util *u, lg_oid table, lg_oid index);
+LG_MUST lg_status lg_ddl_reindex_concurrently(lg_util *u, lg_oid table, lg_oid index);
+/* Waits until nobody uses the index; ret_table is locked for the transaction that follows. */
+LG_MUST lg_status lg_ddl_drop_index_concurrently(lg_util *u, lg_oid table, lg_oid index);
+LG_MUST lg_status lg_ddl_index_set_valid(lg_util *u, lg_oid table, lg_oid index, bool valid);
 
 /* ---- ddl_options.c ---- */
 /* Storage parameters: set, or taken back. */

@@ -14,14 +14,10 @@ static const struct {
     const char *kinds; /* of relations */
     int min, max;      /* of an integer; both 0: not looked at */
 } known[] = {
-    {"fillfactor", "rmi", 10, 100},
-    {"deduplicate_items", "i", 0, 0},
-    {"toast_tuple_target", "rm", 128, 8160},
-    {"parallel_workers", "rm", 0, 1024},
-    {"user_catalog_table", "r", 0, 0},
-    {"vacuum_index_cleanup", "rm", 0, 0},
-    {"vacuum_truncate", "rm", 0, 0},
-    {"log_autovacuum_min_duration", "rm", 0, 0},
+    {"fillfactor", "rmi", 10, 100},          {"deduplicate_items", "i", 0, 0},
+    {"toast_tuple_target", "rm", 128, 8160}, {"parallel_workers", "rm", 0, 1024},
+    {"user_catalog_table", "r", 0, 0},       {"vacuum_index_cleanup", "rm", 0, 0},
+    {"vacuum_truncate", "rm", 0, 0},         {"log_autovacuum_min_duration", "rm", 0, 0},
 };
 
 static const char *

@@ -532,7 +532,31 @@ reindex_one(lg_util *u, lg_oid table, lg_oid index)
     lg_status st = ix ? lg_ddl_new_segment(u, index, LG_SEG_BTREE, &ix->storage) : LG_OK;
     lg_relation_unref(r);
     LG_TRY(st);
+    LG_TRY(lg_ddl_index_set_valid(u, table, index, true));
     return lg_ddl_index_build(u, table, index);
+}
+
+static bool
+says_concurrently(const lg_ast_list *params)
+{
+    for (uint32_t i = 0; i < params->n; i++)
+        if (strcmp(lg_ast_as(params->at[i], def_elem)->defname, "concurrently") == 0)
+            return true;
+    return false;
+}
+
+/* Each index in turn, so that one that fails leaves the others. */
+static lg_status
+reindex_all_concurrently(lg_util *u, const lg_relation *r)
+{
+    lg_oid oids[256], table = r->oid;
+    uint32_t n = 0;
+    for (uint16_t i = 0; i < r->nindexes && n < 256; i++)
+        if (r->indexes[i]->valid)
+            oids[n++] = r->indexes[i]->oid;
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(lg_ddl_reindex_concurrently(u, table, oids[i]));
+    return LG_OK;
 }
 
 lg_status
@@ -542,13 +566,23 @@ lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "REINDEX");
     if (!s->relation)
         return lg_error_set(u->err, "0A000", "REINDEX of this kind of object is not supported");
-    LG_TRY(lg_ddl_open(u, s->relation, LG_LOCK_ACCESS_EXCLUSIVE, false, &r));
+    bool concurrently = says_concurrently(&s->params);
+    LG_TRY(lg_ddl_open(u, s->relation,
+                       concurrently ? LG_LOCK_SHARE_UPDATE_EXCLUSIVE : LG_LOCK_ACCESS_EXCLUSIVE,
+                       false, &r));
     lg_status st = lg_ddl_check_owner(u, r);
-    if (st == LG_OK && r->kind == LG_REL_INDEX) {
+    concurrently &= r->persistence != 't';
+    if (st == LG_OK && (r->kind == LG_REL_INDEX) != (s->kind == LG_A_REINDEX_OBJECT_INDEX)) {
+        st = lg_error_set(u->err, "42809", "\"%s\" is not a%s", r->name,
+                          r->kind == LG_REL_INDEX ? " table or materialized view" : "n index");
+    } else if (st == LG_OK && r->kind == LG_REL_INDEX) {
         lg_oid table;
         st = lg_cat_index_table(u->cat, r->oid, &table);
         if (st == LG_OK)
-            st = reindex_one(u, table, r->oid);
+            st = concurrently ? lg_ddl_reindex_concurrently(u, table, r->oid)
+                              : reindex_one(u, table, r->oid);
+    } else if (st == LG_OK && concurrently) {
+        st = reindex_all_concurrently(u, r);
     } else {
         for (uint16_t i = 0; i < r->nindexes && st == LG_OK; i++)
             st = reindex_one(u, r->oid, r->indexes[i]->oid);

@@ -72,6 +72,9 @@ struct lg_exec_session {
     /* How many sessions, of all instances, are connected to a database; and ending them. May
      * block. */
     uint32_t (*database_sessions)(void *arg, lg_oid db, bool end);
+    /* Commits the running transaction, which is not a block, and begins another, without a snapshot:
+     * CREATE INDEX CONCURRENTLY. */
+    lg_status (*next_txn)(void *arg);
     /* Runs one statement inside the running transaction and sinks its rows (CREATE TABLE AS of an
      * EXECUTE, EXPLAIN EXECUTE). */
     lg_status (*run_prepared)(void *arg, const lg_ast *execute, lg_exec_sink sink, void *sink_arg);

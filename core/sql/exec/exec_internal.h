@@ -367,6 +367,7 @@ lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_constraint 
 /* Entries of one index for a row that is stored already (CREATE INDEX). */
 lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls, lg_tid tid);
+lg_status lg_xtarget_index_live(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, lg_tid tid);
 /* Its key only, in a; LG_NOT_FOUND: the index has no entry for such a row. */
 lg_status lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
                                const lg_datum *values, const uint8_t *nulls,

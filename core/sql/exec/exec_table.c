@@ -251,6 +251,15 @@ size_error(lg_xtarget *t, const lg_index *ix, size_t len)
 
 /* ---- the writes ---- */
 
+/* An index that is not valid may still lack the entry. */
+static lg_status
+entry_delete(lg_xtarget *t, const lg_index *ix, const struct key *k, lg_tid tid)
+{
+    lg_status st = t->acc->ops->entry_delete(t->acc->arg, lg_cat_txn(t->x->es->cat), &ix->storage,
+                                             k->bytes, k->len, tid);
+    return st == LG_NOT_FOUND ? (ix->valid ? LG_CORRUPT : LG_OK) : st;
+}
+
 /* A deferrable key was entered without a look at others: is there another entry, whosever? */
 static lg_status
 check_later(lg_xtarget *t, lg_arena *a, const lg_index *ix, const struct key *k, lg_tid tid)
@@ -313,7 +322,7 @@ lg_xtarget_recheck_unique(lg_xtarget *t, lg_arena *a, lg_oid index, lg_tid tid)
     LG_TRY(make_key(t, a, pi, v, vn, &k));
     if (!k.wanted || !key_unique(pi->index, &k))
         return LG_OK;
-    LG_TRY(acc->ops->entry_delete(acc->arg, txn, &pi->index->storage, k.bytes, k.len, tid));
+    LG_TRY(entry_delete(t, pi->index, &k, tid));
     st = acc->ops->entry_insert(acc->arg, txn, &pi->index->storage, k.bytes, k.len, tid, true,
                                 &other);
     return st == LG_EXISTS ? duplicate_error(t, a, pi->index, &k) : st;
@@ -378,8 +387,7 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
             /* Lost a race after the probe: take our row back again and let the caller look. */
             for (uint32_t k = 0; k < i; k++)
                 if (keys[k].wanted)
-                    LG_TRY(acc->ops->entry_delete(acc->arg, txn, &p->indexes[k].index->storage,
-                                                  keys[k].bytes, keys[k].len, *ret_tid));
+                    LG_TRY(entry_delete(t, p->indexes[k].index, &keys[k], *ret_tid));
             LG_TRY(acc->ops->row_delete(acc->arg, txn, NULL, &t->rel->storage, *ret_tid));
             *ret_conflict = other;
             return LG_EXISTS;
@@ -459,8 +467,7 @@ lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
             memcmp(was[i].bytes, now[i].bytes, now[i].len) == 0)
             continue;
         if (was[i].wanted)
-            LG_TRY(
-                acc->ops->entry_delete(acc->arg, txn, &ix->storage, was[i].bytes, was[i].len, tid));
+            LG_TRY(entry_delete(t, ix, &was[i], tid));
         if (!now[i].wanted)
             continue;
         lg_tid other;
@@ -491,8 +498,55 @@ lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
         struct key k;
         LG_TRY(make_key(t, a, &p->indexes[i], old, old_nulls, &k));
         if (k.wanted)
-            LG_TRY(acc->ops->entry_delete(acc->arg, txn, &p->indexes[i].index->storage, k.bytes,
-                                          k.len, tid));
+            LG_TRY(entry_delete(t, p->indexes[i].index, &k, tid));
     }
     return t->rel->nfk_refs ? lg_xfk_gone(t, a, old, old_nulls, NULL, NULL) : LG_OK;
+}
+
+/* One row as it is now into an index that is being built while others write (ddl_concurrent.c).
+ * The entry comes first, then a look at the row: whoever changes it later finds the entry, and who
+ * changed it before, or is about to have, is waited for and seen. */
+lg_status
+lg_xtarget_index_live(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, lg_tid tid)
+{
+    const lg_access *acc = t->acc;
+    struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
+    const lg_index *ix = pi->index;
+    lg_datum *v = LG_NEWN(a, lg_datum, t->rel->ncols + 1u);
+    uint8_t *vn = LG_NEWN(a, uint8_t, t->rel->ncols + 1u);
+    for (;;) {
+        const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, txn, a);
+        const uint8_t *row;
+        size_t len;
+        struct key k;
+        bool changed = false;
+        lg_tid other = tid;
+        lg_status st =
+            acc->ops->row_fetch(acc->arg, txn, snap, &t->rel->storage, tid, a, &row, &len);
+        if (st == LG_NOT_FOUND)
+            return LG_OK;
+        LG_TRY(st);
+        LG_TRY(lg_xrow_decode(t->rel, row, len, v, vn));
+        LG_TRY(make_key(t, a, pi, v, vn, &k));
+        if (k.wanted) {
+            st = acc->ops->entry_insert(acc->arg, txn, &ix->storage, k.bytes, k.len, tid,
+                                        key_unique_now(ix, &k), &other);
+            if (st == LG_TOO_LARGE)
+                return size_error(t, ix, k.len);
+            if (st == LG_EXISTS && other != tid) {
+                st = lg_error_set(t->x->es->err, "23505", "could not create unique index \"%s\"",
+                                  ix->name);
+                lg_error_detail(t->x->es->err, "Key %s is duplicated.", key_text(t, a, ix, &k));
+                lg_xconstraint_name(t->x->es, t->rel, ix->name);
+                return st;
+            }
+            if (st != LG_EXISTS)
+                LG_TRY(st);
+        }
+        LG_TRY(acc->ops->row_claim(acc->arg, txn, snap, &t->rel->storage, tid, true, &changed));
+        if (!changed)
+            return LG_OK;
+        if (k.wanted)
+            LG_TRY(entry_delete(t, ix, &k, tid));
+    }
 }
