@@ -163,7 +163,8 @@ lg_ddl_temp_namespace(lg_util *u, lg_oid *ret_nsp)
     uint32_t may, n;
     bool found;
     lg_oid *oids;
-    LG_TRY(lg_cat_database_mask(u->cat, lg_cat_user(u->cat), LG_ACL_TEMPORARY, &may));
+    LG_TRY(lg_cat_database_mask(u->cat, lg_cat_user(u->cat), lg_cat_database_oid(u->cat),
+                                LG_ACL_TEMPORARY, &may));
     if (!may)
         return lg_error_set(u->err, "42501",
                             "permission denied to create temporary tables in database \"%s\"",
