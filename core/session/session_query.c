@@ -38,6 +38,10 @@ lg_session__statement_end(lg_session *s)
 {
     if (s->statement_timer.slot)
         lg_timer_stop(&s->statement_timer);
+    /* A cancel that came when the statement had failed already is not the next one's, nor the session's. */
+    lg_status late = lg_fiber_canceled(s->fiber);
+    if (late != LG_OK && late != LG_CANCELED)
+        lg_fiber_cancel(s->fiber, late);
 }
 
 static lg_status
