@@ -400,8 +400,9 @@ apply_undo(const lg_undo_apply *a)
     const struct undo_payload *p = (const struct undo_payload *)a->payload;
     lg_segment *g;
     lg_status st = lg_segment_open(lg_txn_sys_space(lg_txn_sys_of(a->txn)), a->rec->file, &g);
-    bool gone =
-        st == LG_NOT_FOUND; /* the index was dropped meanwhile: nothing is left to take back */
+    /* The index was dropped meanwhile (its transaction's instance died, and its locks with it), at
+     * any moment: nothing is left to take back. */
+    bool gone = st == LG_NOT_FOUND || st == LG_INVALID;
     if (!gone)
         LG_TRY(st);
     if (!gone && a->rec->op == LG_BTREE__OP_INSERT_MANY)
@@ -414,8 +415,13 @@ apply_undo(const lg_undo_apply *a)
         if (gone) {
             lg_mtr_begin(&m, lg_txn_sys_cache(lg_txn_sys_of(a->txn)));
         } else {
-            LG_TRY(lg_btree__descend(g, &k, 0, &block));
-            LG_TRY(lg_btree__latch(g, &m, &k, 0, &block, &b));
+            st = lg_btree__descend(g, &k, 0, &block);
+            if (st == LG_OK)
+                st = lg_btree__latch(g, &m, &k, 0, &block, &b);
+            gone = st == LG_INVALID;
+            if (gone)
+                continue;
+            LG_TRY(st);
         }
         st = lg_txn_undo_done_get(a, &m, &table);
         if (st == LG_RETRY) {

@@ -298,8 +298,12 @@ lg_heap__apply(const lg_undo_apply *a)
     }
     if (had && !(has && memcmp(&old, &now, sizeof old) == 0)) {
         lg_segment *g;
-        LG_TRY(lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g));
-        LG_TRY(lg_heap__large_free(g, &old));
+        st = lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g);
+        if (st == LG_OK)
+            st = lg_heap__large_free(g, &old);
+        if (st == LG_INVALID || st == LG_NOT_FOUND) /* dropped meanwhile, with all its blocks */
+            st = LG_OK;
+        LG_TRY(st);
     }
     return LG_OK;
 }

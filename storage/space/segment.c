@@ -28,6 +28,7 @@ typedef struct seg_header {
 #define MAX_OFFERS     256u
 #define CHUNK_MIN      4u
 #define CHUNK_MAX      64u
+#define HANDLE_KEPT    (600 * LG_SEC) /* of a dropped segment: longer than any step of a rollback */
 
 typedef struct seg_room {
     uint32_t block;
@@ -40,6 +41,8 @@ typedef struct seg_block {
 } seg_block;
 
 struct lg_segment {
+    lg_list grave; /* in space->dropped */
+    lg_time dropped_at;
     lg_space *space;
     uint32_t file;
     lg_segment_kind kind;
@@ -60,6 +63,7 @@ struct lg_segment {
 struct lg_space {
     lg_buf_cache *cache;
     lg_map *segments;
+    lg_list dropped; /* handles that a rollback may still hold: for a while */
     uint32_t block_bytes;
     uint32_t span;
     lg_status (*forget)(void *arg,
@@ -73,6 +77,7 @@ lg_space_create(lg_buf_cache *cache, lg_space **ret_space)
     lg_space *s = lg_zalloc(sizeof *s);
     s->cache = cache;
     s->segments = lg_map_create();
+    lg_list_init(&s->dropped);
     s->block_bytes = lg_buf_block_bytes(cache);
     s->span = s->block_bytes - MAP_OFF;
     *ret_space = s;
@@ -96,6 +101,8 @@ lg_space_destroy(lg_space *s)
     void *v;
     while (lg_map_next(s->segments, &pos, &key, &v))
         segment_free(v);
+    for (lg_list *l; (l = lg_list_pop_front(&s->dropped)) != NULL;)
+        segment_free(LG_CONTAINER_OF(l, lg_segment, grave));
     lg_map_destroy(s->segments);
     lg_free(s);
 }
@@ -307,9 +314,19 @@ lg_segment_begin(lg_segment *g, void (*first)(lg_mtr *m, lg_buf *b))
 static void
 handle_drop(lg_space *s, uint32_t file)
 {
+    lg_time now = lg_run_now_ns(lg_buf_run(s->cache));
     lg_segment *g = lg_map_remove(s->segments, file);
-    if (g)
+    if (g) { /* who rolls back for the dead has no lock, and finds out when it next gets a block */
+        g->dropped_at = now;
+        lg_list_push_back(&s->dropped, &g->grave);
+    }
+    while (!lg_list_empty(&s->dropped)) {
+        g = LG_CONTAINER_OF(s->dropped.next, lg_segment, grave);
+        if (now - g->dropped_at < HANDLE_KEPT)
+            break;
+        lg_list_remove(&g->grave);
         segment_free(g);
+    }
 }
 
 void

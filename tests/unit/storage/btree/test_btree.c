@@ -29,6 +29,9 @@ struct world {
     /* the model: is there a live entry (key, rowid = key)? */
     uint8_t live[4096];
     uint8_t busy[4096]; /* touched by a running transaction */
+    lg_txn *txn;
+    lg_status st;
+    bool rolled_back;
 };
 
 static uint64_t
@@ -312,6 +315,50 @@ LG_TEST(test_btree__rising_and_falling_keys)
 {
     run_world(1, sequential_body);
     run_world(2, sequential_body);
+}
+
+/* ---- an index dropped before, or while, its changes are rolled back (for a dead instance) ---- */
+
+static void
+rollback_fiber(void *arg)
+{
+    struct world *w = arg;
+    w->st = lg_txn_rollback(w->txn);
+    w->rolled_back = true;
+}
+
+static void
+dropped_body(struct world *w)
+{
+    for (int during = 0; during < 2; during++) {
+        lg_btree_out out;
+        uint32_t file;
+        uint8_t key[8] = {0};
+        RIG_OK(lg_segment_create(w->space, LG_SEGMENT_BTREE, &file));
+        RIG_OK(lg_segment_open(w->space, file, &w->tree));
+        RIG_OK(lg_btree_init(w->tree));
+        w->txn = lg_txn_begin(w->txns);
+        w->rolled_back = false;
+        for (uint32_t i = 0; i < 3000; i++) {
+            memcpy(key, &i, sizeof i);
+            RIG_OK(lg_btree_insert(w->txn, w->tree, key, sizeof key, i, false, &out));
+        }
+        RIG_OK(lg_buf_write_dirty(w->cache, LG_LSN_MAX, UINT32_MAX, NULL));
+        if (!during)
+            RIG_OK(lg_segment_drop(w->space, file));
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "rollback", 0, rollback_fiber, w, NULL));
+        lg_fiber_yield();
+        if (during)
+            RIG_OK(lg_segment_drop(w->space, file));
+        while (!w->rolled_back)
+            RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP));
+        CU_ASSERT_EQUAL(w->st, LG_OK);
+    }
+}
+
+LG_TEST(test_btree__rollback_goes_on_when_the_index_is_dropped)
+{
+    run_world(5, dropped_body);
 }
 
 /* ---- many row ids with one key ---- */
