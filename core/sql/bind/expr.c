@@ -154,7 +154,8 @@ same_own(const lg_expr *x, const lg_expr *y)
     case LG_EX_NULLIF:
     case LG_EX_DISTINCT:
     case LG_EX_ARRAY_OP:
-        return x->func.func->oid == y->func.func->oid && x->use_or == y->use_or && x->variadic == y->variadic;
+        return x->func.func->oid == y->func.func->oid && x->use_or == y->use_or &&
+               x->variadic == y->variadic;
     case LG_EX_FIELD:
         return x->field == y->field;
     case LG_EX_DOMAIN:

@@ -46,7 +46,8 @@ patient_lock(lg_util *u, lg_oid table, lg_lock_mode mode)
 {
     for (uint32_t tries = 1;; tries++) {
         lg_time wait = tries % LOOK_EVERY ? PATIENCE : LONG_LOOK;
-        lg_status st = lg_cat_lock_session(u->cat, table, mode, lg_run_now_exact_ns(u->es->run) + wait);
+        lg_status st =
+            lg_cat_lock_session(u->cat, table, mode, lg_run_now_exact_ns(u->es->run) + wait);
         if (st != LG_LOCK_NOT_AVAILABLE && st != LG_TIMEOUT)
             return st;
         LG_TRY(pause(u, tries < 8 ? 20 * LG_MS : 200 * LG_MS));
@@ -81,8 +82,8 @@ lg_ddl_index_set_valid(lg_util *u, lg_oid table, lg_oid index, bool valid)
 {
     lg_cat_row old, row;
     lg_datum key = lg_datum_oid(index);
-    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a,
-                       &old));
+    LG_TRY(
+        lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a, &old));
     if (lg_bool(GETC(&old, pg_index, indisvalid)) == valid)
         return LG_OK;
     row = old;
@@ -127,8 +128,7 @@ gather(struct filler *f)
     void *scan;
     lg_arena *a = lg_arena_create("index rows", 0);
     const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    lg_status st =
-        acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &f->rel->storage, &scan);
+    lg_status st = acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &f->rel->storage, &scan);
     if (st == LG_OK) {
         for (;;) {
             const uint8_t *row;

@@ -103,7 +103,7 @@ struct lg_exec_session {
     const lg_stats *stats;
     /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */
     bool (*changed_setting)(void *arg, size_t *pos, const char **ret_name, const char **ret_value);
-    struct lg_xtemps *temps;   /* exec's own: ON COMMIT of temporary tables; starts NULL */
+    struct lg_xtemps *temps; /* exec's own: ON COMMIT of temporary tables; starts NULL */
 };
 
 /* ---- temporary tables (ddl_temp.c), each in a running transaction ---- */

@@ -226,10 +226,11 @@ begin(lg_xcolumns *c, uint32_t blocks)
     memcpy(c->want, c->give, c->ncols);
     lg_xdecode_want(c->d, c->want);
     lg_xcolumns_want(c, c->want);
-    c->pos = LG_NEWN(a, uint16_t, UINT16_MAX + 1);
-    c->left = LG_NEWN(a, int64_t, UINT16_MAX + 1);
-    c->right = LG_NEWN(a, int64_t, UINT16_MAX + 1);
-    c->pass = LG_NEWN(a, uint8_t, UINT16_MAX + 1);
+    /* room for the largest chunk, not cleared: of most of it no page is ever touched */
+    c->pos = lg_arena_alloc(a, (UINT16_MAX + 1) * sizeof *c->pos);
+    c->left = lg_arena_alloc(a, (UINT16_MAX + 1) * sizeof *c->left);
+    c->right = lg_arena_alloc(a, (UINT16_MAX + 1) * sizeof *c->right);
+    c->pass = lg_arena_alloc(a, UINT16_MAX + 1);
     c->rowsel = LG_NEWN(a, uint16_t, LG_BATCH);
     c->cols = LG_NEWN(a, lg_vector *, c->ncols + 1);
     c->num = LG_NEWN(a, int64_t *, c->ncols + 1);

@@ -90,9 +90,9 @@ put_arguments(lg_call *c, const lg_proc *p, bool table, bool defaults, lg_strbuf
             continue;
         lg_strbuf_puts(o, any ? ", " : "");
         any = true;
-        lg_strbuf_puts(o, mode == 'o'   ? "OUT "
-                          : mode == 'b' ? "INOUT "
-                          : mode == 'v' ? "VARIADIC "
+        lg_strbuf_puts(o, mode == 'o'                          ? "OUT "
+                          : mode == 'b'                        ? "INOUT "
+                          : mode == 'v'                        ? "VARIADIC "
                           : mode == 'i' && p->func.kind == 'p' ? "IN "
                                                                : "");
         if (*p->names[i])
@@ -238,12 +238,12 @@ put_body(lg_call *c, const lg_proc *p, lg_strbuf *o)
         lg_status st = lg_bind_function_query(&b, p, p->func.result, t->stmts[i].stmt, false, &q);
         const char **names = LG_NEWN(c->arena, const char *, p->func.nargs + 1u);
         for (uint32_t k = 0; k < p->func.nargs; k++)
-            names[k] = !*p->in_names[k] ? ""
-                       : st == LG_OK && q->nrtes
-                           ? lg_arena_printf(c->arena, "%s.%s",
-                                             lg_quote_ident(c->arena, p->func.name),
-                                             lg_quote_ident(c->arena, p->in_names[k]))
-                           : lg_quote_ident(c->arena, p->in_names[k]);
+            names[k] =
+                !*p->in_names[k] ? ""
+                : st == LG_OK && q->nrtes
+                    ? lg_arena_printf(c->arena, "%s.%s", lg_quote_ident(c->arena, p->func.name),
+                                      lg_quote_ident(c->arena, p->in_names[k]))
+                    : lg_quote_ident(c->arena, p->in_names[k]);
         d.param_names = names;
         d.nparam_names = p->func.nargs;
         if (st == LG_OK)
@@ -447,9 +447,8 @@ fn_has_function_privilege(lg_call *c)
     if (st != LG_OK)
         return lg_fx_fail(c, st);
     if (!p)
-        return lg_func_get(lg_oid_of(c->args[at])) || c->func->args[at] != LG_T_OID
-                   ? 1
-                   : lg_fx_null(c);
+        return lg_func_get(lg_oid_of(c->args[at])) || c->func->args[at] != LG_T_OID ? 1
+                                                                                    : lg_fx_null(c);
     st = lg_cat_acl_mask(cat, user, LG_ACL_FUNCTION, p->owner, p->acl, LG_ACL_EXECUTE, &have);
     return st == LG_OK ? have != 0 : lg_fx_fail(c, st);
 }

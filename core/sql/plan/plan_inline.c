@@ -170,10 +170,8 @@ lg_plan__inline_sets(lg_pq *pq)
             same &= cols[k].type == r->cols[k].type;
         if (!same)
             continue;
-        lg_copier c = {.a = pq->p->a,
-                       .leaf = argument,
-                       .arg = (void *)(uintptr_t)call,
-                       .beyond = 1};
+        lg_copier c = {
+            .a = pq->p->a, .leaf = argument, .arg = (void *)(uintptr_t)call, .beyond = 1};
         bool lateral = false;
         for (uint32_t k = 0; k < call->nargs; k++)
             lateral |= refers(call->args[k], NULL);
