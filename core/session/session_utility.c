@@ -358,6 +358,26 @@ do_deallocate(lg_session *s, const char *name, char tag[LG_TAG_MAX])
 
 /* ---- cursors ---- */
 
+/* The query of the statement's DECLARE, in the arena. */
+static lg_status
+cursor_tree(lg_session *s, const lg_prepared *declare, const char *name, lg_arena *a,
+            const lg_ast **ret)
+{
+    lg_parse_tree *tree;
+    LG_TRY(lg_parse_sql(s->server->cfg.run, declare->text, a, &s->err, &tree));
+    for (uint32_t i = 0; i < tree->n; i++) {
+        const lg_ast *stmt = tree->stmts[i].stmt;
+        if (stmt->tag != LG_AST_DECLARE_CURSOR_STMT ||
+            (tree->n > 1 && tree->stmts[i].loc != declare->text_loc))
+            continue;
+        const lg_ast_declare_cursor_stmt *d = lg_ast_as(stmt, declare_cursor_stmt);
+        *ret = d->query;
+        if (strcmp(d->portalname, name) == 0)
+            return LG_OK;
+    }
+    return LG_INTERNAL;
+}
+
 static lg_status
 do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d,
            char tag[LG_TAG_MAX])
@@ -371,10 +391,15 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
                             "DECLARE CURSOR can only be used in transaction blocks");
     if (lg_session__portal_find(s, d->portalname))
         return lg_error_set(&s->err, "42P03", "cursor \"%s\" already exists", d->portalname);
-    /* The declaring statement's tree is the cursor's: its prepared statement is kept by reference.
-     */
+    /* The message's tree goes with the message: the cursor has one of its own. */
     lg_arena *arena = lg_arena_create("prepared", 1024);
-    LG_TRY(lg_session__prepare(s, "", portal->prepared->text, d->query, arena,
+    const lg_ast *query;
+    lg_status parsed = cursor_tree(s, portal->prepared, d->portalname, arena, &query);
+    if (parsed != LG_OK) {
+        lg_arena_destroy(arena);
+        return parsed;
+    }
+    LG_TRY(lg_session__prepare(s, "", portal->prepared->text, query, arena,
                                portal->prepared->nparams, portal->prepared->params, &p));
     lg_status st = lg_session__plan(s, p);
     if (st == LG_OK)
