@@ -386,6 +386,12 @@ fit(lg_bind *b, const lg_func *f, const lg_call_site *s, bool expand, cand *c)
         if (c->order)
             c->order[i] = (uint16_t)at;
         c->args[i] = c->variadic && at + 1 >= nf ? f->variadic : f->args[at];
+        if (f->flags & LG_FUNC_USER && lg_usertype_is_domain(c->args[i])) { /* as its base type */
+            lg_oid base;
+            if (lg_usertype_base(b->env, c->args[i], b->arena, b->err, &base, NULL) != LG_OK)
+                return false;
+            c->args[i] = base;
+        }
     }
     for (uint32_t at = 0; !expand && at + f->ndefaults < nf; at++)
         if (!given[at])
@@ -910,6 +916,8 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
         args[at] = s->args[i];
         have[at] = true;
         declared[at] = c.args[i];
+        if (f->flags & LG_FUNC_USER && at < f->nargs && lg_usertype_is_domain(f->args[at]))
+            declared[at] = f->args[at];
         actual[at] = s->args[i]->type;
     }
     for (uint32_t i = 0; i < total; i++)
@@ -943,8 +951,12 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
         (*ret)->loc = s->loc;
         return LG_OK;
     }
+    lg_oid domain = lg_usertype_is_domain(result) ? result : 0;
+    if (domain)
+        LG_TRY(lg_usertype_base(b->env, domain, b->arena, b->err, &result, NULL));
     lg_expr *e = lg_expr_call(b->arena, f, NULL, n, args);
     e->type = result;
+    e->domain = domain;
     e->loc = s->loc;
     e->ndefaults = c.order || c.call ? 0 : (uint8_t)c.ndefaults;
     e->variadic = s->variadic || (c.variadic && f->variadic != LG_T_ANY);

@@ -175,6 +175,11 @@ result_type(lg_util *u, const lg_ast_create_function_stmt *s, struct making *m)
                             type_text(u, outs));
     else
         m->result = outs;
+    for (uint32_t i = 0; i < m->nall; i++)
+        if (strchr("obt", m->modes[i]) && lg_usertype_is_domain(m->all[i]))
+            return lg_error_set(u->err, "0A000", "OUT parameters of domains are not supported");
+    if (m->set && lg_usertype_is_domain(m->result))
+        return lg_error_set(u->err, "0A000", "sets of domains are not supported");
     bool poly = false;
     for (uint32_t i = 0; i < m->nin; i++)
         poly |= lg_type_get(m->in[i]) && lg_type_get(m->in[i])->typtype == 'p';
@@ -857,6 +862,14 @@ lg_ddl_function_text(lg_util *u, const lg_proc *p)
                            signature(u, p->func.name, p->func.nargs, p->func.args));
 }
 
+static int
+by_oid(const void *x, const void *y)
+{
+    lg_oid a = ((const struct lg_ddl_dependent *)x)->obj;
+    lg_oid b = ((const struct lg_ddl_dependent *)y)->obj;
+    return (a > b) - (a < b);
+}
+
 static lg_status
 dependents(lg_util *u, lg_oid oid, struct lg_ddl_dependent *ret, uint32_t cap, uint32_t *ret_n)
 {
@@ -876,6 +889,7 @@ dependents(lg_util *u, lg_oid oid, struct lg_ddl_dependent *ret, uint32_t cap, u
             ret[(*ret_n)++] = d;
     }
     lg_cat_scan_close(&s);
+    qsort(ret, *ret_n, sizeof *ret, by_oid);
     return st == LG_END ? LG_OK : st;
 }
 

@@ -397,6 +397,8 @@ collect(void *arg, const lg_batch *b)
 static lg_oid
 result_of(const lg_call *c)
 {
+    if (lg_usertype_is_domain(c->func->result)) /* rettype is its base */
+        return c->func->result;
     return c->rettype ? c->rettype : c->func->result;
 }
 

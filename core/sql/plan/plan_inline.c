@@ -32,7 +32,8 @@ body_of(lg_planner *p, const lg_expr *call)
     b->sql = NULL;
     b->check_as = 0;
     lg_bind_function_begin(b, f, types);
-    lg_status st = lg_bind_function_query(b, f, call->type, t->stmts[0].stmt, true, &q);
+    lg_status st = lg_bind_function_query(b, f, call->domain ? call->domain : call->type,
+                                          t->stmts[0].stmt, true, &q);
     /* what it refers to stays with the statement */
     was.nrelations = b->nrelations;
     was.relations = b->relations;
