@@ -36,3 +36,19 @@ insert into sales.purchase (customer_id, note, tags, placed) select g, E'tab\tne
 insert into sales.line select g, 1, g / 3.0, ('{"k": ' || g || '}')::jsonb, decode('00ff', 'hex') from generate_series(1, 50) g;
 insert into app.typed values ('sad', 5, row(1, 'x y')::app.pair, '00000000-0000-0000-0000-000000000005', '1 day 2 hours', '{1,null,3}');
 select setval('public.ticket', 150);
+-- views that are changed, materialized views, functions
+CREATE TABLE app.df_t (id int PRIMARY KEY, x int, s text);
+INSERT INTO app.df_t SELECT g, g * 10, 's' || g FROM generate_series(1, 5) g;
+CREATE VIEW app.df_v WITH (security_barrier) AS SELECT id, x FROM app.df_t WHERE x > 20 WITH LOCAL CHECK OPTION;
+ALTER VIEW app.df_v ALTER COLUMN x SET DEFAULT 30;
+CREATE MATERIALIZED VIEW app.df_m AS SELECT x, count(*) AS n FROM app.df_t GROUP BY x;
+CREATE UNIQUE INDEX df_m_x ON app.df_m (x);
+CREATE MATERIALIZED VIEW app.df_m2 AS SELECT * FROM app.df_m WITH NO DATA;
+CREATE FUNCTION app.df_f(a int, b text DEFAULT 'q''q', VARIADIC c int[] DEFAULT '{}') RETURNS text LANGUAGE sql IMMUTABLE STRICT COST 7 AS $$ select a || b || c::text $$;
+CREATE FUNCTION app.df_g(OUT a int, INOUT b int) LANGUAGE sql SECURITY DEFINER SET search_path = app AS 'select 1, b';
+CREATE FUNCTION app.df_tab() RETURNS TABLE(id int, s text) LANGUAGE sql STABLE ROWS 7 AS 'select id, s from app.df_t';
+CREATE FUNCTION app.df_ret(a int) RETURNS int RETURN a + 5;
+CREATE FUNCTION app.df_at(a int) RETURNS SETOF int BEGIN ATOMIC SELECT id FROM app.df_t WHERE id >= a ORDER BY id; END;
+CREATE PROCEDURE app.df_p(INOUT k int) LANGUAGE sql AS 'delete from app.df_t where id = k returning id';
+CREATE VIEW app.df_vf AS SELECT app.df_f(1) AS f, app.df_ret(3) AS r, y.x FROM app.df_tab() AS y(x, z);
+COMMENT ON FUNCTION app.df_ret(int) IS 'hello';
