@@ -417,6 +417,30 @@ conflict_lines(lines *l, const lg_node *x)
         add_list(l, "Conflict Arbiter Indexes", t, x->modify.narbiters);
 }
 
+/* Scans of relations in the plan: a relation joined with itself counts twice. */
+static uint32_t
+scans(const lg_node *x)
+{
+    if (!x)
+        return 0;
+    uint32_t n =
+        x->kind == LG_NODE_SEQ_SCAN || x->kind == LG_NODE_INDEX_SCAN || x->kind == LG_NODE_TID_SCAN;
+    for (uint32_t i = 0; x->kind == LG_NODE_APPEND && i < x->append.n; i++)
+        n += scans(x->append.children[i]);
+    return n + scans(x->left) + scans(x->right);
+}
+
+static uint32_t
+relations_of(const lg_plan *p)
+{
+    uint32_t n = scans(p->root);
+    for (uint32_t i = 0; i < p->nsubplans; i++)
+        n += scans(p->subplans[i].root);
+    for (uint32_t i = 0; i < p->nctes; i++)
+        n += scans(p->ctes[i].root);
+    return n > p->nrelations ? n : p->nrelations;
+}
+
 static namer
 namer_of(const lg_plan_words *w, const lg_node *n)
 {
@@ -424,7 +448,7 @@ namer_of(const lg_plan_words *w, const lg_node *n)
                    .node = n,
                    .a = w->arena,
                    .env = w->env,
-                   .relations = w->verbose ? 2 : w->plan->nrelations};
+                   .relations = w->verbose ? 2 : relations_of(w->plan)};
 }
 
 uint32_t
@@ -475,7 +499,7 @@ lg_plan_words_output(const lg_plan_words *w, const lg_node *n, const char ***ret
 {
     namer nm = namer_of(w, n);
     const char **t = *ret = LG_NEWN(w->arena, const char *, n->ncols + 1);
-    nm.relations = w->plan->nrelations; /* as PostgreSQL: lists, unlike conditions */
+    nm.relations = relations_of(w->plan); /* as PostgreSQL: lists, unlike conditions */
     for (uint32_t i = 0; i < n->ncols; i++)
         t[i] = n->targets ? expr_text(&nm, n->targets[i]) : input_name(&nm, (int32_t)i);
     return n->ncols;

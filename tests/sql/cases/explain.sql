@@ -31,6 +31,7 @@ explain (costs off, format yaml) select * from e1 where b = 'x"y';
 explain (costs off, format yaml, verbose) select a, b, id from e1 where a > 3;
 explain (costs off, format json) insert into e2 values (1, 2);
 explain (costs off, format json) select * from generate_series(1, 3) g;
+explain (costs off) select count(*) from e2 x join e2 y on x.id = y.id;
 -- analyzed
 explain (analyze, costs off, timing off, summary off) select * from e1 where a = 3;
 explain (analyze, costs off, timing off, summary off) select * from e1 where id = 3;
