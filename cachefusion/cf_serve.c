@@ -136,7 +136,10 @@ take_down(serving *s, lg_addr addr, const lg_grd_serve *plan, outcome *o)
     bool dirty = false;
     lg_status st =
         lg_buf_revoke(cf->buf, addr, to, plan->ship ? s->image : NULL, &dirty, &o->version);
-    if (st == LG_READ_DISK && to != LG_MODE_N) /* our disk read had failed: keep nothing */
+    /* Our disk read had failed, or nobody has formatted the block yet: the answer is "not here", so
+     * nothing must be kept here. */
+    bool nothing = st == LG_READ_DISK || (st == LG_OK && plan->ship && o->version == 0);
+    if (nothing && to != LG_MODE_N)
         st = lg_buf_revoke(cf->buf, addr, LG_MODE_N, NULL, NULL, NULL);
     o->done = st == LG_OK || st == LG_READ_DISK || st == LG_NOT_FOUND;
     o->flush_ns = st == LG_OK ? last_flush_ns(cf, addr) : 0;

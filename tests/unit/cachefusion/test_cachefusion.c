@@ -553,3 +553,59 @@ LG_TEST(test_cachefusion__closed_blocks_open_one_by_one)
         world_free(c.w);
     }
 }
+
+/* ---- a block that nobody has formatted ---- */
+
+typedef struct unformatted {
+    world *w;
+    bool held, read, changed, done;
+} unformatted;
+
+/* Has it in X for a while and changes nothing. */
+static void
+unformatted_holder(void *arg)
+{
+    unformatted *u = arg;
+    node *n = &u->w->n[1];
+    lg_buf *b;
+    LG_ASSERT_OK(lg_buf_get(n->cache, addr_of(n, 0), LG_LATCH_X, &b));
+    lg_buf_put(n->cache, b, LG_LATCH_X);
+    u->held = true;
+    wait_for(n, &u->changed);
+    look(n, 0);
+    u->done = true;
+}
+
+static void
+unformatted_writer(void *arg)
+{
+    unformatted *u = arg;
+    wait_for(&u->w->n[3], &u->read);
+    change(&u->w->n[3], 0);
+    u->changed = true;
+}
+
+static void
+unformatted_reader(void *arg)
+{
+    unformatted *u = arg;
+    node *n = &u->w->n[2];
+    wait_for(n, &u->held);
+    look(n, 0);
+    u->read = true;
+}
+
+/* Its holder has nothing to ship and says so; then it must not keep the block either. */
+LG_TEST(test_cachefusion__unformatted_blocks_are_given_up)
+{
+    for (uint64_t seed = 1; seed <= seeds(8); seed++) {
+        unformatted u = {.w = world_new(seed + 300)};
+        view(u.w, 0xE);
+        (void)!lg_sim_run(u.w->sim, NULL, NULL, 50 * LG_MS);
+        LG_ASSERT_OK(lg_run_spawn(u.w->n[1].run, "holder", 0, unformatted_holder, &u, NULL));
+        LG_ASSERT_OK(lg_run_spawn(u.w->n[2].run, "reader", 0, unformatted_reader, &u, NULL));
+        LG_ASSERT_OK(lg_run_spawn(u.w->n[3].run, "writer", 0, unformatted_writer, &u, NULL));
+        CU_ASSERT_EQUAL(lg_sim_run(u.w->sim, flag_set, &u.done, 10 * LG_SEC), LG_OK);
+        world_free(u.w);
+    }
+}
