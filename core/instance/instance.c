@@ -296,7 +296,13 @@ open_transactions(lg_instance *in)
     LG_TRY(lg_space_create(in->buf, &in->space));
     if (!in->alone)
         lg_space_set_forget(in->space, lg_instance__forget_everywhere, in);
-    LG_TRY(lg_instance__control_read(in->buf, &in->control));
+    lg_status control = lg_instance__control_read(in->buf, &in->control);
+    if (control == LG_UNSUPPORTED)
+        lg_log_error(in->env.log, "instance",
+                     "the disks have format %u, this build reads %u: dump the database with the "
+                     "build that made it, create it anew, restore",
+                     in->control.format, LG_CONTROL_FORMAT);
+    LG_TRY(control);
     if (!in->control.undo_file[in->cfg.node]) {
         lg_log_error(in->env.log, "instance", "the database has no undo segment for instance %u",
                      in->cfg.node);

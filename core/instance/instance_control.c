@@ -12,9 +12,9 @@ lg_instance__control_read(lg_buf_cache *c, lg_control *ret)
     LG_TRY(lg_buf_get(c, control_addr, LG_LATCH_S, &b));
     memcpy(ret, b->data + LG_BLOCK_HEADER_BYTES, sizeof *ret);
     lg_buf_put(c, b, LG_LATCH_S);
-    if (memcmp(ret->magic, control_magic, sizeof ret->magic) != 0 || ret->format != 1)
+    if (memcmp(ret->magic, control_magic, sizeof ret->magic) != 0)
         return LG_CORRUPT;
-    return LG_OK;
+    return ret->format == LG_CONTROL_FORMAT ? LG_OK : LG_UNSUPPORTED;
 }
 
 lg_status
@@ -24,7 +24,7 @@ lg_instance__control_write(lg_buf_cache *c, const lg_control *control, bool is_n
     lg_buf *b;
     lg_control copy = *control;
     memcpy(copy.magic, control_magic, sizeof copy.magic);
-    copy.format = 1;
+    copy.format = LG_CONTROL_FORMAT;
     lg_mtr_begin(&m, c);
     lg_status st = lg_mtr_get(&m, control_addr, LG_LATCH_X, is_new ? LG_MTR_NEW : 0, &b);
     if (st != LG_OK) {

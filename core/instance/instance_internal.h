@@ -39,9 +39,13 @@
 
 /* ---- control block: what has to be known before the catalog (instance_control.c) ---- */
 
+/* Of everything on the disks that a build must know to open them: 2: pg_database's
+ * roots, undo of several rows, files without a root. Others are refused. */
+#define LG_CONTROL_FORMAT 2u
+
 typedef struct lg_control {
     char magic[8];
-    uint32_t format;
+    uint32_t format; /* LG_CONTROL_FORMAT */
     uint32_t catalog_file;
     uint32_t catalog_head;
     uint32_t undo_file[LG_INSTANCE_MAX + 1]; /* by undo segment = node; 0: none */
