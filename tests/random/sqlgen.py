@@ -307,7 +307,7 @@ class Gen:
             if 'SELECT' not in a:
                 return Node(f'array_agg({a} ORDER BY {a})', t=t)
         if not choices:
-            return Node('(array_agg(', arg, f'))[100]', t=t) if not t.startswith('_') else literal(rnd, t)
+            return Node('(array_agg(', arg, f'))[1000000]', t=t) if not t.startswith('_') else literal(rnd, t)
         a, b = rnd.choice(choices)
         if a.endswith('(') and rnd.random() < 0.1 and t not in UNSORTABLE:
             a += 'DISTINCT '

@@ -5,6 +5,7 @@
  * row does not allow must be told of the first such row, as if they had gone in one by one: so on
  * any such outcome everything is taken back to before the flush, and the rows do go in singly. */
 #include "exec_check.h"
+#include "relstat.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,7 @@ put_together(lg_xinsert *in)
         LG_TRY(put_entries(in, &t->t->indexes[i]));
         lg_arena_reset(in->work);
     }
+    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, in->n, 0, 0);
     return LG_OK;
 }
 
