@@ -510,6 +510,7 @@ stop(lg_instance *in)
 {
     lg_instance__agent_state(in, LG_INSTANCE_STOPPING);
     lg_session_server_drain(in->sessions, lg_run_now_ns(in->env.run) + in->drain_ms * LG_MS);
+    lg_views_set_sessions(in->views, NULL); /* its sampler looks at them */
     lg_session_server_stop(in->sessions);
     in->sessions = NULL;
     LG_TRY(lg_space_release(in->space));
@@ -528,6 +529,8 @@ lg_instance__teardown(lg_instance *in, bool clean)
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }
+    if (in->views)
+        lg_views_set_sessions(in->views, NULL);
     lg_session_server_stop(in->sessions);
     lg_notify_stop(in->notify);
     lg_views_destroy(in->views);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Asks PostgreSQL 15 what expressions give, for test_lg_core_types.
+"""Asks PostgreSQL 15 (a database of locale C, as Lagoon's are) what expressions give, for test_lg_core_types.
 
     oracle.py DSN in.txt > cases.tsv       every line of in.txt: what | type:value | type:value ...
     oracle.py DSN --def in.txt > x.def     the same as CASE(...) lines for a unit test
