@@ -104,6 +104,7 @@ typedef struct lg_index {
     bool nulls_not_distinct;
     bool immediate;
     bool valid;
+    uint64_t since; /* SCN: a snapshot older than this may see rows it has no entries of; 0: none */
     const char *const *exprs; /* expression texts */
     uint16_t nexprs;
     const char *predicate_sql; /* partial index; NULL: none */

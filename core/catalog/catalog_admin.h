@@ -208,6 +208,11 @@ void lg_cat_segment_drop(lg_cat *c, const lg_rel_storage *st);
 
 /* pg_class.relfilenode holds the file, relfrozenxid the head block. */
 lg_rel_storage lg_cat_row_storage(const lg_cat_row *pg_class_row);
+/* lg_index.since of an index: pg_class.relminmxid and relrewrite hold its halves. */
+uint64_t lg_cat_row_since(const lg_cat_row *pg_class_row);
+void lg_cat_row_set_since(lg_cat_row *pg_class_row, uint64_t since);
+/* Was the segment made by this transaction? */
+bool lg_cat_segment_is_new(const lg_cat *c, const lg_rel_storage *st);
 
 /* ---- sequences ---- */
 

@@ -423,6 +423,15 @@ lg_cat_segment_create(lg_cat *c, lg_seg_kind kind, lg_rel_storage *ret)
     return LG_OK;
 }
 
+bool
+lg_cat_segment_is_new(const lg_cat *c, const lg_rel_storage *st)
+{
+    for (uint32_t i = 0; i < c->nsegops; i++)
+        if (c->segops[i].created && c->segops[i].storage.file == st->file)
+            return true;
+    return false;
+}
+
 void
 lg_cat_segment_drop(lg_cat *c, const lg_rel_storage *st)
 {

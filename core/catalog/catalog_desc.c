@@ -134,6 +134,7 @@ read_one_index(struct desc *d, const lg_cat_row *row, lg_index *ix)
     ix->storage = lg_cat_row_storage(&cls);
     ix->tuples = lg_float4(LG_ROW_GET(&cls, LG_AT_pg_class_reltuples));
     ix->pages = (uint32_t)lg_int4(LG_ROW_GET(&cls, LG_AT_pg_class_relpages));
+    ix->since = lg_cat_row_since(&cls);
     ix->natts = (uint16_t)lg_int2(LG_ROW_GET(row, LG_AT_pg_index_indnatts));
     ix->nkeys = (uint16_t)lg_int2(LG_ROW_GET(row, LG_AT_pg_index_indnkeyatts));
     ix->unique = lg_bool(LG_ROW_GET(row, LG_AT_pg_index_indisunique));

@@ -272,3 +272,17 @@ lg_cat_row_storage(const lg_cat_row *row)
     };
     return st;
 }
+
+uint64_t
+lg_cat_row_since(const lg_cat_row *row)
+{
+    return (uint64_t)(uint32_t)LG_ROW_GET(row, LG_AT_pg_class_relminmxid) |
+           (uint64_t)lg_oid_of(LG_ROW_GET(row, LG_AT_pg_class_relrewrite)) << 32;
+}
+
+void
+lg_cat_row_set_since(lg_cat_row *row, uint64_t since)
+{
+    LG_ROW_SET(row, LG_AT_pg_class_relminmxid, (uint32_t)since);
+    LG_ROW_SET(row, LG_AT_pg_class_relrewrite, lg_datum_oid((lg_oid)(since >> 32)));
+}

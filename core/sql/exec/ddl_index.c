@@ -86,7 +86,14 @@ set_has_index(lg_cat_row *row, void *arg)
     SETC(row, pg_class, relhasindex, 1);
 }
 
-/* Entries for all rows that the table has now. */
+static void
+set_since(lg_cat_row *row, void *arg)
+{
+    lg_cat_row_set_since(row, *(const uint64_t *)arg);
+}
+
+/* Entries for all rows that the table has now. Older snapshots may see others, which have none: the
+ * index says from when on it is good (a table made by this transaction has no older rows). */
 lg_status
 lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
 {
@@ -99,6 +106,8 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
     lg_exec *x = NULL;
     lg_xtarget t;
     lg_ddl_bind_init(u, &b);
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    uint64_t since = acc->ops->scn_now ? acc->ops->scn_now(acc->arg) : 0;
     lg_status st = LG_OK;
     LG_CHECK(lg_plan_target_make(&b, rel, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &x));
@@ -109,6 +118,8 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
             pi = &pt.indexes[i];
     LG_ASSERT(pi);
     LG_CHECK(lg_util__index_build(u, rel, &t, pi));
+    if (!lg_cat_segment_is_new(u->cat, &rel->storage))
+        LG_CHECK(lg_ddl_class_update(u, index, set_since, &since));
 out:
     lg_exec_close(x);
     lg_bind_fini(&b);

@@ -1,6 +1,7 @@
 /* Scans: sequential, index, tid, virtual relations; VALUES and RESULT. */
 #include "exec_decode.h"
 #include "relstat.h"
+#include "txn.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,14 @@ scan_open(lg_xnode *s)
     sc->rel = s->plan->scan.rel;
     sc->acc = lg_catalog_access(lg_cat_catalog(s->x->es->cat));
     sc->index = s->plan->kind == LG_NODE_INDEX_SCAN ? s->plan->scan.index : NULL;
+    if (sc->index && sc->index->since && s->x->es->repeatable_read && s->x->es->snapshot &&
+        s->x->es->snapshot->scn < sc->index->since && !lg_cat_did_ddl(s->x->es->cat)) {
+        lg_error_set(s->x->es->err, "40001",
+                     "could not serialize access: index \"%s\" was built after the snapshot was taken",
+                     sc->index->name);
+        lg_error_hint(s->x->es->err, "The transaction might succeed if retried.");
+        return LG_SQL;
+    }
     if (s->plan->kind == LG_NODE_SEQ_SCAN && !sc->rel->virtual_rel &&
         sc->rel->kind != LG_REL_SEQUENCE && sc->acc->ops->scan_visit) {
         sc->decode = lg_xdecode_create(s, sc->rel);
