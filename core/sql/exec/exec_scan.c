@@ -113,9 +113,10 @@ scan_open(lg_xnode *s)
     sc->index = s->plan->kind == LG_NODE_INDEX_SCAN ? s->plan->scan.index : NULL;
     if (sc->index && sc->index->since && s->x->es->repeatable_read && s->x->es->snapshot &&
         s->x->es->snapshot->scn < sc->index->since && !lg_cat_did_ddl(s->x->es->cat)) {
-        lg_error_set(s->x->es->err, "40001",
-                     "could not serialize access: index \"%s\" was built after the snapshot was taken",
-                     sc->index->name);
+        lg_error_set(
+            s->x->es->err, "40001",
+            "could not serialize access: index \"%s\" was built after the snapshot was taken",
+            sc->index->name);
         lg_error_hint(s->x->es->err, "The transaction might succeed if retried.");
         return LG_SQL;
     }
