@@ -518,6 +518,7 @@ lg_session__open_database(lg_session *s)
         .check_cancel = check_cancel,
         .notice = es_notice,
         .setting = es_setting,
+        .plan_settings = lg_session__plan_settings,
         .set_setting = es_set_setting,
         .stats = &s->stats,
         .changed_setting = es_changed_setting,

@@ -295,6 +295,10 @@ LG_MUST lg_status lg_session__txn_options(lg_session *s, const lg_ast_list *opti
 /* ---- session_statement.c: parse, bind, plan ---- */
 /* Binds and plans p's statement if it has no plan or the plan is out of date. */
 LG_MUST lg_status lg_session__plan(lg_session *s, lg_prepared *p);
+/* The caller's reference to a plan that is good for the snapshot. */
+LG_MUST lg_status lg_session__plan_for(lg_session *s, lg_prepared *p, lg_scn snapshot,
+                                       lg_session_plan **ret);
+void lg_session__plan_settings(void *arg, lg_plan_settings *ps);
 LG_MUST lg_status lg_session__prepare(lg_session *s, const char *name, const char *text,
                                       const lg_ast *stmt, lg_arena *arena, uint32_t nparams,
                                       const lg_oid *params, lg_prepared **ret_p);

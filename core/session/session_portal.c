@@ -81,9 +81,10 @@ lg_session__portal_open(lg_session *s, lg_portal *p)
     p->snapshot = s->snapshot;
     s->es.snapshot = &p->snapshot;
     for (int tries = 0; tries < 10; tries++) {
-        LG_TRY(lg_session__plan(s, p->prepared));
+        lg_session_plan *plan;
+        LG_TRY(lg_session__plan_for(s, p->prepared, p->snapshot.scn, &plan));
         lg_session__plan_unref(p->planned);
-        p->planned = lg_session__plan_ref(p->prepared->planned);
+        p->planned = plan;
         lg_status st = lg_exec_open(&s->es, p->planned->plan, p->values, p->nulls, &p->exec);
         if (st != LG_RETRY)
             return st;

@@ -25,10 +25,10 @@ lg_session__plan_unref(lg_session_plan *p)
     lg_free(p);
 }
 
-static void
-plan_settings(const lg_session *s, lg_plan_settings *ps)
+void
+lg_session__plan_settings(void *arg, lg_plan_settings *ps)
 {
-    lg_plan_settings_init(ps);
+    const lg_session *s = arg;
     ps->seqscan = lg_settings_bool(s->settings, LG_SETTING_enable_seqscan);
     ps->indexscan = lg_settings_bool(s->settings, LG_SETTING_enable_indexscan);
     ps->indexonlyscan = lg_settings_bool(s->settings, LG_SETTING_enable_indexonlyscan);
@@ -39,8 +39,9 @@ plan_settings(const lg_session *s, lg_plan_settings *ps)
     ps->sort = lg_settings_bool(s->settings, LG_SETTING_enable_sort);
 }
 
+/* snapshot: as lg_plan_settings.snapshot. */
 static lg_status
-make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
+make_plan(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan *sp)
 {
     lg_plan_settings ps;
     lg_query *q;
@@ -53,7 +54,9 @@ make_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
     sp->bind.nparams = p->nparams;
     sp->bind.params = lg_arena_dup(sp->arena, p->params, p->nparams * sizeof(lg_oid));
     lg_status st = lg_bind_query(&sp->bind, p->stmt, &q);
-    plan_settings(s, &ps);
+    lg_plan_settings_init(&ps);
+    lg_session__plan_settings(s, &ps);
+    ps.snapshot = snapshot;
     if (st == LG_OK)
         st = lg_plan_query(&sp->bind, q, &ps, &sp->plan);
     lg_cat_deps_end(s->cat);
@@ -96,6 +99,21 @@ set_plan(lg_session *s, lg_prepared *p, lg_session_plan *sp)
     return LG_OK;
 }
 
+static lg_status
+new_plan(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan **ret)
+{
+    lg_session_plan *sp = lg_zalloc(sizeof *sp);
+    sp->arena = lg_arena_create("plan", 4096);
+    sp->refs = 1;
+    lg_status st = make_plan(s, p, snapshot, sp);
+    if (st != LG_OK) {
+        lg_session__plan_unref(sp);
+        return st;
+    }
+    *ret = sp;
+    return LG_OK;
+}
+
 lg_status
 lg_session__plan(lg_session *s, lg_prepared *p)
 {
@@ -113,14 +131,8 @@ lg_session__plan(lg_session *s, lg_prepared *p)
         return LG_OK;
     }
     LG_ASSERT(!p->env || p->env == env); /* else it would not have been found */
-    lg_session_plan *sp = lg_zalloc(sizeof *sp);
-    sp->arena = lg_arena_create("plan", 4096);
-    sp->refs = 1;
-    lg_status st = make_plan(s, p, sp);
-    if (st != LG_OK) {
-        lg_session__plan_unref(sp);
-        return st;
-    }
+    lg_session_plan *sp;
+    LG_TRY(new_plan(s, p, 0, &sp));
     /* Inferred once; a plan made later must find the same types. */
     if (!p->planned) {
         if (!p->arena)
@@ -130,6 +142,18 @@ lg_session__plan(lg_session *s, lg_prepared *p)
     }
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_PARSE_COUNT_HARD);
     return set_plan(s, p, sp);
+}
+
+/* For one execution. The plan that others share may use indexes that are newer than the snapshot: then
+ * this execution has one of its own. */
+lg_status
+lg_session__plan_for(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan **ret)
+{
+    LG_TRY(lg_session__plan(s, p));
+    if (p->planned->plan->since > snapshot)
+        return new_plan(s, p, snapshot, ret);
+    *ret = lg_session__plan_ref(p->planned);
+    return LG_OK;
 }
 
 /* Takes the arena over, in which text, stmt and params may live already. */

@@ -337,7 +337,7 @@ run_out(struct copy *c, const lg_ast *query)
     lg_ddl_bind_init(u, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_query(&b, query, &q));
-    LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
+    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
     if (!plan->ncols) {
         st = bad(c, "0A000", "COPY query must have a RETURNING clause");
         goto out;

@@ -118,8 +118,10 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
             pi = &pt.indexes[i];
     LG_ASSERT(pi);
     LG_CHECK(lg_util__index_build(u, rel, &t, pi));
-    if (!lg_cat_segment_is_new(u->cat, &rel->storage))
+    if (!lg_cat_segment_is_new(u->cat, &rel->storage)) {
         LG_CHECK(lg_ddl_class_update(u, index, set_since, &since));
+        LG_CHECK(lg_cat_touch(u->cat, table)); /* what was looked up above does not know it */
+    }
 out:
     lg_exec_close(x);
     lg_bind_fini(&b);

@@ -387,7 +387,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
         cols[i].typmod = out[i].typmod;
         cols[i].collation = out[i].collation;
     }
-    LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
+    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));
     uint64_t rows = 0;
     if (!s->into->skip_data)

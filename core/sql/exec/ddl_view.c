@@ -506,7 +506,7 @@ lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_CHECK(lg_ddl_class_update(u, oid, set_matview, &filled));
     LG_CHECK(lg_cat_touch(u->cat, oid));
     if (filled) {
-        LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
+        LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
         LG_CHECK(lg_ddl_fill(u, oid, plan, &rows));
         snprintf(u->tag, LG_TAG_MAX, "SELECT %llu", (unsigned long long)rows);
     }
@@ -728,7 +728,7 @@ lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s)
     b.check_as = r->owner;
     LG_CHECK(lg_parse_sql(u->es->run, r->view_sql, u->a, u->err, &t));
     LG_CHECK(lg_bind_query(&b, t->stmts[0].stmt, &q));
-    LG_CHECK(lg_plan_query(&b, q, NULL, &plan));
+    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
     st = s->concurrent ? refresh_beside(u, r, plan) : refill(u, r, plan);
 out:
     if (plan)

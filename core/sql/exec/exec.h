@@ -65,6 +65,8 @@ struct lg_exec_session {
     void (*notice)(void *arg, const char *severity, const char *sqlstate, const char *message);
     /* Settings: value as text, NULL unknown. set: for set_config(). */
     const char *(*setting)(void *arg, const char *name);
+    /* enable_* and their like, for what exec plans itself; NULL: defaults. */
+    void (*plan_settings)(void *arg, lg_plan_settings *ret);
     lg_status (*set_setting)(void *arg, const char *name, const char *value, bool local);
     int32_t (*backend_pid)(void *arg);
     /* Between BEGIN and COMMIT? */

@@ -427,6 +427,8 @@ lg_status lg_xarray_set(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_n
 void lg_exec__functions_clear(lg_exec_session *es);
 void lg_exec__functions_register(lg_catalog *cat);
 
+/* A plan under the session's settings, for the snapshot that is set. */
+LG_MUST lg_status lg_exec__plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan);
 /* A newer snapshot for the statement that runs, a session's or a function's. */
 static inline lg_status
 lg_exec__new_snapshot(lg_exec_session *es)

@@ -366,6 +366,17 @@ changes_temporary_only(const lg_plan *plan)
 }
 
 lg_status
+lg_exec__plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan)
+{
+    lg_plan_settings *ps = LG_NEW(b->arena, lg_plan_settings);
+    lg_plan_settings_init(ps);
+    if (es->plan_settings)
+        es->plan_settings(es->arg, ps);
+    ps->snapshot = es->snapshot ? es->snapshot->scn : 0;
+    return lg_plan_query(b, q, ps, ret_plan);
+}
+
+lg_status
 lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
              const uint8_t *param_nulls, lg_exec **ret_exec)
 {

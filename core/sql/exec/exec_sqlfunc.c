@@ -127,7 +127,8 @@ part_plan(lg_exec_session *es, const lg_proc *p, const body *b, part *x, bool la
 {
     lg_query *q;
     LG_TRY(lg_cat_refresh(es->cat));
-    if (x->arena && x->own_generation == lg_cat_own_generation(es->cat) &&
+    if (x->arena && x->own_generation == lg_cat_own_generation(es->cat) && !x->plan->left_out &&
+        (!es->snapshot || x->plan->since <= es->snapshot->scn) &&
         lg_cat_deps_good(es->cat, &x->deps))
         return LG_OK;
     part_clear(x);
@@ -140,7 +141,7 @@ part_plan(lg_exec_session *es, const lg_proc *p, const body *b, part *x, bool la
     x->bind.stack_base = es->stack_base;
     lg_status st = lg_bind_function_query(&x->bind, p, b->result, x->stmt, last, &q);
     if (st == LG_OK)
-        st = lg_plan_query(&x->bind, q, NULL, &x->plan);
+        st = lg_exec__plan(es, &x->bind, q, &x->plan);
     lg_cat_deps_end(es->cat);
     lg_cat_deps_swap(es->cat, outer);
     if (st != LG_OK)

@@ -217,7 +217,7 @@ plan_and_run(lg_xexplain *e, lg_bind *b, const lg_ast *query, lg_plan **ret_plan
     lg_xusage_now(u->es, &before);
     lg_time from = lg_run_now_exact_ns(run), planned, done;
     LG_TRY(lg_bind_query(b, query, &q));
-    LG_TRY(lg_plan_query(b, q, NULL, ret_plan));
+    LG_TRY(lg_exec__plan(u->es, b, q, ret_plan));
     planned = done = lg_run_now_exact_ns(run);
     lg_xusage_now(u->es, &after);
     lg_xusage_add(&planning, &before, &after);

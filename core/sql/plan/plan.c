@@ -21,6 +21,20 @@ lg_plan_settings_init(lg_plan_settings *s)
                             .cpu_operator_cost = 0.0025};
 }
 
+bool
+lg_plan__index_usable(lg_planner *p, const lg_index *ix)
+{
+    if (!ix->valid)
+        return false;
+    if (p->s->snapshot && ix->since > p->s->snapshot) {
+        p->plan->left_out = true;
+        return false;
+    }
+    if (ix->since > p->plan->since)
+        p->plan->since = ix->since;
+    return true;
+}
+
 lg_node *
 lg_plan__node(lg_planner *p, lg_node_kind kind)
 {

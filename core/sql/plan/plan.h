@@ -345,11 +345,17 @@ typedef struct lg_plan {
     uint32_t nrelations; /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
     bool read_only; /* neither writes nor locks rows nor calls functions that write */
+    /* Not for a snapshot older than this SCN: it may see rows that an index looked at while planning
+     * was built without (lg_index.since). */
+    uint64_t since;
+    bool left_out; /* indexes were left out for lg_plan_settings.snapshot: for such snapshots only */
     double cost;
 } lg_plan;
 
-/* Planner's settings (enable_*), all true by default. */
+/* Planner's settings (enable_*), all true by default. snapshot: the SCN that the plan will read as
+ * of: newer indexes are left out; 0: all are used. */
 typedef struct lg_plan_settings {
+    uint64_t snapshot;
     bool seqscan, indexscan, indexonlyscan, nestloop, hashjoin, mergejoin, hashagg, sort;
     double random_page_cost, seq_page_cost, cpu_tuple_cost, cpu_index_tuple_cost, cpu_operator_cost;
 } lg_plan_settings;

@@ -129,6 +129,8 @@ lg_outcol lg_plan__outcol(const lg_expr *e, const char *name);
 lg_expr *lg_plan__and_list(lg_planner *p, lg_expr *const *list, uint32_t n);
 uint32_t lg_plan__split_and(lg_planner *p, lg_expr *e, lg_expr ***ret);
 void lg_plan__finish(lg_planner *p);
+/* May reads use the index, for what it finds or for what it promises (at most one row)? */
+bool lg_plan__index_usable(lg_planner *p, const lg_index *ix);
 void lg_plan__sort_cost(lg_planner *p, lg_node *n);
 
 /* --- plan_prep.c --- */

@@ -409,7 +409,8 @@ at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
         return false;
     for (uint16_t i = 0; i < r->rel->nindexes; i++) {
         const lg_index *ix = r->rel->indexes[i];
-        bool all = ix->unique && ix->immediate && ix->valid && !ix->predicate_sql && !ix->nexprs;
+        bool all = ix->unique && ix->immediate && !ix->predicate_sql && !ix->nexprs &&
+                   lg_plan__index_usable(pq->p, ix);
         for (uint16_t k = 0; k < ix->nkeys && all; k++) {
             all = false;
             for (uint32_t c = 0; c < n && !all; c++)

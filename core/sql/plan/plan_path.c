@@ -417,7 +417,7 @@ make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_ex
     bool *used = LG_NEWN(pl->a, bool, nquals + 1);
     lg_index_cond *conds = LG_NEWN(pl->a, lg_index_cond, nquals + 1);
     bool unique;
-    if (!ix->valid || !predicate_holds(pq, rte, it->rte, ix, quals, nquals))
+    if (!lg_plan__index_usable(pl, ix) || !predicate_holds(pq, rte, it->rte, ix, quals, nquals))
         return NULL;
     keyed kx = {.ix = ix, .rte = it->rte};
     bind_keys(pq, rte, &kx);

@@ -582,11 +582,11 @@ lg_plan__pull_up_subqueries(lg_pq *pq)
 /* ---- min and max ---- */
 
 static bool
-leads_an_index(const lg_relation *r, int16_t attno)
+leads_an_index(lg_planner *p, const lg_relation *r, int16_t attno)
 {
     for (uint16_t i = 0; i < r->nindexes; i++)
-        if (r->indexes[i]->valid && r->indexes[i]->attnum[0] == attno &&
-            !r->indexes[i]->predicate_sql)
+        if (r->indexes[i]->attnum[0] == attno && !r->indexes[i]->predicate_sql &&
+            lg_plan__index_usable(p, r->indexes[i]))
             return true;
     return false;
 }
@@ -608,7 +608,7 @@ check_minmax(const lg_expr *e, void *arg)
         if (!v || v->kind != LG_EX_VAR || v->var.up || v->var.attno <= 0 || e->agg.filter ||
             e->agg.norder || e->agg.up || !lg_collation_is_c(e->collation) ||
             !lg_agg_sort_operator(e->agg.func->oid) ||
-            !leads_an_index(m->q->rtes[v->var.rte]->rel, v->var.attno))
+            !leads_an_index(m->p, m->q->rtes[v->var.rte]->rel, v->var.attno))
             m->ok = false;
         return false;
     }
