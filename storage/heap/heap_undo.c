@@ -378,18 +378,17 @@ newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_
     return LG_OK;
 }
 
-lg_status
-lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
+/* Takes back what the snapshot does not see. */
+static lg_status
+take_back(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap)
 {
-    lg_buf_cache *c = lg_txn_sys_cache(s);
-    hp p = {.d = frame, .bb = lg_buf_block_bytes(c)};
     uint8_t *payload = NULL;
     lg_status st;
     for (;;) {
         lg_undo_rec rec;
-        st = newest_unseen(s, t, &p, snap, &rec, &payload);
+        st = newest_unseen(s, t, p, snap, &rec, &payload);
         if (st == LG_OK)
-            st = rec_undo(&p, &rec, payload);
+            st = rec_undo(p, &rec, payload);
         if (st != LG_OK)
             break;
     }
@@ -397,4 +396,60 @@ lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
         lg_stat_inc(lg_run_stats(lg_txn_sys_run(s)), LG_STAT_CR_BLOCKS_CREATED);
     lg_free(payload);
     return st == LG_END ? LG_OK : st;
+}
+
+/* The transaction's own slot; 0: it has none here. */
+static uint32_t
+own_slot(const hp *p, const lg_txn *t)
+{
+    for (uint32_t k = 1; t && k <= hp_head(p).nitl; k++)
+        if (hp_itl(p, k).xid == lg_txn_xid(t) && lg_txn_xid(t) != LG_XID_NONE)
+            return k;
+    return 0;
+}
+
+/* The rows that slot k made in `from`, and those that it deleted, in `to` as well. */
+static lg_status
+own_rows(const hp *from, uint32_t k, hp *to)
+{
+    for (uint32_t i = 0; i < hp_head(from).nslots; i++) {
+        heap_slot sl = hp_slot(from, i);
+        if (sl.off == 0)
+            continue;
+        heap_row r = hp_row(from, sl);
+        if (r.itl != k)
+            continue;
+        heap_head h = hp_head(to);
+        if (!(r.flags & ROW_DELETED)) {
+            r.itl = 0;
+            LG_TRY(row_restore(to, i, &r, from->d + sl.off + ROW_HEAD, sl.len - ROW_HEAD));
+        } else if (i < h.nslots && hp_slot(to, i).off != 0) {
+            hp_slot_put(to, i, (heap_slot){0, 0});
+            h.nfree++;
+            hp_head_put(to, &h);
+        }
+    }
+    return LG_OK;
+}
+
+/* A transaction that sees its own changes may have them in a slot it took from one that its snapshot
+ * does not see: that one's undo is found only beneath its own. So all is taken back in another copy,
+ * and the rows of its own are put there: nobody else changed those after the snapshot. */
+lg_status
+lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
+{
+    hp p = {.d = frame, .bb = lg_buf_block_bytes(lg_txn_sys_cache(s))}, all = p;
+    uint32_t k;
+    LG_TRY(take_back(s, t, &p, snap));
+    if (hp_head(&p).evicted_scn <= snap->scn || !(k = own_slot(&p, t)))
+        return LG_OK;
+    all.d = lg_alloc(p.bb);
+    memcpy(all.d, p.d, p.bb);
+    lg_status st = take_back(s, t, &all, &(lg_snapshot){.scn = snap->scn, .own_seq = 0});
+    if (st == LG_OK)
+        st = own_rows(&p, k, &all);
+    if (st == LG_OK)
+        memcpy(p.d, all.d, p.bb);
+    lg_free(all.d);
+    return st;
 }

@@ -348,7 +348,8 @@ typedef struct lg_plan {
     /* Not for a snapshot older than this SCN: it may see rows that an index looked at while planning
      * was built without (lg_index.since). */
     uint64_t since;
-    bool left_out; /* indexes were left out for lg_plan_settings.snapshot: for such snapshots only */
+    bool
+        left_out; /* indexes were left out for lg_plan_settings.snapshot: for such snapshots only */
     double cost;
 } lg_plan;
 
