@@ -26,6 +26,9 @@
 #define LG_RX_BRE      64u  /* basic */
 #define LG_RX_UNICODE  128u /* classes and case by Unicode; else ASCII (collation "C") */
 
+/* An option letter as in (?letters): false: there is none such. */
+bool lg_regex_option(uint32_t ch, uint32_t *flags);
+
 typedef struct lg_regex lg_regex;
 
 typedef struct lg_rx_span {

@@ -179,6 +179,8 @@ const char *
 lg_regex_compile(lg_arena *a, const uint32_t *pattern, int32_t len, uint32_t flags, lg_regex **ret)
 {
     lg_regex *r = LG_NEW(a, lg_regex);
+    if (flags & LG_RX_QUOTE && flags & (LG_RX_EXPANDED | LG_RX_NLSTOP | LG_RX_NLANCH))
+        return "invalid argument to regex function";
     r->a = a;
     r->flags = flags;
     memset(r->ascii, 0xff, sizeof r->ascii);
@@ -433,16 +435,45 @@ only_at_start(const lg_regex *r)
            (x->assertion == RX_BOS || (x->assertion == RX_BOL && !(r->flags & LG_RX_NLANCH)));
 }
 
+static bool
+match_between(rx_run *x, int32_t from, int32_t last, bool captures, lg_rx_span *ret)
+{
+    for (int32_t at = from; at <= last && !x->failed; at++)
+        if (match_at(x, at, captures, &ret->to)) {
+            ret->from = at;
+            return true;
+        }
+    return false;
+}
+
+/* Where the automaton finds a match the back references may say no; then on behind its end. As
+ * PostgreSQL, not at the very end of the text any more. */
+static bool
+match_with_backrefs(rx_run *x, int32_t from, lg_rx_span *ret)
+{
+    int32_t end = from;
+    do {
+        int32_t begin = end;
+        end = lg_regex__first_end(x, x->r->root->m, begin);
+        if (end < 0)
+            return false;
+        if (match_between(x, begin, end, true, ret))
+            return true;
+        end++;
+    } while (end < x->n && !x->failed);
+    return false;
+}
+
 int
 lg_regex_exec(lg_regex *r, const uint32_t *s, int32_t n, int32_t from, lg_rx_span *spans,
               uint32_t nspans, bool (*check)(void *arg), void *arg)
 {
     rx_run x = {.r = r, .s = s, .n = n, .check = check, .arg = arg};
-    int32_t last = n, to;
-    if (only_at_start(r)) {
+    int32_t last = 0;
+    bool at_start = only_at_start(r);
+    if (at_start) {
         if (from > 0)
             return 0;
-        last = 0;
     } else if (!r->has_backrefs) {
         last = lg_regex__first_end(&x, r->root->m, from);
         if (last < 0)
@@ -450,18 +481,14 @@ lg_regex_exec(lg_regex *r, const uint32_t *s, int32_t n, int32_t from, lg_rx_spa
         if (!nspans)
             return 1;
     }
+    lg_rx_span all;
     x.groups = lg_alloc(sizeof *x.groups * (r->ngroups + 1));
-    int found = 0;
     memset(x.groups, 0xff, sizeof *x.groups * (r->ngroups + 1)); /* those of (...){0} too */
-    for (int32_t at = from; at <= last && !found && !x.failed; at++) {
-        if (!match_at(&x, at, nspans > 1 || r->has_backrefs, &to))
-            continue;
-        found = 1;
-        for (uint32_t i = 0; i < nspans; i++)
-            spans[i] = i == 0            ? (lg_rx_span){at, to}
-                       : i <= r->ngroups ? x.groups[i]
-                                         : (lg_rx_span){-1, -1};
-    }
+    bool found = r->has_backrefs && !at_start
+                     ? match_with_backrefs(&x, from, &all)
+                     : match_between(&x, from, last, nspans > 1 || r->has_backrefs, &all);
+    for (uint32_t i = 0; found && i < nspans; i++)
+        spans[i] = i == 0 ? all : i <= r->ngroups ? x.groups[i] : (lg_rx_span){-1, -1};
     lg_free(x.groups);
     return x.failed ? x.failed : found;
 }

@@ -48,6 +48,7 @@ struct rx_auto {
     uint32_t start;
     bool context; /* has assertions */
     bool too_big;
+    uint32_t in_back; /* while building: inside back references */
     struct list lists[2];
     uint32_t *stack;
     struct dfa dfa[2]; /* [1]: a match may begin at every position */
@@ -122,12 +123,20 @@ build(rx_auto *m, const rx_node *x, uint32_t next)
         return build_rep(m, x, next);
     case RX_GROUP:
         return build(m, x->kids[0], next);
-    case RX_BACK: /* what the group may match; the dissection sees whether it is the same */
-        return build(m, m->r->groups[x->no], next);
+    case RX_BACK: /* what the group may match wherever it is; the dissection sees whether it is the
+                   * same */
+        m->in_back++;
+        next = build(m, m->r->groups[x->no], next);
+        m->in_back--;
+        return next;
     case RX_ASSERT:
+        if (m->in_back)
+            return next;
         m->context = true;
         return state(m, ST_ASSERT, next, NONE, x->assertion);
     case RX_LOOK:
+        if (m->in_back)
+            return next;
         m->context = true;
         return state(m, ST_LOOK, next, NONE, x->look);
     }

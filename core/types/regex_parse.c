@@ -10,6 +10,7 @@ struct parser {
     const char *error;
     uint32_t depth;
     uint32_t total_groups;
+    uint32_t open; /* parentheses; those of lookarounds too */
     bool bre, ere; /* ere: not advanced */
 };
 
@@ -750,7 +751,9 @@ group(struct parser *ps, bool capturing, bool in_look)
     }
     if (++ps->depth > RX_DEPTH_MAX)
         return FAIL(E_TOOBIG);
+    ps->open++;
     rx_node *x = alternatives(ps, in_look);
+    ps->open--;
     ps->depth--;
     if (!x)
         return NULL;
@@ -870,13 +873,20 @@ atom(struct parser *ps, bool in_look, bool first)
     return c == '\\' ? escape(ps, in_look) : char_node(ps, c);
 }
 
+/* In an ERE a parenthesis that closes nothing is a character. */
+static bool
+ends_group(const struct parser *ps)
+{
+    return *ps->p == ')' && !(ps->ere && !ps->open);
+}
+
 static rx_node *
 branch(struct parser *ps, bool in_look)
 {
     rx_node *cat = node(ps, RX_CAT);
     for (;;) {
         skip(ps);
-        if (ps->p == ps->end || (ps->bre ? next_is(ps, "\\)") : *ps->p == '|' || *ps->p == ')'))
+        if (ps->p == ps->end || (ps->bre ? next_is(ps, "\\)") : *ps->p == '|' || ends_group(ps)))
             return cat;
         const rx_node *before = cat->n ? cat->kids[cat->n - 1] : NULL;
         rx_node *x = atom(ps, in_look,
@@ -921,48 +931,58 @@ alternatives(struct parser *ps, bool in_look)
 
 /* --- prefixes and options --- */
 
+bool
+lg_regex_option(uint32_t ch, uint32_t *flags)
+{
+    const uint32_t lines = LG_RX_NLSTOP | LG_RX_NLANCH;
+    const uint32_t syntax = LG_RX_BRE | LG_RX_ERE | LG_RX_QUOTE;
+    switch (ch) {
+    case 'b':
+        *flags = (*flags & ~syntax) | LG_RX_BRE;
+        break;
+    case 'c':
+        *flags &= ~(uint32_t)LG_RX_ICASE;
+        break;
+    case 'e':
+        *flags = (*flags & ~syntax) | LG_RX_ERE;
+        break;
+    case 'i':
+        *flags |= LG_RX_ICASE;
+        break;
+    case 'm':
+    case 'n':
+        *flags |= lines;
+        break;
+    case 'p':
+        *flags = (*flags & ~lines) | LG_RX_NLSTOP;
+        break;
+    case 'q':
+        *flags = (*flags & ~syntax) | LG_RX_QUOTE;
+        break;
+    case 's':
+        *flags &= ~lines;
+        break;
+    case 't':
+        *flags &= ~(uint32_t)LG_RX_EXPANDED;
+        break;
+    case 'w':
+        *flags = (*flags & ~lines) | LG_RX_NLANCH;
+        break;
+    case 'x':
+        *flags |= LG_RX_EXPANDED;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static bool
 embedded_options(struct parser *ps)
 {
-    uint32_t *f = &ps->r->flags;
     ps->p += 2;
     for (; ps->p < ps->end && is_alpha(*ps->p); ps->p++)
-        switch (*ps->p) {
-        case 'b':
-            *f = (*f & ~(uint32_t)(LG_RX_QUOTE | LG_RX_ERE)) | LG_RX_BRE;
-            break;
-        case 'c':
-            *f &= ~(uint32_t)LG_RX_ICASE;
-            break;
-        case 'e':
-            *f = (*f & ~(uint32_t)(LG_RX_QUOTE | LG_RX_BRE)) | LG_RX_ERE;
-            break;
-        case 'i':
-            *f |= LG_RX_ICASE;
-            break;
-        case 'm':
-        case 'n':
-            *f |= LG_RX_NLSTOP | LG_RX_NLANCH;
-            break;
-        case 'p':
-            *f = (*f | LG_RX_NLSTOP) & ~(uint32_t)LG_RX_NLANCH;
-            break;
-        case 'q':
-            *f |= LG_RX_QUOTE;
-            break;
-        case 's':
-            *f &= ~(uint32_t)(LG_RX_NLSTOP | LG_RX_NLANCH);
-            break;
-        case 't':
-            *f &= ~(uint32_t)LG_RX_EXPANDED;
-            break;
-        case 'w':
-            *f = (*f & ~(uint32_t)LG_RX_NLSTOP) | LG_RX_NLANCH;
-            break;
-        case 'x':
-            *f |= LG_RX_EXPANDED;
-            break;
-        default:
+        if (!lg_regex_option(*ps->p, &ps->r->flags)) {
             ps->error = E_OPTION;
             return false;
         }
@@ -971,6 +991,8 @@ embedded_options(struct parser *ps)
         return false;
     }
     ps->p++;
+    if (ps->r->flags & LG_RX_QUOTE)
+        ps->r->flags &= ~(uint32_t)(LG_RX_EXPANDED | LG_RX_NLSTOP | LG_RX_NLANCH);
     return true;
 }
 
@@ -982,7 +1004,8 @@ lg_regex__parse(lg_regex *r, const uint32_t *p, int32_t n)
         if (have(ps, 4) && next_is(ps, "***")) {
             r->flags &= ~(uint32_t)(LG_RX_ERE | LG_RX_BRE);
             if (next_is(ps, "***="))
-                r->flags = (r->flags | LG_RX_QUOTE) & ~(uint32_t)(LG_RX_EXPANDED | LG_RX_NLSTOP);
+                r->flags = (r->flags | LG_RX_QUOTE) &
+                           ~(uint32_t)(LG_RX_EXPANDED | LG_RX_NLSTOP | LG_RX_NLANCH);
             else if (!next_is(ps, "***:"))
                 return E_BADRPT;
             ps->p += 4;

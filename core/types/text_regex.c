@@ -70,51 +70,18 @@ piece(lg_call *c, const struct subject *x, int32_t from, int32_t to)
 static bool
 parse_flags(lg_call *c, const char *f, size_t n, uint32_t *flags, bool *global)
 {
-    const uint32_t lines = LG_RX_NLSTOP | LG_RX_NLANCH;
-    const uint32_t syntax = LG_RX_BRE | LG_RX_ERE | LG_RX_QUOTE;
-    for (size_t i = 0; i < n; i++)
-        switch (f[i]) {
-        case 'g':
+    for (size_t i = 0; i < n; i++) {
+        if (f[i] == 'g') {
             *global = true;
-            break;
-        case 'b':
-        case 'e': /* as PostgreSQL does: it takes away the very flag that it means to set */
-            *flags = (*flags & ~syntax) | LG_RX_BRE;
-            break;
-        case 'c':
-            *flags &= ~(uint32_t)LG_RX_ICASE;
-            break;
-        case 'i':
-            *flags |= LG_RX_ICASE;
-            break;
-        case 'm':
-        case 'n':
-            *flags |= lines;
-            break;
-        case 'p':
-            *flags = (*flags | LG_RX_NLSTOP) & ~(uint32_t)LG_RX_NLANCH;
-            break;
-        case 'q':
-            *flags = (*flags & ~syntax) | LG_RX_QUOTE;
-            break;
-        case 's':
-            *flags &= ~lines;
-            break;
-        case 't':
-            *flags &= ~(uint32_t)LG_RX_EXPANDED;
-            break;
-        case 'w':
-            *flags = (*flags & ~(uint32_t)LG_RX_NLSTOP) | LG_RX_NLANCH;
-            break;
-        case 'x':
-            *flags |= LG_RX_EXPANDED;
-            break;
-        default: {
-            int len = (int)lg_utf8_len((uint8_t)f[i]);
-            lg_call_error(c, "22023", "invalid regular expression option: \"%.*s\"", len, f + i);
-            return false;
+            continue;
         }
-        }
+        /* e as PostgreSQL does it: it takes away the very flag that it means to set */
+        if (lg_regex_option(f[i] == 'e' ? 'b' : (uint8_t)f[i], flags))
+            continue;
+        int len = (int)lg_utf8_len((uint8_t)f[i]);
+        lg_call_error(c, "22023", "invalid regular expression option: \"%.*s\"", len, f + i);
+        return false;
+    }
     return true;
 }
 
