@@ -50,6 +50,8 @@ agg_open(lg_xnode *s)
         a->acc_at = g->states_bytes;
         if (a->numeric)
             g->states_bytes += sizeof(lg_xnumacc);
+        if (lg_xagg_keeps_rows(a->e))
+            LG_TRY(lg_xkept_create(s->x, a->e, &a->kept));
     }
     g->hf = LG_NEWN(s->x->arena, lg_hash_fn, p->agg.ngroup + 1);
     g->eq = LG_NEWN(s->x->arena, lg_equal_fn, p->agg.ngroup + 1);
@@ -99,11 +101,10 @@ lg_xagg_new_group(lg_xnode *s, uint32_t set)
         if (a->agg && a->agg->init)
             a->agg->init(&a->call, gr->states + a->state_at);
         if (lg_xagg_keeps_rows(a->e)) {
-            if (!gr->extra)
-                gr->extra = LG_NEWN(g->arena, void *, p->agg.naggs);
-            lg_xstore *t = LG_NEW(g->arena, lg_xstore);
-            lg_xstore_init(t, a->nargs + a->e->agg.norder);
-            gr->extra[i] = t;
+            if (!gr->kept)
+                gr->kept = LG_NEWN(g->arena, lg_xkept_group *, p->agg.naggs);
+            gr->kept[i] = LG_NEW(g->arena, lg_xkept_group);
+            gr->kept[i]->number = g->ngroups;
         }
     }
     if (g->ngroups == g->cap) {
@@ -191,22 +192,18 @@ lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t inde
         a->nulls[i] = null;
     }
     if (lg_xagg_keeps_rows(a->e)) {
-        lg_xstore *t = gr->extra[index];
-        size_t before = lg_arena_used_bytes(t->arena);
-        lg_datum *row = lg_xrow_new(t->arena, t->ncols);
+        lg_xkept *k = a->kept;
+        lg_datum *row = lg_xkept_add(k, gr->kept[index]);
+        uint8_t *nulls = lg_xrow_nulls(row, k->ncols);
         for (uint32_t i = 0; i < a->nargs; i++) {
-            row[i] = a->nulls[i] ? 0 : lg_datum_copy(a->e->args[i]->type, a->args[i], t->arena);
-            lg_xrow_nulls(row, t->ncols)[i] = a->nulls[i];
+            row[i] = a->nulls[i] ? 0 : lg_datum_copy(k->types[i], a->args[i], k->arena);
+            nulls[i] = a->nulls[i];
         }
-        for (uint32_t i = 0; i < a->e->agg.norder; i++) {
-            const lg_expr *e = a->e->agg.order[i].expr;
-            LG_TRY(lg_xexpr_eval(c, e, &v, &null));
-            row[a->nargs + i] = null ? 0 : lg_datum_copy(e->type, v, t->arena);
-            lg_xrow_nulls(row, t->ncols)[a->nargs + i] = null;
+        for (uint32_t i = a->nargs; i + 1 < k->ncols; i++) {
+            LG_TRY(lg_xexpr_eval(c, a->e->agg.order[i - a->nargs].expr, &v, &null));
+            row[i] = null ? 0 : lg_datum_copy(k->types[i], v, k->arena);
+            nulls[i] = null;
         }
-        lg_xstore_add(t, row);
-        ((struct aggstate *)s->state)->kept_bytes +=
-            lg_arena_used_bytes(t->arena) - before + sizeof row;
         return LG_OK;
     }
     a->call.perm = ((struct aggstate *)s->state)->arena;
@@ -302,55 +299,48 @@ agg_build(lg_xnode *s)
                 memset(lg_xrow_nulls(gr->keys, p->agg.ngroup), 1, p->agg.ngroup);
             }
     g->built = true;
-    return LG_OK;
+    return lg_xagg_kept_end(s);
 }
 
-/* DISTINCT and ORDER BY inside the aggregate: sorts the kept rows, drops repeats, steps them. */
-struct order_ctx {
-    lg_xsort_key *keys;
-    uint32_t nkeys, ncols;
-};
-
-static int
-order_rows(const void *pa, const void *pb, void *arg)
-{
-    const struct order_ctx *o = arg;
-    return lg_xsort_compare(o->keys, o->nkeys, *(lg_datum *const *)pa, *(lg_datum *const *)pb,
-                            o->ncols);
-}
-
+/* DISTINCT and ORDER BY inside the aggregate: its rows in order. */
 static lg_status
 run_kept(lg_xnode *s, struct aggcall *a, struct group *gr, uint32_t index)
 {
-    struct aggstate *g = s->state;
-    lg_xstore *t = gr->extra[index];
-    uint32_t norder = a->e->agg.norder, n = 0;
-    lg_xsort_key *k = LG_NEWN(s->scratch, lg_xsort_key, norder + a->nargs + 1);
-    for (uint32_t i = 0; i < norder; i++, n++) {
-        const lg_sort_item *it = &a->e->agg.order[i];
-        k[n] = (lg_xsort_key){a->nargs + i, lg_type_compare_fn(it->expr->type), it->desc,
-                              it->nulls_first};
-    }
-    for (uint32_t i = 0; a->e->agg.distinct && i < a->nargs; i++, n++)
-        k[n] = (lg_xsort_key){i, lg_type_compare_fn(a->e->args[i]->type), false, false};
-    for (uint32_t i = 0; i < n; i++)
-        if (!k[i].cmp)
-            return LG_UNSUPPORTED;
-    LG_TRY(lg_xsort_rows(s->x, k, n, t->rows, t->n, t->ncols));
-    struct order_ctx same = {k + norder, n - norder, t->ncols};
+    const struct aggstate *g = s->state;
+    lg_xkept *k = a->kept;
+    const lg_datum *row;
+    lg_status st;
+    uint64_t n = 0;
+    LG_TRY(lg_xkept_open(k, gr->kept[index]));
     a->call.perm = g->arena;
-    a->call.arena = s->scratch;
-    for (uint64_t i = 0; i < t->n; i++) {
-        if (a->e->agg.distinct && i && order_rows(&t->rows[i - 1], &t->rows[i], &same) == 0)
-            continue;
-        memcpy(a->args, t->rows[i], a->nargs * sizeof *a->args);
-        memcpy(a->nulls, lg_xrow_nulls(t->rows[i], t->ncols), a->nargs);
+    a->call.arena = k->tmp;
+    while ((st = lg_xkept_next(k, &row)) == LG_OK) {
+        memcpy(a->args, row, a->nargs * sizeof *a->args);
+        memcpy(a->nulls, lg_xrow_nulls(row, k->ncols), a->nargs);
         a->agg->step(&a->call, gr->states + a->state_at);
         LG_TRY(call_status(&a->call));
-        if (i % LG_BATCH == 0)
-            LG_TRY(lg_xcheck(s->x));
+        if (++n % LG_BATCH == 0)
+            lg_arena_reset(k->tmp);
     }
-    return LG_OK;
+    lg_arena_reset(k->tmp);
+    return st == LG_END ? LG_OK : st;
+}
+
+/* An ordered-set aggregate looks at its rows in any order. */
+static lg_status
+run_ordered(lg_xnode *s, struct aggcall *a, const struct group *gr, uint32_t index, lg_datum *ret,
+            bool *ret_null)
+{
+    lg_xkept *k = a->kept;
+    lg_xstore t;
+    lg_xstore_init_spill(&t, s->x, k->ncols, k->types, lg_xbudget_sort(s->x));
+    lg_status st = lg_xkept_open(k, gr->kept[index]);
+    if (st == LG_OK)
+        st = lg_xkept_all(k, &t);
+    if (st == LG_OK)
+        st = lg_xordered_final(s->x, a->e, &t, k->keys + 1, s->scratch, ret, ret_null);
+    lg_xstore_fini(&t);
+    return st;
 }
 
 /* A sum of numerics that is still one integer, the usual case. The column's integers go along as
@@ -392,14 +382,12 @@ put_group(lg_xnode *s, struct group *gr, uint32_t at)
         if (a->e->agg.within) {
             lg_datum v;
             bool null;
-            LG_TRY(lg_xordered_final(s->x, a->e, gr->extra[i], s->scratch, &v, &null));
+            LG_TRY(run_ordered(s, a, gr, i, &v, &null));
             lg_vector_set(s->in.b.cols[p->agg.ngroup + i], at, null ? 0 : v, null);
             continue;
         }
-        if (lg_xagg_keeps_rows(a->e)) {
+        if (lg_xagg_keeps_rows(a->e))
             LG_TRY(run_kept(s, a, gr, i));
-            lg_xstore_fini(gr->extra[i]);
-        }
         a->call.perm = g->arena;
         a->call.arena = s->scratch;
         a->call.isnull = false;
@@ -420,10 +408,11 @@ static void
 drop_groups(lg_xnode *s)
 {
     struct aggstate *g = s->state;
-    for (uint64_t i = 0; i < g->ngroups; i++)
-        for (uint32_t k = 0; g->groups[i]->extra && k < s->plan->agg.naggs; k++)
-            if (g->groups[i]->extra[k])
-                lg_xstore_fini(g->groups[i]->extra[k]);
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
+        if (g->aggs[i].kept) {
+            g->disk += lg_xkept_disk_bytes(g->aggs[i].kept);
+            lg_xkept_reset(g->aggs[i].kept);
+        }
     g->ngroups = 0;
     lg_xgroup_reset(g);
 }
@@ -440,7 +429,6 @@ start_over(lg_xnode *s)
     for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
         g->aggs[i].call.cache = NULL;
     g->built = g->closed = g->last_only = false;
-    g->kept_bytes = 0;
     g->pos = 0;
 }
 
@@ -484,6 +472,8 @@ agg_close(lg_xnode *s)
         return;
     lg_xagg_spill_drop(s);
     drop_groups(s);
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
+        lg_xkept_fini(g->aggs[i].kept);
     lg_free(g->groups);
     lg_arena_destroy(g->arena);
 }

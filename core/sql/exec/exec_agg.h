@@ -1,4 +1,5 @@
-/* Shared by exec_agg.c (the node) and exec_group.c (a batch at a time). */
+/* Shared by exec_agg.c (the node), exec_group.c (a batch at a time), exec_kept.c (rows of DISTINCT and
+ * ORDER BY). */
 #ifndef LG_EXEC_AGG_H
 #define LG_EXEC_AGG_H
 
@@ -11,6 +12,53 @@ typedef struct lg_xnumacc {
     int64_t n;
     int64_t scale;
 } lg_xnumacc;
+
+/* Rows that an aggregate keeps of one group. */
+typedef struct lg_xkept_group {
+    uint64_t number; /* of the group */
+    lg_datum *first, *last;
+    uint64_t n; /* in memory */
+} lg_xkept_group;
+
+struct group;
+
+/* exec_kept.c: all groups' rows of one aggregate with DISTINCT or ORDER BY. */
+typedef struct lg_xkept {
+    lg_exec *x;
+    const lg_expr *e;
+    uint32_t ncols, nkeys;
+    lg_oid *types;
+    lg_xsort_key *keys; /* the group's number first */
+    lg_arena *arena;
+    uint64_t n;        /* rows in memory */
+    lg_xextsort *ext;  /* NULL: none went out */
+    lg_datum **merged; /* rows of the merge, [at, nmerged) not used yet */
+    uint32_t at, nmerged;
+    lg_datum **rows; /* sorted ones of a group in memory */
+    uint64_t cap;
+    /* of the group that is read */
+    const lg_xkept_group *group;
+    uint64_t pos;
+    const lg_datum *prev;
+    lg_arena *last; /* prev, when the merge went on behind it */
+    lg_arena *tmp;  /* for the aggregate's steps */
+} lg_xkept;
+
+LG_MUST lg_status lg_xkept_create(lg_exec *x, const lg_expr *e, lg_xkept **ret);
+/* A row to be filled with values in k->arena. */
+lg_datum *lg_xkept_add(lg_xkept *k, lg_xkept_group *g);
+size_t lg_xkept_bytes(const lg_xkept *k);
+LG_MUST lg_status lg_xkept_out(lg_xkept *k, struct group *const *groups, uint64_t ngroups,
+                               uint32_t index);
+/* A group's rows in order, without repeats if DISTINCT; groups in the order of their numbers, each
+ * once. A row lives until the next call. LG_END. */
+LG_MUST lg_status lg_xkept_open(lg_xkept *k, const lg_xkept_group *g);
+LG_MUST lg_status lg_xkept_next(lg_xkept *k, const lg_datum **ret);
+/* All of them into a fresh store, repeats too; what it has of them lives with k. */
+LG_MUST lg_status lg_xkept_all(lg_xkept *k, lg_xstore *t);
+uint64_t lg_xkept_disk_bytes(const lg_xkept *k);
+void lg_xkept_reset(lg_xkept *k); /* for other groups */
+void lg_xkept_fini(lg_xkept *k);  /* NULL is fine */
 
 struct aggcall {
     const lg_expr *e;
@@ -25,12 +73,13 @@ struct aggcall {
     bool sums;    /* sum of numerics */
     int64_t *num; /* sums: of the groups given out */
     bool counts;  /* count(*), count(x) */
+    lg_xkept *kept;
 };
 
 struct group {
     lg_datum *keys; /* ngroup datums and nulls */
     char *states;
-    void **extra; /* DISTINCT and ORDER BY: an lg_xstore per aggregate that needs it */
+    lg_xkept_group **kept; /* DISTINCT and ORDER BY: per aggregate that needs it */
     uint32_t set;
     bool is_empty_set;
 };
@@ -69,9 +118,8 @@ struct aggstate {
     struct group **by_row;
     void **states;
     struct aggspill *spill;
-    bool closed;       /* no new groups: their rows go to tapes */
-    bool last_only;    /* sorted input: only rows of the last group are still taken */
-    size_t kept_bytes; /* of `extra` */
+    bool closed;    /* no new groups: their rows go to tapes */
+    bool last_only; /* sorted input: only rows of the last group are still taken */
     size_t peak;
     uint64_t disk, nparts;
     lg_xbatch *input; /* sorted: what the groups given out left of a batch (rest) */
@@ -100,6 +148,7 @@ LG_MUST lg_status lg_xagg_weigh(lg_xnode *s);                  /* after each bat
 LG_MUST lg_status lg_xagg_out(lg_xnode *s, const lg_xbatch *b, uint32_t row, uint64_t hash,
                               uint32_t set);
 LG_MUST lg_status lg_xagg_next_part(lg_xnode *s); /* after all groups were given out; LG_END */
+LG_MUST lg_status lg_xagg_kept_end(lg_xnode *s);  /* all rows are in */
 void lg_xagg_spill_drop(lg_xnode *s);
 
 static inline bool

@@ -12,7 +12,10 @@
  *   OPEN -> CLOSED (hashed) -> given out -> next tape: OPEN
  *     \-> LAST ONLY (sorted) -> given out -> rest of the batch: OPEN
  *
- * What one group holds (string_agg, DISTINCT) is not divided. */
+ * KEPT     Rows of DISTINCT and ORDER BY go out first (exec_kept.c), when they are most of what there
+ *          is.
+ *
+ * What one group holds (string_agg) is not divided. */
 #include "exec_agg.h"
 #include <string.h>
 
@@ -37,7 +40,43 @@ static size_t
 table_bytes(const struct aggstate *g)
 {
     return lg_arena_used_bytes(g->arena) + g->nslots * sizeof *g->slots +
-           g->cap * sizeof *g->groups + g->kept_bytes;
+           g->cap * sizeof *g->groups;
+}
+
+static size_t
+kept_bytes(const lg_xnode *s)
+{
+    const struct aggstate *g = s->state;
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
+        n += g->aggs[i].kept ? lg_xkept_bytes(g->aggs[i].kept) : 0;
+    return n;
+}
+
+/* Of all aggregates: each has a part of the same memory. */
+static lg_status
+kept_out(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++)
+        if (g->aggs[i].kept && g->aggs[i].kept->n)
+            LG_TRY(lg_xkept_out(g->aggs[i].kept, g->groups, g->ngroups, i));
+    return LG_OK;
+}
+
+lg_status
+lg_xagg_kept_end(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++) {
+        lg_xkept *k = g->aggs[i].kept;
+        if (!k || !k->ext)
+            continue;
+        if (k->n)
+            LG_TRY(lg_xkept_out(k, g->groups, g->ngroups, i));
+        LG_TRY(lg_xextsort_start(k->ext));
+    }
+    return LG_OK;
 }
 
 static void
@@ -58,9 +97,14 @@ lg_status
 lg_xagg_weigh(lg_xnode *s)
 {
     struct aggstate *g = s->state;
-    size_t bytes = table_bytes(g);
+    size_t kept = kept_bytes(s), bytes = table_bytes(g) + kept;
     if (g->peak < bytes)
         g->peak = bytes;
+    if (kept > lg_xbudget_sort(s->x) ||
+        (bytes > lg_xbudget_hash(s->x) && kept > lg_xbudget_hash(s->x) / 2)) {
+        LG_TRY(kept_out(s));
+        bytes -= kept;
+    }
     LG_TRY(lg_xmemory(s->x, &g->told, bytes));
     if (bytes <= lg_xbudget_hash(s->x) || g->closed || g->last_only || !s->plan->agg.ngroup)
         return LG_OK;

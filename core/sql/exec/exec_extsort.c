@@ -74,17 +74,30 @@ add_run(lg_xextsort *e, uint64_t from, uint64_t to)
 }
 
 lg_status
+lg_xextsort_add(lg_xextsort *e, const lg_datum *row)
+{
+    return lg_xtape_add_row(&e->tape, row);
+}
+
+lg_status
+lg_xextsort_end_run(lg_xextsort *e)
+{
+    uint64_t from = e->nruns ? e->runs[e->nruns - 1].to : 0;
+    LG_TRY(lg_xtape_flush(&e->tape)); /* chunks do not reach over runs */
+    if (e->tape.rows > from)
+        add_run(e, from, e->tape.rows);
+    return LG_OK;
+}
+
+lg_status
 lg_xextsort_run(lg_xextsort *e, lg_datum *const *rows, uint64_t n)
 {
-    uint64_t from = e->tape.rows;
     for (uint64_t i = 0; i < n; i++) {
-        LG_TRY(lg_xtape_add_row(&e->tape, rows[i]));
+        LG_TRY(lg_xextsort_add(e, rows[i]));
         if (i % LG_BATCH == 0)
             LG_TRY(lg_xcheck(e->x));
     }
-    LG_TRY(lg_xtape_flush(&e->tape)); /* chunks do not reach over runs */
-    add_run(e, from, e->tape.rows);
-    return LG_OK;
+    return lg_xextsort_end_run(e);
 }
 
 /* ---- merging ---- */

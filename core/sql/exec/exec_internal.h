@@ -301,8 +301,10 @@ lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
 
 /* ---- ordered-set aggregates (exec_ordered.c) ---- */
 
-/* The value over a group's kept rows (which get sorted), in a. */
-lg_status lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, lg_arena *a, lg_datum *ret,
+struct lg_xsort_key;
+/* The value over a group's kept rows, sorted by keys, in a. */
+lg_status lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t,
+                            const struct lg_xsort_key *keys, lg_arena *a, lg_datum *ret,
                             bool *ret_null);
 
 /* ---- numerics (exec_num.c): LG_NOT_FOUND: go the general way ---- */

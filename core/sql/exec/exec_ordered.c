@@ -1,7 +1,8 @@
 /* Ordered-set and hypothetical-set aggregates over the kept rows of one group: percentile_disc,
  * percentile_cont, mode; rank, dense_rank, percent_rank, cume_dist of a row that is not there. A
- * kept row is the aggregate's arguments (direct ones first), then its ORDER BY columns. */
-#include "exec_internal.h"
+ * kept row is the aggregate's arguments (direct ones first), then its ORDER BY columns. Some of the
+ * rows may lie on a temporary file. */
+#include "exec_spill.h"
 #include "type.h"
 #include <math.h>
 #include <stdlib.h>
@@ -10,44 +11,44 @@
 typedef struct ordered {
     lg_exec *x;
     const lg_expr *e;
-    lg_xstore *t;
+    lg_xstore *t; /* sorted */
     lg_arena *a;
-    lg_xsort_key *keys;
-    lg_datum *const *rows; /* percentiles and mode: those without NULL */
-    uint64_t n;
-    uint32_t slot; /* of the first ORDER BY column */
+    const lg_xsort_key *keys;
+    uint64_t from, n; /* percentiles and mode: those without NULL */
+    uint32_t slot;    /* of the first ORDER BY column */
+    lg_xcursor at[2]; /* of even and odd rows: two neighbours can be held */
 } ordered;
 
-static int
-compare_rows(const void *pa, const void *pb, void *arg)
+static lg_status
+row_at(ordered *o, uint64_t i, const lg_datum **ret)
 {
-    const ordered *o = arg;
-    return lg_xsort_compare(o->keys, o->e->agg.norder, *(lg_datum *const *)pa,
-                            *(lg_datum *const *)pb, o->t->ncols);
+    return lg_xstore_row(o->t, &o->at[i & 1], i, ret);
+}
+
+static int
+compare_rows(const ordered *o, const lg_datum *a, const lg_datum *b)
+{
+    return lg_xsort_compare(o->keys, o->e->agg.norder, a, b, o->t->ncols);
 }
 
 static lg_status
-sort_rows(ordered *o)
+row_is_null(ordered *o, uint64_t i, bool *ret)
 {
-    const lg_expr *e = o->e;
-    o->keys = LG_NEWN(o->a, lg_xsort_key, e->agg.norder + 1);
-    for (uint32_t i = 0; i < e->agg.norder; i++) {
-        const lg_sort_item *it = &e->agg.order[i];
-        o->keys[i] = (lg_xsort_key){e->nargs + i, lg_type_compare_fn(it->expr->type), it->desc,
-                                    it->nulls_first};
-        if (!o->keys[i].cmp)
-            return LG_UNSUPPORTED;
-    }
-    return lg_xsort_rows(o->x, o->keys, e->agg.norder, o->t->rows, o->t->n, o->t->ncols);
+    const lg_datum *row;
+    LG_TRY(row_at(o, i, &row));
+    *ret = lg_xrow_nulls(row, o->t->ncols)[o->slot];
+    return LG_OK;
 }
 
 /* The direct argument; of an empty group it can depend on parameters only. */
 static lg_status
-direct(const ordered *o, uint32_t i, lg_datum *ret, bool *ret_null)
+direct(ordered *o, uint32_t i, lg_datum *ret, bool *ret_null)
 {
     if (o->t->n) {
-        *ret = o->t->rows[0][i];
-        *ret_null = lg_xrow_nulls(o->t->rows[0], o->t->ncols)[i];
+        const lg_datum *row;
+        LG_TRY(row_at(o, 0, &row));
+        *ret_null = lg_xrow_nulls(row, o->t->ncols)[i];
+        *ret = *ret_null ? 0 : lg_datum_copy(o->e->args[i]->type, row[i], o->a);
         return LG_OK;
     }
     *ret = 0;
@@ -57,16 +58,34 @@ direct(const ordered *o, uint32_t i, lg_datum *ret, bool *ret_null)
     return lg_xexpr_scalar(o->x, o->a, o->e->args[i], ret, ret_null);
 }
 
-static void
+static lg_status
 skip_nulls(ordered *o)
 {
-    uint64_t lo = 0, hi = o->t->n;
-    while (lo < hi && lg_xrow_nulls(o->t->rows[lo], o->t->ncols)[o->slot])
-        lo++;
-    while (hi > lo && lg_xrow_nulls(o->t->rows[hi - 1], o->t->ncols)[o->slot])
-        hi--;
-    o->rows = o->t->rows + lo;
-    o->n = hi - lo;
+    uint64_t hi = o->t->n;
+    bool null = true;
+    while (o->from < hi) {
+        LG_TRY(row_is_null(o, o->from, &null));
+        if (!null)
+            break;
+        o->from++;
+    }
+    for (; hi > o->from; hi--) {
+        LG_TRY(row_is_null(o, hi - 1, &null));
+        if (!null)
+            break;
+    }
+    o->n = hi - o->from;
+    return LG_OK;
+}
+
+/* The ordered value of row i of those without NULL. */
+static lg_status
+value_at(ordered *o, uint64_t i, lg_datum *ret)
+{
+    const lg_datum *row;
+    LG_TRY(row_at(o, o->from + i, &row));
+    *ret = lg_datum_copy(o->e->agg.order[0].expr->type, row[o->slot], o->a);
+    return LG_OK;
 }
 
 /* ---- percentiles ---- */
@@ -111,26 +130,27 @@ between(const ordered *o, lg_oid type, lg_datum lo, lg_datum hi, double part, lg
 }
 
 static lg_status
-percentile(const ordered *o, bool cont, lg_oid type, double p, lg_datum *ret)
+percentile(ordered *o, bool cont, lg_oid type, double p, lg_datum *ret)
 {
     if (!cont) {
         double row = ceil(p * (double)o->n);
         uint64_t at = row > 1 ? (uint64_t)row - 1 : 0;
-        *ret = o->rows[at < o->n ? at : o->n - 1][o->slot];
-        return LG_OK;
+        return value_at(o, at < o->n ? at : o->n - 1, ret);
     }
     double at = p * (double)(o->n - 1);
     uint64_t first = (uint64_t)floor(at), second = (uint64_t)ceil(at);
-    lg_datum lo = o->rows[first][o->slot];
+    lg_datum lo, hi;
+    LG_TRY(value_at(o, first, &lo));
     if (first == second) {
         *ret = lo;
         return LG_OK;
     }
-    return between(o, type, lo, o->rows[second][o->slot], at - (double)first, ret);
+    LG_TRY(value_at(o, second, &hi));
+    return between(o, type, lo, hi, at - (double)first, ret);
 }
 
 static lg_status
-percentiles(const ordered *o, bool cont, lg_datum fractions, lg_datum *ret)
+percentiles(ordered *o, bool cont, lg_datum fractions, lg_datum *ret)
 {
     lg_array p, r;
     lg_array_unpack(fractions, o->a, &p);
@@ -156,7 +176,7 @@ percentile_final(ordered *o, bool cont, bool multi, lg_datum *ret, bool *ret_nul
     lg_datum p;
     bool null;
     LG_TRY(direct(o, 0, &p, &null));
-    skip_nulls(o);
+    LG_TRY(skip_nulls(o));
     *ret_null = true;
     if (null)
         return LG_OK;
@@ -172,17 +192,21 @@ percentile_final(ordered *o, bool cont, bool multi, lg_datum *ret, bool *ret_nul
 static lg_status
 mode_final(ordered *o, lg_datum *ret, bool *ret_null)
 {
-    uint64_t best = 0, run = 0;
-    skip_nulls(o);
+    uint64_t best = 0, run = 0, best_at = 0;
+    const lg_datum *row, *prev = NULL;
+    LG_TRY(skip_nulls(o));
     *ret_null = !o->n;
-    for (uint64_t i = 0; i < o->n; i++) {
-        run = i && !compare_rows(&o->rows[i - 1], &o->rows[i], o) ? run + 1 : 1;
+    for (uint64_t i = 0; i < o->n; i++, prev = row) {
+        LG_TRY(row_at(o, o->from + i, &row));
+        run = i && !compare_rows(o, prev, row) ? run + 1 : 1;
         if (run > best) {
             best = run;
-            *ret = o->rows[i][o->slot];
+            best_at = i;
         }
+        if (i % LG_BATCH == 0)
+            LG_TRY(lg_xcheck(o->x));
     }
-    return LG_OK;
+    return o->n ? value_at(o, best_at, ret) : LG_OK;
 }
 
 /* ---- hypothetical rows ---- */
@@ -198,13 +222,17 @@ hypothetical(ordered *o, lg_oid func, lg_datum *ret)
         LG_TRY(direct(o, i, &row[o->slot + i], &null));
         lg_xrow_nulls(row, o->t->ncols)[o->slot + i] = null;
     }
-    for (uint64_t i = 0; i < o->t->n; i++) {
-        int d = compare_rows(&o->t->rows[i], &row, o);
-        upto += d <= 0;
-        if (d >= 0)
-            continue;
-        before++;
-        groups += !i || compare_rows(&o->t->rows[i - 1], &o->t->rows[i], o) != 0;
+    const lg_datum *at, *prev = NULL;
+    for (uint64_t i = 0; i < o->t->n; i++, prev = at) {
+        LG_TRY(row_at(o, i, &at));
+        int d = compare_rows(o, at, row);
+        if (d > 0)
+            break;
+        upto++;
+        before += d < 0;
+        groups += d < 0 && (!i || compare_rows(o, prev, at) != 0);
+        if (i % LG_BATCH == 0)
+            LG_TRY(lg_xcheck(o->x));
     }
     double n = (double)o->t->n;
     if (func == 3986)
@@ -218,27 +246,35 @@ hypothetical(ordered *o, lg_oid func, lg_datum *ret)
     return LG_OK;
 }
 
-lg_status
-lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, lg_arena *a, lg_datum *ret,
-                  bool *ret_null)
+static lg_status
+final_value(ordered *o, lg_datum *ret, bool *ret_null)
 {
-    ordered o = {.x = x, .e = e, .t = t, .a = a, .slot = e->nargs};
-    lg_oid f = e->agg.func->oid;
-    *ret = 0;
-    *ret_null = false;
-    LG_TRY(sort_rows(&o));
+    lg_oid f = o->e->agg.func->oid;
     switch (f) {
     case 3972:
     case 3978:
-        return percentile_final(&o, false, f == 3978, ret, ret_null);
+        return percentile_final(o, false, f == 3978, ret, ret_null);
     case 3974:
     case 3976:
     case 3980:
     case 3982:
-        return percentile_final(&o, true, f >= 3980, ret, ret_null);
+        return percentile_final(o, true, f >= 3980, ret, ret_null);
     case 3984:
-        return mode_final(&o, ret, ret_null);
+        return mode_final(o, ret, ret_null);
     default:
-        return hypothetical(&o, f, ret);
+        return hypothetical(o, f, ret);
     }
+}
+
+lg_status
+lg_xordered_final(lg_exec *x, const lg_expr *e, lg_xstore *t, const lg_xsort_key *keys, lg_arena *a,
+                  lg_datum *ret, bool *ret_null)
+{
+    ordered o = {.x = x, .e = e, .t = t, .a = a, .keys = keys, .slot = e->nargs};
+    *ret = 0;
+    *ret_null = false;
+    lg_status st = final_value(&o, ret, ret_null);
+    lg_xcursor_fini(&o.at[0]);
+    lg_xcursor_fini(&o.at[1]);
+    return st;
 }

@@ -127,6 +127,9 @@ LG_MUST lg_status lg_xextsort_create(lg_exec *x, uint32_t ncols, const lg_oid *t
                                      lg_xextsort **ret);
 /* One sorted run. Runs come in the order of the input: equal rows keep it. */
 LG_MUST lg_status lg_xextsort_run(lg_xextsort *e, lg_datum *const *rows, uint64_t n);
+/* The same row by row. */
+LG_MUST lg_status lg_xextsort_add(lg_xextsort *e, const lg_datum *row);
+LG_MUST lg_status lg_xextsort_end_run(lg_xextsort *e);
 /* Merges until one merge gives everything; may be called again to read from the start. */
 LG_MUST lg_status lg_xextsort_start(lg_xextsort *e);
 /* Up to `cap` rows; they live until the next call. LG_END. */

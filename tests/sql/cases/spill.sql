@@ -49,6 +49,30 @@ select count(distinct t), count(distinct n), count(distinct j) from big;
 select g, percentile_disc(0.3) within group (order by id), mode() within group (order by g) from big group by g order by g limit 3;
 select sum(array_length(x, 1)) from (select array_agg(t order by id) x from big group by k) y;
 
+-- rows of DISTINCT and ORDER BY in aggregates
+select count(*), md5(string_agg(x.a || x.b || x.c::text, ',' order by k, g)), sum(e) from
+  (select k, g, count(distinct t) || '' a, coalesce(string_agg(distinct t collate "C", ';' order by t collate "C" desc), '-') b,
+          coalesce(array_agg(id order by f desc) filter (where id % 3 = 0), '{}') c, sum(distinct n) e
+   from big group by grouping sets ((k), (g), ())) x;
+select k, cardinality(array_agg(distinct d order by d desc)), count(distinct (g, d)) from big group by k order by k desc limit 3;
+select percentile_disc(array[0, 0.4, null, 1]) within group (order by t collate "C" desc nulls first),
+       percentile_cont(array[0.1, 0.77]) within group (order by f), percentile_cont(0.5) within group (order by d - date '2020-01-01'),
+       rank(800, 'x') within group (order by id desc, t collate "C"), cume_dist(7) within group (order by g),
+       percent_rank(300) within group (order by k), dense_rank(300) within group (order by k), mode() within group (order by t collate "C") from big;
+select percentile_disc(1.5) within group (order by id) from big;
+select g, mode() within group (order by k desc), count(distinct k) from (select * from big order by g) x group by g order by g limit 4;
+
+-- rows of subqueries, and the rows that a recursion has seen
+select count(*) from big where t in (select v from other) or k in (select k from other) or g > 99;
+select count(*) from big where k not in (select k from other);
+select count(*) from big where k not in (select k from other where k is not null) or g = 77;
+select count(*), sum(id) from big where g < 4 and (t is null or t <> all (select t from big where id < 300 and t is not null));
+select count(*) from big where id < 2000 and n < any (select k from other where k > 2500);
+select count(*), count(x) from (select (id, t) not in (select id, t from big where t is not null) x from big) y;
+with recursive r as (select 1 as a, 2 as b union select (a * 7 + b) % 3001, (b + 5) % 11 from r) select count(*), sum(a), sum(b) from r;
+with recursive r as (select id, k from big where id <= 40 union select r.id % 40 + 1, (r.k + b.g * 17) % 907 from r, big b where b.id < 18)
+  select count(*), sum(id), sum(k) from r;
+
 -- set operations
 select count(*), max(t collate "C") from (select k, t from big intersect select k, t from big where id > 5000) x;
 select count(*), sum(k) from (select k from other except select k from big where k > 100) x;

@@ -73,19 +73,19 @@ static const char *const setup[] = {
     "CREATE TABLE big(id int, k int, g int, t text, n numeric, f float8, d date)",
     "INSERT INTO big SELECT i, i % 700, i % 13, CASE WHEN i % 11 = 0 THEN NULL ELSE repeat('x', i "
     "% 50)"
-    " || i END, i * 1.25, i / 3.0, date '2020-01-01' + i % 400 FROM generate_series(1, 6000) i",
+    " || i END, i * 1.25, i / 3.0, date '2020-01-01' + i % 400 FROM generate_series(1, 3000) i",
     "CREATE TABLE other(k int, v text)",
     "INSERT INTO other SELECT CASE WHEN i % 17 = 0 THEN NULL ELSE i % 900 END, 'v' || i"
-    " FROM generate_series(1, 3000) i",
+    " FROM generate_series(1, 1500) i",
     "CREATE TABLE skew(k int, v int)",
     "INSERT INTO skew SELECT CASE WHEN i % 10 = 0 THEN i ELSE 7 END, i FROM generate_series(1, "
-    "2000) i",
+    "1000) i",
 };
 
 static const char *const queries[] = {
     "SELECT id, t FROM big ORDER BY t DESC NULLS LAST, id",
-    "SELECT * FROM big ORDER BY g, d, id OFFSET 1000 LIMIT 2500",
-    "SELECT id FROM (SELECT * FROM big ORDER BY n DESC LIMIT 5900) x ORDER BY id LIMIT 5",
+    "SELECT * FROM big ORDER BY g, d, id OFFSET 500 LIMIT 1250",
+    "SELECT id FROM (SELECT * FROM big ORDER BY n DESC LIMIT 2900) x ORDER BY id LIMIT 5",
     "SELECT count(*), sum(b.id), max(o.v) FROM big b JOIN other o ON b.k = o.k",
     "SELECT b.id, o.v FROM big b LEFT JOIN other o ON b.k = o.k AND o.v > 'v2' WHERE b.g < 3",
     "SELECT b.id, o.v FROM big b RIGHT JOIN other o ON b.k = o.k AND b.id < 500",
@@ -99,7 +99,7 @@ static const char *const queries[] = {
     "b.v < 90",
     "SELECT count(*), sum(a.v) FROM skew a LEFT JOIN skew b ON a.k = b.k AND b.v = a.v + 1",
     "SELECT count(*) FROM skew a WHERE EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > a.v "
-    "+ 1500)",
+    "+ 750)",
     "SELECT count(*) FROM skew a WHERE NOT EXISTS (SELECT 1 FROM skew b WHERE a.k = b.k AND b.v > "
     "a.v + 100)",
     "SELECT k, count(*), sum(n), avg(f), max(t), min(d) FROM big GROUP BY k",
@@ -111,7 +111,26 @@ static const char *const queries[] = {
     "FROM big",
     "SELECT g, percentile_cont(0.3) WITHIN GROUP (ORDER BY f), mode() WITHIN GROUP (ORDER BY k) "
     "FROM big GROUP BY g",
-    "SELECT k, t FROM big INTERSECT SELECT k, t FROM big WHERE id > 2000",
+    "SELECT k, count(DISTINCT g), string_agg(DISTINCT t, ';' ORDER BY t DESC NULLS LAST),"
+    " sum(DISTINCT n) FILTER (WHERE g < 6) FROM big GROUP BY GROUPING SETS ((k), ())",
+    "SELECT count(DISTINCT g), count(DISTINCT (g, k)), array_agg(DISTINCT d ORDER BY d DESC)"
+    " FROM big",
+    "SELECT percentile_disc(ARRAY[0, 0.4, NULL, 1]) WITHIN GROUP (ORDER BY t DESC NULLS FIRST),"
+    " percentile_cont(ARRAY[0.1, 0.77]) WITHIN GROUP (ORDER BY f), rank(800, 'x') WITHIN GROUP"
+    " (ORDER BY id DESC, t), cume_dist(7) WITHIN GROUP (ORDER BY g), dense_rank(300) WITHIN GROUP"
+    " (ORDER BY k), mode() WITHIN GROUP (ORDER BY t) FROM big",
+    "SELECT g, k, array_agg(f ORDER BY n DESC), count(DISTINCT t) FROM (SELECT * FROM big ORDER BY"
+    " g, k) x GROUP BY g, k ORDER BY g, k",
+    "SELECT count(*) FROM big WHERE t IN (SELECT v FROM other) OR k IN (SELECT k FROM other)"
+    " OR g > 99",
+    "SELECT count(*), count(t <> ALL (SELECT t FROM big WHERE id % 40 = 0)) FROM big WHERE g < 4"
+    " OR n < ANY (SELECT -id FROM big WHERE id < 60)",
+    "SELECT id IN (SELECT k FROM other), (id, t) NOT IN (SELECT id, t FROM big WHERE id < 60 AND t "
+    "IS NOT NULL)"
+    " FROM big",
+    "WITH RECURSIVE r AS (SELECT 1 AS a, 2 AS b UNION SELECT (a * 7 + b) % 301, (b + 5) % 11"
+    " FROM r) SELECT * FROM r",
+    "SELECT k, t FROM big INTERSECT SELECT k, t FROM big WHERE id > 1000",
     "SELECT k FROM big EXCEPT SELECT k FROM other",
     "SELECT k FROM big EXCEPT ALL SELECT k FROM other",
     "SELECT k FROM big INTERSECT ALL SELECT k FROM other",
@@ -133,7 +152,7 @@ static const char *const queries[] = {
     " SELECT id + 1, t, l + 1 FROM r WHERE l < 4) SELECT count(*), sum(id), max(t) FROM r",
     "WITH RECURSIVE r AS (SELECT id, t FROM big WHERE id < 400 UNION"
     " SELECT id + 1, t FROM r WHERE id < 300) SELECT count(*), sum(id), max(t) FROM r",
-    "SELECT count(*) FROM skew a, (SELECT v FROM skew ORDER BY v LIMIT 300) b WHERE a.v > b.v",
+    "SELECT count(*) FROM skew a, (SELECT v FROM skew ORDER BY v LIMIT 150) b WHERE a.v > b.v",
     "SELECT g, (SELECT count(*) FROM (SELECT DISTINCT t FROM big WHERE id < big2.g * 40) x)"
     " FROM (SELECT DISTINCT g FROM big) big2",
     "SELECT count(*) FROM skew a, skew b WHERE a.v < 40", /* rows of no columns */
