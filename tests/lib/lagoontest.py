@@ -1,9 +1,15 @@
 """What the test suites that need servers share: a demo cluster of their own, a PostgreSQL 15 beside it.
 
 Everything lives in a temporary directory and on loopback ports of the suite's own, and is stopped and
-removed at exit."""
+removed at exit.
+
+  LAGOON_PRESET=release|dev|tsan|coverage    the build that is tested; what its sanitizers report are failed checks.
+
+A sanitized program is slow: limits of time are given as seconds(N), N being what is enough in release."""
 import atexit
+import glob
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +19,47 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PG_BIN = '/usr/lib/postgresql/15/bin'
+PRESET = os.environ.get('LAGOON_PRESET') or 'release'
+BIN = os.path.join(ROOT, 'build', PRESET)
+SLOW = {'dev': 5, 'tsan': 8, 'coverage': 3}.get(PRESET, 1)
+# The fabric libraries hook memory calls and signals in ways that sanitizers cannot follow.
+os.environ.update(LAGOON_PRESET=PRESET, LAGOON_SLOW=str(SLOW), UCX_HANDLE_ERRORS='none', UCX_MEM_MMAP_HOOK_MODE='none',
+                  HFI_NO_BACKTRACE='1')
+
+
+def seconds(n):
+    """A limit of time in which a release build must have done it, for the build that is tested."""
+    return n * SLOW
+
+
+class Reports:
+    """What the programs say that no check of a suite asks for: reports of sanitizers, failed assertions."""
+
+    def __init__(self):
+        self.said = []
+        self.dir = tempfile.mkdtemp(prefix='lagoon-reports.')
+        atexit.register(shutil.rmtree, self.dir, True)
+        for name, options in (('ASAN', 'detect_leaks=1'), ('UBSAN', 'print_stacktrace=1'),
+                              ('TSAN', 'report_signal_unsafe=0:exitcode=0')):
+            os.environ[name + '_OPTIONS'] = f'{options}:log_path={self.dir}/{name.lower()}'
+
+    def read_logs(self, folder):
+        """A cluster's logs, before they are removed."""
+        for path in sorted(glob.glob(folder + '/*.log*')):
+            text = open(path, errors='replace').read()
+            for m in re.finditer(r'^.*(assertion failed|Assertion|runtime error:).*$', text, flags=re.M):
+                self.said.append((os.path.basename(path), text[m.start():m.start() + 3000]))
+
+    def take(self):
+        for path in sorted(glob.glob(self.dir + '/*')):
+            self.said.append((os.path.basename(path), open(path, errors='replace').read()[:8000]))
+            os.unlink(path)
+        said, self.said = self.said, []
+        return said
+
+
+reports = Reports()
+open_clusters = []
 
 
 def free_ports(count):
@@ -67,6 +114,13 @@ class Result:
         return ok
 
     def close(self):
+        for c in list(open_clusters):
+            c.close()
+        said = reports.take()
+        for name, text in said:
+            self.check(f'{PRESET}: no report in {name}', False, text)
+        if PRESET != 'release' and not said:
+            self.check(f'{PRESET}: no sanitizer reports anything', True)
         print(f'{self.passed} passed, {self.failed} failed')
         return 1 if self.failed or not self.passed else 0
 
@@ -79,6 +133,7 @@ class Cluster:
         self.nodes = nodes
         self.base_port = free_ports(40)
         self.demo_args = ['--dir', self.dir + '/demo', '--base-port', str(self.base_port)]
+        open_clusters.append(self)
         atexit.register(self.close)
         r = self.demo('--nodes', str(nodes), *extra, timeout=300)
         if r.returncode:
@@ -92,7 +147,7 @@ class Cluster:
     def demo(self, *args, timeout=120):
         env = dict(os.environ, LAGOON_DEMO_BUILT='1')
         return subprocess.run([ROOT + '/tools/demo', *self.demo_args, *args], capture_output=True, text=True,
-                              timeout=timeout, env=env)
+                              timeout=seconds(timeout), env=env)
 
     def instance_port(self, n):
         """SQL port of instance n (1..)."""
@@ -101,7 +156,7 @@ class Cluster:
     def conninfo(self, instance=None):
         port = self.instance_port(instance) if instance else int(self.env['PGPORT'])
         return (f"host=127.0.0.1 port={port} user={self.env['PGUSER']} password={self.env['PGPASSWORD']} "
-                f"dbname={self.env['PGDATABASE']} connect_timeout=10")
+                f"dbname={self.env['PGDATABASE']} connect_timeout={seconds(10)}")
 
     def psql_env(self, instance=None):
         env = dict(os.environ, **self.env)
@@ -111,7 +166,7 @@ class Cluster:
 
     def wait_open(self, timeout=60):
         """Until every instance answers a query."""
-        deadline = time.time() + timeout
+        deadline = time.time() + seconds(timeout)
         for n in range(1, self.nodes + 1):
             while True:
                 r = subprocess.run(['psql', '-XAtc', 'select 1'], env=self.psql_env(n), capture_output=True,
@@ -126,6 +181,8 @@ class Cluster:
     def close(self):
         if self.dir:
             self.demo('stop')
+            reports.read_logs(self.dir + '/demo/run')
+            open_clusters.remove(self)
             if os.environ.get('LAGOON_KEEP'):
                 print('kept', self.dir)
             else:

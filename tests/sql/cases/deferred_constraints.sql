@@ -139,7 +139,7 @@ insert into u values (60, 60, 6) on conflict (w) do nothing;
 select * from u order by id;
 create table uref (x int references u);
 create table uref (x int references u (v));
-select indexrelid::regclass, indimmediate from pg_index where indrelid = 'u'::regclass order by 1;
+select indexrelid::regclass::text, indimmediate from pg_index where indrelid = 'u'::regclass order by 1;
 drop table u;
 -- clauses
 create table bad (a int deferrable);

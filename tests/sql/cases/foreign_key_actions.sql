@@ -5,8 +5,10 @@ create table noact (id int, a int, b int, foreign key (b, a) references p (b, a)
 create table cascading (id int, a int, b int, foreign key (a, b) references p on delete cascade on update cascade);
 create table nulled (id int, a int, b int, foreign key (a, b) references p on delete set null on update set null);
 create table nulled_one (id int, a int default 7, b int, foreign key (a, b) references p on delete set null (b));
+begin; -- one session: the order of their OIDs decides which constraint is looked at first
 create table defaulted (id int, a int default 9, b int default 90, foreign key (a, b) references p on delete set default on update set default);
 create table default_one (id int, a int default 9, b int default 90, foreign key (a, b) references p on delete set default (a, b));
+commit;
 create table full_match (id int, a int, b int, foreign key (a, b) references p match full);
 create index on cascading (b, a);
 create index on nulled (a);
