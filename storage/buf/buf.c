@@ -229,6 +229,20 @@ lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
     return true;
 }
 
+void
+lg_buf_same_ahead(const lg_buf_cache *c, lg_addr addr, unsigned stage)
+{
+    struct lg_buf__frame *const *at = &c->hash[bucket_of(c, addr)];
+    if (stage == 0)
+        __builtin_prefetch(at);
+    else if (stage == 1 && *at) {
+        __builtin_prefetch(*at);
+        __builtin_prefetch((const char *)*at + 64);
+        __builtin_prefetch(&(*at)->hash_next);
+    } else if (*at && (*at)->b.data)
+        __builtin_prefetch((*at)->b.data);
+}
+
 /* The mode is ours and the disk holds the current image. */
 static lg_status
 read_image(lg_buf_cache *c, struct lg_buf__frame *f, unsigned flags)

@@ -98,6 +98,11 @@ LG_MUST lg_status lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode la
 void lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch); /* unlatch, unpin */
 /* Would lg_buf_try_get for reading give the block in this version? Counts as a read of it. */
 bool lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version);
+/* Many blocks will be asked for by lg_buf_same: brings what it reads of them into the processor's
+ * caches, stage by stage, each for all of them before the next: 0 where they are looked up, 1 their
+ * frames, 2 their heads. */
+#define LG_BUF_SAME_STAGES 3u
+void lg_buf_same_ahead(const lg_buf_cache *c, lg_addr addr, unsigned stage);
 /* Brings the block here in the mode, without latching: what a fiber does after LG_RETRY, holding
  * nothing. The minimum hold time makes the retry succeed. flags: lg_mtr_get_flags. */
 LG_MUST lg_status lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags);

@@ -481,6 +481,9 @@ bool
 lg_heap_scan_same(const lg_heap_scan *sc, const lg_heap_seen *seen, uint32_t n)
 {
     lg_buf_cache *c = lg_segment_cache(sc->g);
+    for (unsigned stage = 0; stage < LG_BUF_SAME_STAGES; stage++)
+        for (uint32_t i = 0; i < n; i++)
+            lg_buf_same_ahead(c, (lg_addr){lg_segment_file(sc->g), seen[i].block}, stage);
     for (uint32_t i = 0; i < n; i++)
         if (!lg_buf_same(c, (lg_addr){lg_segment_file(sc->g), seen[i].block}, seen[i].version))
             return false;

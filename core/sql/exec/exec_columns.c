@@ -14,6 +14,7 @@
  * by one, with the same conditions. */
 #include "columns.h"
 #include "exec_decode.h"
+#include "simd.h"
 #include "type.h"
 #include <string.h>
 
@@ -31,6 +32,7 @@ struct lg_xcolumns {
     lg_xdecode *d;
     const lg_access *acc;
     lg_columns *cache;
+    const lg_simd *simd;
     uint32_t file;
     cond conds[MAX_CONDS];
     uint32_t nconds;
@@ -155,24 +157,6 @@ take_conds(lg_xcolumns *c)
     s->quals = n == 0 ? NULL : n == 1 ? rest->args[0] : rest;
 }
 
-typedef struct slots {
-    bool *used;
-    bool system;
-} slots;
-
-static bool
-find_slots(const lg_expr *e, void *arg)
-{
-    slots *f = arg;
-    if (e->kind == LG_EX_SLOT) {
-        if (e->slot < 0)
-            f->system = true;
-        else
-            f->used[e->slot] = true;
-    }
-    return lg_expr_walk(e, find_slots, f);
-}
-
 lg_xcolumns *
 lg_xcolumns_create(lg_xnode *s, lg_xdecode *d, const lg_access *acc)
 {
@@ -181,12 +165,7 @@ lg_xcolumns_create(lg_xnode *s, lg_xdecode *d, const lg_access *acc)
     if (!acc->columns || !acc->ops->scan_place || !p->targets)
         return NULL;
     lg_xcolumns *c = LG_NEW(a, lg_xcolumns);
-    slots f = {.used = LG_NEWN(a, bool, d->rel->ncols + 1)};
-    for (uint32_t i = 0; i < p->ncols; i++)
-        find_slots(p->targets[i], &f);
-    if (s->quals)
-        find_slots(s->quals, &f);
-    if (f.system)
+    if (lg_xdecode_slots(s, LG_NEWN(a, bool, d->rel->ncols + 1)))
         return NULL;
     c->s = s;
     c->d = d;
@@ -196,11 +175,8 @@ lg_xcolumns_create(lg_xnode *s, lg_xdecode *d, const lg_access *acc)
     c->ncols = d->rel->ncols;
     take_conds(c);
     c->give = LG_NEWN(a, bool, c->ncols + 1);
-    f.used = c->give;
-    for (uint32_t i = 0; i < p->ncols; i++)
-        find_slots(p->targets[i], &f);
-    if (s->quals)
-        find_slots(s->quals, &f);
+    (void)lg_xdecode_slots(s, c->give);
+    c->simd = lg_simd_best();
     return c;
 }
 
@@ -281,6 +257,11 @@ keep_not_null(lg_xcolumns *c, const lg_chunk_col *k)
 static void
 keep_range(lg_xcolumns *c, const lg_chunk_col *k, uint64_t lo, uint64_t span, bool out)
 {
+    if (!c->sel) {
+        c->n = c->simd->range(k->rows, k->width, c->n, lo, span, out, c->pos);
+        c->sel = c->pos;
+        return;
+    }
     switch (k->width) {
     case 1: {
         const uint8_t *v = k->rows;
@@ -355,24 +336,26 @@ keep_constant(lg_xcolumns *c, const lg_chunk_col *k, const lg_xtest *t)
 #define LOAD(TYPE)                                                                                 \
     do {                                                                                           \
         const TYPE *v_ = k->rows;                                                                  \
-        if (sel)                                                                                   \
-            for (uint32_t i = 0; i < n; i++)                                                       \
-                out[i] = (int64_t)(base + v_[sel[i]]);                                             \
-        else                                                                                       \
-            for (uint32_t i = 0; i < n; i++)                                                       \
-                out[i] = (int64_t)(base + v_[from + i]);                                           \
+        for (uint32_t i = 0; i < n; i++)                                                           \
+            out[i] = (int64_t)(base + v_[sel[i]]);                                                 \
     } while (0)
 
 /* Values of a by-value column: of rows sel[0 .. n), or from .. from + n. */
 static void
-load(const lg_chunk_col *k, const uint16_t *sel, uint32_t from, uint32_t n, int64_t *out)
+load(const lg_xcolumns *c, const lg_chunk_col *k, const uint16_t *sel, uint32_t from, uint32_t n,
+     int64_t *out)
 {
     uint64_t base = (uint64_t)k->min;
-    switch (k->width) {
-    case 0:
+    if (!k->width) {
         for (uint32_t i = 0; i < n; i++)
             out[i] = k->min;
-        break;
+        return;
+    }
+    if (!sel) {
+        c->simd->widen((const char *)k->rows + (size_t)from * k->width, k->width, n, base, out);
+        return;
+    }
+    switch (k->width) {
     case 1:
         LOAD(uint8_t);
         break;
@@ -399,56 +382,35 @@ list_rows(lg_xcolumns *c)
     c->sel = c->pos;
 }
 
-#define COMPARE(OP)                                                                                \
-    for (uint32_t i = 0; i < c->n; i++) {                                                          \
-        c->pos[m] = c->pos[i];                                                                     \
-        m += c->left[i] OP c->right[i];                                                            \
-    }
+_Static_assert((int)LG_XT_LT == LG_SIMD_LT && (int)LG_XT_LE == LG_SIMD_LE &&
+                   (int)LG_XT_EQ == LG_SIMD_EQ && (int)LG_XT_NE == LG_SIMD_NE &&
+                   (int)LG_XT_GE == LG_SIMD_GE && (int)LG_XT_GT == LG_SIMD_GT,
+               "passed as they are");
 
 static void
 keep_compared(lg_xcolumns *c, const lg_xtest *t)
 {
-    uint32_t m = 0;
+    load(c, &c->chunk->cols[t->att], c->sel, 0, c->n, c->left);
+    load(c, &c->chunk->cols[t->other], c->sel, 0, c->n, c->right);
     list_rows(c);
-    load(&c->chunk->cols[t->att], c->sel, 0, c->n, c->left);
-    load(&c->chunk->cols[t->other], c->sel, 0, c->n, c->right);
-    switch (t->kind) {
-    case LG_XT_LT:
-        COMPARE(<);
-        break;
-    case LG_XT_LE:
-        COMPARE(<=);
-        break;
-    case LG_XT_EQ:
-        COMPARE(==);
-        break;
-    case LG_XT_NE:
-        COMPARE(!=);
-        break;
-    case LG_XT_GE:
-        COMPARE(>=);
-        break;
-    default:
-        COMPARE(>);
-        break;
-    }
-    c->n = m;
+    c->n = c->simd->compare((lg_simd_cmp)t->kind, c->left, c->right, c->n, c->pos);
 }
 
 static void
-keep_probed(lg_xcolumns *c, const lg_xprobe *p)
+keep_probed(lg_xcolumns *c, const lg_xpush *p)
 {
-    uint32_t m = 0, n = c->n;
-    const lg_chunk_col *k = &c->chunk->cols[p->att];
-    keep_not_null(c, k);
-    list_rows(c);
-    load(k, c->sel, 0, c->n, c->left);
-    for (uint32_t i = 0; i < c->n; i++) {
-        c->pos[m] = c->pos[i];
-        m += p->maybe(p->arg, (lg_datum)c->left[i]);
+    uint32_t n = c->n;
+    int64_t *const to[LG_XPUSH_KEYS] = {c->left, c->right};
+    for (uint32_t k = 0; k < p->natts; k++)
+        keep_not_null(c, &c->chunk->cols[p->att[k]]);
+    if (p->bloom->words) {
+        for (uint32_t k = 0; k < p->natts; k++)
+            load(c, &c->chunk->cols[p->att[k]], c->sel, 0, c->n, to[k]);
+        list_rows(c);
+        c->n = c->simd->bloom(p->bloom->words, p->bloom->mask, c->left,
+                              p->natts > 1 ? c->right : NULL, c->n, c->pos);
     }
-    c->n = m;
-    c->d->skipped += n - m;
+    c->d->skipped += n - c->n;
 }
 
 /* ---- conditions on distinct values ---- */
@@ -635,7 +597,7 @@ give_rows(lg_xcolumns *c, uint32_t to)
         if (k->kind == LG_CHUNK_DICT)
             give_dict(c, k, i, to, n);
         else
-            load(k, c->sel ? c->sel + c->at : NULL, c->at, n,
+            load(c, k, c->sel ? c->sel + c->at : NULL, c->at, n,
                  (int64_t *)(void *)(c->d->vecs[i]->v + to));
     }
     c->at += n;

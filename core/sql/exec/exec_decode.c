@@ -5,6 +5,7 @@
  * a hash join above does not have) are tested at once, and only a row that meets them has its
  * by-reference values copied and counts. These conditions are taken off the node's quals. */
 #include "exec_decode.h"
+#include "simd.h"
 #include "type.h"
 #include <string.h>
 
@@ -140,6 +141,37 @@ make_ops(lg_xdecode *d)
     }
 }
 
+typedef struct slots {
+    bool *used;
+    bool system;
+} slots;
+
+static bool
+find_slots(const lg_expr *e, void *arg)
+{
+    slots *f = arg;
+    if (e->kind == LG_EX_SLOT) {
+        if (e->slot < 0)
+            f->system = true;
+        else
+            f->used[e->slot] = true;
+    }
+    return lg_expr_walk(e, find_slots, f);
+}
+
+bool
+lg_xdecode_slots(const lg_xnode *s, bool *want)
+{
+    const lg_node *p = s->plan;
+    slots f = {.used = want};
+    for (uint32_t i = 0; i < p->ncols; i++)
+        if (!s->used || s->used[i] || p->targets[i]->kind != LG_EX_SLOT)
+            find_slots(p->targets[i], &f);
+    if (s->quals)
+        find_slots(s->quals, &f);
+    return f.system;
+}
+
 lg_xdecode *
 lg_xdecode_create(lg_xnode *s, const lg_relation *rel)
 {
@@ -159,7 +191,8 @@ lg_xdecode_want(const lg_xdecode *d, bool *want)
             want[d->tests[i].other] = true;
     }
     for (uint32_t i = 0; i < d->nprobes; i++)
-        want[d->probes[i].att] = true;
+        for (uint32_t k = 0; k < d->probes[i].natts; k++)
+            want[d->probes[i].att[k]] = true;
 }
 
 void
@@ -218,6 +251,19 @@ holds(uint8_t kind, int64_t a, int64_t b)
     }
 }
 
+static bool
+may_match(const lg_xdecode *d, const lg_xpush *p, uint32_t at)
+{
+    uint64_t h = LG_SIMD_SEED;
+    for (uint32_t k = 0; k < p->natts; k++) {
+        const lg_vector *v = d->vecs[p->att[k]];
+        if (v->maybe_null && v->null[at])
+            return false;
+        h = lg_simd_mix(h, v->v[at]);
+    }
+    return !p->bloom->words || lg_simd_bloom_maybe(p->bloom->words, p->bloom->mask, h);
+}
+
 static inline bool
 passes(lg_xdecode *d, uint32_t at)
 {
@@ -236,13 +282,11 @@ passes(lg_xdecode *d, uint32_t at)
         if (!holds(t->kind, (int64_t)v->v[at], k))
             goto no;
     }
-    for (uint32_t i = 0; i < d->nprobes; i++) {
-        const lg_vector *v = d->vecs[d->probes[i].att];
-        if ((v->maybe_null && v->null[at]) || !d->probes[i].maybe(d->probes[i].arg, v->v[at])) {
+    for (uint32_t i = 0; i < d->nprobes; i++)
+        if (!may_match(d, &d->probes[i], at)) {
             d->skipped++;
             return false;
         }
-    }
     return true;
 no:
     d->dropped++;
@@ -397,10 +441,10 @@ lg_xdecode_full(const lg_xdecode *d)
 }
 
 bool
-lg_xdecode_probe(lg_xdecode *d, uint16_t att, lg_xmaybe_fn maybe, void *arg)
+lg_xdecode_probe(lg_xdecode *d, const lg_xpush *p)
 {
-    if (d->nprobes == LG_XTESTS_MAX || d->vecs)
+    if (d->nprobes == LG_XPUSH_MAX || d->vecs)
         return false;
-    d->probes[d->nprobes++] = (lg_xprobe){att, maybe, arg};
+    d->probes[d->nprobes++] = *p;
     return true;
 }

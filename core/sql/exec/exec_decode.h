@@ -19,15 +19,6 @@ typedef struct lg_xtest {
     bool never;
 } lg_xtest;
 
-/* May a hash join above have a match for the key? */
-typedef bool (*lg_xmaybe_fn)(void *arg, lg_datum key);
-
-typedef struct lg_xprobe {
-    uint16_t att;
-    lg_xmaybe_fn maybe;
-    void *arg;
-} lg_xprobe;
-
 typedef struct lg_xop { /* a step of the walk over a row */
     uint8_t kind;
     uint16_t bytes; /* SKIP, FIXED */
@@ -48,7 +39,7 @@ typedef struct lg_xdecode {
     uint32_t nrefs;
     lg_xtest tests[LG_XTESTS_MAX];
     uint32_t ntests;
-    lg_xprobe probes[LG_XTESTS_MAX];
+    lg_xpush probes[LG_XPUSH_MAX];
     uint32_t nprobes;
     uint8_t *at, *end; /* room for values */
     uint32_t n, cap;
@@ -59,8 +50,11 @@ typedef struct lg_xdecode {
 
 /* In the execution's arena. Takes conditions off s->quals. */
 lg_xdecode *lg_xdecode_create(lg_xnode *s, const lg_relation *rel);
+/* Columns that the scan's targets (those that are used) and its remaining quals read; true when there
+ * are system columns among them. */
+bool lg_xdecode_slots(const lg_xnode *s, bool *want);
 /* Another condition; before the vectors are set. False: not possible any more. */
-bool lg_xdecode_probe(lg_xdecode *d, uint16_t att, lg_xmaybe_fn maybe, void *arg);
+bool lg_xdecode_probe(lg_xdecode *d, const lg_xpush *p);
 void lg_xdecode_want(const lg_xdecode *d, bool *want); /* columns that the conditions need */
 void lg_xdecode_vectors(lg_xdecode *d, lg_vector **vecs, uint16_t upto, lg_vector *ctid,
                         uint32_t cap);
@@ -83,8 +77,8 @@ void lg_xcolumns_want(const lg_xcolumns *c, bool *want); /* columns that the con
 lg_status lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **ret_sel);
 void lg_xcolumns_reset(lg_xcolumns *c); /* back to the start, or the end; NULL is fine */
 
-/* exec_scan.c: the rows that s (which has not begun) gives need only those keys of its output
- * column `slot` for which maybe says true. Nothing happens where that cannot be used. */
-void lg_xscan_push(lg_xnode *s, uint32_t slot, lg_xmaybe_fn maybe, void *arg);
+/* exec_scan.c: of the rows that s (which has not begun) gives only those are needed whose keys, its
+ * output columns `slots` (n of them), the filter may have. False: that is of no use here. */
+bool lg_xscan_push(lg_xnode *s, const uint32_t *slots, uint32_t n, const lg_xbloom *bloom);
 
 #endif

@@ -1,10 +1,12 @@
 /* Hash join. Right is read whole into a table; left comes in batches and is probed a batch at a
  * time.
  *
- * TABLE   An entry is one allocation: header, right's columns (values behind them), then those keys
- *         that are not plain columns. Buckets are made once all entries are there; a bucket's word
- *         holds its first entry and, in the 16 bits that pointers leave free, a mask of the hashes
- *         in the chain: most rows without a match never touch an entry.
+ * TABLE   An entry is one allocation: header, those of right's columns that are read (values behind
+ *         them), then those keys that are not plain columns. Buckets are made once all entries are
+ *         there; a bucket's word holds its first entry and, in the 16 bits that pointers leave free,
+ *         a mask of the hashes in the chain: most rows without a match never touch an entry.
+ * FILTER  A scan below left is given a bloom filter of the keys (one or two that are words): it need
+ *         not give what has no match. A table that is divided has none.
  * PROBE   A left batch either meets at most one entry per row (the table has no two entries of one
  *         hash), then the joined row stands at left's row number and left's columns are passed on
  *         as they are; or pairs are collected, up to a batch, and both sides' columns gathered.
@@ -24,6 +26,7 @@
  * over the blocks which left rows have had a match. Rows with a NULL key are in partition 0. */
 #include "exec_decode.h"
 #include "exec_spill.h"
+#include "simd.h"
 #include "type.h"
 #include <string.h>
 
@@ -31,7 +34,7 @@ typedef struct hrow {
     struct hrow *next;
     uint64_t hash;
     bool met;
-    lg_datum v[]; /* columns, keys; then a null byte for each column */
+    lg_datum v[]; /* kept columns, keys; then a null byte for each */
 } hrow;
 
 #define PTR_BITS 48
@@ -78,7 +81,14 @@ typedef struct hjoin {
     uint64_t right_rows, disk, parts, most_buckets;
     hkey *keys;
     uint32_t nkeys, nl, nr, nextra;
-    uint8_t *store, *size; /* of right's columns */
+    uint32_t nkept, *kept; /* right's columns in an entry */
+    uint32_t nfill, *fill; /* which of them (positions) the joined row needs */
+    bool *joined;          /* columns of the joined row that are read; NULL: all */
+    bool *any_null;        /* by position: some entry has NULL there */
+    uint8_t *store, *size; /* of an entry's values */
+    lg_xbloom bloom;       /* once pushed: of the keys */
+    lg_datum *wide;        /* an entry as a row of right */
+    uint8_t *wide_null;
     bool built, right_null, unique, keep_all, pushed, finished;
     /* probing */
     lg_xbatch *left;
@@ -148,7 +158,31 @@ keys_open(lg_xnode *s, hjoin *h)
         while (e->kind == LG_EX_RELABEL)
             e = e->args[0];
         bool plain = e->kind == LG_EX_SLOT && e->slot >= 0 && x->from_right != LG_T_FLOAT4;
-        x->slot = plain ? e->slot : (int32_t)(h->nr + h->nextra++);
+        x->slot = (int32_t)(h->nkept + h->nextra);
+        for (uint32_t c = 0; plain && c < h->nkept; c++)
+            if (h->kept[c] == (uint32_t)e->slot)
+                x->slot = (int32_t)c;
+        h->nextra += x->slot == (int32_t)(h->nkept + h->nextra);
+    }
+}
+
+/* Which of right's columns an entry has, and what of them is given. */
+static void
+columns_open(lg_xnode *s, hjoin *h)
+{
+    lg_arena *a = s->x->arena;
+    const bool *used = lg_xnode_used(s->right);
+    bool *joined = LG_NEWN(a, bool, h->nl + h->nr + 1);
+    if (lg_xjoin_used(s, joined))
+        h->joined = joined;
+    h->kept = LG_NEWN(a, uint32_t, h->nr + 1);
+    h->fill = LG_NEWN(a, uint32_t, h->nr + 1);
+    for (uint32_t c = 0; c < h->nr; c++) {
+        if (used && !used[c])
+            continue;
+        if (!h->joined || joined[h->nl + c])
+            h->fill[h->nfill++] = h->nkept;
+        h->kept[h->nkept++] = c;
     }
 }
 
@@ -173,19 +207,21 @@ hash_open(lg_xnode *s)
     h->nr = p->right->ncols;
     h->nkeys = p->join.nkeys;
     h->keys = LG_NEWN(a, hkey, h->nkeys + 1);
+    columns_open(s, h);
     keys_open(s, h);
     for (uint32_t i = 0; i < h->nkeys; i++)
         if (!h->keys[i].hash || !h->keys[i].eq)
             return LG_UNSUPPORTED;
-    h->store = LG_NEWN(a, uint8_t, h->nr + h->nextra + 1);
-    h->size = LG_NEWN(a, uint8_t, h->nr + h->nextra + 1);
-    for (uint32_t i = 0; i < h->nr; i++) {
-        const lg_type *t = lg_type_get(p->right->cols[i].type);
+    h->store = LG_NEWN(a, uint8_t, h->nkept + h->nextra + 1);
+    h->size = LG_NEWN(a, uint8_t, h->nkept + h->nextra + 1);
+    h->any_null = LG_NEWN(a, bool, h->nkept + h->nextra + 1);
+    for (uint32_t i = 0; i < h->nkept; i++) {
+        const lg_type *t = lg_type_get(p->right->cols[h->kept[i]].type);
         h->store[i] = (uint8_t)(t ? t->store : LG_STORE_BYVAL);
         h->size[i] = t ? t->size : 0;
     }
     for (uint32_t i = 0; i < h->nkeys; i++)
-        if (h->keys[i].slot >= (int32_t)h->nr) {
+        if (h->keys[i].slot >= (int32_t)h->nkept) {
             const lg_type *t = lg_type_get(h->keys[i].type);
             h->store[h->keys[i].slot] = (uint8_t)(t ? t->store : LG_STORE_BYVAL);
             h->size[h->keys[i].slot] = t ? t->size : 0;
@@ -213,13 +249,6 @@ key_value(const hkey *k, lg_oid from, lg_datum v)
                                                          : v;
 }
 
-static inline uint64_t
-mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9E3779B97F4A7C15u;
-    return h ^ h >> 32;
-}
-
 /* Key vectors of the batch, and by position in its selection a hash and whether a key is NULL. */
 static lg_status
 hash_batch(lg_xnode *s, lg_xbatch *b, bool left, lg_arena *a, lg_vector **keys)
@@ -229,7 +258,7 @@ hash_batch(lg_xnode *s, lg_xbatch *b, bool left, lg_arena *a, lg_vector **keys)
     uint32_t n = b->b.n;
     memset(h->key_null, 0, n);
     for (uint32_t i = 0; i < n; i++)
-        h->hashes[i] = 0x2545F491;
+        h->hashes[i] = LG_SIMD_SEED;
     for (uint32_t k = 0; k < h->nkeys; k++) {
         const lg_join_key *jk = &s->plan->join.keys[k];
         const hkey *x = &h->keys[k];
@@ -243,7 +272,7 @@ hash_batch(lg_xnode *s, lg_xbatch *b, bool left, lg_arena *a, lg_vector **keys)
                 continue;
             }
             lg_datum d = key_value(x, from, lg_vector_value(v, row));
-            h->hashes[i] = mix(h->hashes[i], x->word ? d : x->hash(d));
+            h->hashes[i] = lg_simd_mix(h->hashes[i], x->word ? d : x->hash(d));
         }
     }
     return LG_OK;
@@ -281,44 +310,36 @@ value_bytes(const hjoin *h, uint32_t i, lg_datum d)
 static inline uint8_t *
 row_nulls(const hjoin *h, const hrow *e)
 {
-    return (uint8_t *)(uintptr_t)(e->v + h->nr + h->nextra);
+    return (uint8_t *)(uintptr_t)(e->v + h->nkept + h->nextra);
 }
 
 static hrow *
 make_row(hjoin *h, const lg_xbatch *b, uint32_t row, lg_vector *const *keys)
 {
-    uint32_t n = h->nr + h->nextra;
+    uint32_t n = h->nkept + h->nextra;
     size_t fixed = sizeof(hrow) + n * (sizeof(lg_datum) + 1), bytes = fixed;
-    for (uint32_t i = 0; i < h->nr; i++)
-        if (h->store[i] != LG_STORE_BYVAL && !lg_vector_is_null(b->b.cols[i], row))
-            bytes += value_bytes(h, i, lg_vector_value(b->b.cols[i], row));
+    for (uint32_t i = 0; i < h->nkept; i++)
+        if (h->store[i] != LG_STORE_BYVAL && !lg_vector_is_null(b->b.cols[h->kept[i]], row))
+            bytes += value_bytes(h, i, lg_vector_value(b->b.cols[h->kept[i]], row));
     for (uint32_t k = 0; k < h->nkeys; k++)
-        if (h->keys[k].slot >= (int32_t)h->nr && !lg_vector_is_null(keys[k], row))
+        if (h->keys[k].slot >= (int32_t)h->nkept && !lg_vector_is_null(keys[k], row))
             bytes += value_bytes(h, (uint32_t)h->keys[k].slot, lg_vector_value(keys[k], row));
     hrow *e = lg_arena_alloc(h->arena, bytes);
     uint8_t *nulls = row_nulls(h, e), *at = (uint8_t *)e + fixed;
     e->met = false;
-    if (bytes == fixed && !h->nextra) {
-        for (uint32_t i = 0; i < n; i++) {
-            nulls[i] = lg_vector_is_null(b->b.cols[i], row);
-            e->v[i] = nulls[i] ? 0 : lg_vector_value(b->b.cols[i], row);
-        }
-        return e;
-    }
     for (uint32_t i = 0; i < n; i++) {
-        const lg_vector *v = i < h->nr ? b->b.cols[i] : NULL;
-        lg_oid from = 0;
+        const lg_vector *v = i < h->nkept ? b->b.cols[h->kept[i]] : NULL;
         const hkey *x = NULL;
         for (uint32_t k = 0; !v && k < h->nkeys; k++)
             if (h->keys[k].slot == (int32_t)i) {
                 x = &h->keys[k];
                 v = keys[k];
-                from = x->from_right;
             }
         nulls[i] = lg_vector_is_null(v, row);
+        h->any_null[i] |= nulls[i] != 0;
         lg_datum d = nulls[i] ? 0 : lg_vector_value(v, row);
         if (x && !nulls[i])
-            d = key_value(x, from, d);
+            d = key_value(x, x->from_right, d);
         size_t len = nulls[i] || h->store[i] == LG_STORE_BYVAL ? 0 : value_bytes(h, i, d);
         if (len) {
             memcpy(at, lg_ptr(d), len);
@@ -376,33 +397,42 @@ make_buckets(lg_xnode *s)
     return LG_OK;
 }
 
-static bool
-may_match(void *arg, lg_datum key)
+/* Its keys, once they were pushed to a scan. A table that is not whole says nothing. */
+static void
+make_bloom(hjoin *h)
 {
-    const hjoin *h = arg;
-    uint64_t hash = mix(0x2545F491, key) | 1;
-    if (h->spill)
-        return true;
-    return h->buckets && (h->buckets[hash & (h->nbuckets - 1)] & tag_of(hash));
+    lg_free(h->bloom.words);
+    h->bloom = (lg_xbloom){0};
+    if (!h->pushed || h->spill)
+        return;
+    uint64_t words = lg_simd_bloom_words(h->n);
+    h->bloom = (lg_xbloom){lg_zalloc(words * sizeof *h->bloom.words), words - 1};
+    for (uint64_t i = 0; i < h->n; i++)
+        if (h->rows[i]->hash) /* else a key is NULL */
+            lg_simd_bloom_add(h->bloom.words, h->bloom.mask, h->rows[i]->hash);
 }
 
 /* Left rows without a match are of no use: the scan that gives them need not. Once: the scan has
- * not begun when the table is first made, and looks at whatever table there is later. */
+ * not begun when the table is first made, and looks at whatever filter there is later. */
 static void
 push_down(lg_xnode *s)
 {
     hjoin *h = s->state;
     const lg_node *p = s->plan;
-    if (h->pushed || h->nkeys != 1 || !h->keys[0].word ||
+    uint32_t slots[LG_XPUSH_KEYS];
+    if (h->pushed || h->nkeys > LG_XPUSH_KEYS ||
         (p->join.type != LG_JOIN_INNER && p->join.type != LG_JOIN_SEMI &&
          p->join.type != LG_JOIN_RIGHT && !only_right(p->join.type)))
         return;
-    h->pushed = true;
-    const lg_expr *e = p->join.keys[0].left;
-    while (e->kind == LG_EX_RELABEL)
-        e = e->args[0];
-    if (e->kind == LG_EX_SLOT && e->slot >= 0)
-        lg_xscan_push(s->left, (uint32_t)e->slot, may_match, h);
+    for (uint32_t k = 0; k < h->nkeys; k++) {
+        const lg_expr *e = p->join.keys[k].left;
+        while (e->kind == LG_EX_RELABEL)
+            e = e->args[0];
+        if (!h->keys[k].word || e->kind != LG_EX_SLOT || e->slot < 0)
+            return;
+        slots[k] = (uint32_t)e->slot;
+    }
+    h->pushed = h->nkeys > 0 && lg_xscan_push(s->left, slots, h->nkeys, &h->bloom);
 }
 
 /* ---- spilling ---- */
@@ -416,7 +446,7 @@ table_bytes(const hjoin *h)
 static hrow *
 copy_row(const hjoin *h, const hrow *e, lg_arena *a)
 {
-    uint32_t n = h->nr + h->nextra;
+    uint32_t n = h->nkept + h->nextra;
     size_t bytes = sizeof(hrow) + n * (sizeof(lg_datum) + 1);
     const uint8_t *nulls = row_nulls(h, e);
     for (uint32_t i = 0; i < n; i++)
@@ -439,7 +469,12 @@ static lg_status
 row_out(hjoin *h, const hrow *e)
 {
     hspill *sp = h->spill;
-    return lg_xtape_add_values(&sp->right.tapes[part_of(sp, e->hash)], e->v, row_nulls(h, e));
+    memset(h->wide_null, 1, h->nr);
+    for (uint32_t c = 0; c < h->nkept; c++) {
+        h->wide[h->kept[c]] = e->v[c];
+        h->wide_null[h->kept[c]] = row_nulls(h, e)[c];
+    }
+    return lg_xtape_add_values(&sp->right.tapes[part_of(sp, e->hash)], h->wide, h->wide_null);
 }
 
 /* Divides: what is in memory goes where it belongs. */
@@ -455,6 +490,8 @@ divide(lg_xnode *s)
         sp->rtypes = lg_xnode_types(s, p->right);
         sp->ltypes = lg_xnode_types(s, p->left);
         sp->sel = LG_NEWN(s->x->arena, uint16_t, LG_BATCH);
+        h->wide = LG_NEWN(s->x->arena, lg_datum, h->nr + 1);
+        h->wide_null = LG_NEWN(s->x->arena, uint8_t, h->nr + 1);
     }
     double bytes =
         sp->now ? (double)lg_xtape_bytes(&sp->now->right) * 2
@@ -726,6 +763,7 @@ hash_build(lg_xnode *s)
     LG_TRY(make_buckets(s));
     h->built = true;
     push_down(s);
+    make_bloom(h);
     return LG_OK;
 }
 
@@ -734,6 +772,8 @@ hash_drop(hjoin *h)
 {
     lg_free(h->buckets);
     lg_free(h->rows);
+    lg_free(h->bloom.words);
+    h->bloom = (lg_xbloom){0};
     h->buckets = NULL;
     h->rows = NULL;
     h->n = h->cap = h->nbuckets = 0;
@@ -831,17 +871,27 @@ set_out(lg_xnode *s, lg_vector **cols, uint32_t cap, const uint16_t *sel, uint32
     *ret = &h->out;
 }
 
-/* Right's columns at the rows of sel, from pair_right[row]; NULL entries: NULLs. */
+/* Right's columns at the rows of sel, from pair_right[row]; padded: some of these are NULL, for
+ * rows of NULLs. */
 static void
-fill_right(hjoin *h, lg_vector *const *to, const uint16_t *sel, uint32_t n)
+fill_right(hjoin *h, lg_vector *const *to, const uint16_t *sel, uint32_t n, bool padded)
 {
-    for (uint32_t c = 0; c < h->nr; c++) {
-        lg_vector *v = to[h->nl + c];
+    for (uint32_t f = 0; f < h->nfill; f++) {
+        uint32_t at = h->fill[f];
+        lg_vector *v = to[h->nl + h->kept[at]];
+        v->maybe_null = padded || h->any_null[at];
+        if (!v->maybe_null) {
+            for (uint32_t i = 0; i < n; i++) {
+                uint32_t row = lg_sel_row(sel, i);
+                v->v[row] = h->pair_right[row]->v[at];
+            }
+            continue;
+        }
         for (uint32_t i = 0; i < n; i++) {
             uint32_t row = lg_sel_row(sel, i);
             const hrow *e = h->pair_right[row];
-            v->v[row] = e ? e->v[c] : 0;
-            v->null[row] = e ? row_nulls(h, e)[c] : 1;
+            v->v[row] = e ? e->v[at] : 0;
+            v->null[row] = e ? row_nulls(h, e)[at] : 1;
         }
     }
 }
@@ -854,13 +904,16 @@ direct_init(lg_xnode *s)
     if (!h->rvecs) {
         h->rvecs = LG_NEWN(s->x->arena, lg_vector, h->nr + 1);
         h->direct = LG_NEWN(s->x->arena, lg_vector *, h->nl + h->nr + 1);
-        for (uint32_t c = 0; c < h->nr; c++)
+        for (uint32_t c = 0; c < h->nr; c++) {
+            h->direct[h->nl + c] = lg_xvector_none(s->x);
+            if (h->joined && !h->joined[h->nl + c])
+                continue;
             lg_vector_init(&h->rvecs[c], s->x->arena, s->plan->right->cols[c].type, LG_BATCH);
+            h->direct[h->nl + c] = &h->rvecs[c];
+        }
     }
     for (uint32_t c = 0; c < h->nl; c++)
         h->direct[c] = h->left->b.cols[c];
-    for (uint32_t c = 0; c < h->nr; c++)
-        h->direct[h->nl + c] = &h->rvecs[c];
 }
 
 static lg_status
@@ -890,7 +943,7 @@ give_left(lg_xnode *s, bool met, lg_xbatch **ret)
     if (!only_left(s->plan->join.type)) {
         for (uint32_t i = 0; i < n; i++)
             h->pair_right[h->sel[i]] = NULL;
-        fill_right(h, h->direct, h->sel, n);
+        fill_right(h, h->direct, h->sel, n, true);
     }
     set_out(s, h->direct, h->left->cap, h->sel, n, ret);
     return true;
@@ -916,7 +969,7 @@ probe_unique(lg_xnode *s, lg_xbatch **ret)
     direct_init(s);
     bool filled = p->join.join_quals || !only_left(type);
     if (n && filled)
-        fill_right(h, h->direct, h->sel, n);
+        fill_right(h, h->direct, h->sel, n, false);
     if (n && p->join.join_quals)
         LG_TRY(filter(s, h->direct, h->left->cap, h->sel, n, h->sel, &n));
     for (uint32_t i = 0; i < n; i++) {
@@ -988,31 +1041,58 @@ collect_pairs(lg_xnode *s)
     return n;
 }
 
+static void
+gather_init(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    const lg_node *p = s->plan;
+    lg_xbatch *b = &h->gather;
+    if (b->cap)
+        return;
+    b->cap = LG_BATCH;
+    b->b.ncols = h->nl + h->nr;
+    b->b.cols = LG_NEWN(s->x->arena, lg_vector *, b->b.ncols + 1);
+    for (uint32_t i = 0; i < b->b.ncols; i++) {
+        b->b.cols[i] = lg_xvector_none(s->x);
+        if (h->joined && !h->joined[i])
+            continue;
+        b->b.cols[i] = LG_NEW(s->x->arena, lg_vector);
+        lg_vector_init(b->b.cols[i], s->x->arena,
+                       i < h->nl ? p->left->cols[i].type : p->right->cols[i - h->nl].type,
+                       LG_BATCH);
+    }
+}
+
+/* Left's columns at the pairs. */
+static void
+gather_left(hjoin *h, uint32_t n)
+{
+    for (uint32_t c = 0; c < h->nl; c++) {
+        const lg_vector *from = h->left->b.cols[c];
+        lg_vector *to = h->gather.b.cols[c];
+        if (h->joined && !h->joined[c])
+            continue;
+        to->maybe_null = from->maybe_null;
+        for (uint32_t i = 0; i < n; i++)
+            to->v[i] = lg_vector_value(from, h->pair_left[i]);
+        for (uint32_t i = 0; from->maybe_null && i < n; i++)
+            to->null[i] = lg_vector_is_null(from, h->pair_left[i]);
+    }
+}
+
 static lg_status
 probe_pairs(lg_xnode *s, lg_xbatch **ret)
 {
     hjoin *h = s->state;
     const lg_node *p = s->plan;
-    if (!h->gather.cap) {
-        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, h->nl + h->nr + 1);
-        for (uint32_t i = 0; i < h->nl + h->nr; i++)
-            types[i] = i < h->nl ? p->left->cols[i].type : p->right->cols[i - h->nl].type;
-        lg_xbatch_init(&h->gather, s->x->arena, h->nl + h->nr, types, LG_BATCH);
-    }
+    gather_init(s);
     while (!h->pairs_done) {
         uint32_t n = collect_pairs(s);
         const uint16_t *sel = NULL;
         if (!n)
             break;
-        for (uint32_t c = 0; c < h->nl; c++) {
-            const lg_vector *from = h->left->b.cols[c];
-            lg_vector *to = h->gather.b.cols[c];
-            for (uint32_t i = 0; i < n; i++) {
-                to->v[i] = lg_vector_value(from, h->pair_left[i]);
-                to->null[i] = lg_vector_is_null(from, h->pair_left[i]);
-            }
-        }
-        fill_right(h, h->gather.b.cols, NULL, n);
+        gather_left(h, n);
+        fill_right(h, h->gather.b.cols, NULL, n, false);
         if (p->join.join_quals) {
             LG_TRY(filter(s, h->gather.b.cols, LG_BATCH, NULL, n, h->sel, &n));
             sel = h->sel;
@@ -1079,22 +1159,21 @@ give_unmatched(lg_xnode *s, lg_xbatch **ret)
     hjoin *h = s->state;
     uint32_t n = 0;
     bool want = s->plan->join.type == LG_JOIN_RIGHT_SEMI;
-    if (!h->gather.cap) {
-        lg_oid *types = LG_NEWN(s->x->arena, lg_oid, h->nl + h->nr + 1);
-        for (uint32_t i = 0; i < h->nl + h->nr; i++)
-            types[i] =
-                i < h->nl ? s->plan->left->cols[i].type : s->plan->right->cols[i - h->nl].type;
-        lg_xbatch_init(&h->gather, s->x->arena, h->nl + h->nr, types, LG_BATCH);
-    }
+    gather_init(s);
     while (n < LG_BATCH && h->rpos < h->n) {
         hrow *e = h->rows[h->rpos++];
         if (e->met == want)
             h->pair_right[n++] = e;
     }
-    for (uint32_t c = 0; c < h->nl; c++)
-        for (uint32_t i = 0; i < n; i++)
-            lg_vector_set(h->gather.b.cols[c], i, 0, true);
-    fill_right(h, h->gather.b.cols, NULL, n);
+    for (uint32_t c = 0; c < h->nl; c++) {
+        lg_vector *v = h->gather.b.cols[c];
+        if (v->constant)
+            continue;
+        v->maybe_null = true;
+        memset(v->v, 0, n * sizeof *v->v);
+        memset(v->null, 1, n);
+    }
+    fill_right(h, h->gather.b.cols, NULL, n, false);
     set_out(s, h->gather.b.cols, LG_BATCH, NULL, n, ret);
     return n ? LG_OK : LG_END;
 }

@@ -87,19 +87,25 @@ typedef struct lg_xnode_ops {
     void (*close)(lg_xnode *s);                       /* may be NULL */
 } lg_xnode_ops;
 
-/* A condition of a join above on a scan's column (exec_decode.h). */
-#define LG_XPUSH_MAX 8u
+/* Keys that a hash join has, as a bloom filter (simd.h). words NULL: nothing is known now. */
+typedef struct lg_xbloom {
+    uint64_t *words, mask;
+} lg_xbloom;
+
+/* A hash join above needs no row whose key, of these columns of the scan, its filter does not have. */
+#define LG_XPUSH_MAX  8u
+#define LG_XPUSH_KEYS 2u
 typedef struct lg_xpush {
-    uint16_t att;
-    bool (*maybe)(void *arg, lg_datum key);
-    void *arg;
+    uint16_t att[LG_XPUSH_KEYS];
+    uint16_t natts;
+    const lg_xbloom *bloom;
 } lg_xpush;
 
 struct lg_xnode {
     const lg_node *plan;
     const lg_xnode_ops *ops;
     lg_exec *x;
-    lg_xnode *left, *right;
+    lg_xnode *left, *right, *parent;
     lg_arena *scratch;    /* reset at each lg_xnode_next */
     lg_xbatch in;         /* what fetch gives, for kinds that build batches */
     lg_xbatch out;        /* after targets */
@@ -107,6 +113,8 @@ struct lg_xnode {
     const lg_expr *quals; /* of the plan, less what fetch applies itself */
     lg_xpush *push;
     uint32_t push_n;
+    const bool *used; /* lg_xnode_used, once asked */
+    bool used_known;
     bool few; /* a join above needs to know only whether there is a row */
     bool opened;
     bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
@@ -164,6 +172,7 @@ struct lg_exec {
     lg_xbatch *pending;
     uint32_t pending_at;
     uint32_t restarts;
+    lg_vector *none;        /* lg_xvector_none */
     struct lg_xstore *kept; /* the result of a statement with data-modifying WITH queries */
     struct lg_xcursor *kept_at;
     lg_xbatch kept_batch;
@@ -269,6 +278,12 @@ lg_xbatch_row(const lg_xbatch *b, uint32_t i)
 lg_status lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret);
 lg_status lg_xnode_next(lg_xnode *s, lg_xbatch **ret); /* LG_END; batches have n > 0 */
 lg_status lg_xnode_rescan(lg_xnode *s);
+/* Which output columns the node above reads; NULL: all. Others may be given as anything that can be
+ * read (lg_xvector_none). Asked when the nodes above are open. (exec_used.c) */
+const bool *lg_xnode_used(lg_xnode *s);
+/* Which columns of the joined row are read, other than as keys; false: all. */
+bool lg_xjoin_used(lg_xnode *s, bool *used);
+lg_vector *lg_xvector_none(lg_exec *x); /* NULL in all rows */
 void lg_xnode_close(lg_xnode *s);
 const lg_oid *lg_xnode_types(lg_xnode *s, const lg_node *n); /* of the output columns */
 

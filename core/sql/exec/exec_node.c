@@ -162,10 +162,14 @@ lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret)
     if (!s->ops)
         return LG_UNSUPPORTED;
     x->nodes[plan->id] = s;
-    if (plan->left)
+    if (plan->left) {
         LG_TRY(lg_xnode_make(x, plan->left, &s->left));
-    if (plan->right)
+        s->left->parent = s;
+    }
+    if (plan->right) {
         LG_TRY(lg_xnode_make(x, plan->right, &s->right));
+        s->right->parent = s;
+    }
     *ret = s;
     return LG_OK;
 }
@@ -197,7 +201,10 @@ project(lg_xnode *s, lg_xbatch *in, lg_xbatch **ret)
     if (!s->out.b.cols)
         s->out.b.cols = LG_NEWN(s->x->arena, lg_vector *, p->ncols + 1);
     for (uint32_t i = 0; i < p->ncols; i++)
-        LG_TRY(lg_xexpr_vector(&c, p->targets[i], in->b.sel, in->b.n, &s->out.b.cols[i]));
+        if (s->used && !s->used[i] && p->targets[i]->kind == LG_EX_SLOT)
+            s->out.b.cols[i] = lg_xvector_none(s->x);
+        else
+            LG_TRY(lg_xexpr_vector(&c, p->targets[i], in->b.sel, in->b.n, &s->out.b.cols[i]));
     s->out.b.ncols = p->ncols;
     s->out.b.sel = in->b.sel;
     s->out.b.n = in->b.n;

@@ -56,7 +56,10 @@ scan_batch_grow(lg_xnode *s, uint32_t cap)
     sc->vecs = LG_NEWN(s->x->arena, lg_vector *, n + 1);
     lg_vector *none = NULL;
     bool *want = LG_NEWN(s->x->arena, bool, n + 1);
-    for (uint32_t i = 0; i < s->plan->scan.nneeded; i++)
+    bool known = sc->decode && s->used && s->plan->targets;
+    if (known)
+        (void)lg_xdecode_slots(s, want);
+    for (uint32_t i = 0; i < s->plan->scan.nneeded && !known; i++)
         if (s->plan->scan.needed[i] > 0)
             want[s->plan->scan.needed[i] - 1] = true;
     if (sc->index)
@@ -123,9 +126,11 @@ scan_open(lg_xnode *s)
     }
     if (s->plan->kind == LG_NODE_SEQ_SCAN && !sc->rel->virtual_rel &&
         sc->rel->kind != LG_REL_SEQUENCE && sc->acc->ops->scan_visit) {
+        if (s->plan->targets)
+            (void)lg_xnode_used(s);
         sc->decode = lg_xdecode_create(s, sc->rel);
         for (uint32_t i = 0; i < s->push_n; i++)
-            lg_xdecode_probe(sc->decode, s->push[i].att, s->push[i].maybe, s->push[i].arg);
+            lg_xdecode_probe(sc->decode, &s->push[i]);
         sc->columns = lg_xcolumns_create(s, sc->decode, sc->acc);
     }
     return LG_OK;
@@ -282,34 +287,58 @@ visit_fetch(lg_xnode *s, lg_xbatch **ret)
     return done(s, n, ret);
 }
 
-void
-lg_xscan_push(lg_xnode *s, uint32_t slot, lg_xmaybe_fn maybe, void *arg)
+/* The child that gives these columns of a join's row, and their numbers there; NULL: not one child
+ * alone, or its rows without a match are needed. */
+static lg_xnode *
+push_side(lg_xnode *s, uint32_t *slots, uint32_t n)
 {
     const lg_node *p = s->plan;
-    for (;;) {
-        if (p->targets) {
-            const lg_expr *e = p->targets[slot];
-            if (e->kind != LG_EX_SLOT || e->slot < 0)
-                return;
-            slot = (uint32_t)e->slot;
-        }
-        if (p->kind != LG_NODE_HASH_JOIN || s->opened)
-            break;
-        bool right = slot >= p->left->ncols;
-        uint8_t t = p->join.type;
-        if (right ? t != LG_JOIN_INNER && t != LG_JOIN_RIGHT_SEMI && t != LG_JOIN_RIGHT_ANTI
-                  : t == LG_JOIN_RIGHT || t == LG_JOIN_FULL)
-            return;
-        slot -= right ? p->left->ncols : 0;
-        s = right ? s->right : s->left;
-        p = s->plan;
+    uint8_t t = p->join.type;
+    uint32_t nl = p->left->ncols;
+    bool right = slots[0] >= nl;
+    if (right ? t != LG_JOIN_INNER && t != LG_JOIN_RIGHT_SEMI && t != LG_JOIN_RIGHT_ANTI
+              : t == LG_JOIN_RIGHT || t == LG_JOIN_FULL)
+        return NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        if ((slots[i] >= nl) != right)
+            return NULL;
+        slots[i] -= right ? nl : 0;
     }
-    if (p->kind != LG_NODE_SEQ_SCAN || s->opened || p->nparams || slot >= p->scan.rel->ncols)
-        return;
+    return right ? s->right : s->left;
+}
+
+bool
+lg_xscan_push(lg_xnode *s, const uint32_t *from, uint32_t n, const lg_xbloom *bloom)
+{
+    uint32_t slots[LG_XPUSH_KEYS];
+    memcpy(slots, from, n * sizeof *slots);
+    for (;; s = push_side(s, slots, n)) {
+        if (!s || s->opened)
+            return false;
+        for (uint32_t i = 0; i < n && s->plan->targets; i++) {
+            const lg_expr *e = s->plan->targets[slots[i]];
+            if (e->kind != LG_EX_SLOT || e->slot < 0)
+                return false;
+            slots[i] = (uint32_t)e->slot;
+        }
+        if (s->plan->kind != LG_NODE_HASH_JOIN)
+            break;
+    }
+    const lg_node *p = s->plan;
+    if (p->kind != LG_NODE_SEQ_SCAN || p->nparams)
+        return false;
+    lg_xpush push = {.natts = (uint16_t)n, .bloom = bloom};
+    for (uint32_t i = 0; i < n; i++) {
+        if (slots[i] >= p->scan.rel->ncols)
+            return false;
+        push.att[i] = (uint16_t)slots[i];
+    }
     if (!s->push_n)
         s->push = LG_NEWN(s->x->arena, lg_xpush, LG_XPUSH_MAX);
-    if (s->push_n < LG_XPUSH_MAX)
-        s->push[s->push_n++] = (lg_xpush){(uint16_t)slot, maybe, arg};
+    if (s->push_n == LG_XPUSH_MAX)
+        return false;
+    s->push[s->push_n++] = push;
+    return true;
 }
 
 static lg_status
