@@ -10,6 +10,9 @@
  *
  * DROP   file there -> DROPPING (table entry; lg_space_file_drop_begin) -> every instance forgets
  *        it (lg_buf_drop_file) -> its AUs are freed, some in each mini-transaction -> DROPPED
+ *  - DROPPING is durable before anybody forgets. What is forgotten is dirty: past images and changes
+ *    that the redo of the living has alone. Were the dropper to die with DROPPING not durable, the
+ *    file would be there and its blocks without what was forgotten.
  *  - From DROPPING on nobody can locate a block of the file: a mapping is only learnt from the table
  *    entry (volume_map.c), which is coherent. Whoever has learnt it before forgets it with
  *    lg_buf_drop_file, after the writes under way and, during a recovery, after that recovery, which
@@ -582,7 +585,10 @@ lg_space_file_drop_begin(lg_buf_cache *c, uint32_t file)
     struct drop d = {.file = file};
     bool dropping;
     LG_TRY(entry_read(c, file, &d.root, &dropping));
-    return dropping ? LG_OK : mtr_run(c, drop_begin_step, &d);
+    if (!dropping)
+        LG_TRY(mtr_run(c, drop_begin_step, &d));
+    /* Also when it was begun before: perhaps here, by a fiber that still waits for the flush. */
+    return lg_redo_flush(lg_buf_redo(c), lg_redo_end(lg_buf_redo(c)));
 }
 
 lg_status
@@ -614,6 +620,8 @@ lg_space_files_sweep(lg_buf_cache *c, lg_status (*forget)(void *arg, uint32_t fi
         uint32_t root;
         bool dropping = false;
         lg_status st = entry_read(c, file, &root, &dropping);
+        if (st == LG_OK && dropping)
+            st = lg_space_file_drop_begin(c, file); /* durable, whoever began it */
         if (st == LG_OK && dropping && forget)
             st = forget(arg, file);
         if (st == LG_OK && dropping)

@@ -22,8 +22,8 @@ LG_MUST lg_status lg_space_file_extend(lg_buf_cache *c, uint32_t file, uint32_t 
                                        uint32_t *ret_blocks);
 /* Blocks that the file has. LG_NOT_FOUND: no such file. */
 LG_MUST lg_status lg_space_file_blocks(lg_buf_cache *c, uint32_t file, uint32_t *ret_blocks);
-/* From here on the file is being dropped: no instance can locate its blocks anew, nobody can extend
- * it. Idempotent. LG_NOT_FOUND: already gone. */
+/* From here on the file is being dropped, whoever dies (the redo that says so is durable): no
+ * instance can locate its blocks anew, nobody can extend it. Idempotent. LG_NOT_FOUND: already gone. */
 LG_MUST lg_status lg_space_file_drop_begin(lg_buf_cache *c, uint32_t file);
 /* Frees the AUs. All other instances have called lg_buf_drop_file after lg_space_file_drop_begin
  * (both are done here for this one). Restartable: a drop cut short is finished by the next call,

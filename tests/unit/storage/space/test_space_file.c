@@ -140,6 +140,46 @@ LG_TEST(test_space_file__create_extend_drop_reuse)
     in_fiber(create_and_drop, 2, 64 * MIB, 8192);
 }
 
+/* Others forget what their redo alone has once a drop has begun: that must outlive the dropper. */
+static lg_status
+forget_checks(void *arg, uint32_t file)
+{
+    uint32_t *asked = arg;
+    (*asked)++;
+    CU_ASSERT(file > 0);
+    CU_ASSERT_EQUAL(lg_redo_flushed(w.redo), lg_redo_end(w.redo));
+    return LG_OK;
+}
+
+static void
+begin_is_durable(void *arg)
+{
+    (void)arg;
+    lg_space *s;
+    uint32_t file, begun, asked = 0;
+    RIG_OK(mount(true));
+    RIG_OK(lg_space_create(w.c, &s));
+    lg_space_set_forget(s, forget_checks, &asked);
+    RIG_OK(lg_space_file_create(w.c, 1, &file));
+    write_block(file, 0);
+    CU_ASSERT(lg_redo_flushed(w.redo) < lg_redo_end(w.redo)); /* else this test shows nothing */
+    RIG_OK(lg_segment_drop(s, file));
+    CU_ASSERT_EQUAL(asked, 1);
+    RIG_OK(lg_space_file_create(w.c, 1, &begun));
+    RIG_OK(lg_space_file_drop_begin(w.c, begun));
+    CU_ASSERT_EQUAL(lg_redo_flushed(w.redo), lg_redo_end(w.redo));
+    RIG_OK(lg_space_file_create(w.c, 1, &file));
+    write_block(file, 0);
+    RIG_OK(lg_space_sweep(s)); /* finishes what was begun */
+    CU_ASSERT_EQUAL(asked, 2);
+    lg_space_destroy(s);
+}
+
+LG_TEST(test_space_file__a_drop_is_durable_before_anybody_forgets)
+{
+    in_fiber(begin_is_durable, 2, 64 * MIB, 8192);
+}
+
 static void
 first_block(lg_mtr *m, lg_buf *b)
 {
