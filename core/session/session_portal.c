@@ -137,9 +137,6 @@ portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     p->utility_ran = true;
     lg_status st = lg_session__utility(s, p, stmt, tag);
     if (st == LG_UNSUPPORTED && !s->err.set) {
-        if (s->es.read_only && lg_exec_utility_writes(stmt))
-            return lg_error_set(&s->err, "25006", "cannot execute %s in a read-only transaction",
-                                "DDL");
         lg_session_sink sink = {s, p->formats, p->nformats, NULL, 0};
         lg_bind params;
         lg_bind_init(&params, s->cat, s->server->cfg.run, s->statement, &s->env, &s->err,

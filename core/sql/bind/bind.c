@@ -379,8 +379,10 @@ lg_bind__query(lg_bind *b, lg_level *parent, const lg_ast *stmt, const lg_ast_li
         break;
     case LG_AST_MERGE_STMT:
         return lg_bind__error(b, -1, "0A000", "MERGE is not supported");
-    default:
-        return lg_bind__error(b, -1, "0A000", "%s is not a query", lg_ast_tag_name(stmt->tag));
+    default: {
+        char tag[LG_COMMAND_TAG_MAX];
+        return lg_bind__error(b, -1, "0A000", "%s is not a query", lg_ast_command_tag(stmt, tag));
+    }
     }
     *ret_query = l->q;
     return LG_OK;

@@ -127,6 +127,8 @@ typedef enum lg_bind_place {
     LG_PLACE_EXECUTE,   /* argument of EXECUTE: no columns, subqueries */
 } lg_bind_place;
 
+/* What a result column or index column of this expression is called; NULL: it says nothing. */
+const char *lg_bind_figure_name(const lg_ast *expr);
 /* An expression over one row of rel (may be NULL): Vars are rte 0. Coerced to type (by assignment,
  * with typmod) unless type is 0; boolean places need none. column names the column in errors. */
 LG_MUST lg_status lg_bind_expr(lg_bind *b, const lg_ast *expr, lg_bind_place place,
@@ -153,6 +155,7 @@ typedef struct lg_deparse {
     bool type_oids; /* user-made types and functions as "#oid": texts to be stored */
     bool qualify;   /* columns as table.column */
     bool pretty;    /* fewer parentheses, as pg_get_expr(..., true) */
+    bool lines;     /* CASE over several lines; whole queries always are */
     /* Would the bare name find this function of a user? NULL: its schema is always shown. */
     bool (*proc_visible)(void *arg, const struct lg_proc *p);
     const char *const *param_names; /* of a function's body, quoted; NULL: $1 ... */

@@ -1337,9 +1337,16 @@ figure_name(const lg_ast *n, const char **ret)
 }
 
 const char *
-lg_bind__column_name(const lg_ast *n)
+lg_bind_figure_name(const lg_ast *n)
 {
     const char *name = NULL;
     figure_name(n, &name);
+    return name;
+}
+
+const char *
+lg_bind__column_name(const lg_ast *n)
+{
+    const char *name = lg_bind_figure_name(n);
     return name ? name : "?column?";
 }

@@ -1,5 +1,6 @@
 /* Bound expressions back to SQL, as PostgreSQL's ruleutils.c prints them: every operator and test
- * in parentheses, literals labelled with their type where it does not show. */
+ * in parentheses (pretty: only where the parent's precedence asks for them), literals labelled with
+ * their type where it does not show. */
 #include "cat_proc.h"
 #include "collate.h"
 #include "deparse_internal.h"
@@ -302,26 +303,121 @@ put_const(out *o, const lg_expr *e, bool label)
         lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, e->typmod));
 }
 
-/* Needs no parentheses before "::" where they are spared: a name, a value, a call. */
-static bool
-is_simple(const lg_expr *e)
+/* ---- parentheses ---- */
+
+/* '+' for + and -, '*' for * / and %, 0: another expression. */
+static char
+arithmetic(const lg_expr *e)
 {
-    while (e->kind == LG_EX_FUNC && !e->func.op && e->form == LG_FORM_IMPLICIT)
-        e = e->args[0];
-    return e->kind == LG_EX_VAR || e->kind == LG_EX_CONST || (e->kind == LG_EX_FUNC && !e->func.op);
+    if (e->kind != LG_EX_FUNC || !e->func.op || e->nargs != 2 || strlen(e->func.op->name) != 1)
+        return 0;
+    char c = e->func.op->name[0];
+    return strchr("+-", c) ? '+' : strchr("*/%", c) ? '*' : 0;
+}
+
+/* Do the parent's own words or brackets already stand around its arguments? */
+static bool
+parent_encloses(const lg_expr *parent)
+{
+    switch ((lg_expr_kind)parent->kind) {
+    case LG_EX_FUNC:
+        return !parent->func.op && parent->form != LG_FORM_EXPLICIT &&
+               parent->form != LG_FORM_IMPLICIT && parent->form != LG_FORM_SQL;
+    case LG_EX_SUBSCRIPT:
+    case LG_EX_ARRAY:
+    case LG_EX_ROW:
+    case LG_EX_COALESCE:
+    case LG_EX_GREATEST:
+    case LG_EX_LEAST:
+    case LG_EX_NULLIF:
+    case LG_EX_AGG:
+    case LG_EX_GROUPING:
+    case LG_EX_WINDOW:
+    case LG_EX_CASE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool
+is_bool(const lg_expr *e)
+{
+    return e->kind == LG_EX_AND || e->kind == LG_EX_OR || e->kind == LG_EX_NOT;
+}
+
+/* ruleutils' isSimpleNode: pretty printing spares e's parentheses under this parent. */
+static bool
+is_simple(const lg_expr *e, const lg_expr *parent)
+{
+    switch ((lg_expr_kind)e->kind) {
+    case LG_EX_FIELD:
+        return parent->kind != LG_EX_FIELD;
+    case LG_EX_RELABEL:
+        return e->form != LG_FORM_SQL && is_simple(e->args[0], e); /* COLLATE is an operator */
+    case LG_EX_DOMAIN:
+    case LG_EX_COERCE_IO:
+    case LG_EX_ARRAY_COERCE:
+        return is_simple(e->args[0], e);
+    case LG_EX_FUNC:
+        if (!e->func.op)
+            return true;
+        if (parent->kind == LG_EX_FUNC && parent->func.op) {
+            char op = arithmetic(e), above = arithmetic(parent);
+            if (!op || !above)
+                return false;
+            return op != above ? op == '*' : e == parent->args[0];
+        }
+        return is_bool(parent) || parent_encloses(parent);
+    case LG_EX_SUBLINK:
+    case LG_EX_IS_NULL:
+    case LG_EX_BOOL_TEST:
+    case LG_EX_DISTINCT:
+        return is_bool(parent) || parent_encloses(parent);
+    case LG_EX_AND:
+    case LG_EX_NOT:
+        return parent->kind == LG_EX_AND || parent->kind == LG_EX_OR || parent_encloses(parent);
+    case LG_EX_OR:
+        return parent->kind == LG_EX_OR || parent_encloses(parent);
+    case LG_EX_ARRAY_OP:
+        return false;
+    default: /* a name, a value, a call */
+        return true;
+    }
 }
 
 static void
-put_cast(out *o, const lg_expr *arg, lg_oid type, int32_t typmod)
+put_under(out *o, const lg_expr *e, const lg_expr *parent, bool show)
 {
+    bool paren = o->d->pretty && !is_simple(e, parent);
+    if (paren)
+        lg_strbuf_putc(&o->b, '(');
+    o->show = show;
+    put(o, e);
+    if (paren)
+        lg_strbuf_putc(&o->b, ')');
+}
+
+/* The parentheses that an operator has of its own. */
+static void
+put_paren(out *o, char c)
+{
+    if (!o->d->pretty)
+        lg_strbuf_putc(&o->b, c);
+}
+
+/* ---- calls and casts ---- */
+
+static void
+put_cast(out *o, const lg_expr *cast, lg_oid type, int32_t typmod)
+{
+    const lg_expr *arg = cast->args[0];
     if (arg->kind == LG_EX_CONST && arg->type == type && arg->typmod == -1) {
         put_const(o, arg, false);
-    } else if (o->d->pretty && is_simple(arg)) {
-        put(o, arg);
     } else {
-        lg_strbuf_putc(&o->b, '(');
-        put(o, arg);
-        lg_strbuf_putc(&o->b, ')');
+        put_paren(o, '(');
+        put_under(o, arg, cast, false);
+        put_paren(o, ')');
     }
     lg_strbuf_printf(&o->b, "::%s", type_text(o, type, typmod));
 }
@@ -378,9 +474,9 @@ put_sql_call(out *o, const lg_expr *e)
     }
     if (!strcmp(name, "timezone") && e->nargs == 2) {
         lg_strbuf_putc(&o->b, '(');
-        put(o, e->args[1]);
+        put_under(o, e->args[1], e, false);
         lg_strbuf_puts(&o->b, " AT TIME ZONE ");
-        put(o, e->args[0]);
+        put_under(o, e->args[0], e, false);
         lg_strbuf_putc(&o->b, ')');
         return true;
     }
@@ -431,22 +527,22 @@ put_func(out *o, const lg_expr *e, bool show)
         return;
     }
     if (e->func.op) {
-        lg_strbuf_putc(&o->b, '(');
+        put_paren(o, '(');
         if (e->nargs == 2) {
-            put_arg(o, e->args[0]);
+            put_under(o, e->args[0], e, true);
             lg_strbuf_putc(&o->b, ' ');
         }
         lg_strbuf_printf(&o->b, "%s ", e->func.op->name);
-        put_arg(o, e->args[e->nargs - 1]);
-        lg_strbuf_putc(&o->b, ')');
+        put_under(o, e->args[e->nargs - 1], e, true);
+        put_paren(o, ')');
         return;
     }
     if (e->form == LG_FORM_IMPLICIT && !show) {
-        put(o, e->args[0]);
+        put_under(o, e->args[0], e, false);
         return;
     }
     if (e->form == LG_FORM_EXPLICIT || e->form == LG_FORM_IMPLICIT) {
-        put_cast(o, e->args[0], e->type, e->typmod);
+        put_cast(o, e, e->type, e->typmod);
         return;
     }
     if (e->form == LG_FORM_SQL && put_sql_call(o, e))
@@ -493,36 +589,23 @@ static void
 put_case(out *o, const lg_expr *e)
 {
     uint32_t i = 0;
-    bool lines = o->level != NULL;
-    if (lines)
-        lg_deparse__keyword(o, "CASE", 0, 4);
-    else
-        lg_strbuf_puts(&o->b, "CASE");
+    lg_deparse__keyword(o, "CASE", 0, 4);
     if (e->has_arg) {
         lg_strbuf_putc(&o->b, ' ');
-        put(o, e->args[i++]);
+        put_arg(o, e->args[i++]);
     }
     for (; i + 1 < e->nargs; i += 2) {
         const lg_expr *w = e->args[i];
-        if (lines)
-            lg_deparse__keyword(o, "WHEN ", 0, 0);
-        else
-            lg_strbuf_puts(&o->b, " WHEN ");
+        lg_deparse__keyword(o, " WHEN ", 0, 0);
         if (e->has_arg && w->kind == LG_EX_FUNC && w->func.op && w->nargs == 2)
             w = w->args[1];
         put(o, w);
         lg_strbuf_puts(&o->b, " THEN ");
         put_arg(o, e->args[i + 1]);
     }
-    if (lines)
-        lg_deparse__keyword(o, "ELSE ", 0, 0);
-    else
-        lg_strbuf_puts(&o->b, " ELSE ");
+    lg_deparse__keyword(o, " ELSE ", 0, 0);
     put_arg(o, e->args[i]);
-    if (lines)
-        lg_deparse__keyword(o, "END", -4, 0);
-    else
-        lg_strbuf_puts(&o->b, " END");
+    lg_deparse__keyword(o, " END", -4, 0);
 }
 
 static void
@@ -564,30 +647,31 @@ put_var(out *o, const lg_expr *e)
     lg_strbuf_puts(&o->b, lg_quote_ident(o->d->arena, name));
 }
 
-/* An operator between two operands, or a test after one, in parentheses. */
+/* An operator between two operands, or a test after one. */
 static void
 put_between(out *o, const lg_expr *e, const char *op, const char *close)
 {
-    lg_strbuf_putc(&o->b, '(');
-    put_arg(o, e->args[0]);
+    put_paren(o, '(');
+    put_under(o, e->args[0], e, e->kind != LG_EX_BOOL_TEST);
     lg_strbuf_puts(&o->b, op);
     if (e->nargs > 1)
-        put_arg(o, e->args[1]);
+        put_under(o, e->args[1], e, true);
     lg_strbuf_puts(&o->b, close);
+    put_paren(o, ')');
 }
 
 static void
 put_bool(out *o, const lg_expr *e)
 {
-    lg_strbuf_putc(&o->b, '(');
+    put_paren(o, '(');
     for (uint32_t i = 0; i < e->nargs; i++) {
         if (i || e->kind == LG_EX_NOT)
             lg_strbuf_puts(&o->b, e->kind == LG_EX_NOT   ? "NOT "
                                   : e->kind == LG_EX_AND ? " AND "
                                                          : " OR ");
-        put(o, e->args[i]);
+        put_under(o, e->args[i], e, false);
     }
-    lg_strbuf_putc(&o->b, ')');
+    put_paren(o, ')');
 }
 
 static void
@@ -672,7 +756,7 @@ put(out *o, const lg_expr *e)
         if (e->form == LG_FORM_IMPLICIT && !show)
             put(o, e->args[0]);
         else
-            put_cast(o, e->args[0], e->domain, -1);
+            put_cast(o, e, e->domain, -1);
         return;
     case LG_EX_CASE_TEST:
         lg_strbuf_puts(&o->b, "CASE_TEST_EXPR");
@@ -690,13 +774,13 @@ put(out *o, const lg_expr *e)
         put_call(o, "NULLIF", e, '(', ')');
         return;
     case LG_EX_DISTINCT:
-        put_between(o, e, " IS DISTINCT FROM ", ")");
+        put_between(o, e, " IS DISTINCT FROM ", "");
         return;
     case LG_EX_IS_NULL:
-        put_between(o, e, e->negated ? " IS NOT NULL" : " IS NULL", ")");
+        put_between(o, e, e->negated ? " IS NOT NULL" : " IS NULL", "");
         return;
     case LG_EX_BOOL_TEST:
-        put_between(o, e, tests[e->booltest], ")");
+        put_between(o, e, tests[e->booltest], "");
         return;
     case LG_EX_ARRAY:
         put_call(o, "ARRAY", e, '[', ']');
@@ -707,7 +791,7 @@ put(out *o, const lg_expr *e)
         put_between(o, e,
                     lg_arena_printf(o->d->arena, " %s %s (", e->func.op ? e->func.op->name : "=",
                                     e->use_or ? "ANY" : "ALL"),
-                    "))");
+                    ")");
         return;
     case LG_EX_ROW:
         put_call(o, "ROW", e, '(', ')');
@@ -726,17 +810,16 @@ put(out *o, const lg_expr *e)
     case LG_EX_RELABEL:
         if (e->form == LG_FORM_SQL) {
             const lg_collation *k = lg_collation_get(e->collation);
-            put_between(o, e,
-                        lg_arena_printf(o->d->arena, " COLLATE \"%s\"", k ? k->name : "default"),
-                        ")");
+            put_between(
+                o, e, lg_arena_printf(o->d->arena, " COLLATE \"%s\"", k ? k->name : "default"), "");
             return;
         } /* fall through */
     case LG_EX_COERCE_IO:
     case LG_EX_ARRAY_COERCE:
         if (e->form == LG_FORM_IMPLICIT && !show)
-            put(o, e->args[0]);
+            put_under(o, e->args[0], e, false);
         else
-            put_cast(o, e->args[0], e->type, e->typmod);
+            put_cast(o, e, e->type, e->typmod);
         return;
     case LG_EX_AGG:
         put_agg(o, e);

@@ -27,7 +27,8 @@ void lg_deparse__arg(lg_dout *o, const lg_expr *e); /* shows implicit coercions 
 /* --- deparse_query.c --- */
 void lg_deparse__var(lg_dout *o, const lg_expr *e);
 void lg_deparse__sublink(lg_dout *o, const lg_expr *e);
-/* In queries: the word on a line of its own. */
+/* The word on a line of its own, without the space before it; where lines are not asked for, as it
+ * stands. */
 void lg_deparse__keyword(lg_dout *o, const char *text, int before, int after);
 void lg_deparse__sort_expr(lg_dout *o, const lg_expr *e);
 void lg_deparse__over(lg_dout *o, const lg_expr *e);

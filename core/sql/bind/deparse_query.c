@@ -121,6 +121,8 @@ lg_deparse__sort_expr(lg_dout *o, const lg_expr *e)
 {
     bool call =
         (e->kind == LG_EX_FUNC && !e->func.op) || e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW;
+    if (o->d->pretty)
+        call = e->kind != LG_EX_VAR && e->kind != LG_EX_CONST;
     if (call)
         lg_strbuf_putc(&o->b, '(');
     lg_deparse__arg(o, e);
@@ -376,18 +378,21 @@ put_join(lg_dout *o, const lg_from *f)
     const char *word = f->join_type != LG_A_JOIN_INNER ? words[f->join_type]
                        : f->quals                      ? " JOIN "
                                                        : " CROSS JOIN ";
-    lg_strbuf_putc(&o->b, '(');
+    bool pretty = o->d->pretty, right = pretty && f->right->is_join;
+    puts_(o, pretty ? "" : "(");
     put_join(o, f->left);
     keyword(o, word, -STEP, STEP, STEP_JOIN);
+    puts_(o, right ? "(" : "");
     put_join(o, f->right);
+    puts_(o, right ? ")" : "");
     if (f->quals) {
-        puts_(o, " ON (");
+        puts_(o, pretty ? " ON " : " ON (");
         lg_deparse__expr(o, f->quals);
-        lg_strbuf_putc(&o->b, ')');
+        puts_(o, pretty ? "" : ")");
     } else if (f->join_type != LG_A_JOIN_INNER) {
-        puts_(o, " ON (true)");
+        puts_(o, pretty ? " ON true" : " ON (true)");
     }
-    lg_strbuf_putc(&o->b, ')');
+    puts_(o, pretty ? "" : ")");
 }
 
 /* Items with nothing that joins them are a list. */
@@ -720,5 +725,8 @@ lg_deparse_query(const lg_deparse *d, const lg_query *q, uint32_t n, const char 
 void
 lg_deparse__keyword(lg_dout *o, const char *text, int before, int after)
 {
-    keyword(o, text, before, after, 0);
+    if (o->level || o->d->lines)
+        keyword(o, *text == ' ' ? text + 1 : text, before, after, 0);
+    else
+        puts_(o, text);
 }

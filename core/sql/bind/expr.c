@@ -216,6 +216,15 @@ lg_expr_equal(const lg_expr *x, const lg_expr *y)
     return true;
 }
 
+/* Is the type's input or output function immutable? (Not where settings have a say.) */
+static bool
+io_immutable(lg_oid type, bool in)
+{
+    const lg_type *t = lg_type_get(type);
+    const lg_func *f = t ? lg_func_get(in ? t->in : t->out) : NULL;
+    return f && f->volatility == 'i';
+}
+
 static bool
 find_volatility(const lg_expr *e, void *arg)
 {
@@ -231,6 +240,9 @@ find_volatility(const lg_expr *e, void *arg)
         break;
     }
     case LG_EX_COERCE_IO:
+        if (*v == 'i' && !(io_immutable(e->args[0]->type, false) && io_immutable(e->type, true)))
+            *v = 's';
+        break;
     case LG_EX_DOMAIN:
         if (*v == 'i')
             *v = 's';

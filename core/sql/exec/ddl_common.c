@@ -205,6 +205,17 @@ lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_not_exists, 
 }
 
 lg_status
+lg_ddl_column_base(lg_util *u, const char *column, lg_oid type, lg_oid *ret_base)
+{
+    LG_TRY(lg_usertype_base(u->es->env, type, u->a, u->err, ret_base, NULL));
+    const lg_type *t = lg_type_get(*ret_base);
+    if (t && t->store != LG_STORE_NONE && t->store != LG_STORE_CSTRING && t->typtype != 'p')
+        return LG_OK;
+    return lg_error_set(u->err, "42P16", "column \"%s\" has pseudo-type %s", column,
+                        lg_type_name(u->es->env, type, -1, u->a));
+}
+
+lg_status
 lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2, const char *label,
                    const char **ret_name)
 {

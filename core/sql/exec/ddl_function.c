@@ -496,10 +496,12 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
         sel.target_list = (lg_ast_list){.n = 1, .at = &one};
         s = &sel.h;
     }
-    if (!lg_bind_is_query(s))
+    if (!lg_bind_is_query(s)) {
+        char name[LG_COMMAND_TAG_MAX];
         return lg_error_set(u->err, "0A000",
                             "%s is not yet supported in unquoted SQL function body",
-                            lg_ast_tag_name(s->tag));
+                            lg_ast_command_tag(s, name));
+    }
     lg_ddl_bind_init(u, &b);
     lg_bind_function_begin(&b, p, NULL);
     lg_deparse d = {

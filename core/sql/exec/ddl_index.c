@@ -11,6 +11,26 @@ default_opclass(lg_oid type)
     return oc ? oc->oid : 0;
 }
 
+/* What the index's columns are called: as column or expression, with a number where that is taken. */
+static void
+attribute_names(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix,
+                const char *ret[LG_INDEX_MAX_KEYS])
+{
+    for (uint16_t i = 0; i < ix->natts; i++) {
+        const lg_column *col = lg_relation_column(rel, ix->attnum[i]);
+        const char *base = ix->att_name[i] ? ix->att_name[i] : col ? col->name : "expr";
+        ret[i] = base;
+        for (uint32_t n = 1, k = 0; k < i; k++) {
+            if (strcmp(ret[k], ret[i]) != 0)
+                continue;
+            char number[12];
+            int digits = snprintf(number, sizeof number, "%u", n++);
+            ret[i] = lg_arena_printf(u->a, "%.*s%s", LG_NAME_MAX - digits, base, number);
+            k = UINT32_MAX; /* the new one may be taken too: from the first */
+        }
+    }
+}
+
 lg_status
 lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
 {
@@ -18,7 +38,8 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     lg_cat_row row;
     int16_t options[LG_INDEX_MAX_KEYS] = {0};
     lg_oid colls[LG_INDEX_MAX_KEYS] = {0};
-    const char *exprs = NULL;
+    const char *exprs = NULL, *names[LG_INDEX_MAX_KEYS];
+    attribute_names(u, rel, ix, names);
     LG_TRY(lg_cat_new_oid(u->cat, &ix->oid));
     LG_TRY(lg_cat_segment_create(u->cat, LG_SEG_BTREE, &st));
     LG_TRY(lg_ddl_class_insert(u, ix->oid, ix->name, rel->namespace_oid, 'i', &st, ix->natts,
@@ -45,12 +66,8 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
         if (!col)
             exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
                           : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
-        lg_ddl_column c = {.name = col ? col->name : "expr",
-                           .type = type,
-                           .typmod = col ? col->typmod : -1,
-                           .of_index = true};
-        if (!col && i)
-            c.name = lg_arena_printf(u->a, "expr%u", i);
+        lg_ddl_column c = {
+            .name = names[i], .type = type, .typmod = col ? col->typmod : -1, .of_index = true};
         LG_TRY(lg_ddl_attribute_insert(u, ix->oid, (int16_t)(i + 1), &c));
     }
     lg_cat_row_init(LG_REL_pg_index, &row);
@@ -861,6 +878,7 @@ index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, 
         ix->type[k] = col->type;
     } else {
         lg_expr *x;
+        ix->att_name[k] = lg_bind_figure_name(e->expr);
         LG_TRY(lg_bind_expr(b, e->expr, LG_PLACE_INDEX, rel, 0, -1, NULL, &x));
         if (x->kind == LG_EX_VAR && x->var.attno > 0) {
             ix->attnum[k] = x->var.attno;
@@ -890,12 +908,11 @@ index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, 
 static const char *
 index_columns_name(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix)
 {
-    const char *names = "";
-    for (uint16_t i = 0; i < ix->natts; i++) {
-        const lg_column *c = lg_relation_column(rel, ix->attnum[i]);
-        names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "", c ? c->name : "expr");
-    }
-    return names;
+    const char *joined = "", *names[LG_INDEX_MAX_KEYS];
+    attribute_names(u, rel, ix, names);
+    for (uint16_t i = 0; i < ix->natts; i++)
+        joined = lg_arena_printf(u->a, "%s%s%s", joined, i ? "_" : "", names[i]);
+    return joined;
 }
 
 lg_status

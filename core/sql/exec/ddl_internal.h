@@ -31,7 +31,8 @@ typedef struct lg_ddl_index {
     lg_oid type[LG_INDEX_MAX_KEYS];
     lg_oid opclass[LG_INDEX_MAX_KEYS];
     bool desc[LG_INDEX_MAX_KEYS], nulls_first[LG_INDEX_MAX_KEYS];
-    const char *expr[LG_INDEX_MAX_KEYS]; /* texts where attnum is 0 */
+    const char *expr[LG_INDEX_MAX_KEYS];     /* texts where attnum is 0 */
+    const char *att_name[LG_INDEX_MAX_KEYS]; /* NULL: the column's own, of an expression "expr" */
     bool unique, primary, nulls_not_distinct, immediate;
     bool invalid; /* being built beside writers */
     const char *predicate_sql;
@@ -52,6 +53,8 @@ lg_ast_range_var *lg_ddl_range_var(lg_util *u, const lg_ast *list);
 /* 42P07 when the name is taken; *ret_exists with if_not_exists. */
 lg_status lg_ddl_check_free(lg_util *u, lg_oid nsp, const char *name, bool if_not_exists,
                             bool *ret_exists);
+/* The type below a column's domains; 42P16 for types that no column can have. */
+lg_status lg_ddl_column_base(lg_util *u, const char *column, lg_oid type, lg_oid *ret_base);
 /* "t_a_key": cut to 63 bytes and numbered until it is free. */
 lg_status lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
                              const char *label, const char **ret_name);

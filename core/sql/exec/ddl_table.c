@@ -66,11 +66,7 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
         st = LG_OK;
     LG_TRY(st);
     lg_oid base;
-    LG_TRY(lg_usertype_base(u->es->env, ret->type, u->a, u->err, &base, NULL));
-    const lg_type *t = lg_type_get(base);
-    if (!t || t->store == LG_STORE_NONE || t->store == LG_STORE_CSTRING || t->typtype == 'p')
-        return lg_error_set(u->err, "42P16", "column \"%s\" has pseudo-type %s", ret->name,
-                            lg_type_name(u->es->env, ret->type, -1, u->a));
+    LG_TRY(lg_ddl_column_base(u, ret->name, ret->type, &base));
     LG_TRY(lg_ddl_collation(u, def->coll_clause, base, &ret->collation));
     ret->not_null = def->is_not_null;
     const lg_ast_list *options = NULL;
@@ -386,6 +382,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
         cols[i].type = out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type;
         cols[i].typmod = out[i].typmod;
         cols[i].collation = out[i].collation;
+        LG_CHECK(lg_ddl_column_base(u, cols[i].name, cols[i].type, &(lg_oid){0}));
     }
     LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));

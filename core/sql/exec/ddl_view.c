@@ -327,6 +327,7 @@ view_columns(lg_util *u, const lg_query *q, const lg_ast_list *names, uint32_t *
         cols[i].type = out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type;
         cols[i].typmod = out[i].typmod;
         cols[i].collation = out[i].collation;
+        LG_TRY(lg_ddl_column_base(u, cols[i].name, cols[i].type, &(lg_oid){0}));
         for (uint32_t k = 0; k < i; k++)
             if (!strcmp(cols[i].name, cols[k].name))
                 return lg_error_set(u->err, "42701", "column \"%s\" specified more than once",

@@ -177,8 +177,6 @@ void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);
 
 /* Result columns of a utility statement (EXPLAIN); 0: none. */
 uint32_t lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols);
-/* May it run in a transaction block, does it write? */
-bool lg_exec_utility_writes(const lg_ast *stmt);
 /* arena: the statement's. params: for EXPLAIN of a parameterized statement. */
 LG_MUST lg_status lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt,
                                   const lg_bind *params, lg_exec_sink sink, void *sink_arg,

@@ -3,6 +3,7 @@
 #include "acl.h"
 #include "collate.h"
 #include "exec_func_internal.h"
+#include "cat_type.h"
 #include "array.h"
 #include "bind.h"
 #include "ges.h"
@@ -340,7 +341,13 @@ fn_pg_table_is_visible(lg_call *c)
 static lg_datum
 fn_pg_type_is_visible(lg_call *c)
 {
-    return lg_type_get(lg_oid_of(c->args[0])) ? 1 : lg_fx_null(c);
+    const char *schema, *name;
+    bool visible;
+    lg_status st = lg_cat_type_names(lg_fx_session(c)->cat, lg_oid_of(c->args[0]), c->arena,
+                                     &schema, &name, &visible);
+    if (st == LG_NOT_FOUND)
+        return lg_fx_null(c);
+    return st == LG_OK ? visible : lg_fx_fail(c, st);
 }
 
 static lg_datum

@@ -1,6 +1,7 @@
 /* Definitions of objects as SQL text: pg_get_expr, pg_get_indexdef, pg_get_constraintdef,
  * pg_get_viewdef, pg_get_serial_sequence, pg_get_keywords. */
 #include "exec_func_internal.h"
+#include "cat_type.h"
 #include "array.h"
 #include "bind.h"
 #include <ctype.h>
@@ -16,32 +17,11 @@ relation_name(void *arg, lg_oid oid)
     return lg_arena_printf(c->arena, "%u", oid);
 }
 
-/* Pretty texts have no parentheses around the whole. */
-static const char *
-without_parentheses(lg_arena *a, const char *s)
-{
-    size_t n = strlen(s);
-    int depth = 0;
-    if (n < 2 || s[0] != '(' || s[n - 1] != ')')
-        return s;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\'') { /* a literal */
-            for (i++; i < n && s[i] != '\''; i++)
-                ;
-            continue;
-        }
-        depth += s[i] == '(' ? 1 : s[i] == ')' ? -1 : 0;
-        if (depth == 0 && i + 1 < n)
-            return s;
-    }
-    return lg_arena_strndup(a, s + 1, n - 2);
-}
-
-/* A stored expression as PostgreSQL prints it: bound again, with the names of today. What cannot be
- * bound is shown as it is stored. */
+/* A stored expression as PostgreSQL prints it: bound again, with the names of today (value: of a
+ * domain, what VALUE is). What cannot be bound is shown as it is stored. */
 static lg_status
-expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation *rel, bool pretty,
-                const char **ret)
+expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation *rel,
+                const lg_domain_type *value, bool pretty, const char **ret)
 {
     lg_exec_session *es = lg_fx_session(c);
     lg_error err;
@@ -50,6 +30,10 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
     *ret = stored;
     lg_error_init(&err, c->arena);
     lg_bind_init(&b, es->cat, es->run, c->arena, c->env, &err, stored);
+    if (value) {
+        b.value_type = value->base;
+        b.value_typmod = value->typmod;
+    }
     lg_status st = lg_bind_expr_text(&b, stored, place, rel, 0, -1, &e);
     if (st == LG_OK) {
         lg_deparse d = {.arena = c->arena,
@@ -57,21 +41,20 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
                         .relation_name = relation_name,
                         .proc_visible = lg_fx_proc_visible,
                         .arg = c,
-                        .pretty = pretty};
+                        .pretty = pretty,
+                        .lines = true};
         st = lg_deparse_expr(&d, e, rel, ret);
     }
     lg_bind_fini(&b);
     if (st != LG_OK)
         *ret = stored;
-    else if (pretty)
-        *ret = without_parentheses(c->arena, *ret);
     return st == LG_CANCELED || st == LG_SHUTDOWN ? st : LG_OK;
 }
 
 lg_status
 lg_fx_expression_text(lg_call *c, const char *stored, lg_relation *rel, const char **ret_text)
 {
-    return expression_text(c, stored, LG_PLACE_USING, rel, false, ret_text);
+    return expression_text(c, stored, LG_PLACE_USING, rel, NULL, false, ret_text);
 }
 
 static lg_datum
@@ -88,7 +71,7 @@ fn_pg_get_expr(lg_call *c)
         if (st != LG_OK)
             return lg_fx_fail(c, st);
     }
-    lg_status st = expression_text(c, text, LG_PLACE_USING, rel, pretty, &text);
+    lg_status st = expression_text(c, text, LG_PLACE_USING, rel, NULL, pretty, &text);
     lg_relation_unref(rel);
     return st == LG_OK ? lg_fx_text(c, text) : lg_fx_fail(c, st);
 }
@@ -128,7 +111,7 @@ key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pret
         nth = (uint16_t)(nth + (ix->attnum[k] == 0));
     const char *text = "";
     if (nth < ix->nexprs &&
-        expression_text(c, ix->exprs[nth], LG_PLACE_USING, rel, pretty, &text) == LG_OK) {
+        expression_text(c, ix->exprs[nth], LG_PLACE_USING, rel, NULL, pretty, &text) == LG_OK) {
         return is_call(text) ? text : lg_arena_printf(c->arena, "(%s)", text);
     }
     return text;
@@ -160,7 +143,7 @@ lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
     s = lg_arena_printf(a, "%s)%s", s, ix->nulls_not_distinct ? " NULLS NOT DISTINCT" : "");
     if (ix->predicate_sql) {
         const char *p;
-        if (expression_text(c, ix->predicate_sql, LG_PLACE_CHECK, rel, pretty, &p) == LG_OK)
+        if (expression_text(c, ix->predicate_sql, LG_PLACE_CHECK, rel, NULL, pretty, &p) == LG_OK)
             s = lg_arena_printf(a, "%s WHERE %s", s, p);
     }
     return s;
@@ -226,7 +209,7 @@ constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool prett
     const char *s = "";
     if (k->type == 'c') {
         const char *e;
-        LG_TRY(expression_text(c, k->check_sql, LG_PLACE_CHECK, rel, pretty, &e));
+        LG_TRY(expression_text(c, k->check_sql, LG_PLACE_CHECK, rel, NULL, pretty, &e));
         s = lg_arena_printf(a, "CHECK (%s)", e);
     } else if (k->type == 'p' || k->type == 'u') {
         const lg_index *ix = lg_relation_index(rel, k->index);
@@ -276,9 +259,14 @@ fn_pg_get_constraintdef(lg_call *c)
     if (st == LG_OK && lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_contypid))) { /* a domain's */
         const char *check = lg_text_cstring(c->arena, LG_ROW_GET(&row, LG_AT_pg_constraint_conbin));
         bool valid = lg_bool(LG_ROW_GET(&row, LG_AT_pg_constraint_convalidated));
-        return lg_fx_text(c, lg_arena_printf(c->arena, "CHECK (%s)%s",
-                                             pretty ? without_parentheses(c->arena, check) : check,
-                                             valid ? "" : " NOT VALID"));
+        const lg_cat_domain *d;
+        st = lg_cat_domain_type(cat, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_contypid)), &d);
+        if (st == LG_OK)
+            st = expression_text(c, check, LG_PLACE_CHECK, NULL, &d->type, pretty, &check);
+        if (st != LG_OK)
+            return st == LG_NOT_FOUND ? lg_fx_null(c) : lg_fx_fail(c, st);
+        return lg_fx_text(
+            c, lg_arena_printf(c->arena, "CHECK (%s)%s", check, valid ? "" : " NOT VALID"));
     }
     if (st == LG_OK)
         st = lg_cat_relation_by_oid(cat, lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_constraint_conrelid)),
@@ -300,7 +288,7 @@ fn_pg_get_constraintdef(lg_call *c)
 
 /* The view's query as PostgreSQL prints it; its own text where that cannot be done. */
 const char *
-lg_fx_view_text(lg_call *c, const lg_relation *rel)
+lg_fx_view_text(lg_call *c, const lg_relation *rel, bool pretty)
 {
     lg_exec_session *es = lg_fx_session(c);
     lg_parse_tree *t;
@@ -320,7 +308,8 @@ lg_fx_view_text(lg_call *c, const lg_relation *rel)
                         .env = c->env,
                         .relation_name = relation_name,
                         .proc_visible = lg_fx_proc_visible,
-                        .arg = c};
+                        .arg = c,
+                        .pretty = pretty};
         if (lg_deparse_query(&d, q, rel->ncols, names, &text) != LG_OK)
             text = rel->view_sql;
     }
@@ -342,8 +331,9 @@ fn_pg_get_viewdef(lg_call *c)
     if (st != LG_OK)
         return lg_fx_fail(c, st);
     lg_datum d = 0;
+    bool pretty = c->nargs > 1 && (c->func->args[1] != LG_T_BOOL || lg_bool(c->args[1]));
     if (rel->view_sql)
-        d = lg_fx_text(c, lg_arena_printf(c->arena, "%s;", lg_fx_view_text(c, rel)));
+        d = lg_fx_text(c, lg_arena_printf(c->arena, "%s;", lg_fx_view_text(c, rel, pretty)));
     else
         c->isnull = true;
     lg_relation_unref(rel);

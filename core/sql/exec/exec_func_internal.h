@@ -65,6 +65,6 @@ const char *lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, b
 /* Would the bare name find the function? For lg_deparse; arg is the lg_call. */
 bool lg_fx_proc_visible(void *arg, const struct lg_proc *p);
 /* pg_get_viewdef without the semicolon. */
-const char *lg_fx_view_text(lg_call *c, const lg_relation *rel);
+const char *lg_fx_view_text(lg_call *c, const lg_relation *rel, bool pretty);
 
 #endif

@@ -362,14 +362,25 @@ lg_xnode_close(lg_xnode *s)
 
 /* ---- executions ---- */
 
-static bool
-changes_temporary_only(const lg_plan *plan)
+/* What a read-only transaction must not do: change rows of others than temporary tables, or lock them. */
+static const char *
+forbidden_when_read_only(const lg_plan *plan)
 {
+    static const char *const locking[] = {[LG_A_LCS_FORKEYSHARE] = "SELECT FOR KEY SHARE",
+                                          [LG_A_LCS_FORSHARE] = "SELECT FOR SHARE",
+                                          [LG_A_LCS_FORNOKEYUPDATE] = "SELECT FOR NO KEY UPDATE",
+                                          [LG_A_LCS_FORUPDATE] = "SELECT FOR UPDATE"};
+    if (plan->cmd == LG_CMD_SELECT && !plan->has_modifying_ctes && !plan->lock_strength)
+        return NULL;
     for (uint32_t i = 0; i < plan->nrelations; i++)
-        if (plan->relations[i].lock >= LG_LOCK_ROW_EXCLUSIVE &&
+        if (plan->relations[i].lock >= LG_LOCK_ROW_SHARE &&
             plan->relations[i].rel->persistence != 't')
-            return false;
-    return true;
+            return plan->cmd == LG_CMD_INSERT   ? "INSERT"
+                   : plan->cmd == LG_CMD_UPDATE ? "UPDATE"
+                   : plan->cmd == LG_CMD_DELETE ? "DELETE"
+                   : plan->lock_strength        ? locking[plan->lock_strength]
+                                                : "SELECT";
+    return NULL;
 }
 
 lg_status
@@ -402,13 +413,10 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
             return lg_error_set(es->err, "0A000",
                                 "cannot access temporary tables of other sessions");
     }
-    if (es->read_only && (plan->cmd != LG_CMD_SELECT || plan->has_modifying_ctes) &&
-        !changes_temporary_only(plan))
+    const char *forbidden = es->read_only ? forbidden_when_read_only(plan) : NULL;
+    if (forbidden)
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
-                            plan->cmd == LG_CMD_SELECT   ? "SELECT"
-                            : plan->cmd == LG_CMD_INSERT ? "INSERT"
-                            : plan->cmd == LG_CMD_UPDATE ? "UPDATE"
-                                                         : "DELETE");
+                            forbidden);
     lg_arena *a = lg_arena_create("execution", 4096);
     lg_exec *x = LG_NEW(a, lg_exec);
     x->es = es;

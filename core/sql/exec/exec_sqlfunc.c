@@ -190,32 +190,21 @@ run_plan(run *r, body *b, part *x, bool last)
     return st == LG_END ? LG_OK : st;
 }
 
-static const char *
-command_name(const lg_ast *stmt)
-{
-    static const char *const names[] = {"",         "BEGIN",     "START TRANSACTION", "COMMIT",
-                                        "ROLLBACK", "SAVEPOINT", "RELEASE",           "ROLLBACK"};
-    if (stmt->tag != LG_AST_TRANSACTION_STMT)
-        return lg_ast_tag_name(stmt->tag);
-    uint32_t kind = (uint32_t)lg_ast_as(stmt, transaction_stmt)->kind;
-    return kind < sizeof names / sizeof *names ? names[kind] : "PREPARE TRANSACTION";
-}
-
 static lg_status
 run_utility(run *r, const lg_ast *stmt)
 {
-    char tag[LG_TAG_MAX];
+    char tag[LG_TAG_MAX], name[LG_COMMAND_TAG_MAX];
     lg_exec_session *es = r->es;
     if (r->p->func.volatility != 'v')
         return lg_error_set(es->err, "0A000", "%s is not allowed in a non-volatile function",
-                            lg_ast_tag_name(stmt->tag));
+                            lg_ast_command_tag(stmt, name));
     lg_arena *a = lg_arena_create("function utility", 1024);
     lg_status st = stmt->tag == LG_AST_COPY_STMT
                        ? LG_UNSUPPORTED
                        : lg_exec_utility(es, a, stmt, NULL, NULL, NULL, tag);
     if (st == LG_UNSUPPORTED)
         st = lg_error_set(es->err, "0A000", "%s is not allowed in an SQL function",
-                          command_name(stmt));
+                          lg_ast_command_tag(stmt, name));
     lg_arena_destroy(a);
     return st;
 }

@@ -387,10 +387,11 @@ lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols)
     return 1;
 }
 
-bool
-lg_exec_utility_writes(const lg_ast *stmt)
+static bool
+writes(const lg_ast *stmt)
 {
     switch (stmt->tag) {
+    case LG_AST_VACUUM_STMT: /* changes what no query sees */
     case LG_AST_EXPLAIN_STMT:
     case LG_AST_LOCK_STMT:
     case LG_AST_CONSTRAINTS_SET_STMT:
@@ -400,6 +401,15 @@ lg_exec_utility_writes(const lg_ast *stmt)
     default:
         return true;
     }
+}
+
+/* There are none; what PostgreSQL says of one that is not installed. */
+static lg_status
+create_extension(lg_util *u, const lg_ast_create_extension_stmt *s)
+{
+    lg_error_set(u->err, "0A000", "extension \"%s\" is not available", s->extname);
+    lg_error_detail(u->err, "Lagoon has no extensions.");
+    return LG_SQL;
 }
 
 /* SELECT ... INTO is CREATE TABLE AS; INTO stands in the leftmost SELECT. */
@@ -450,8 +460,6 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return is_function(lg_ast_as(stmt, alter_object_schema_stmt)->object_type)
                    ? lg_ddl_function_schema(u, lg_ast_as(stmt, alter_object_schema_stmt))
                    : lg_ddl_set_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
-    case LG_AST_DO_STMT:
-        return lg_error_set(u->err, "0A000", "DO is not supported");
     case LG_AST_REFRESH_MAT_VIEW_STMT:
         return lg_ddl_refresh(u, lg_ast_as(stmt, refresh_mat_view_stmt));
     case LG_AST_CREATE_TABLE_AS_STMT:
@@ -512,13 +520,12 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT:
         return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
-    case LG_AST_DEFINE_STMT:
-        return lg_error_set(u->err, "0A000", "%s is not supported",
-                            lg_ast_as(stmt, define_stmt)->kind == LG_A_OBJECT_COLLATION
-                                ? "CREATE COLLATION"
-                                : "CREATE of such an object");
-    default:
-        return LG_UNSUPPORTED;
+    case LG_AST_CREATE_EXTENSION_STMT:
+        return create_extension(u, lg_ast_as(stmt, create_extension_stmt));
+    default: {
+        char tag[LG_COMMAND_TAG_MAX];
+        return lg_error_set(u->err, "0A000", "%s is not supported", lg_ast_command_tag(stmt, tag));
+    }
     }
 }
 
@@ -534,9 +541,10 @@ lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const 
                  .sink = sink,
                  .sink_arg = sink_arg,
                  .tag = tag};
-    if (es->read_only && lg_exec_utility_writes(stmt) && stmt->tag != LG_AST_VACUUM_STMT)
+    char name[LG_COMMAND_TAG_MAX];
+    if (es->read_only && writes(stmt))
         return lg_error_set(es->err, "25006", "cannot execute %s in a read-only transaction",
-                            lg_ast_tag_name(stmt->tag));
+                            lg_ast_command_tag(stmt, name));
     tag[0] = '\0';
     uint32_t from = lg_xcheck_mark(es);
     lg_status st = dispatch(&u, stmt);

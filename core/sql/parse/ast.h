@@ -104,6 +104,10 @@ lg_ast_list_str(const lg_ast_list *l, uint32_t i)
 
 const char *lg_ast_tag_name(lg_ast_tag tag); /* "SelectStmt" */
 
+/* What PostgreSQL calls the statement in errors: "CREATE TABLE". Written to tag, which is returned. */
+enum { LG_COMMAND_TAG_MAX = 64 };
+const char *lg_ast_command_tag(const lg_ast *stmt, char tag[LG_COMMAND_TAG_MAX]);
+
 /* Calls fn on every child node of n (elements of lists too; NULLs left out); stops at true. */
 bool lg_ast_walk(const lg_ast *n, bool (*fn)(const lg_ast *n, void *arg), void *arg);
 

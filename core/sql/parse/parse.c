@@ -138,8 +138,11 @@ convert_tree(parse_job *j, const PgQuery__ParseResult *r)
         s->loc = raw->stmt_location;
         s->len = raw->stmt_len ? raw->stmt_len : (int32_t)strlen(j->sql) - raw->stmt_location;
         trim(t->sql, s);
-        if (!s->stmt || unsupported)
-            return lg_error_set(j->err, "0A000", "this statement is not supported");
+        if (!s->stmt || unsupported) {
+            char tag[LG_COMMAND_TAG_MAX];
+            return lg_error_set(j->err, "0A000", "%s is not supported",
+                                lg_parse__command_tag(raw->stmt, tag));
+        }
     }
     j->tree = t;
     return LG_OK;

@@ -10,4 +10,7 @@
  * (*unsupported then names the kind). */
 lg_ast *lg_parse__convert(lg_arena *a, const PgQuery__Node *n, const char **unsupported);
 
+/* lg_ast_command_tag for a statement that has no node of ours. */
+const char *lg_parse__command_tag(const PgQuery__Node *n, char tag[LG_COMMAND_TAG_MAX]);
+
 #endif

@@ -341,8 +341,9 @@ typedef struct lg_plan {
     uint32_t nctes;
     lg_plan_cte *ctes; /* each run once per execution, on demand, and kept */
     bool has_modifying_ctes;
-    bool is_call;        /* CALL */
-    uint32_t nrelations; /* to lock before each execution, and then look at `stale` */
+    uint8_t lock_strength; /* LG_A_LCS_* of a FOR UPDATE or the like, 0: none */
+    bool is_call;          /* CALL */
+    uint32_t nrelations;   /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
     bool read_only; /* neither writes nor locks rows nor calls functions that write */
     /* Not for a snapshot older than this SCN: it may see rows that an index looked at while planning

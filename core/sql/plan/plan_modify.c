@@ -115,6 +115,7 @@ lg_plan__lock_rows(lg_pq *pq, lg_built *b, bool sorted)
     n->width = b->node->width;
     n->startup_cost = b->node->startup_cost;
     n->cost = b->node->cost + b->node->rows * p->s->cpu_tuple_cost;
+    p->plan->lock_strength = q->marks[0].strength;
     n->lock.nmarks = q->nmarks;
     n->lock.marks = LG_NEWN(p->a, lg_plan_mark, q->nmarks);
     for (uint32_t i = 0; i < q->nmarks; i++)
