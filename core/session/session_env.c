@@ -52,10 +52,47 @@ check_cancel(void *arg)
     return LG_OK;
 }
 
-static void
-es_notice(void *arg, const char *severity, const char *sqlstate, const char *message)
+/* Severities from least to most worth telling, as client_min_messages orders them. */
+static int
+severity_rank(const char *name)
 {
-    lg_session__notice(arg, severity, sqlstate, message);
+    static const char *const order[] = {"debug5", "debug4", "debug3",  "debug2", "debug1",
+                                        "log",    "notice", "warning", "error"};
+    if (!strncasecmp(name, "debug", 5) && !name[5])
+        return 4;
+    for (int i = 0; i < 9; i++)
+        if (!strcasecmp(name, order[i]))
+            return i;
+    return 9; /* INFO is always sent */
+}
+
+static void
+notice(lg_session *s, const char *severity, const char *sqlstate, const char *message,
+       const char *detail)
+{
+    lg_error e;
+    const char *least = lg_settings_string(s->settings, LG_SETTING_client_min_messages);
+    if (severity_rank(severity) < severity_rank(least))
+        return;
+    memset(&e, 0, sizeof e);
+    e.set = true;
+    snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);
+    e.message = message;
+    e.detail = detail;
+    lg_pgwire_send_error(&s->out, severity, &e);
+}
+
+void
+lg_session__notice(lg_session *s, const char *severity, const char *sqlstate, const char *message)
+{
+    notice(s, severity, sqlstate, message, NULL);
+}
+
+static void
+es_notice(void *arg, const char *severity, const char *sqlstate, const char *message,
+          const char *detail)
+{
+    notice(arg, severity, sqlstate, message, detail);
 }
 
 static const char *
@@ -100,34 +137,6 @@ es_in_block(void *arg)
 {
     const lg_session *s = arg;
     return s->txn_state == LG_SESSION_TXN_BLOCK || s->several;
-}
-
-/* Severities from least to most worth telling, as client_min_messages orders them. */
-static int
-severity_rank(const char *name)
-{
-    static const char *const order[] = {"debug5", "debug4", "debug3",  "debug2", "debug1",
-                                        "log",    "notice", "warning", "error"};
-    if (!strncasecmp(name, "debug", 5) && !name[5])
-        return 4;
-    for (int i = 0; i < 9; i++)
-        if (!strcasecmp(name, order[i]))
-            return i;
-    return 9; /* INFO is always sent */
-}
-
-void
-lg_session__notice(lg_session *s, const char *severity, const char *sqlstate, const char *message)
-{
-    lg_error e;
-    const char *least = lg_settings_string(s->settings, LG_SETTING_client_min_messages);
-    if (severity_rank(severity) < severity_rank(least))
-        return;
-    memset(&e, 0, sizeof e);
-    e.set = true;
-    snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);
-    e.message = message;
-    lg_pgwire_send_error(&s->out, severity, &e);
 }
 
 static lg_status

@@ -515,6 +515,8 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
         LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
         st = one_command(u, r, lg_ast_as(s->cmds.at[i], alter_table_cmd));
         lg_relation_unref(r);
+        if (st == LG_OK)
+            lg_ddl_cascades_tell(u);
     }
     return st;
 }

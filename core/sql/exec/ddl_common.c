@@ -16,7 +16,7 @@ lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
     if (!u->es->notice)
         return;
     va_start(ap, fmt);
-    u->es->notice(u->es->arg, "NOTICE", sqlstate, lg_arena_vprintf(u->a, fmt, ap));
+    u->es->notice(u->es->arg, "NOTICE", sqlstate, lg_arena_vprintf(u->a, fmt, ap), NULL);
     va_end(ap);
 }
 
@@ -178,6 +178,28 @@ lg_ddl_range_var(lg_util *u, const lg_ast *list)
     return rv;
 }
 
+const char *
+lg_ddl_qualified_name(void *arg, lg_oid oid)
+{
+    lg_util *u = arg;
+    lg_relation *r;
+    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
+        return NULL;
+    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
+                                       lg_quote_ident(u->a, r->name));
+    lg_relation_unref(r);
+    return name;
+}
+
+const char *
+lg_ddl_shown_name(lg_util *u, const lg_relation *r)
+{
+    bool visible = true;
+    if (lg_cat_relation_visible(u->cat, r->oid, &visible) != LG_OK || visible)
+        return r->name;
+    return lg_arena_printf(u->a, "%s.%s", r->schema, r->name);
+}
+
 static lg_status
 name_taken(lg_util *u, lg_oid nsp, const char *name, bool *ret)
 {
@@ -245,8 +267,8 @@ lg_ddl_choose_name(lg_util *u, lg_oid nsp, const char *name1, const char *name2,
     }
 }
 
-static const char *
-relation_word(const lg_relation *rel)
+const char *
+lg_ddl_relation_word(const lg_relation *rel)
 {
     return rel->kind == LG_REL_VIEW       ? "view"
            : rel->kind == LG_REL_MATVIEW  ? "materialized view"
@@ -273,7 +295,7 @@ lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32
         ok = i + 1 == ncols;
     }
     return ok ? LG_OK
-              : lg_error_set(u->err, "42501", "permission denied for %s %s", relation_word(rel),
+              : lg_error_set(u->err, "42501", "permission denied for %s %s", lg_ddl_relation_word(rel),
                              rel->name);
 }
 
@@ -302,7 +324,7 @@ lg_ddl_check_owner(lg_util *u, const lg_relation *rel)
         LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), rel->owner, false, &owns));
     if (owns)
         return LG_OK;
-    return lg_error_set(u->err, "42501", "must be owner of %s %s", relation_word(rel), rel->name);
+    return lg_error_set(u->err, "42501", "must be owner of %s %s", lg_ddl_relation_word(rel), rel->name);
 }
 
 lg_status
@@ -580,8 +602,8 @@ delete2(lg_util *u, lg_oid table, lg_oid index, lg_oid cls, lg_oid key)
     return lg_cat_delete_where(u->cat, table, index, 2, k, NULL);
 }
 
-static lg_status
-delete_common(lg_util *u, lg_oid cls, lg_oid oid)
+lg_status
+lg_ddl_common_delete(lg_util *u, lg_oid cls, lg_oid oid)
 {
     lg_datum k[2] = {lg_datum_oid(oid), lg_datum_oid(cls)};
     LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 2,
@@ -596,7 +618,7 @@ lg_ddl_default_drop(lg_util *u, lg_oid attrdef)
     if (!attrdef)
         return LG_OK;
     LG_TRY(delete1(u, LG_REL_pg_attrdef, LG_IX_pg_attrdef_oid_index, attrdef));
-    return delete_common(u, LG_REL_pg_attrdef, attrdef);
+    return lg_ddl_common_delete(u, LG_REL_pg_attrdef, attrdef);
 }
 
 static void
@@ -628,8 +650,8 @@ lg_ddl_cascade_to_default(lg_util *u, lg_oid attrdef)
     if (st == LG_NOT_FOUND)
         return LG_OK;
     LG_TRY(st);
-    lg_ddl_notice(u, "00000", "drop cascades to default value for column %s of table %s", col->name,
-                  t->name);
+    lg_ddl_cascades(u, "default value for column %s of table %s", col->name,
+                    lg_ddl_shown_name(u, t));
     st = lg_ddl_attribute_update(u, t->oid, col->attnum, set_no_default, NULL);
     if (st == LG_OK)
         st = lg_ddl_default_drop(u, attrdef);
@@ -670,14 +692,15 @@ lg_ddl_drop_index(lg_util *u, lg_oid oid)
 {
     LG_TRY(delete1(u, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, oid));
     LG_TRY(delete1(u, LG_REL_pg_attribute, LG_IX_pg_attribute_relid_attnum_index, oid));
-    LG_TRY(delete_common(u, LG_REL_pg_class, oid));
+    LG_TRY(lg_ddl_common_delete(u, LG_REL_pg_class, oid));
     return drop_storage(u, oid);
 }
 
-lg_status
-lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, bool cascade)
+/* Foreign keys of others that need this key go with it, or forbid it. */
+static lg_status
+drop_references(lg_util *u, lg_relation *rel, const lg_constraint *k, bool cascade)
 {
-    /* Foreign keys of others that need this key go with it, or forbid it. */
+    lg_ddl_report rep = {0};
     for (uint16_t i = 0; k->index && k->type != 'f' && i < rel->nfk_refs; i++) {
         lg_relation *other;
         LG_TRY(lg_ddl_open_oid(u, rel->fk_refs[i].table, LG_LOCK_ACCESS_EXCLUSIVE, &other));
@@ -686,23 +709,35 @@ lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, boo
             const lg_constraint *f = &other->constraints[j];
             if (f->oid != rel->fk_refs[i].constraint || f->index != k->index)
                 continue;
+            const char *text = lg_arena_printf(u->a, "constraint %s on table %s", f->name,
+                                               lg_ddl_shown_name(u, other));
             if (cascade) {
+                lg_ddl_cascades(u, "%s", text);
                 st = lg_ddl_drop_constraint(u, other, f, true);
                 continue;
             }
-            st = lg_error_set(u->err, "2BP01",
-                              "cannot drop constraint %s on table %s because other objects depend "
-                              "on it",
-                              k->name, rel->name);
-            lg_error_detail(u->err, "constraint %s on table %s depends on index %s", f->name,
-                            other->name, k->name);
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+            lg_ddl_report_add(u, &rep,
+                              lg_arena_printf(u->a, "%s depends on index %s", text, k->name));
         }
         lg_relation_unref(other);
         LG_TRY(st);
     }
+    if (!rep.n)
+        return LG_OK;
+    lg_error_set(u->err, "2BP01",
+                 "cannot drop constraint %s on table %s because other objects depend on it",
+                 k->name, lg_ddl_shown_name(u, rel));
+    lg_error_detail(u->err, "%s", lg_ddl_report_text(u, &rep));
+    lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
+    return LG_SQL;
+}
+
+lg_status
+lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k, bool cascade)
+{
+    LG_TRY(drop_references(u, rel, k, cascade));
     LG_TRY(delete1(u, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, k->oid));
-    LG_TRY(delete_common(u, LG_REL_pg_constraint, k->oid));
+    LG_TRY(lg_ddl_common_delete(u, LG_REL_pg_constraint, k->oid));
     int less = -1;
     if (k->type == 'c')
         LG_TRY(lg_ddl_class_update(u, rel->oid, count_checks, &less));
@@ -756,8 +791,17 @@ by_oid(const void *x, const void *y)
 
 /* Objects that need the relation: views, what needs them in turn, other tables' foreign keys ('n').
  * Those made first come first, as with PostgreSQL. */
-static lg_status
-describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
+bool
+lg_ddl_is_target(const lg_util *u, lg_oid oid)
+{
+    for (uint32_t i = 0; i < u->ntargets; i++)
+        if (u->targets[i] == oid)
+            return true;
+    return false;
+}
+
+lg_status
+lg_ddl_describe_dependents(lg_util *u, lg_oid oid, lg_ddl_report *rep)
 {
     struct dep *deps;
     uint32_t n;
@@ -766,10 +810,7 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
     if (n)
         qsort(deps, n, sizeof *deps, by_oid);
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
-    const char *what = self->kind == LG_REL_VIEW       ? "view"
-                       : self->kind == LG_REL_MATVIEW  ? "materialized view"
-                       : self->kind == LG_REL_SEQUENCE ? "sequence"
-                                                       : "table";
+    const char *what = lg_ddl_relation_word(self);
     lg_status st = LG_OK;
     for (uint32_t i = 0; i < n && st == LG_OK; i++) {
         if (deps[i].type != 'n')
@@ -779,10 +820,10 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
         bool deeper = cls == LG_REL_pg_class;
         if (cls == LG_REL_pg_class) {
             lg_relation *r;
-            if (lg_cat_relation_by_oid(u->cat, obj, &r) != LG_OK)
+            if (lg_ddl_is_target(u, obj) || lg_cat_relation_by_oid(u->cat, obj, &r) != LG_OK)
                 continue;
-            line = lg_arena_printf(u->a, "%s %s depends on %s %s", relation_word(r), r->name, what,
-                                   self->name);
+            line = lg_arena_printf(u->a, "%s %s depends on %s %s", lg_ddl_relation_word(r), lg_ddl_shown_name(u, r), what,
+                                   lg_ddl_shown_name(u, self));
             lg_relation_unref(r);
         } else if (cls == LG_REL_pg_constraint) {
             lg_cat_row con;
@@ -792,11 +833,11 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
                             u->a, &con) != LG_OK)
                 continue;
             lg_oid from = lg_oid_of(GETC(&con, pg_constraint, conrelid));
-            if (from == oid || lg_cat_relation_by_oid(u->cat, from, &r) != LG_OK)
+            if (from == oid || lg_ddl_is_target(u, from) || lg_cat_relation_by_oid(u->cat, from, &r) != LG_OK)
                 continue;
             line = lg_arena_printf(u->a, "constraint %s on table %s depends on %s %s",
                                    lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
-                                   r->name, what, self->name);
+                                   lg_ddl_shown_name(u, r), what, lg_ddl_shown_name(u, self));
             lg_relation_unref(r);
         }
         if (cls == LG_REL_pg_attrdef) {
@@ -804,8 +845,12 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
             const lg_column *col;
             if (default_column(u, obj, &r, &col) != LG_OK)
                 continue;
+            if (lg_ddl_is_target(u, r->oid)) {
+                lg_relation_unref(r);
+                continue;
+            }
             line = lg_arena_printf(u->a, "default value for column %s of table %s depends on %s %s",
-                                   col->name, r->name, what, self->name);
+                                   col->name, lg_ddl_shown_name(u, r), what, lg_ddl_shown_name(u, self));
             lg_relation_unref(r);
         }
         if (cls == LG_REL_pg_proc) {
@@ -813,25 +858,16 @@ describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_te
             if (lg_cat_proc(u->cat, obj, u->a, &p) != LG_OK)
                 continue;
             line = lg_arena_printf(u->a, "%s depends on %s %s", lg_ddl_function_text(u, p), what,
-                                   self->name);
+                                   lg_ddl_shown_name(u, self));
         }
-        if (!line || strstr(*ret_text, line))
+        if (!line || (rep->text && strstr(rep->text, line)))
             continue;
-        *ret_text = *ret_n ? lg_arena_printf(u->a, "%s\n%s", *ret_text, line) : line;
-        (*ret_n)++;
+        lg_ddl_report_add(u, rep, line);
         if (deeper)
-            st = describe_dependents(u, obj, ret_n, ret_text);
+            st = lg_ddl_describe_dependents(u, obj, rep);
     }
     lg_relation_unref(self);
     return st;
-}
-
-lg_status
-lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n, const char **ret_text)
-{
-    *ret_n = 0;
-    *ret_text = "";
-    return describe_dependents(u, oid, ret_n, ret_text);
 }
 
 static lg_status
@@ -840,6 +876,8 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
     struct dep *deps;
     uint32_t n;
     LG_TRY(collect_dependents(u, oid, &deps, &n));
+    if (n)
+        qsort(deps, n, sizeof *deps, by_oid);
     for (uint32_t i = 0; i < n; i++) {
         if (deps[i].cls == LG_REL_pg_class) {
             if (deps[i].type == 'n' && !cascade)
@@ -850,14 +888,14 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
                 continue;
             LG_TRY(st);
             if (deps[i].type == 'n')
-                lg_ddl_notice(u, "00000", "drop cascades to %s %s", relation_word(r), r->name);
+                lg_ddl_cascades(u, "%s %s", lg_ddl_relation_word(r), lg_ddl_shown_name(u, r));
             lg_relation_unref(r);
             LG_TRY(lg_ddl_drop_relation(u, deps[i].obj, cascade));
         } else if (deps[i].cls == LG_REL_pg_proc) {
             lg_proc *p;
             if (!cascade || lg_cat_proc(u->cat, deps[i].obj, u->a, &p) != LG_OK)
                 continue;
-            lg_ddl_notice(u, "00000", "drop cascades to %s", lg_ddl_function_text(u, p));
+            lg_ddl_cascades(u, "%s", lg_ddl_function_text(u, p));
             LG_TRY(lg_ddl_drop_function(u, p, true));
         } else if (deps[i].cls == LG_REL_pg_attrdef) {
             if (deps[i].type == 'n' && cascade)
@@ -875,8 +913,10 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
                 continue;
             lg_relation *r;
             LG_TRY(lg_ddl_open_oid(u, from, LG_LOCK_ACCESS_EXCLUSIVE, &r));
-            lg_ddl_notice(u, "00000", "drop cascades to constraint %s on table %s",
-                          lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)), r->name);
+            if (!lg_ddl_is_target(u, from))
+                lg_ddl_cascades(u, "constraint %s on table %s",
+                            lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
+                            lg_ddl_shown_name(u, r));
             for (uint16_t j = 0; j < r->nconstraints; j++)
                 if (r->constraints[j].oid == deps[i].obj) {
                     st = lg_ddl_drop_constraint(u, r, &r->constraints[j], true);
@@ -912,7 +952,7 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
         LG_CHECK(lg_ddl_type_users(u, lg_usertype_oid(LG_UT_ROW, oid), true, &none));
     }
     for (uint16_t i = 0; i < r->nconstraints; i++) {
-        LG_CHECK(delete_common(u, LG_REL_pg_constraint, r->constraints[i].oid));
+        LG_CHECK(lg_ddl_common_delete(u, LG_REL_pg_constraint, r->constraints[i].oid));
         if (r->constraints[i].type == 'f')
             LG_CHECK(lg_cat_touch(u->cat, r->constraints[i].ref_table));
     }
@@ -926,7 +966,7 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
         LG_CHECK(delete1(u, LG_REL_pg_sequence, LG_IX_pg_sequence_seqrelid_index, oid));
     if (r->kind == LG_REL_VIEW || r->kind == LG_REL_MATVIEW)
         LG_CHECK(delete1(u, LG_REL_pg_rewrite, LG_IX_pg_rewrite_rel_rulename_index, oid));
-    LG_CHECK(delete_common(u, LG_REL_pg_class, oid));
+    LG_CHECK(lg_ddl_common_delete(u, LG_REL_pg_class, oid));
     if (r->kind != LG_REL_SEQUENCE)
         LG_CHECK(lg_ddl_type_delete(u, lg_usertype_oid(LG_UT_ROW, oid)));
     LG_CHECK(drop_storage(u, oid));
@@ -934,273 +974,4 @@ lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
 out:
     lg_relation_unref(r);
     return st;
-}
-
-/* ---- DROP ---- */
-
-static const char *
-kind_word(int32_t type)
-{
-    return type == LG_A_OBJECT_VIEW       ? "view"
-           : type == LG_A_OBJECT_MATVIEW  ? "materialized view"
-           : type == LG_A_OBJECT_SEQUENCE ? "sequence"
-           : type == LG_A_OBJECT_INDEX    ? "index"
-                                          : "table";
-}
-
-/* Enums and domains of a schema that goes; composite types went with the relations. */
-static lg_status
-drop_types(lg_util *u, lg_oid nsp, const char *schema, bool cascade)
-{
-    for (;;) {
-        lg_cat_scan s;
-        lg_cat_row row;
-        lg_oid type = 0;
-        lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_type, 0, 0, NULL, u->a, &s);
-        while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
-            if (lg_oid_of(GETC(&row, pg_type, typnamespace)) == nsp &&
-                strchr("ed", lg_char(GETC(&row, pg_type, typtype)))) {
-                type = lg_oid_of(GETC(&row, pg_type, oid));
-                break;
-            }
-        lg_cat_scan_close(&s);
-        if (st == LG_END)
-            return LG_OK;
-        LG_TRY(st);
-        const char *name = lg_text_cstring(u->a, GETC(&row, pg_type, typname));
-        if (!cascade) {
-            lg_error_set(u->err, "2BP01",
-                         "cannot drop schema %s because other objects depend on it", schema);
-            lg_error_detail(u->err, "type %s.%s depends on schema %s", schema, name, schema);
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            return LG_SQL;
-        }
-        lg_ddl_notice(u, "00000", "drop cascades to type %s.%s", schema, name);
-        LG_TRY(lg_ddl_drop_type(u, type, true));
-    }
-}
-
-static lg_status
-drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
-{
-    lg_cat_row row;
-    lg_datum key = lg_cat_name(u->a, name);
-    lg_status st = lg_cat_find(u->cat, LG_REL_pg_namespace, LG_IX_pg_namespace_nspname_index, 1,
-                               &key, u->a, &row);
-    if (st == LG_NOT_FOUND && missing_ok) {
-        lg_ddl_notice(u, "00000", "schema \"%s\" does not exist, skipping", name);
-        return LG_OK;
-    }
-    if (st == LG_NOT_FOUND)
-        return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", name);
-    LG_TRY(st);
-    lg_oid nsp = lg_oid_of(GETC(&row, pg_namespace, oid));
-    bool owns = false;
-    LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat),
-                            lg_oid_of(GETC(&row, pg_namespace, nspowner)), false, &owns));
-    if (!owns)
-        return lg_error_set(u->err, "42501", "must be owner of schema %s", name);
-    if (nsp < LG_OID_FIRST_NORMAL && nsp != LG_NSP_PUBLIC)
-        return lg_error_set(u->err, "2BP01",
-                            "cannot drop schema %s because it is required by the database system",
-                            name);
-    for (;;) { /* its relations: indexes go with their tables */
-        lg_cat_scan s;
-        lg_cat_row cls;
-        lg_oid victim = 0;
-        const char *vname = "";
-        char vkind = 0;
-        LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &s));
-        while ((st = lg_cat_scan_next(&s, &cls)) == LG_OK) {
-            char kind = lg_char(GETC(&cls, pg_class, relkind));
-            if (lg_oid_of(GETC(&cls, pg_class, relnamespace)) == nsp && kind != 'i') {
-                victim = lg_oid_of(GETC(&cls, pg_class, oid));
-                vname = lg_text_cstring(u->a, GETC(&cls, pg_class, relname));
-                vkind = kind;
-                break;
-            }
-        }
-        lg_cat_scan_close(&s);
-        if (st == LG_END)
-            break;
-        LG_TRY(st);
-        if (!cascade) {
-            st = lg_error_set(u->err, "2BP01",
-                              "cannot drop schema %s because other objects depend on it", name);
-            lg_error_detail(u->err, "%s %s.%s depends on schema %s",
-                            vkind == 'v'   ? "view"
-                            : vkind == 'm' ? "materialized view"
-                            : vkind == 'S' ? "sequence"
-                                           : "table",
-                            name, vname, name);
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            return st;
-        }
-        lg_ddl_notice(u, "00000", "drop cascades to %s %s.%s",
-                      vkind == 'v'   ? "view"
-                      : vkind == 'm' ? "materialized view"
-                      : vkind == 'S' ? "sequence"
-                                     : "table",
-                      name, vname);
-        LG_TRY(lg_ddl_drop_relation(u, victim, true));
-    }
-    LG_TRY(lg_ddl_drop_functions_of(u, nsp, name, cascade));
-    LG_TRY(drop_types(u, nsp, name, cascade));
-    LG_TRY(lg_ddl_default_acl_forget(u, nsp));
-    LG_TRY(delete_common(u, LG_REL_pg_namespace, nsp));
-    LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_namespace, &row));
-    return lg_cat_touch(u->cat, 0);
-}
-
-static lg_status
-drop_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
-{
-    bool cascade = s->behavior == LG_A_DROP_CASCADE;
-    if (s->remove_type == LG_A_OBJECT_SCHEMA) {
-        const char *name = lg_ast_str(object);
-        if (!name)
-            name = lg_ddl_range_var(u, object)->relname;
-        return drop_schema(u, name, s->missing_ok, cascade);
-    }
-    if (s->remove_type == LG_A_OBJECT_FUNCTION || s->remove_type == LG_A_OBJECT_PROCEDURE ||
-        s->remove_type == LG_A_OBJECT_ROUTINE)
-        return lg_ddl_drop_function_named(u, s, object);
-    if (s->remove_type == LG_A_OBJECT_TYPE || s->remove_type == LG_A_OBJECT_DOMAIN)
-        return lg_ddl_drop_type_named(u, s, object);
-    const lg_ast_range_var *rv = lg_ddl_range_var(u, object);
-    const char *word = kind_word(s->remove_type);
-    lg_relation *r;
-    lg_status st = lg_ddl_open(u, rv, LG_LOCK_ACCESS_EXCLUSIVE, true, &r);
-    if (st == LG_NOT_FOUND) {
-        const char *full = rv->schemaname
-                               ? lg_arena_printf(u->a, "%s.%s", rv->schemaname, rv->relname)
-                               : rv->relname;
-        if (s->missing_ok) {
-            lg_ddl_notice(u, "00000", "%s \"%s\" does not exist, skipping", word, full);
-            return LG_OK;
-        }
-        return lg_error_set(u->err, s->remove_type == LG_A_OBJECT_INDEX ? "42704" : "42P01",
-                            "%s \"%s\" does not exist", word, full);
-    }
-    LG_TRY(st);
-    char want = s->remove_type == LG_A_OBJECT_VIEW       ? LG_REL_VIEW
-                : s->remove_type == LG_A_OBJECT_MATVIEW  ? LG_REL_MATVIEW
-                : s->remove_type == LG_A_OBJECT_SEQUENCE ? LG_REL_SEQUENCE
-                : s->remove_type == LG_A_OBJECT_INDEX    ? LG_REL_INDEX
-                                                         : LG_REL_TABLE;
-    if (r->kind != want) {
-        const char *is = relation_word(r);
-        st = lg_error_set(u->err, "42809", "\"%s\" is not a%s %s", r->name,
-                          want == LG_REL_INDEX ? "n" : "", word);
-        char upper[32];
-        size_t len = 0;
-        for (; is[len] && len + 1 < sizeof upper; len++)
-            upper[len] = (char)toupper((unsigned char)is[len]);
-        upper[len] = '\0';
-        lg_error_hint(u->err, "Use DROP %s to remove a%s %s.", upper,
-                      r->kind == LG_REL_INDEX ? "n" : "", is);
-        goto out;
-    }
-    LG_CHECK(lg_ddl_check_owner(u, r));
-    if (want == LG_REL_INDEX) {
-        lg_oid table;
-        lg_relation *t;
-        LG_CHECK(lg_cat_index_table(u->cat, r->oid, &table));
-        LG_CHECK(lg_ddl_open_oid(u, table, LG_LOCK_ACCESS_EXCLUSIVE, &t));
-        const lg_index *ix = lg_relation_index(t, r->oid);
-        if (ix && ix->constraint) {
-            st = lg_error_set(u->err, "2BP01",
-                              "cannot drop index %s because constraint %s on table %s requires it",
-                              r->name, r->name, t->name);
-            lg_error_hint(u->err, "You can drop constraint %s on table %s instead.", r->name,
-                          t->name);
-        }
-        lg_relation_unref(t);
-        if (st != LG_OK)
-            goto out;
-    } else if (!cascade) {
-        uint32_t n;
-        const char *text;
-        const char *users;
-        LG_CHECK(lg_ddl_describe_dependents(u, r->oid, &n, &text));
-        LG_CHECK(lg_ddl_type_users(u, lg_usertype_oid(LG_UT_ROW, r->oid), false, &users));
-        if (users) {
-            text = n ? lg_arena_printf(u->a, "%s\n%s", users, text) : users;
-            n++;
-        }
-        if (n) {
-            st =
-                lg_error_set(u->err, "2BP01",
-                             "cannot drop %s %s because other objects depend on it", word, r->name);
-            lg_error_detail(u->err, "%s", text);
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            goto out;
-        }
-    }
-    st = lg_ddl_drop_relation(u, r->oid, cascade);
-out:
-    lg_relation_unref(r);
-    return st;
-}
-
-/* DROP INDEX CONCURRENTLY: what cannot be dropped is told by drop_one. */
-static lg_status
-drop_prepare(lg_util *u, const lg_ast *object)
-{
-    lg_relation *r, *t;
-    lg_oid table = 0, index = 0;
-    lg_status st =
-        lg_ddl_open(u, lg_ddl_range_var(u, object), LG_LOCK_SHARE_UPDATE_EXCLUSIVE, true, &r);
-    if (st != LG_OK)
-        return st == LG_NOT_FOUND ? LG_OK : st;
-    if (r->kind == LG_REL_INDEX && r->persistence != 't' && lg_ddl_check_owner(u, r) == LG_OK) {
-        index = r->oid;
-        st = lg_cat_index_table(u->cat, r->oid, &table);
-    }
-    lg_error_clear(u->err);
-    lg_relation_unref(r);
-    if (st != LG_OK || !table)
-        return st;
-    LG_TRY(lg_ddl_open_oid(u, table, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, &t));
-    const lg_index *ix = lg_relation_index(t, index);
-    bool plain = ix && !ix->constraint;
-    lg_relation_unref(t);
-    return plain ? lg_ddl_drop_index_concurrently(u, table, index) : LG_OK;
-}
-
-lg_status
-lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
-{
-    static const struct {
-        int32_t type;
-        const char *tag;
-    } tags[] = {{LG_A_OBJECT_TABLE, "DROP TABLE"},
-                {LG_A_OBJECT_VIEW, "DROP VIEW"},
-                {LG_A_OBJECT_MATVIEW, "DROP MATERIALIZED VIEW"},
-                {LG_A_OBJECT_FUNCTION, "DROP FUNCTION"},
-                {LG_A_OBJECT_PROCEDURE, "DROP PROCEDURE"},
-                {LG_A_OBJECT_ROUTINE, "DROP ROUTINE"},
-                {LG_A_OBJECT_SEQUENCE, "DROP SEQUENCE"},
-                {LG_A_OBJECT_INDEX, "DROP INDEX"},
-                {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},
-                {LG_A_OBJECT_TYPE, "DROP TYPE"},
-                {LG_A_OBJECT_DOMAIN, "DROP DOMAIN"}};
-    const char *tag = NULL;
-    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
-        if (tags[i].type == s->remove_type)
-            tag = tags[i].tag;
-    if (!tag)
-        return lg_error_set(u->err, "0A000", "DROP of this kind of object is not supported");
-    if (s->concurrent && s->objects.n > 1)
-        return lg_error_set(u->err, "0A000",
-                            "DROP INDEX CONCURRENTLY does not support dropping multiple objects");
-    if (s->concurrent && s->behavior == LG_A_DROP_CASCADE)
-        return lg_error_set(u->err, "0A000", "DROP INDEX CONCURRENTLY does not support CASCADE");
-    for (uint32_t i = 0; i < s->objects.n; i++) {
-        if (s->concurrent)
-            LG_TRY(drop_prepare(u, s->objects.at[i]));
-        LG_TRY(drop_one(u, s, s->objects.at[i]));
-    }
-    snprintf(u->tag, LG_TAG_MAX, "%s", tag);
-    return LG_OK;
 }

@@ -438,19 +438,6 @@ check_with_settings(lg_util *u, const struct making *m)
     return st;
 }
 
-static const char *
-qualified(void *arg, lg_oid oid)
-{
-    lg_util *u = arg;
-    lg_relation *r;
-    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
-        return NULL;
-    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
-                                       lg_quote_ident(u->a, r->name));
-    lg_relation_unref(r);
-    return name;
-}
-
 /* What stands between BEGIN ATOMIC and its END. */
 static const char *
 atomic_text(lg_util *u)
@@ -505,7 +492,7 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
     lg_ddl_bind_init(u, &b);
     lg_bind_function_begin(&b, p, NULL);
     lg_deparse d = {
-        .arena = u->a, .env = u->es->env, .relation_name = qualified, .arg = u, .type_oids = true};
+        .arena = u->a, .env = u->es->env, .relation_name = lg_ddl_qualified_name, .arg = u, .type_oids = true};
     *ret = NULL;
     const char *text = "";
     lg_status st = lg_bind_function_query(&b, p, m->result, s, last, &q);
@@ -1009,7 +996,7 @@ lg_ddl_drop_function(lg_util *u, const lg_proc *p, bool cascade)
             continue;
         text = lg_arena_printf(u->a, "%s%s%s depends on %s", text, told++ ? "\n" : "", t, self);
         if (cascade)
-            lg_ddl_notice(u, "00000", "drop cascades to %s", t);
+            lg_ddl_cascades(u, "%s", t);
     }
     if (told && !cascade) {
         lg_error_set(u->err, "2BP01", "cannot drop %s because other objects depend on it", self);
@@ -1063,38 +1050,12 @@ lg_ddl_drop_function_named(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *
     return lg_ddl_drop_function(u, p, s->behavior == LG_A_DROP_CASCADE);
 }
 
-/* A schema goes: so do the functions in it. */
-lg_status
-lg_ddl_drop_functions_of(lg_util *u, lg_oid nsp, const char *schema, bool cascade)
+const char *
+lg_ddl_function_text_in(lg_util *u, const lg_proc *p, const char *schema)
 {
-    for (;;) {
-        lg_cat_scan s;
-        lg_cat_row row;
-        lg_proc *p = NULL;
-        lg_oid oid = 0;
-        lg_status st = lg_cat_scan_open(u->cat, LG_REL_lg_proc, 0, 0, NULL, u->a, &s);
-        while (st == LG_OK && !oid && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
-            if (lg_oid_of(GETC(&row, lg_proc, pronamespace)) == nsp)
-                oid = lg_oid_of(GETC(&row, lg_proc, oid));
-        lg_cat_scan_close(&s);
-        if (st == LG_END)
-            return LG_OK;
-        LG_TRY(st);
-        LG_TRY(lg_cat_proc(u->cat, oid, u->a, &p));
-        const char *text =
-            lg_arena_printf(u->a, "%s %s", p->func.kind == 'p' ? "procedure" : "function",
-                            signature(u, lg_arena_printf(u->a, "%s.%s", schema, p->func.name),
-                                      p->func.nargs, p->func.args));
-        if (!cascade) {
-            lg_error_set(u->err, "2BP01",
-                         "cannot drop schema %s because other objects depend on it", schema);
-            lg_error_detail(u->err, "%s depends on schema %s", text, schema);
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            return LG_SQL;
-        }
-        lg_ddl_notice(u, "00000", "drop cascades to %s", text);
-        LG_TRY(lg_ddl_drop_function(u, p, true));
-    }
+    return lg_arena_printf(u->a, "%s %s", p->func.kind == 'p' ? "procedure" : "function",
+                           signature(u, lg_arena_printf(u->a, "%s.%s", schema, p->func.name),
+                                     p->func.nargs, p->func.args));
 }
 
 /* ---- ALTER ---- */

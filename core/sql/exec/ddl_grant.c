@@ -21,7 +21,7 @@ static void
 warning(lg_util *u, const char *sqlstate, const char *text, const char *name)
 {
     if (u->es->notice)
-        u->es->notice(u->es->arg, "WARNING", sqlstate, lg_arena_printf(u->a, text, name));
+        u->es->notice(u->es->arg, "WARNING", sqlstate, lg_arena_printf(u->a, text, name), NULL);
 }
 
 static const char *

@@ -78,6 +78,30 @@ lg_status lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_re
 void lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "schema"."name" (of an lg_util), as stored queries name relations; NULL: gone. */
+const char *lg_ddl_qualified_name(void *util, lg_oid oid);
+/* As messages name it: with the schema, when the name alone would not find it. */
+const char *lg_ddl_shown_name(lg_util *u, const lg_relation *r);
+const char *lg_ddl_relation_word(const lg_relation *rel); /* "materialized view" */
+
+/* ---- dropping (ddl_drop.c) ---- */
+/* Notes that the object ("view v") goes with what was named; each is told once, by the notice at the
+ * end of the statement (or of one ALTER TABLE's command). */
+void lg_ddl_cascades(lg_util *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void lg_ddl_cascades_tell(lg_util *u);
+/* Lines of a report, of which the client gets the first hundred. */
+typedef struct lg_ddl_report {
+    const char *text;
+    uint32_t n;
+} lg_ddl_report;
+void lg_ddl_report_add(lg_util *u, lg_ddl_report *r, const char *line);
+const char *lg_ddl_report_text(lg_util *u, const lg_ddl_report *r);
+bool lg_ddl_is_target(const lg_util *u, lg_oid oid);
+/* What needs the relation, less u->targets. */
+lg_status lg_ddl_describe_dependents(lg_util *u, lg_oid oid, lg_ddl_report *rep);
+/* Its comments and dependencies. */
+lg_status lg_ddl_common_delete(lg_util *u, lg_oid cls, lg_oid oid);
+
 /* ---- rows ---- */
 lg_status lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char kind,
                               const lg_rel_storage *st, uint16_t natts, char persistence);
@@ -95,8 +119,6 @@ lg_status lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade);
 lg_status lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k,
                                  bool cascade);
 lg_status lg_ddl_drop_index(lg_util *u, lg_oid oid);
-lg_status lg_ddl_describe_dependents(lg_util *u, lg_oid oid, uint32_t *ret_n,
-                                     const char **ret_text);
 
 /* Forgets what the object depends on. */
 lg_status lg_ddl_depend_forget(lg_util *u, lg_oid cls, lg_oid obj);
@@ -197,14 +219,14 @@ LG_MUST lg_status lg_ddl_function_named(lg_util *u, const lg_ast_object_with_arg
 LG_MUST lg_status lg_ddl_drop_function(lg_util *u, const struct lg_proc *p, bool cascade);
 LG_MUST lg_status lg_ddl_drop_function_named(lg_util *u, const lg_ast_drop_stmt *s,
                                              const lg_ast *object);
-LG_MUST lg_status lg_ddl_drop_functions_of(lg_util *u, lg_oid nsp, const char *schema,
-                                           bool cascade);
 LG_MUST lg_status lg_ddl_rename_function(lg_util *u, const lg_ast_rename_stmt *s);
 LG_MUST lg_status lg_ddl_function_owner(lg_util *u, const lg_ast_alter_owner_stmt *s, lg_oid role);
 LG_MUST lg_status lg_ddl_function_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 LG_MUST lg_status lg_ddl_function_set_acl(lg_util *u, const struct lg_proc *p, lg_datum acl);
 /* "function f(integer)". */
 const char *lg_ddl_function_text(lg_util *u, const struct lg_proc *p);
+/* "function s.f(integer)". */
+const char *lg_ddl_function_text_in(lg_util *u, const struct lg_proc *p, const char *schema);
 /* The value of SET as text, lists joined (ddl_role.c). */
 const char *lg_ddl_set_text(lg_util *u, const lg_ast_variable_set_stmt *v);
 

@@ -120,19 +120,6 @@ entry_rename(lg_rte *e, lg_relation *now)
         e->rel = now;
 }
 
-static const char *
-now_qualified(void *arg, lg_oid oid)
-{
-    lg_util *u = arg;
-    lg_relation *r;
-    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
-        return NULL;
-    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
-                                       lg_quote_ident(u->a, r->name));
-    lg_relation_unref(r);
-    return name;
-}
-
 static lg_status
 rule_update(lg_util *u, lg_oid view, const char *text)
 {
@@ -151,7 +138,7 @@ reader_print(lg_util *u, struct reader *r, const char **ret)
 {
     lg_deparse d = {.arena = u->a,
                     .env = u->es->env,
-                    .relation_name = now_qualified,
+                    .relation_name = lg_ddl_qualified_name,
                     .arg = u,
                     .type_oids = true};
     const char **names = LG_NEWN(u->a, const char *, r->view->ncols + 1u);
@@ -661,16 +648,6 @@ out:
 
 /* ---- a column that views read ---- */
 
-/* With the schema, when the name alone would not find it. */
-static const char *
-shown_name(lg_util *u, const lg_relation *r)
-{
-    bool visible = true;
-    if (lg_cat_relation_visible(u->cat, r->oid, &visible) != LG_OK || visible)
-        return r->name;
-    return lg_arena_printf(u->a, "%s.%s", r->schema, r->name);
-}
-
 /* After the column was dropped (or its type changed): views that no longer bind go with it under
  * CASCADE, else they forbid it. */
 lg_status
@@ -678,7 +655,7 @@ lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type, boo
 {
     readers rs = {.u = u};
     lg_relation *r;
-    const char *text = NULL;
+    lg_ddl_report rep = {0};
     LG_TRY(lg_cat_relation_by_oid(u->cat, rel, &r));
     lg_status st = readers_find(&rs, rel);
     for (struct reader *v = rs.list; v && st == LG_OK; v = v->next) {
@@ -688,21 +665,22 @@ lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type, boo
             st = lg_error_set(u->err, "0A000",
                               "cannot alter type of a column used by a view or rule");
             lg_error_detail(u->err, "rule _RETURN on view %s depends on column \"%s\"",
-                            shown_name(u, v->view), column);
+                            lg_ddl_shown_name(u, v->view), column);
         } else if (cascade) {
-            lg_ddl_notice(u, "00000", "drop cascades to view %s", shown_name(u, v->view));
+            lg_ddl_cascades(u, "view %s", lg_ddl_shown_name(u, v->view));
             st = lg_ddl_drop_relation(u, v->view->oid, true);
         } else {
             const char *line = lg_arena_printf(u->a, "view %s depends on column %s of table %s",
-                                               shown_name(u, v->view), column, shown_name(u, r));
-            text = text ? lg_arena_printf(u->a, "%s\n%s", text, line) : line;
+                                               lg_ddl_shown_name(u, v->view), column, lg_ddl_shown_name(u, r));
+            lg_ddl_report_add(u, &rep, line);
+            st = lg_ddl_describe_dependents(u, v->view->oid, &rep);
         }
     }
-    if (st == LG_OK && text) {
+    if (st == LG_OK && rep.n) {
         st = lg_error_set(u->err, "2BP01",
                           "cannot drop column %s of table %s because other objects depend on it",
-                          column, shown_name(u, r));
-        lg_error_detail(u->err, "%s", text);
+                          column, lg_ddl_shown_name(u, r));
+        lg_error_detail(u->err, "%s", lg_ddl_report_text(u, &rep));
         lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
     }
     readers_fini(&rs);

@@ -159,7 +159,8 @@ remove_member(lg_util *u, lg_oid role, lg_oid member, bool admin_only)
         if (u->es->notice)
             u->es->notice(u->es->arg, "WARNING", "01000",
                           lg_arena_printf(u->a, "role \"%s\" is not a member of role \"%s\"",
-                                          role_name(u, member), role_name(u, role)));
+                                          role_name(u, member), role_name(u, role)),
+                          NULL);
         return LG_OK;
     }
     LG_TRY(st);
@@ -648,8 +649,6 @@ drop_owned_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
     char kind = lg_char(GETC(old, pg_class, relkind));
     lg_cat_row now;
     lg_datum key = lg_datum_oid(oid);
-    uint32_t n;
-    const char *text;
     if (kind == 'i')
         return LG_OK;
     lg_status st =
@@ -658,11 +657,12 @@ drop_owned_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
         return LG_OK;
     LG_TRY(st);
     if (!d->cascade) {
-        LG_TRY(lg_ddl_describe_dependents(u, oid, &n, &text));
-        if (n) {
+        lg_ddl_report rep = {0};
+        LG_TRY(lg_ddl_describe_dependents(u, oid, &rep));
+        if (rep.n) {
             lg_error_set(u->err, "2BP01",
                          "cannot drop desired object(s) because other objects depend on them");
-            lg_error_detail(u->err, "%s", text);
+            lg_error_detail(u->err, "%s", lg_ddl_report_text(u, &rep));
             lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
             return LG_SQL;
         }

@@ -83,7 +83,7 @@ list_relations(lg_util *u, lg_oid nsp, lg_oid **ret, uint32_t *ret_n)
 static lg_status
 drop_quietly(lg_util *u, const lg_oid *oids, uint32_t n)
 {
-    void (*notice)(void *, const char *, const char *, const char *) = u->es->notice;
+    void (*notice)(void *, const char *, const char *, const char *, const char *) = u->es->notice;
     lg_status st = LG_OK;
     u->es->notice = NULL;
     for (uint32_t i = 0; i < n && st == LG_OK; i++)

@@ -321,10 +321,10 @@ lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text)
     for (uint32_t i = 0; i < n; i++) {
         const char *text;
         LG_TRY(user_text(u, &list[i], &text));
-        if (!text)
+        if (!text || (!cascade && lg_ddl_is_target(u, list[i].obj)))
             continue;
         if (cascade) {
-            lg_ddl_notice(u, "00000", "drop cascades to %s", text);
+            lg_ddl_cascades(u, "%s", text);
             LG_TRY(drop_user(u, &list[i]));
         } else {
             all =

@@ -63,19 +63,6 @@ query_text(lg_util *u, int32_t loc)
     return lg_arena_strndup(u->a, start, (size_t)(p - start));
 }
 
-static const char *
-qualified_name(void *arg, lg_oid oid)
-{
-    lg_util *u = arg;
-    lg_relation *r;
-    if (lg_cat_relation_by_oid(u->cat, oid, &r) != LG_OK)
-        return NULL;
-    const char *name = lg_arena_printf(u->a, "%s.%s", lg_quote_ident(u->a, r->schema),
-                                       lg_quote_ident(u->a, r->name));
-    lg_relation_unref(r);
-    return name;
-}
-
 /* The query as text in which every name is qualified, so that it means the same whatever the
  * search path; only when it binds to the same columns again, else the text as written. */
 static const char *
@@ -83,7 +70,7 @@ stored_text(lg_util *u, const lg_query *q, const lg_ddl_column *cols, uint32_t n
 {
     lg_deparse d = {.arena = u->a,
                     .env = u->es->env,
-                    .relation_name = qualified_name,
+                    .relation_name = lg_ddl_qualified_name,
                     .arg = u,
                     .type_oids = true};
     const char **names = LG_NEWN(u->a, const char *, n + 1), *made;

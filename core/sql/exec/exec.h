@@ -62,7 +62,9 @@ struct lg_exec_session {
     /* READ COMMITTED: a newer snapshot for running the statement again. Sets es->snapshot. */
     lg_status (*new_snapshot)(void *arg);
     lg_status (*check_cancel)(void *arg);
-    void (*notice)(void *arg, const char *severity, const char *sqlstate, const char *message);
+    /* detail may be NULL */
+    void (*notice)(void *arg, const char *severity, const char *sqlstate, const char *message,
+                   const char *detail);
     /* Settings: value as text, NULL unknown. set: for set_config(). */
     const char *(*setting)(void *arg, const char *name);
     /* enable_* and their like, for what exec plans itself; NULL: defaults. */

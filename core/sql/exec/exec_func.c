@@ -571,7 +571,8 @@ unlock(lg_call *c, lg_lock_mode mode)
     if (st == LG_NOT_FOUND && es->notice)
         es->notice(es->arg, "WARNING", "01000",
                    mode == LG_LOCK_SHARE ? "you don't own a lock of type ShareLock"
-                                         : "you don't own a lock of type ExclusiveLock");
+                                         : "you don't own a lock of type ExclusiveLock",
+                   NULL);
     return st == LG_OK ? 1 : st == LG_NOT_FOUND ? 0 : lg_fx_fail(c, st);
 }
 

@@ -468,6 +468,9 @@ typedef struct lg_util {
     lg_exec_sink sink;
     void *sink_arg;
     char *tag;
+    struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
+    const lg_oid *targets; /* relations that the statement drops */
+    uint32_t ntargets;
 } lg_util;
 
 lg_status lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s);
