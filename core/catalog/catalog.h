@@ -46,6 +46,7 @@ typedef struct lg_cat lg_cat;         /* of a session */
 #define LG_ROLE_DATABASE_OWNER 6171u
 #define LG_ROLE_SIGNAL_BACKEND 4200u
 #define LG_ROLE_READ_ALL_STATS 3375u
+#define LG_ROLE_CHECKPOINT     4544u
 #define LG_DB_TEMPLATE1        1u
 #define LG_DB_TEMPLATE0        4u
 #define LG_DB_POSTGRES         5u
@@ -247,6 +248,7 @@ typedef struct lg_database {
     const char *name;
     lg_oid owner;
     bool allow_connections;
+    int32_t connlimit; /* -1: none */
     bool is_template;
     lg_rel_storage root; /* of its pg_class; file 0: its catalog tables are not made yet */
 } lg_database;

@@ -573,6 +573,7 @@ database_find(lg_cat *c, lg_oid index, lg_datum key, lg_arena *a, lg_database *r
     ret_db->oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_oid));
     ret_db->name = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_datname));
     ret_db->owner = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_database_datdba));
+    ret_db->connlimit = lg_int4(LG_ROW_GET(&row, LG_AT_pg_database_datconnlimit));
     ret_db->allow_connections = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datallowconn));
     ret_db->is_template = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datistemplate));
     ret_db->root = lg_cat_database_root(&row);

@@ -440,6 +440,13 @@ may_connect(void *arg)
 }
 
 static lg_status
+checkpoint(void *arg, lg_time deadline)
+{
+    const lg_instance *in = arg;
+    return lg_ckpt_full(in->ckpt, deadline);
+}
+
+static lg_status
 open_sessions(lg_instance *in)
 {
     if (*in->cfg.temp_dir)
@@ -455,6 +462,7 @@ open_sessions(lg_instance *in)
         .secret_len = sizeof in->control.secret,
         .trust_unix = in->cfg.trust_unix,
         .may_connect = may_connect,
+        .checkpoint = checkpoint,
         .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
         .ask_remote = in->alone ? NULL : lg_instance__ask_sessions,

@@ -45,6 +45,7 @@ typedef enum lg_session_what {
     LG_SESSION_ASK_CANCEL,    /* id: pid -> 1: there is such a session */
     LG_SESSION_ASK_TERMINATE, /* the same */
     LG_SESSION_ASK_DATABASE,  /* id: database -> how many are connected; flags */
+    LG_SESSION_ASK_LOGINS,    /* id: role -> how many have logged in as it */
 } lg_session_what;
 
 #define LG_SESSION_ASK_END   1u /* and end them */
@@ -77,6 +78,8 @@ typedef struct lg_session_server_config {
      * added. May block. NULL: there are none. */
     lg_status (*ask_remote)(void *arg, uint32_t instance, const lg_session_ask *ask,
                             uint64_t *ret_answer);
+    /* CHECKPOINT: lg_ckpt_full. Blocks. NULL: nothing to write. */
+    lg_status (*checkpoint)(void *arg, lg_time deadline);
     void *arg;
 } lg_session_server_config;
 

@@ -237,8 +237,8 @@ authenticate(lg_session *s, lg_time deadline)
     }
     if (!role.can_login)
         return lg_error_set(&s->err, "28000", "role \"%s\" is not permitted to log in", s->user);
-    s->role_oid = role.oid;
-    s->superuser = role.super;
+    lg_session__user_begin(s, &role);
+    s->role_limit = role.limit;
     put_auth(s, AUTH_OK, NULL, 0);
     return LG_OK;
 }

@@ -316,6 +316,7 @@ lg_session__settings_changed(lg_session *s)
     if (s->cat) {
         lg_cat_set_search_path(s->cat, lg_settings_string(g, LG_SETTING_search_path));
         lg_cat_set_lock_timeout(s->cat, (uint32_t)lg_settings_int(g, LG_SETTING_lock_timeout));
+        return lg_session__user_apply(s);
     }
     return LG_OK;
 }
@@ -352,7 +353,7 @@ role_by_name(lg_session *s, void *arg)
     struct role_lookup *l = arg;
     lg_role r;
     LG_TRY(lg_cat_role_by_name(s->cat, l->name, s->arena, &r));
-    *l->role = (lg_session_role){r.oid, r.super, r.canlogin, r.password};
+    *l->role = (lg_session_role){r.oid, r.super, r.canlogin, r.connlimit, r.password};
     return LG_OK;
 }
 
@@ -495,6 +496,21 @@ first_use(lg_session *s, lg_database *db)
     return st;
 }
 
+/* Sessions of all instances count, this one too. Two that come at once may both be refused. */
+static lg_status
+check_limits(lg_session *s, const lg_database *db)
+{
+    if (s->superuser)
+        return LG_OK;
+    if (s->role_limit >= 0 && lg_session__role_sessions(s) > (uint32_t)s->role_limit)
+        return lg_error_set(&s->err, "53300", "too many connections for role \"%s\"", s->user);
+    if (db->connlimit >= 0 &&
+        lg_session__database_sessions(s, db->oid, false) > (uint32_t)db->connlimit)
+        return lg_error_set(&s->err, "53300", "too many connections for database \"%s\"",
+                            s->database);
+    return LG_OK;
+}
+
 lg_status
 lg_session__open_database(lg_session *s)
 {
@@ -513,6 +529,7 @@ lg_session__open_database(lg_session *s)
     if (!db.allow_connections)
         return lg_error_set(&s->err, "55000",
                             "database \"%s\" is not currently accepting connections", s->database);
+    LG_TRY(check_limits(s, &db));
     LG_TRY(with_catalog(s, open_catalog, &o));
     LG_TRY(lg_cat_create(o.catalog, s->role_oid, s->database, &s->cat));
     lg_cat_set_owner(s->cat, &s->owner);

@@ -175,8 +175,13 @@ struct lg_session {
     char user[64];
     char database[64];
     lg_oid database_oid; /* whose enqueue is held in SHARE; 0: none */
-    lg_oid role_oid;
-    bool superuser;
+    lg_oid role_oid;     /* the session's user; more in session_user.c */
+    lg_oid auth_oid;     /* who logged in */
+    bool superuser;      /* is the current user one? */
+    bool auth_super, session_super;
+    const char *as_user, *as_role; /* settings that are in force */
+    struct lg_session_known *known;
+    int32_t role_limit; /* of connections, when it logged in */
     lg_settings *settings;
 
     lg_arena *arena;             /* session */
@@ -252,15 +257,25 @@ void lg_session__progress_register(lg_fntable *t);
 typedef struct lg_session_role {
     lg_oid oid;
     bool super, can_login;
+    int32_t limit; /* of connections; -1: none */
     const char *password;
 } lg_session_role;
 
 LG_MUST lg_status lg_session__find_role(lg_session *s, const char *name, lg_session_role *ret_role);
 LG_MUST lg_status lg_session__open_database(lg_session *s);
+
+/* session_user.c */
+void lg_session__user_begin(lg_session *s, const lg_session_role *role);
+/* May it be set? The setting is the caller's. */
+LG_MUST lg_status lg_session__set_role(lg_session *s, const char *value);
+/* NULL: who logged in. */
+LG_MUST lg_status lg_session__set_authorization(lg_session *s, const char *value, bool local);
+LG_MUST lg_status lg_session__user_apply(lg_session *s);
 void lg_session__release_database(lg_session *s);
 
 /* session_signal.c */
 uint32_t lg_session__database_sessions(void *arg, lg_oid db, bool end);
+uint32_t lg_session__role_sessions(lg_session *s);
 void lg_session__signal_functions(lg_fntable *t);
 LG_MUST lg_status lg_session__settings_changed(lg_session *s);
 LG_MUST lg_status lg_session__check_setting(void *arg, lg_setting_id id, const char *value,

@@ -23,6 +23,15 @@ database_sessions(lg_session_server *srv, lg_oid db, uint32_t flags)
     return n;
 }
 
+static uint64_t
+logins(lg_session_server *srv, lg_oid role)
+{
+    uint64_t n = 0;
+    LG_LIST_FOREACH (it, &srv->sessions)
+        n += LG_CONTAINER_OF(it, lg_session, link)->auth_oid == role;
+    return n;
+}
+
 uint64_t
 lg_session_answer(lg_session_server *srv, const lg_session_ask *ask)
 {
@@ -37,6 +46,8 @@ lg_session_answer(lg_session_server *srv, const lg_session_ask *ask)
         return lg_session_signal(srv, ask->id, LG_SHUTDOWN);
     case LG_SESSION_ASK_DATABASE:
         return database_sessions(srv, ask->id, ask->flags);
+    case LG_SESSION_ASK_LOGINS:
+        return logins(srv, ask->id);
     }
     return 0;
 }
@@ -68,6 +79,17 @@ lg_session__database_sessions(void *arg, lg_oid db, bool end)
     if (end)
         ask.flags = LG_SESSION_ASK_END | (s->superuser ? LG_SESSION_ASK_SUPER : 0);
     uint64_t here = lg_session_answer(s->server, &ask);
+    if (cfg->ask_remote && cfg->ask_remote(cfg->arg, 0, &ask, &others) != LG_OK)
+        others = 0;
+    return (uint32_t)(here + others);
+}
+
+uint32_t
+lg_session__role_sessions(lg_session *s)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    lg_session_ask ask = {.what = LG_SESSION_ASK_LOGINS, .id = s->auth_oid};
+    uint64_t others = 0, here = lg_session_answer(s->server, &ask);
     if (cfg->ask_remote && cfg->ask_remote(cfg->arg, 0, &ask, &others) != LG_OK)
         others = 0;
     return (uint32_t)(here + others);

@@ -101,27 +101,6 @@ set_multi(lg_session *s, const lg_ast_variable_set_stmt *v)
 }
 
 static lg_status
-set_role(lg_session *s, const char *value)
-{
-    lg_role role;
-    if (!value || !strcmp(value, "none")) {
-        lg_cat_set_user(s->cat, s->role_oid);
-        return LG_OK;
-    }
-    lg_status st = lg_cat_role_by_name(s->cat, value, s->statement, &role);
-    if (st == LG_NOT_FOUND)
-        return lg_error_set(&s->err, "22023", "role \"%s\" does not exist", value);
-    LG_TRY(st);
-    bool may = s->superuser;
-    if (!may)
-        LG_TRY(lg_cat_is_member(s->cat, s->role_oid, role.oid, true, &may));
-    if (!may)
-        return lg_error_set(&s->err, "42501", "permission denied to set role \"%s\"", value);
-    lg_cat_set_user(s->cat, role.oid);
-    return LG_OK;
-}
-
-static lg_status
 do_set(lg_session *s, const lg_ast_variable_set_stmt *v, char tag[LG_TAG_MAX])
 {
     lg_status st;
@@ -133,16 +112,20 @@ do_set(lg_session *s, const lg_ast_variable_set_stmt *v, char tag[LG_TAG_MAX])
     switch (v->kind) {
     case LG_A_VAR_SET_VALUE: {
         const char *value = set_value(s, v);
+        if (!strcasecmp(v->name, "session_authorization")) {
+            st = lg_session__set_authorization(s, value, v->is_local);
+            break;
+        }
         if (!strcasecmp(v->name, "role"))
-            LG_TRY(set_role(s, value));
+            LG_TRY(lg_session__set_role(s, value));
         st = set_one(s, v->name, value, v->is_local);
         break;
     }
     case LG_A_VAR_SET_DEFAULT:
     case LG_A_VAR_RESET:
-        if (!strcasecmp(v->name, "role"))
-            LG_TRY(set_role(s, NULL));
-        st = set_one(s, v->name, NULL, v->is_local);
+        st = !strcasecmp(v->name, "session_authorization")
+                 ? lg_session__set_authorization(s, NULL, v->is_local)
+                 : set_one(s, v->name, NULL, v->is_local);
         break;
     case LG_A_VAR_SET_MULTI:
         st = set_multi(s, v);
@@ -464,7 +447,7 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
                                 "DISCARD ALL cannot run inside a transaction block");
         lg_session__cursors_drop_all(s);
         lg_session__prepared_drop_all(s);
-        LG_TRY(set_role(s, NULL));
+        LG_TRY(lg_session__set_authorization(s, NULL, false));
         LG_TRY(lg_settings_reset_all(s->settings, &s->err));
         LG_TRY(lg_session__settings_changed(s));
         lg_session__notify_unlisten_all(s);
@@ -475,6 +458,42 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
     if (target == LG_A_DISCARD_ALL || target == LG_A_DISCARD_SEQUENCES)
         lg_cat_sequences_discard(s->cat);
     return LG_OK;
+}
+
+/* ---- CHECKPOINT ---- */
+
+/* Of this instance: what it changed before is on the disks. A block whose newest version another
+ * instance holds is written by that one. */
+static lg_status
+do_checkpoint(lg_session *s, char tag[LG_TAG_MAX])
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    bool may = s->superuser;
+    snprintf(tag, LG_TAG_MAX, "CHECKPOINT");
+    if (!may)
+        LG_TRY(lg_cat_is_member(s->cat, lg_cat_user(s->cat), LG_ROLE_CHECKPOINT, false, &may));
+    if (!may)
+        return lg_error_set(&s->err, "42501",
+                            "must be superuser or have privileges of pg_checkpoint to do "
+                            "CHECKPOINT");
+    lg_status st = LG_TIMEOUT;
+    while (cfg->checkpoint && st == LG_TIMEOUT) { /* in steps: it can be canceled */
+        LG_TRY(s->es.check_cancel(s->es.arg));
+        st = cfg->checkpoint(cfg->arg, lg_run_now_ns(cfg->run) + 100 * LG_MS);
+    }
+    return cfg->checkpoint ? st : LG_OK;
+}
+
+/* LOAD: there are no libraries to load. */
+static lg_status
+do_load(lg_session *s, const char *name)
+{
+    if (!name)
+        name = "";
+    if (!s->superuser && (strncmp(name, "$libdir/plugins/", 16) || strchr(name + 16, '/')))
+        return lg_error_set(&s->err, "42501", "access to library \"%s\" is not allowed", name);
+    return lg_error_set(&s->err, "58P01", "could not access file \"%s\": No such file or directory",
+                        name);
 }
 
 /* Statements of several transactions, which a block does not take. */
@@ -531,6 +550,15 @@ lg_session__utility(lg_session *s, lg_portal *p, const lg_ast *stmt, char tag[LG
             lg_session__notice(s, "WARNING", "25P01",
                                "SET CONSTRAINTS can only be used in transaction blocks");
         return LG_UNSUPPORTED; /* the executor's */
+    case LG_AST_CHECK_POINT_STMT:
+        return do_checkpoint(s, tag);
+    case LG_AST_LOAD_STMT:
+        return do_load(s, lg_ast_as(stmt, load_stmt)->filename);
+    case LG_AST_SEC_LABEL_STMT:
+        return lg_ast_as(stmt, sec_label_stmt)->provider
+                   ? lg_error_set(&s->err, "22023", "security label provider \"%s\" is not loaded",
+                                  lg_ast_as(stmt, sec_label_stmt)->provider)
+                   : lg_error_set(&s->err, "22023", "no security label providers have been loaded");
     case LG_AST_LISTEN_STMT:
     case LG_AST_NOTIFY_STMT:
     case LG_AST_UNLISTEN_STMT:

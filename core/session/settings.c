@@ -472,7 +472,8 @@ lg_settings_reset_all(lg_settings *s, lg_error *err)
 {
     for (size_t i = 0; i < s->nvars; i++) {
         const char *name = infos[s->vars[i].id].name;
-        if (s->vars[i].value && strncmp(name, "transaction_", 12))
+        if (s->vars[i].value && strncmp(name, "transaction_", 12) && strcmp(name, "role") &&
+            strcmp(name, "session_authorization"))
             LG_TRY(lg_settings_set(s, name, NULL, LG_SET_SESSION, true, err));
     }
     return LG_OK;

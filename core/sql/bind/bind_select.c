@@ -916,6 +916,7 @@ static lg_status
 bind_locking(lg_level *l, const lg_ast_list *clauses)
 {
     lg_query *q = l->q;
+    q->for_update = clauses->n > 0;
     for (uint32_t i = 0; i < clauses->n; i++) {
         const lg_ast_locking_clause *c = lg_ast_as(clauses->at[i], locking_clause);
         LG_TRY(check_lockable(l, q, c->strength));

@@ -219,6 +219,7 @@ struct lg_query {
     lg_cte *ctes;
     uint32_t nmarks;
     lg_rowmark *marks;
+    bool for_update; /* its own clause, not one of the query around it */
     bool has_aggs, has_sublinks, has_srfs, has_ctes_modifying;
     bool is_call; /* CALL: the one target is called for its effect, or selects OUT parameters */
     bool grouped; /* GROUP BY, HAVING or aggregates */

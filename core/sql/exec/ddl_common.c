@@ -295,8 +295,8 @@ lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t want, uint32
         ok = i + 1 == ncols;
     }
     return ok ? LG_OK
-              : lg_error_set(u->err, "42501", "permission denied for %s %s", lg_ddl_relation_word(rel),
-                             rel->name);
+              : lg_error_set(u->err, "42501", "permission denied for %s %s",
+                             lg_ddl_relation_word(rel), rel->name);
 }
 
 lg_status
@@ -324,7 +324,8 @@ lg_ddl_check_owner(lg_util *u, const lg_relation *rel)
         LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), rel->owner, false, &owns));
     if (owns)
         return LG_OK;
-    return lg_error_set(u->err, "42501", "must be owner of %s %s", lg_ddl_relation_word(rel), rel->name);
+    return lg_error_set(u->err, "42501", "must be owner of %s %s", lg_ddl_relation_word(rel),
+                        rel->name);
 }
 
 lg_status
@@ -789,8 +790,6 @@ by_oid(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Objects that need the relation: views, what needs them in turn, other tables' foreign keys ('n').
- * Those made first come first, as with PostgreSQL. */
 bool
 lg_ddl_is_target(const lg_util *u, lg_oid oid)
 {
@@ -800,6 +799,47 @@ lg_ddl_is_target(const lg_util *u, lg_oid oid)
     return false;
 }
 
+/* "view v", "constraint k on table t": as reports name what depends; NULL: nothing to tell. */
+static const char *
+dependent_name(lg_util *u, const lg_relation *self, const struct dep *d)
+{
+    const char *name = NULL;
+    lg_relation *r;
+    lg_proc *p;
+    if (d->cls == LG_REL_pg_class && !lg_ddl_is_target(u, d->obj) &&
+        lg_cat_relation_by_oid(u->cat, d->obj, &r) == LG_OK) {
+        name = lg_arena_printf(u->a, "%s %s", lg_ddl_relation_word(r), lg_ddl_shown_name(u, r));
+        lg_relation_unref(r);
+    } else if (d->cls == LG_REL_pg_constraint) {
+        lg_cat_row con;
+        lg_datum k = lg_datum_oid(d->obj);
+        if (lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &k, u->a,
+                        &con) != LG_OK)
+            return NULL;
+        lg_oid from = lg_oid_of(GETC(&con, pg_constraint, conrelid));
+        if (from == self->oid || lg_ddl_is_target(u, from) ||
+            lg_cat_relation_by_oid(u->cat, from, &r) != LG_OK)
+            return NULL;
+        name = lg_arena_printf(u->a, "constraint %s on table %s",
+                               lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
+                               lg_ddl_shown_name(u, r));
+        lg_relation_unref(r);
+    } else if (d->cls == LG_REL_pg_attrdef) {
+        const lg_column *col;
+        if (default_column(u, d->obj, &r, &col) != LG_OK)
+            return NULL;
+        if (!lg_ddl_is_target(u, r->oid))
+            name = lg_arena_printf(u->a, "default value for column %s of table %s", col->name,
+                                   lg_ddl_shown_name(u, r));
+        lg_relation_unref(r);
+    } else if (d->cls == LG_REL_pg_proc && lg_cat_proc(u->cat, d->obj, u->a, &p) == LG_OK) {
+        name = lg_ddl_function_text(u, p);
+    }
+    return name;
+}
+
+/* Views, what needs them in turn, other tables' foreign keys ('n'). Those made first come first, as
+ * with PostgreSQL. */
 lg_status
 lg_ddl_describe_dependents(lg_util *u, lg_oid oid, lg_ddl_report *rep)
 {
@@ -810,61 +850,18 @@ lg_ddl_describe_dependents(lg_util *u, lg_oid oid, lg_ddl_report *rep)
     if (n)
         qsort(deps, n, sizeof *deps, by_oid);
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &self));
-    const char *what = lg_ddl_relation_word(self);
     lg_status st = LG_OK;
     for (uint32_t i = 0; i < n && st == LG_OK; i++) {
-        if (deps[i].type != 'n')
+        const char *name = deps[i].type == 'n' ? dependent_name(u, self, &deps[i]) : NULL;
+        if (!name)
             continue;
-        lg_oid cls = deps[i].cls, obj = deps[i].obj;
-        const char *line = NULL;
-        bool deeper = cls == LG_REL_pg_class;
-        if (cls == LG_REL_pg_class) {
-            lg_relation *r;
-            if (lg_ddl_is_target(u, obj) || lg_cat_relation_by_oid(u->cat, obj, &r) != LG_OK)
-                continue;
-            line = lg_arena_printf(u->a, "%s %s depends on %s %s", lg_ddl_relation_word(r), lg_ddl_shown_name(u, r), what,
-                                   lg_ddl_shown_name(u, self));
-            lg_relation_unref(r);
-        } else if (cls == LG_REL_pg_constraint) {
-            lg_cat_row con;
-            lg_datum k = lg_datum_oid(obj);
-            lg_relation *r;
-            if (lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &k,
-                            u->a, &con) != LG_OK)
-                continue;
-            lg_oid from = lg_oid_of(GETC(&con, pg_constraint, conrelid));
-            if (from == oid || lg_ddl_is_target(u, from) || lg_cat_relation_by_oid(u->cat, from, &r) != LG_OK)
-                continue;
-            line = lg_arena_printf(u->a, "constraint %s on table %s depends on %s %s",
-                                   lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
-                                   lg_ddl_shown_name(u, r), what, lg_ddl_shown_name(u, self));
-            lg_relation_unref(r);
-        }
-        if (cls == LG_REL_pg_attrdef) {
-            lg_relation *r;
-            const lg_column *col;
-            if (default_column(u, obj, &r, &col) != LG_OK)
-                continue;
-            if (lg_ddl_is_target(u, r->oid)) {
-                lg_relation_unref(r);
-                continue;
-            }
-            line = lg_arena_printf(u->a, "default value for column %s of table %s depends on %s %s",
-                                   col->name, lg_ddl_shown_name(u, r), what, lg_ddl_shown_name(u, self));
-            lg_relation_unref(r);
-        }
-        if (cls == LG_REL_pg_proc) {
-            lg_proc *p;
-            if (lg_cat_proc(u->cat, obj, u->a, &p) != LG_OK)
-                continue;
-            line = lg_arena_printf(u->a, "%s depends on %s %s", lg_ddl_function_text(u, p), what,
-                                   lg_ddl_shown_name(u, self));
-        }
-        if (!line || (rep->text && strstr(rep->text, line)))
+        const char *line = lg_arena_printf(u->a, "%s depends on %s %s", name,
+                                           lg_ddl_relation_word(self), lg_ddl_shown_name(u, self));
+        if (rep->text && strstr(rep->text, line))
             continue;
         lg_ddl_report_add(u, rep, line);
-        if (deeper)
-            st = lg_ddl_describe_dependents(u, obj, rep);
+        if (deps[i].cls == LG_REL_pg_class)
+            st = lg_ddl_describe_dependents(u, deps[i].obj, rep);
     }
     lg_relation_unref(self);
     return st;
@@ -915,8 +912,8 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
             LG_TRY(lg_ddl_open_oid(u, from, LG_LOCK_ACCESS_EXCLUSIVE, &r));
             if (!lg_ddl_is_target(u, from))
                 lg_ddl_cascades(u, "constraint %s on table %s",
-                            lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
-                            lg_ddl_shown_name(u, r));
+                                lg_text_cstring(u->a, GETC(&con, pg_constraint, conname)),
+                                lg_ddl_shown_name(u, r));
             for (uint16_t j = 0; j < r->nconstraints; j++)
                 if (r->constraints[j].oid == deps[i].obj) {
                     st = lg_ddl_drop_constraint(u, r, &r->constraints[j], true);

@@ -73,6 +73,7 @@ struct create {
     lg_oid owner;
     const char *template;
     bool allow_connections, is_template;
+    int32_t limit; /* of connections */
 };
 
 static const char *
@@ -134,6 +135,18 @@ refuse(lg_util *u, const lg_ast_def_elem *e, const char *sqlstate, const char *f
 }
 
 static lg_status
+option_limit(lg_util *u, const lg_ast_def_elem *e, int32_t *ret)
+{
+    *ret = -1;
+    if (!e->arg)
+        return LG_OK;
+    if (e->arg->tag != LG_AST_INTEGER)
+        return lg_error_set(u->err, "42601", "%s requires an integer value", e->defname);
+    *ret = lg_ast_as(e->arg, value)->ival;
+    return *ret >= -1 ? LG_OK : lg_error_set(u->err, "22023", "invalid connection limit: %d", *ret);
+}
+
+static lg_status
 create_option(lg_util *u, const lg_ast_def_elem *e, struct create *c)
 {
     const char *name = e->defname, *text = option_text(u, e);
@@ -180,10 +193,10 @@ create_option(lg_util *u, const lg_ast_def_elem *e, struct create *c)
             return LG_OK;
         return lg_error_set(u->err, "22023", "invalid create database strategy \"%s\"", text);
     }
-    if (!strcmp(name, "connection_limit") && text && !strcmp(text, "-1"))
-        return LG_OK;
-    if (!strcmp(name, "connection_limit") || !strcmp(name, "oid") || !strcmp(name, "icu_locale") ||
-        !strcmp(name, "collation_version") || !strcmp(name, "locale_provider")) {
+    if (!strcmp(name, "connection_limit"))
+        return option_limit(u, e, &c->limit);
+    if (!strcmp(name, "oid") || !strcmp(name, "icu_locale") || !strcmp(name, "collation_version") ||
+        !strcmp(name, "locale_provider")) {
         if (!strcmp(name, "locale_provider") && text && !strcasecmp(text, "libc"))
             return LG_OK;
         return lg_error_set(u->err, "0A000", "option \"%s\" is not supported", name);
@@ -216,8 +229,10 @@ check_template(lg_util *u, const char *name)
 lg_status
 lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s)
 {
-    struct create c = {
-        .owner = lg_cat_user(u->cat), .template = "template1", .allow_connections = true};
+    struct create c = {.owner = lg_cat_user(u->cat),
+                       .template = "template1",
+                       .allow_connections = true,
+                       .limit = -1};
     lg_cat_row row;
     lg_database db;
     lg_oid oid;
@@ -250,7 +265,7 @@ lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s)
     SETC(&row, pg_database, datlocprovider, lg_datum_char('c'));
     SETC(&row, pg_database, datistemplate, c.is_template);
     SETC(&row, pg_database, datallowconn, c.allow_connections);
-    SETC(&row, pg_database, datconnlimit, lg_datum_int4(-1));
+    SETC(&row, pg_database, datconnlimit, lg_datum_int4(c.limit));
     SETC(&row, pg_database, dattablespace, 1663);
     SETC(&row, pg_database, datcollate, lg_datum_cstring_text(u->a, "C"));
     SETC(&row, pg_database, datctype, lg_datum_cstring_text(u->a, "C"));
@@ -318,7 +333,6 @@ lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s)
     row = old;
     for (uint32_t i = 0; i < s->options.n; i++) {
         const lg_ast_def_elem *e = lg_ast_as(s->options.at[i], def_elem);
-        const char *text = option_text(u, e);
         bool on;
         if (!strcmp(e->defname, "allow_connections")) {
             LG_TRY(option_bool(u, e, &on));
@@ -329,8 +343,15 @@ lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s)
         } else if (!strcmp(e->defname, "is_template")) {
             LG_TRY(option_bool(u, e, &on));
             SETC(&row, pg_database, datistemplate, on);
-        } else if (strcmp(e->defname, "connection_limit") != 0 || !text || strcmp(text, "-1")) {
-            return lg_error_set(u->err, "0A000", "option \"%s\" is not supported", e->defname);
+        } else if (!strcmp(e->defname, "connection_limit")) {
+            int32_t limit;
+            LG_TRY(option_limit(u, e, &limit));
+            SETC(&row, pg_database, datconnlimit, lg_datum_int4(limit));
+        } else {
+            return refuse(u, e, !strcmp(e->defname, "tablespace") ? "0A000" : "42601",
+                          !strcmp(e->defname, "tablespace") ? "option \"%s\" is not supported"
+                                                            : "option \"%s\" not recognized",
+                          e->defname);
         }
     }
     LG_TRY(lg_cat_update(u->cat, LG_REL_pg_database, &old, &row));

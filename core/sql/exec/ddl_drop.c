@@ -165,11 +165,11 @@ schema_relations(lg_util *u, lg_oid nsp, const char *schema, struct members *l)
             st = is_owned(u, oid, &owned);
         const lg_relation rel = {.kind = kind};
         if (!owned)
-            member_add(u, l, LG_REL_pg_class, oid,
-                       lg_arena_printf(u->a, "%s %s.%s",
-                                       kind == LG_REL_COMPOSITE ? "type"
-                                                                : lg_ddl_relation_word(&rel),
-                                       schema, lg_text_cstring(u->a, GETC(&row, pg_class, relname))));
+            member_add(
+                u, l, LG_REL_pg_class, oid,
+                lg_arena_printf(u->a, "%s %s.%s",
+                                kind == LG_REL_COMPOSITE ? "type" : lg_ddl_relation_word(&rel),
+                                schema, lg_text_cstring(u->a, GETC(&row, pg_class, relname))));
     }
     lg_cat_scan_close(&s);
     return st == LG_END ? LG_OK : st;
@@ -244,8 +244,8 @@ member_users(lg_util *u, const struct member *m, lg_ddl_report *rep)
     bool relation = m->cls == LG_REL_pg_class;
     if (m->cls == LG_REL_pg_proc)
         return LG_OK;
-    LG_TRY(lg_ddl_type_users(u, relation ? lg_usertype_oid(LG_UT_ROW, m->obj) : m->obj, false,
-                             &text));
+    LG_TRY(
+        lg_ddl_type_users(u, relation ? lg_usertype_oid(LG_UT_ROW, m->obj) : m->obj, false, &text));
     if (text)
         lg_ddl_report_add(u, rep, text);
     return relation ? lg_ddl_describe_dependents(u, m->obj, rep) : LG_OK;
@@ -267,8 +267,8 @@ schema_report(lg_util *u, const struct members *l, const char *name, bool cascad
         if (cascade)
             lg_ddl_cascades(u, "%s", l->at[i].text);
         else
-            lg_ddl_report_add(u, rep,
-                              lg_arena_printf(u->a, "%s depends on schema %s", l->at[i].text, name));
+            lg_ddl_report_add(
+                u, rep, lg_arena_printf(u->a, "%s depends on schema %s", l->at[i].text, name));
         LG_TRY(member_users(u, &l->at[i], to));
         for (const char *p = users.text, *end; p; p = end) {
             const char *stop = strstr(p, " depends on ");
@@ -408,8 +408,8 @@ check_users(lg_util *u, const lg_ast_drop_stmt *s)
         const char *users;
         LG_TRY(lg_cat_relation_by_oid(u->cat, u->targets[i], &r));
         if (u->ntargets == 1)
-            what = lg_arena_printf(u->a, "%s %s", kind_word(s->remove_type),
-                                   lg_ddl_shown_name(u, r));
+            what =
+                lg_arena_printf(u->a, "%s %s", kind_word(s->remove_type), lg_ddl_shown_name(u, r));
         lg_relation_unref(r);
         lg_status st =
             lg_ddl_type_users(u, lg_usertype_oid(LG_UT_ROW, u->targets[i]), false, &users);
@@ -443,10 +443,9 @@ drop_relations(lg_util *u, const lg_ast_drop_stmt *s)
     for (uint32_t i = 0; i < n && cascade; i++) {
         lg_relation *r;
         LG_TRY(lg_cat_relation_by_oid(u->cat, oids[i], &r));
-        cascade_add(u,
-                    lg_arena_printf(u->a, "%s %s", lg_ddl_relation_word(r),
-                                    lg_ddl_shown_name(u, r)),
-                    true);
+        cascade_add(
+            u, lg_arena_printf(u->a, "%s %s", lg_ddl_relation_word(r), lg_ddl_shown_name(u, r)),
+            true);
         lg_relation_unref(r);
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -528,10 +527,9 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
                             "DROP INDEX CONCURRENTLY does not support dropping multiple objects");
     if (s->concurrent && s->behavior == LG_A_DROP_CASCADE)
         return lg_error_set(u->err, "0A000", "DROP INDEX CONCURRENTLY does not support CASCADE");
-    bool relations =
-        s->remove_type == LG_A_OBJECT_TABLE || s->remove_type == LG_A_OBJECT_VIEW ||
-        s->remove_type == LG_A_OBJECT_MATVIEW || s->remove_type == LG_A_OBJECT_SEQUENCE ||
-        s->remove_type == LG_A_OBJECT_INDEX;
+    bool relations = s->remove_type == LG_A_OBJECT_TABLE || s->remove_type == LG_A_OBJECT_VIEW ||
+                     s->remove_type == LG_A_OBJECT_MATVIEW ||
+                     s->remove_type == LG_A_OBJECT_SEQUENCE || s->remove_type == LG_A_OBJECT_INDEX;
     if (s->concurrent)
         LG_TRY(drop_prepare(u, s->objects.at[0]));
     for (uint32_t i = 0; !relations && i < s->objects.n; i++)

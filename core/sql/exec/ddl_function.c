@@ -491,8 +491,11 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
     }
     lg_ddl_bind_init(u, &b);
     lg_bind_function_begin(&b, p, NULL);
-    lg_deparse d = {
-        .arena = u->a, .env = u->es->env, .relation_name = lg_ddl_qualified_name, .arg = u, .type_oids = true};
+    lg_deparse d = {.arena = u->a,
+                    .env = u->es->env,
+                    .relation_name = lg_ddl_qualified_name,
+                    .arg = u,
+                    .type_oids = true};
     *ret = NULL;
     const char *text = "";
     lg_status st = lg_bind_function_query(&b, p, m->result, s, last, &q);

@@ -433,6 +433,8 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
     lg_relation *r;
     if (s->rename_type == LG_A_OBJECT_DATABASE)
         return lg_ddl_rename_database(u, s->subname, s->newname);
+    if (s->rename_type == LG_A_OBJECT_ROLE)
+        return lg_ddl_rename_role(u, s->subname, s->newname);
     if (s->rename_type == LG_A_OBJECT_SCHEMA) {
         snprintf(u->tag, LG_TAG_MAX, "ALTER SCHEMA");
         return rename_schema(u, s->subname, s->newname);
@@ -670,8 +672,9 @@ lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type, boo
             lg_ddl_cascades(u, "view %s", lg_ddl_shown_name(u, v->view));
             st = lg_ddl_drop_relation(u, v->view->oid, true);
         } else {
-            const char *line = lg_arena_printf(u->a, "view %s depends on column %s of table %s",
-                                               lg_ddl_shown_name(u, v->view), column, lg_ddl_shown_name(u, r));
+            const char *line =
+                lg_arena_printf(u->a, "view %s depends on column %s of table %s",
+                                lg_ddl_shown_name(u, v->view), column, lg_ddl_shown_name(u, r));
             lg_ddl_report_add(u, &rep, line);
             st = lg_ddl_describe_dependents(u, v->view->oid, &rep);
         }

@@ -84,14 +84,66 @@ role_options(lg_util *u, const lg_ast_list *list, lg_cat_row *row)
                                         flags[k].name);
                 LG_ROW_SET(row, flags[k].att, lg_datum_bool(on));
             }
-        if (strcmp(e->defname, "connectionlimit") == 0 && e->arg)
-            SETC(row, pg_authid, rolconnlimit, lg_datum_int4(lg_ast_as(e->arg, value)->ival));
+        if (strcmp(e->defname, "connectionlimit") == 0 && e->arg) {
+            int32_t limit = lg_ast_as(e->arg, value)->ival;
+            if (limit < -1)
+                return lg_error_set(u->err, "22023", "invalid connection limit: %d", limit);
+            SETC(row, pg_authid, rolconnlimit, lg_datum_int4(limit));
+        }
         if (strcmp(e->defname, "password") == 0)
             LG_TRY(password(u, lg_ast_str(e->arg), row));
         if (strcmp(e->defname, "validUntil") == 0)
             LG_TRY(valid_until(u, lg_ast_str(e->arg), row));
     }
     return LG_OK;
+}
+
+/* ---- renaming ---- */
+
+static lg_status
+not_reserved(lg_util *u, const char *name)
+{
+    if (strncmp(name, "pg_", 3) != 0)
+        return LG_OK;
+    lg_error_set(u->err, "42939", "role name \"%s\" is reserved", name);
+    lg_error_detail(u->err, "Role names starting with \"pg_\" are reserved.");
+    return LG_SQL;
+}
+
+lg_status
+lg_ddl_rename_role(lg_util *u, const char *from, const char *to)
+{
+    lg_cat_row old, row;
+    lg_role role, other;
+    const char *session = u->es->setting(u->es->arg, "session_authorization");
+    snprintf(u->tag, LG_TAG_MAX, "ALTER ROLE");
+    lg_status st = lg_cat_role_by_name(u->cat, from, u->a, &role);
+    if (st == LG_NOT_FOUND)
+        return lg_error_set(u->err, "42704", "role \"%s\" does not exist", from);
+    LG_TRY(st);
+    if (session && !strcmp(session, from))
+        return lg_error_set(u->err, "0A000", "session user cannot be renamed");
+    if (role.oid == lg_cat_user(u->cat))
+        return lg_error_set(u->err, "0A000", "current user cannot be renamed");
+    LG_TRY(not_reserved(u, from));
+    LG_TRY(not_reserved(u, to));
+    st = lg_cat_role_by_name(u->cat, to, u->a, &other);
+    if (st == LG_OK)
+        return lg_error_set(u->err, "42710", "role \"%s\" already exists", to);
+    if (st != LG_NOT_FOUND)
+        return st;
+    if (role.super && !superuser(u))
+        return lg_error_set(u->err, "42501", "must be superuser to rename superusers");
+    lg_role me;
+    LG_TRY(lg_cat_role_by_oid(u->cat, lg_cat_user(u->cat), u->a, &me));
+    if (!me.super && !me.createrole)
+        return lg_error_set(u->err, "42501", "permission denied to rename role");
+    lg_datum key = lg_datum_oid(role.oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_authid, LG_IX_pg_authid_oid_index, 1, &key, u->a, &old));
+    row = old;
+    SETC(&row, pg_authid, rolname, lg_cat_name(u->a, to));
+    st = lg_cat_update(u->cat, LG_REL_pg_authid, &old, &row);
+    return st == LG_EXISTS ? lg_error_set(u->err, "42710", "role \"%s\" already exists", to) : st;
 }
 
 /* ---- membership ---- */

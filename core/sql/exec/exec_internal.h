@@ -469,7 +469,7 @@ typedef struct lg_util {
     void *sink_arg;
     char *tag;
     struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
-    const lg_oid *targets; /* relations that the statement drops */
+    const lg_oid *targets;                           /* relations that the statement drops */
     uint32_t ntargets;
 } lg_util;
 
@@ -479,6 +479,7 @@ lg_status lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s);
 lg_status lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s);
 lg_status lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 lg_status lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s);
+lg_status lg_ddl_rename_role(lg_util *u, const char *from, const char *to);
 lg_status lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s);
 lg_status lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s);
 lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);

@@ -55,8 +55,8 @@ static bool
 is_plain(const lg_query *q)
 {
     return q->cmd == LG_CMD_SELECT && !q->setop && !q->nctes && !q->grouped && !q->has_aggs &&
-           !q->having && !q->ndistinct && !q->limit && !q->offset && !q->nmarks && !q->has_srfs &&
-           !q->nwindows;
+           !q->having && !q->ndistinct && !q->limit && !q->offset && !q->for_update &&
+           !q->has_srfs && !q->nwindows;
 }
 
 /* ---- rewriting ---- */
@@ -540,6 +540,24 @@ may_pull_up(const lg_query *c, bool nullable)
     return true;
 }
 
+/* FOR UPDATE over the subquery, which was handed down to its tables, is the query's again: rows are
+ * locked when they are returned. */
+static void
+take_marks(lg_planner *p, lg_query *q, const lg_query *c, uint32_t offset)
+{
+    if (!c->nmarks)
+        return;
+    lg_rowmark *m = LG_NEWN(p->a, lg_rowmark, q->nmarks + c->nmarks);
+    if (q->nmarks)
+        memcpy(m, q->marks, q->nmarks * sizeof *m);
+    for (uint32_t i = 0; i < c->nmarks; i++) {
+        m[q->nmarks + i] = c->marks[i];
+        m[q->nmarks + i].rte += offset;
+    }
+    q->marks = m;
+    q->nmarks += c->nmarks;
+}
+
 static bool
 pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
 {
@@ -551,8 +569,9 @@ pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
     if (!leaf || !may_pull_up(c, nullable) || q->nrtes + c->nrtes > 1000)
         return false;
     walker w = {.a = p->a, .fn = rebase_root, .rte = rebase_rte, .offset = q->nrtes};
+    uint32_t w_offset = w.offset;
     walk_query(&w, c, 0);
-    shift_from(c->from, w.offset);
+    shift_from(c->from, w_offset);
     lg_rte **r = LG_NEWN(p->a, lg_rte *, q->nrtes + c->nrtes);
     memcpy(r, q->rtes, q->nrtes * sizeof *r);
     memcpy(r + q->nrtes, c->rtes, c->nrtes * sizeof *r);
@@ -565,6 +584,7 @@ pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
     q->nrtes += c->nrtes;
     q->where = lg_expr_and(p->a, q->where, c->where);
     q->has_sublinks = q->has_sublinks || c->has_sublinks;
+    take_marks(p, q, c, w_offset);
     return true;
 }
 
@@ -572,7 +592,7 @@ void
 lg_plan__pull_up_subqueries(lg_pq *pq)
 {
     lg_query *q = pq->q;
-    if (q->setop || q->nmarks)
+    if (q->setop)
         return;
     for (uint32_t i = 0; i < q->nrtes; i++)
         if (q->rtes[i]->kind == LG_RTE_SUBQUERY)
