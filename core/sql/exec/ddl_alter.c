@@ -162,10 +162,17 @@ out:
     return st;
 }
 
+struct dropped {
+    lg_datum name;
+    lg_oid type; /* what is stored: a domain may go, the rows stored before stay */
+};
+
 static void
 mark_dropped(lg_cat_row *row, void *arg)
 {
-    SETC(row, pg_attribute, attname, *(lg_datum *)arg);
+    const struct dropped *d = arg;
+    SETC(row, pg_attribute, attname, d->name);
+    SETC(row, pg_attribute, atttypid, d->type);
     SETC(row, pg_attribute, attisdropped, 1);
     SETC(row, pg_attribute, attnotnull, 0);
     SETC(row, pg_attribute, atthasdef, 0);
@@ -230,9 +237,10 @@ lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd
     LG_TRY(lg_ddl_default_drop(u, col->default_oid));
     LG_TRY(drop_owned_sequences(u, r->oid, att));
     LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, att));
-    lg_datum name = lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att));
+    struct dropped d = {
+        lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att)), col->type};
     const char *gone = lg_arena_strdup(u->a, col->name);
-    LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &name));
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &d));
     LG_TRY(lg_cat_touch(u->cat, r->oid));
     return lg_ddl_column_readers(u, r->oid, gone, false, cascade);
 }

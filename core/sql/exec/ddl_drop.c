@@ -164,30 +164,36 @@ schema_relations(lg_util *u, lg_oid nsp, const char *schema, struct members *l)
         if (kind == LG_REL_SEQUENCE)
             st = is_owned(u, oid, &owned);
         const lg_relation rel = {.kind = kind};
+        bool visible = true;
+        if (st == LG_OK)
+            st = lg_cat_relation_visible(u->cat, oid, &visible);
+        const char *name = lg_text_cstring(u->a, GETC(&row, pg_class, relname));
         if (!owned)
             member_add(
                 u, l, LG_REL_pg_class, oid,
-                lg_arena_printf(u->a, "%s %s.%s",
+                lg_arena_printf(u->a, visible ? "%s %s%s" : "%s %s.%s",
                                 kind == LG_REL_COMPOSITE ? "type" : lg_ddl_relation_word(&rel),
-                                schema, lg_text_cstring(u->a, GETC(&row, pg_class, relname))));
+                                visible ? "" : schema, name));
     }
     lg_cat_scan_close(&s);
     return st == LG_END ? LG_OK : st;
 }
 
 static lg_status
-schema_types(lg_util *u, lg_oid nsp, const char *schema, struct members *l)
+schema_types(lg_util *u, lg_oid nsp, struct members *l)
 {
     lg_cat_scan s;
     lg_cat_row row;
+    uint32_t from = l->n;
     lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_type, 0, 0, NULL, u->a, &s);
     while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
         if (lg_oid_of(GETC(&row, pg_type, typnamespace)) == nsp &&
             strchr("ed", lg_char(GETC(&row, pg_type, typtype))))
-            member_add(u, l, LG_REL_pg_type, lg_oid_of(GETC(&row, pg_type, oid)),
-                       lg_arena_printf(u->a, "type %s.%s", schema,
-                                       lg_text_cstring(u->a, GETC(&row, pg_type, typname))));
+            member_add(u, l, LG_REL_pg_type, lg_oid_of(GETC(&row, pg_type, oid)), NULL);
     lg_cat_scan_close(&s);
+    for (uint32_t i = from; i < l->n; i++)
+        l->at[i].text =
+            lg_arena_printf(u->a, "type %s", lg_type_name(u->es->env, l->at[i].obj, -1, u->a));
     return st == LG_END ? LG_OK : st;
 }
 
@@ -196,7 +202,12 @@ schema_functions(lg_util *u, lg_oid nsp, const char *schema, struct members *l)
 {
     lg_cat_scan s;
     lg_cat_row row;
-    uint32_t from = l->n;
+    uint32_t from = l->n, npath;
+    const lg_oid *path;
+    bool in_path = false;
+    LG_TRY(lg_cat_search_path(u->cat, true, u->a, &path, &npath));
+    for (uint32_t i = 0; i < npath; i++)
+        in_path |= path[i] == nsp;
     lg_status st = lg_cat_scan_open(u->cat, LG_REL_lg_proc, 0, 0, NULL, u->a, &s);
     while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
         if (lg_oid_of(GETC(&row, lg_proc, pronamespace)) == nsp)
@@ -207,7 +218,8 @@ schema_functions(lg_util *u, lg_oid nsp, const char *schema, struct members *l)
     for (uint32_t i = from; i < l->n; i++) {
         lg_proc *p;
         LG_TRY(lg_cat_proc(u->cat, l->at[i].obj, u->a, &p));
-        l->at[i].text = lg_ddl_function_text_in(u, p, schema);
+        l->at[i].text =
+            in_path ? lg_ddl_function_text(u, p) : lg_ddl_function_text_in(u, p, schema);
     }
     return LG_OK;
 }
@@ -307,7 +319,7 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
     struct members l = {0};
     LG_TRY(schema_relations(u, nsp, name, &l));
     LG_TRY(schema_functions(u, nsp, name, &l));
-    LG_TRY(schema_types(u, nsp, name, &l));
+    LG_TRY(schema_types(u, nsp, &l));
     if (l.n)
         qsort(l.at, l.n, sizeof *l.at, by_number);
     lg_ddl_report rep = {0};

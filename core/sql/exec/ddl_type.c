@@ -324,7 +324,8 @@ lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text)
         if (!text || (!cascade && lg_ddl_is_target(u, list[i].obj)))
             continue;
         if (cascade) {
-            lg_ddl_cascades(u, "%s", text);
+            if (!lg_ddl_is_target(u, list[i].obj))
+                lg_ddl_cascades(u, "%s", text);
             LG_TRY(drop_user(u, &list[i]));
         } else {
             all =

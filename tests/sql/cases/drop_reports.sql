@@ -1,4 +1,5 @@
 -- What goes along with DROP ... CASCADE, and what forbids a plain DROP: one report for the statement.
+create schema cs_drop_reports; set search_path = cs_drop_reports;
 create table a (x int primary key, s serial);
 create view v1 as select * from a;
 create view v2 as select * from v1;
@@ -51,3 +52,4 @@ create table gt (a int default g(), check (a > g()));
 drop function g(); drop function g() cascade;
 drop table nonesuch; drop table if exists nonesuch, gt;
 drop table pg_class; drop view gt; 
+set client_min_messages = warning; drop schema cs_drop_reports cascade; reset client_min_messages;

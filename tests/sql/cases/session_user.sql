@@ -27,4 +27,4 @@ create role cl connection limit -2; create role cl connection limit 3; select ro
 create database dbl connection limit 5; select datconnlimit from pg_database where datname = 'dbl'; alter database dbl connection limit 3; select datconnlimit from pg_database where datname = 'dbl'; alter database dbl connection limit -3; alter database dbl with connection limit 'x'; drop database dbl;
 alter database nonesuch connection limit 3;
 begin; checkpoint; commit;
-drop role cl; drop role r1b; drop role r2; drop role r3;
+drop table own_t; drop role cl; drop role r1b; drop role r2; drop role r3;

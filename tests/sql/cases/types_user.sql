@@ -157,3 +157,8 @@ DROP TABLE rt, ct;
 -- bits of 32-bit numbers
 SELECT (-1)::int4::oid, (-32768)::int2::oid, 4294967295::oid::int4;
 SELECT x::oid, x::oid::int4 FROM (VALUES (-1), (5)) v (x);
+-- a column of a domain that is gone
+create domain gone_d as int check (value > 0); create table gone_t (a int, d gone_d); insert into gone_t values (1, 2);
+drop domain gone_d cascade;
+\c -
+select * from gone_t; insert into gone_t values (3); select * from gone_t; drop table gone_t;
