@@ -98,6 +98,7 @@ struct lg_ges {
     lg_time probe_after;
     uint64_t members;
     bool frozen;
+    bool blank; /* from stop to rebuild: as a master it knows nothing */
     lg_strmap *res;
     lg_strmap *mres;
     lg_list idle;

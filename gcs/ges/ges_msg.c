@@ -6,6 +6,8 @@ static void
 dispatch(lg_ges *g, uint16_t type, uint32_t from, const void *payload)
 {
     const lg_msg_ges *m = payload;
+    /* Nobody may ask before all have passed rebuild: a master would serve from empty tables. */
+    LG_ASSERT(!g->blank);
     switch (type) {
     case LG_MSG_GES_REQUEST:
     case LG_MSG_GES_BUSY:
@@ -111,14 +113,14 @@ lg_ges__register(lg_ges *g)
 /* ---- reconfiguration: masters forget everything, holders tell everything, waiters ask again ----
  */
 
-static lg_status
-freeze(void *self, const lg_reconf_change *c)
+static void
+stop(void *self, const lg_reconf_change *c)
 {
     lg_ges *g = self;
     size_t pos = 0;
     void *v;
     (void)c;
-    g->frozen = true;
+    g->frozen = g->blank = true;
     memset(g->grants_sent, 0, sizeof g->grants_sent);
     memset(g->grants_seen, 0, sizeof g->grants_seen);
     lg_ges__master_clear(g);
@@ -128,7 +130,6 @@ freeze(void *self, const lg_reconf_change *c)
         ges_res *r = v;
         r->requested = r->bast = LG_LOCK_NONE;
     }
-    return LG_OK;
 }
 
 typedef struct holding_batch {
@@ -173,6 +174,7 @@ rebuild(void *self, const lg_reconf_change *c)
 {
     lg_ges *g = self;
     g->members = c->members;
+    g->blank = false;
     for (uint32_t node = 1; node < LG_NODES_MAX; node++)
         if (lg_node_in(c->members, node))
             tell_master(g, node);
@@ -205,6 +207,6 @@ thaw(void *self, const lg_reconf_change *c)
 void
 lg_ges_participant(lg_ges *g, struct lg_participant *ret_p)
 {
-    *ret_p = (lg_participant){
-        .name = "ges", .self = g, .freeze = freeze, .rebuild = rebuild, .thaw = thaw};
+    *ret_p =
+        (lg_participant){.name = "ges", .self = g, .stop = stop, .rebuild = rebuild, .thaw = thaw};
 }

@@ -7,7 +7,8 @@
  * epoch that the next freeze and rebuild do not replace must be harmless to repeat.
  *
  *   step      when                               what a participant does
- *   freeze    first; rpc already at the new      stops starting global work; waits until what runs
+ *   stop      with publish, all in one moment    stops starting global work
+ *   freeze    first; rpc already at the new      waits until what runs
  * for epoch, older messages are dropped  peers is finished. Blocks for local things only rebuild
  * all members are frozen             tells masters what this instance holds analyse   all masters
  * know everything        (recovery) the recoverer reads the dead threads and tells all members
@@ -67,6 +68,12 @@ lg_node_in(uint64_t mask, uint32_t node)
 typedef struct lg_participant {
     const char *name;
     void *self;
+    /* Of all participants at once, in the moment in which rpc goes to the new epoch: from here on
+     * nothing global is started, above all no message to a master. A master that has frozen knows
+     * nothing until rebuild, and what is sent between publish and freeze bears the new epoch: it
+     * would be served from empty tables. (A freeze may block, and the next participant's comes only
+     * after it.) Must not block. */
+    void (*stop)(void *self, const lg_reconf_change *c);
     /* At once when a newer view arrives, whatever the script is doing: waits for other members
      * inside a step must end (LG_STALE_EPOCH), since those have moved on. Must not block. */
     void (*interrupt)(void *self);

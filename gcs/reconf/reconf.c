@@ -210,6 +210,9 @@ run_script(lg_reconf *r, lg_reconf_change *c)
         members[i] = (lg_rpc_member){c->list[i].node, c->list[i].incarnation, c->list[i].address};
     memset(r->peers, 0, sizeof r->peers);
     r->script_epoch = c->epoch;
+    for (unsigned i = 0; i < r->participant_count; i++) /* nothing yields from here to set_view */
+        if (r->participants[i].stop)
+            r->participants[i].stop(r->participants[i].self, c);
     LG_TRY(lg_rpc_set_view(r->cfg.rpc, c->epoch, members, c->count));
     for (uint32_t i = 0; i < c->count; i++)
         c->list[i].address = NULL; /* ours only until the next view arrives */

@@ -3,7 +3,7 @@
  *
  * The script (reconf.c: run_script, readable top to bottom):
  *
- *   view published -> rpc takes the epoch (older messages drop) -> freeze -> barrier FROZEN
+ *   view published -> stop, rpc takes the epoch (older messages drop) -> freeze -> barrier FROZEN
  *     -> rebuild -> barrier REBUILT -> analyse -> barrier ANALYSED -> thaw
  *     -> recover -> barrier RECOVERED -> opened
  *

@@ -192,6 +192,17 @@ peer_down(void *arg, uint32_t node, uint64_t incarnation, lg_status why)
     sim_node_lost_peer(n);
 }
 
+/* Another participant freezes first and takes its time, as cachefusion does. */
+static lg_status
+slow_freeze(void *self, const lg_reconf_change *c)
+{
+    const struct ges_instance *in = self;
+    (void)c;
+    lg_time until = lg_run_now_ns(in->n->run) + sim_draw(in->n->w, 4) * LG_MS;
+    (void)!lg_fiber_sleep_until(until, LG_WAIT_BACKGROUND_IDLE);
+    return LG_OK;
+}
+
 static lg_status
 open_all(struct ges_instance *in)
 {
@@ -221,7 +232,8 @@ open_all(struct ges_instance *in)
                            .on_open = on_open,
                            .on_failed = on_failed};
     LG_TRY(lg_reconf_create(&fc, &in->reconf));
-    lg_participant p;
+    lg_participant p = {.name = "slow", .self = in, .freeze = slow_freeze};
+    lg_reconf_add(in->reconf, &p);
     lg_ges_participant(in->ges, &p);
     lg_reconf_add(in->reconf, &p);
     return LG_OK;

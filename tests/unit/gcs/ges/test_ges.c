@@ -36,6 +36,7 @@ typedef struct world {
     uint64_t grants, deadlocks, timeouts;
     uint64_t members;
     bool stop;
+    bool slow; /* freezing takes time */
 } world;
 
 static lg_ges_res
@@ -50,6 +51,16 @@ on_fall(void *arg, lg_ges_res res, lg_lock_mode now)
     (void)res;
     (void)now;
     ((node *)arg)->notified++;
+}
+
+/* One before GES takes its time to freeze, as cachefusion does, and another on each instance. */
+static lg_status
+slow_freeze(void *self, const lg_reconf_change *c)
+{
+    node *n = self;
+    uint64_t ms = n->w->slow ? (n->w->seed + 3 * n->n + c->epoch) % 7 : 0;
+    return ms ? lg_fiber_sleep_until(lg_run_now_ns(n->run) + ms * LG_MS, LG_WAIT_BACKGROUND_IDLE)
+              : LG_OK;
 }
 
 static void
@@ -79,7 +90,8 @@ node_start(world *w, uint32_t i)
     lg_reconf_config rcfg = {
         .run = n->run, .rpc = n->rpc, .node = i, .incarnation = n->incarnation};
     LG_ASSERT_OK(lg_reconf_create(&rcfg, &n->reconf));
-    lg_participant p;
+    lg_participant p = {.name = "slow", .self = n, .freeze = slow_freeze};
+    lg_reconf_add(n->reconf, &p);
     lg_ges_participant(n->ges, &p);
     lg_reconf_add(n->reconf, &p);
     (void)lg_heap_switch(outer);
@@ -404,6 +416,7 @@ LG_TEST(test_ges__random_owners_through_views_and_a_death)
 {
     for (uint64_t seed = 1; seed <= 25; seed++) {
         world *w = world_new(seed);
+        w->slow = seed % 2;
         task t[12];
         memset(t, 0, sizeof t);
         for (uint32_t i = 0; i < 12; i++) {
