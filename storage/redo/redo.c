@@ -245,14 +245,15 @@ start_write(lg_redo *r)
     lg_io_submit(&w->req);
 }
 
+/* A commit that comes while a write is in flight does not wait for it: devices merge the flushes of
+ * writes that are in flight together, so the second takes little more than what is left of the first.
+ * Commits share a write when all that may be in flight are. */
 static bool
 can_start(const lg_redo *r)
 {
     if (r->broken != LG_OK || r->want <= r->submitted || r->end <= r->submitted)
         return false;
-    if (lg_list_empty(&r->idle_writes) || r->in_flight >= r->max_in_flight)
-        return false;
-    return r->in_flight == 0 || r->end - r->submitted >= LG_REDO_OVERLAP_BYTES;
+    return !lg_list_empty(&r->idle_writes) && r->in_flight < r->max_in_flight;
 }
 
 /* A fiber, so that everybody who is ready to append in this round gets into the write. */

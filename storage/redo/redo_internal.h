@@ -8,7 +8,6 @@
 #define LG_REDO_PAGE_BYTES    4096u
 #define LG_REDO_HEADER_MAGIC  0x3130524854474cULL
 #define LG_REDO_WRITE_BYTES   (64u << 10) /* most in one log write */
-#define LG_REDO_OVERLAP_BYTES (16u << 10) /* so much pending starts a write beside another */
 #define LG_REDO_MAX_IN_FLIGHT 16u
 
 /* A log write in flight; in order of LSN in lg_redo.writes. */

@@ -1,5 +1,6 @@
 #include "storage_rig.h"
 #include "redo.h"
+#include "redo_internal.h"
 
 #define MIB (1u << 20)
 
@@ -156,6 +157,38 @@ clean_close(void *arg)
     RIG_OK(lg_redo_close(w->r, true));
     lg_volume_close(w->v);
     lg_io_destroy(w->io);
+}
+
+static void
+flushes_overlap(void *arg)
+{
+    struct world *w = arg;
+    lg_lsn first, second;
+    open_volume(w, true);
+    RIG_OK(open_thread(w, NULL));
+    RIG_OK(append(w, &first));
+    lg_redo_flush_start(w->r, first);
+    for (int i = 0; i < 20 && w->r->in_flight < 1; i++) /* the simulator orders fibers at random */
+        lg_fiber_yield();
+    CU_ASSERT_EQUAL(w->r->in_flight, 1);
+    RIG_OK(append(w, &second));
+    lg_redo_flush_start(w->r, second);
+    for (int i = 0; i < 20 && w->r->in_flight < 2; i++)
+        lg_fiber_yield();
+    CU_ASSERT_EQUAL(w->r->in_flight, 2);
+    CU_ASSERT(lg_redo_flushed(w->r) < first);
+    RIG_OK(lg_redo_flush(w->r, second));
+    CU_ASSERT(lg_redo_flushed(w->r) >= second);
+}
+
+LG_TEST(test_redo__a_flush_does_not_wait_for_the_one_before)
+{
+    static struct world w;
+    w = (struct world){0};
+    rig_open(&w.rig, 1, 1, 64 * MIB);
+    rig_node_start(&w.rig, 0);
+    CU_ASSERT(rig_run(&w.rig, 0, flushes_overlap, &w, 100 * LG_SEC));
+    rig_close(&w.rig);
 }
 
 LG_TEST(test_redo__clean_close_and_next_incarnation)
