@@ -74,6 +74,7 @@ notice(lg_session *s, const char *severity, const char *sqlstate, const char *me
     const char *least = lg_settings_string(s->settings, LG_SETTING_client_min_messages);
     if (severity_rank(severity) < severity_rank(least))
         return;
+    s->out_shows = true;
     memset(&e, 0, sizeof e);
     e.set = true;
     snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);

@@ -202,6 +202,8 @@ struct lg_session {
     lg_txn *txn;
     lg_snapshot snapshot;
     bool have_snapshot; /* of the transaction, under REPEATABLE READ */
+    uint64_t seen;  /* lg_txn_keep_mark: commits that are not durable yet; see lg_session__flush */
+    bool out_shows; /* `out` has more than what a transaction block may be told before that */
     lg_list savepoints; /* newest first */
 
     lg_notify_listener listener;

@@ -41,6 +41,18 @@ wait_may_answer(lg_session *s)
     return LG_OK;
 }
 
+/* Statements may have seen commits whose redo is on its way to the disk (storage/txn, EARLY RELEASE):
+ * nobody hears of them before it is there. But for the tag of an INSERT, UPDATE or DELETE inside a
+ * transaction block, which is provisional as the block is: its client learns at COMMIT whether it is
+ * true, and that lies behind. */
+static lg_status
+wait_seen_is_durable(lg_session *s)
+{
+    if (s->seen == 0 || (!s->out_shows && lg_session__txn_char(s) == 'T'))
+        return LG_OK;
+    return lg_txn_mark_settle(s->server->cfg.sql.txns, &s->seen);
+}
+
 lg_status
 lg_session__flush(lg_session *s)
 {
@@ -48,6 +60,8 @@ lg_session__flush(lg_session *s)
         return LG_LIMIT;
     if (!s->out.len)
         return LG_OK;
+    LG_TRY(wait_seen_is_durable(s));
+    s->out_shows = false;
     LG_TRY(wait_may_answer(s));
     lg_status st = lg_sock_write_all(s->sock, s->out.data, s->out.len, LG_FOREVER);
     lg_stat_add(&s->stats, LG_STAT_BYTES_SENT, s->out.len);

@@ -93,6 +93,16 @@ lg_session__portal_open(lg_session *s, lg_portal *p)
     return lg_error_set(&s->err, "55P03", "the tables of the statement keep changing");
 }
 
+/* Does the statement tell its client more than a count that a transaction block will confirm? */
+static bool
+shows(const lg_session *s, const lg_portal *p, const lg_plan *plan)
+{
+    bool writes =
+        plan->cmd == LG_CMD_INSERT || plan->cmd == LG_CMD_UPDATE || plan->cmd == LG_CMD_DELETE;
+    return !writes || s->txn_state != LG_SESSION_TXN_BLOCK ||
+           lg_session__gives_rows(p->prepared, plan->ncols);
+}
+
 static lg_status
 run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
 {
@@ -100,6 +110,7 @@ run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
         LG_TRY(lg_session__portal_open(s, p));
     const lg_plan *plan = p->planned->plan;
     lg_session_sink sink = {s, p->formats, p->nformats, plan->cols, plan->ncols};
+    s->out_shows |= shows(s, p, plan);
     uint64_t n = 0;
     lg_portal *outer = s->running;
     s->running = p;
@@ -135,6 +146,7 @@ portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     if (p->utility_ran)
         return lg_error_set(&s->err, "55000", "portal \"%s\" cannot be run", p->name);
     p->utility_ran = true;
+    s->out_shows |= !lg_session__is_txn_command(stmt);
     lg_status st = lg_session__utility(s, p, stmt, tag);
     if (st == LG_UNSUPPORTED && !s->err.set) {
         lg_session_sink sink = {s, p->formats, p->nformats, NULL, 0};

@@ -79,6 +79,7 @@ begin_storage(lg_session *s)
     if (s->txn)
         return LG_OK;
     s->txn = lg_txn_begin(s->server->cfg.sql.txns);
+    lg_txn_keep_mark(s->txn, &s->seen);
     lg_cat_begin(s->cat, s->txn);
     s->have_snapshot = false;
     s->xact_start_us = lg_run_wall_us(s->server->cfg.run);
@@ -276,6 +277,8 @@ commit(lg_session *s)
             rollback(s);
             return st;
         }
+        if (!lg_cat_did_ddl(s->cat) && !s->notify)
+            lg_txn_release_early(s->txn);
         st = lg_txn_commit(s->txn);
         if (st == LG_IO || st == LG_FENCED)
             return LG_FENCED; /* the outcome is unknown: the instance stops, recovery decides */

@@ -63,6 +63,8 @@ active_other(wr *w, uint32_t k)
         return got;
     if (st.state != LG_XID_ACTIVE && st.state != LG_XID_COMMITTING)
         return LG_OK;
+    if (st.state == LG_XID_COMMITTING && lg_txn_early(w->t, i.xid))
+        return LG_OK;
     w->out->xid = i.xid;
     return LG_IN_DOUBT;
 }

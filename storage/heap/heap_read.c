@@ -18,7 +18,9 @@ lg_heap__itl_visible(lg_txn *t, lg_txn_sys *s, const heap_itl *i, lg_scn scn)
     LG_TRY(lg_txn_peek(s, i->xid, scn, &st));
     if (st.state == LG_XID_COMMITTED)
         return st.scn <= scn ? LG_OK : LG_NOT_VISIBLE;
-    return st.state == LG_XID_COMMITTING && st.scn <= scn ? LG_WOULD_WAIT : LG_NOT_VISIBLE;
+    if (st.state != LG_XID_COMMITTING || st.scn > scn)
+        return LG_NOT_VISIBLE;
+    return t && lg_txn_early(t, i->xid) ? LG_OK : LG_WOULD_WAIT;
 }
 
 /* The block as the snapshot sees it. LG_NOT_FOUND: it is no heap block. */
@@ -333,7 +335,7 @@ lg_heap_scan_next(lg_heap_scan *sc, lg_heap_row *rows, uint32_t max, uint32_t *r
 }
 
 /* Does the snapshot see everything in the block? Never blocks. *ret_own: also changes of its own
- * transaction. */
+ * transaction, or of one that is committed and not durable yet, which not everybody may see. */
 static bool
 all_visible(const lg_heap_scan *sc, const hp *p, bool *ret_own)
 {
@@ -349,6 +351,8 @@ all_visible(const lg_heap_scan *sc, const hp *p, bool *ret_own)
             *ret_own = true;
         } else if (lg_heap__itl_visible(sc->t, lg_txn_sys_of(sc->t), &i, sc->snap.scn) != LG_OK) {
             return false;
+        } else if (i.scn == 0 && lg_txn_early(sc->t, i.xid)) {
+            *ret_own = true;
         }
     }
     return true;

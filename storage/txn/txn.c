@@ -5,7 +5,8 @@
  *     mini-transaction writes both (first record).
  *  2. From slot.last the newest record can be found: it is in the same block, or `last` is exact.
  *  3. A compensation and the move of slot.last are one mini-transaction.
- *  4. COMMITTED is visible to others only when durable and heard (lg_txn_commit).
+ *  4. COMMITTED is visible to others only when durable and heard (lg_txn_commit), but for local
+ *     transactions that keep a mark: their clients hear nothing of it before.
  */
 #include "txn_internal.h"
 #include "assert.h"
@@ -25,6 +26,7 @@ lg_txn_sys_create(const lg_txn_config *cfg, lg_txn_sys **ret_sys)
     s->segs = lg_map_create();
     s->resolved = lg_zalloc(CACHE_SLOTS * sizeof *s->resolved);
     lg_list_init(&s->txns);
+    lg_list_init(&s->early);
     lg_waitq_init(&s->slotq);
     lg_status st = lg_undo_segment_open(cfg->undo, cfg->useg, &s->own_undo);
     if (st == LG_OK)
@@ -126,6 +128,7 @@ lg_txn__new(lg_txn_sys *s)
     t->began_at = lg_run_now_ns(s->run);
     t->oldest_snapshot = LG_SCN_MAX;
     lg_waitq_init(&t->finishq);
+    lg_list_init(&t->early_link);
     lg_undo_hold_init(&t->hold);
     lg_list_push_back(&s->txns, &t->link);
     return t;
@@ -135,6 +138,7 @@ void
 lg_txn__free(lg_txn *t)
 {
     lg_list_remove(&t->link);
+    lg_list_remove(&t->early_link);
     lg_list_remove(&t->hold.link);
     lg_free(t);
 }
@@ -369,6 +373,7 @@ finish(lg_txn *t, lg_txn_state state)
     else
         sl->state = (uint8_t)state;
     t->seg->txns[lg_xid_slot(t->xid)] = NULL;
+    lg_list_remove(&t->early_link);
     if (t->recovering)
         t->seg->recovering--;
     lg_undo_hold_release(s->own_undo, &t->hold);
@@ -407,6 +412,36 @@ mark_touched(lg_txn *t, lg_scn scn)
     }
 }
 
+void
+lg_txn_release_early(lg_txn *t)
+{
+    t->release_early = true;
+}
+
+void
+lg_txn_keep_mark(lg_txn *t, uint64_t *mark)
+{
+    t->mark = mark;
+}
+
+/* The commit record is in the redo buffer: local transactions that keep a mark go on. */
+static void
+let_go_early(lg_txn *t)
+{
+    lg_txn_sys *s = t->sys;
+    t->early_seq = ++s->early_seq;
+    lg_list_push_back(&s->early, &t->early_link);
+    lg_waitq_wake_all(&t->finishq);
+}
+
+/* What t saw early lies before its own commit record, and has smaller SCNs. */
+static void
+mark_clear(lg_txn *t)
+{
+    if (t->mark)
+        *t->mark = 0;
+}
+
 lg_status
 lg_txn_commit(lg_txn *t)
 {
@@ -439,13 +474,15 @@ lg_txn_commit(lg_txn *t)
     lg_mtr_commit(&m, &lsn);
     if (h->commit_send)
         h->commit_send(h->arg, sl->scn);
+    if (t->release_early)
+        let_go_early(t);
     LG_TRY(lg_redo_flush(lg_buf_redo(s->cache), lsn));
     if (h->commit_wait)
         LG_TRY(h->commit_wait(h->arg, sl->scn));
     lg_scn scn = sl->scn;
     finish(t, LG_XID_COMMITTED);
+    mark_clear(t);
     mark_touched(t, scn);
-    lg_stat_inc(lg_run_stats(s->run), LG_STAT_USER_COMMITS);
     lg_txn__free(t);
     return LG_OK;
 }
@@ -533,7 +570,6 @@ rollback(lg_txn *t)
 lg_status
 lg_txn_rollback(lg_txn *t)
 {
-    lg_stat_inc(lg_run_stats(t->sys->run), LG_STAT_USER_ROLLBACKS);
     LG_TRY(rollback(t));
     lg_txn__free(t);
     return LG_OK;

@@ -16,6 +16,15 @@
  * waiters woken -> blocks touched last are marked in passing (the commit SCN into their ITL) if
  * still ours.
  *
+ * EARLY RELEASE  A transaction whose commit record is in the redo buffer, and that allowed it
+ * (lg_txn_release_early), lets local transactions that keep a mark (lg_txn_keep_mark) see its
+ * changes and have its rows before the flush: it will not be rolled back any more, and whatever they
+ * write lies behind its commit record in the same redo thread, so that a crash takes them with it.
+ * Everybody else (other instances, copies made for them, transactions without a mark) goes on to
+ * see COMMITTING, and nothing is marked in blocks; so it is always by the xid that an early one is
+ * met, and lg_txn_early puts it down in the mark. What goes out to a client waits until everything
+ * up to the mark is durable and heard (lg_txn_mark_settle); a commit of one's own settles it too.
+ *
  * ROLLBACK  newest record first; each compensation moves the slot's `last` in the same mini-
  * transaction, so a crash in between repeats nothing. To a savepoint: the same, and goes on.
  *
@@ -93,6 +102,18 @@ lg_txn *lg_txn_begin(lg_txn_sys *s); /* cheap; never fails */
  * the outcome is unknown: the instance must stop. Block the fiber; not cancelable. */
 LG_MUST lg_status lg_txn_commit(lg_txn *t);
 LG_MUST lg_status lg_txn_rollback(lg_txn *t);
+
+/* Before lg_txn_commit: see EARLY RELEASE. Not for one that changed what is cached beside blocks (the
+ * catalog), or that tells others of itself in other ways (notifications). */
+void lg_txn_release_early(lg_txn *t);
+/* The transaction may see what is committed and not durable yet; *mark, which outlives it, says up to
+ * which early release it has. 0: nothing. */
+void lg_txn_keep_mark(lg_txn *t, uint64_t *mark);
+/* Is xid, which is COMMITTING, released early, and may t know it? Then it is in t's mark. */
+bool lg_txn_early(lg_txn *t, lg_xid xid);
+/* Waits until what a mark stands for is durable and heard. An error: the redo thread is broken. Blocks
+ * the fiber; not cancelable. */
+LG_MUST lg_status lg_txn_mark_settle(lg_txn_sys *s, uint64_t *mark);
 
 lg_xid lg_txn_xid(const lg_txn *t); /* LG_XID_NONE until it has written */
 lg_txn_sys *lg_txn_sys_of(const lg_txn *t);

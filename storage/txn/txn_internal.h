@@ -50,9 +50,11 @@ struct lg_txn_sys {
     lg_scn_clock *clock;
     lg_undo_seg *own_undo;
     lg_txn_seg *own;
-    lg_map *segs;   /* useg -> lg_txn_seg */
-    lg_list txns;   /* running, all */
-    lg_waitq slotq; /* for a slot of own to become free */
+    lg_map *segs;       /* useg -> lg_txn_seg */
+    lg_list txns;       /* running, all */
+    lg_list early;      /* committing, released early: ascending early_seq */
+    uint64_t early_seq; /* of the newest */
+    lg_waitq slotq;     /* for a slot of own to become free */
     const lg_undo_ops *undo_ops[LG_UNDO_KIND_COUNT];
     const lg_block_ops *block_ops[16];
     lg_txn_cached *resolved;
@@ -70,7 +72,11 @@ struct lg_txn {
     uint32_t last_block;
     lg_txn_slot before; /* what the slot held */
     lg_undo_hold hold;
-    lg_waitq finishq; /* waiting for it to finish */
+    lg_waitq finishq; /* waiting for it to finish, or to be released early */
+    bool release_early;
+    uint64_t early_seq; /* 0: not released */
+    lg_list early_link;
+    uint64_t *mark; /* lg_txn_keep_mark; NULL: sees nothing early */
     lg_xid waiting_for;
     lg_fiber *wait_fiber;
     lg_status killed;

@@ -269,6 +269,37 @@ lg_txn_wait_finished(lg_txn_sys *s, lg_xid xid, lg_time deadline)
     return LG_OK;
 }
 
+/* ---- early release ---- */
+
+bool
+lg_txn_early(lg_txn *t, lg_xid xid)
+{
+    const lg_txn *o = t->mark ? lg_txn__find(t->sys, xid) : NULL;
+    if (!o || !o->early_seq)
+        return false;
+    if (*t->mark < o->early_seq)
+        *t->mark = o->early_seq;
+    return true;
+}
+
+#define MARK_LOOK (50 * LG_MS)
+
+lg_status
+lg_txn_mark_settle(lg_txn_sys *s, uint64_t *mark)
+{
+    while (!lg_list_empty(&s->early)) {
+        lg_txn *first = LG_CONTAINER_OF(s->early.next, lg_txn, early_link);
+        if (first->early_seq > *mark)
+            break;
+        LG_TRY(lg_redo_broken(lg_buf_redo(s->cache))); /* then nobody would wake us */
+        lg_time look = lg_run_now_exact_ns(s->run) + MARK_LOOK;
+        lg_status st = lg_waitq_wait(&first->finishq, LG_WAIT_TX_OUTCOME, look, false);
+        LG_ASSERT(st == LG_OK || st == LG_TIMEOUT);
+    }
+    *mark = 0;
+    return LG_OK;
+}
+
 /* Would t, waiting for xid, wait for itself? Follows local edges only. */
 static bool
 wait_closes_cycle(lg_txn_sys *s, const lg_txn *t, lg_xid xid)

@@ -16,6 +16,7 @@
  *   latch    a fiber waits for others with a latch                 sim_watch.c
  *   memory   an instance keeps what it takes                       sim_watch.c
  *   skew     serializable transactions run as repeatable read      sim_skew.c
+ *   shown    what is not committed counts as shown                sim_seen.c
  *   table    a table disappears that nobody dropped                sim_ddl.c
  *   hang     requests to disks are lost and no instance looks     sim_world.c: convergence
  *   sum      an account changes, the ledger does not      readers

@@ -492,6 +492,8 @@ world_begin(sim_world *w)
     if (st == LG_OK)
         sim_skew_start(w, 2);
     if (st == LG_OK)
+        sim_seen_start(w, 4);
+    if (st == LG_OK)
         sim_ddl_start(w, w->hard ? 2 : 1);
     (void)lg_heap_switch(outer);
     for (unsigned i = 1; i <= w->node_count; i++)
@@ -576,6 +578,7 @@ make_tables(sim_world *w, sim_pg *c)
                      "amount int)",
                      NULL, NULL));
     LG_TRY(sim_skew_tables(c));
+    LG_TRY(sim_seen_table(c));
     LG_TRY(sim_pg_query(c,
                         "create table if not exists bulk (op bigint, k int, note text, primary key "
                         "(op, k)); create index if not exists bulk_k on bulk (k)",

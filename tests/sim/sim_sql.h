@@ -46,4 +46,8 @@ lg_status sim_skew_tables(sim_pg *c);
 void sim_skew_start(sim_world *w, unsigned count);
 lg_status sim_skew_look(sim_world *w, sim_pg *c, unsigned node, size_t acks);
 
+/* ---- sim_seen.c ---- */
+lg_status sim_seen_table(sim_pg *c);
+void sim_seen_start(sim_world *w, unsigned count);
+
 #endif

@@ -14,6 +14,7 @@
  *   sim_read.c   kind "sql": readers that compare each snapshot with the ledger
  *   sim_ddl.c    kind "sql": tables and indexes that come and go
  *   sim_skew.c   kind "sql": SERIALIZABLE transactions, and whether they were
+ *   sim_seen.c   kind "sql": what clients were shown stays
  *   sim_mutate.c damage done on purpose: each check must see it (--mutate)
  *
  * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
@@ -137,6 +138,7 @@ struct sim_world {
     struct ddl **ddls; /* sim_ddl.c */
     unsigned ddl_count;
     uint64_t ddl_done;
+    uint64_t shown[2];   /* sim_seen.c: the most that a client was told */
     uint64_t *skew_acks; /* sim_skew.c */
     size_t skew_ack_count, skew_ack_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];

@@ -192,6 +192,7 @@ struct writer {
     struct pending changes[512];
     uint32_t count;
     uint8_t *buf;
+    uint64_t mark;
 };
 
 #define MANY 40
@@ -309,6 +310,8 @@ one_transaction(struct world *w)
 {
     struct writer x = {.w = w, .t = lg_txn_begin(w->txns), .buf = malloc(40000)};
     lg_rowid *ids = malloc(sizeof w->id);
+    if (draw(w, 2))
+        lg_txn_keep_mark(x.t, &x.mark);
     memcpy(ids, w->id, sizeof w->id);
     lg_status st = LG_OK;
     uint64_t n = 1 + draw(w, 12);
@@ -338,7 +341,12 @@ one_transaction(struct world *w)
     w->deadlocks += st == LG_DEADLOCK;
     if (st == LG_OK && draw(w, 4) != 0) {
         lg_xid xid = lg_txn_xid(x.t);
+        bool wrote = lg_txn_has_written(x.t);
+        if (draw(w, 2))
+            lg_txn_release_early(x.t);
         RIG_OK(lg_txn_commit(x.t));
+        CU_ASSERT(!wrote || x.mark == 0);
+        RIG_OK(lg_txn_mark_settle(w->txns, &x.mark));
         w->commits++;
         lg_txn_status status = {0};
         if (x.count > 0)
@@ -395,6 +403,9 @@ reader_fiber(void *arg)
     for (int i = 0; i < 12; i++) {
         lg_txn *t = lg_txn_begin(w->txns);
         lg_snapshot snap;
+        uint64_t mark = 0;
+        if (i % 2)
+            lg_txn_keep_mark(t, &mark);
         lg_txn_snapshot(t, &snap);
         (void)!lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + draw(w, 20) * LG_MS,
                                     LG_WAIT_SLEEP);
@@ -704,6 +715,96 @@ claims(struct world *w)
 LG_TEST(test_heap__a_claim_tells_and_locks_nothing)
 {
     run_world(3, false, claims);
+}
+
+/* ---- early release ---- */
+
+struct early {
+    struct world *w;
+    lg_rowid a, b;
+    lg_xid xid;
+    bool done;
+};
+
+static void
+commit_early(void *arg)
+{
+    struct early *e = arg;
+    lg_heap_out out;
+    lg_txn *t = lg_txn_begin(e->w->txns);
+    RIG_OK(update_small(e->w, t, e->a, NULL, 2, &out));
+    RIG_OK(update_small(e->w, t, e->b, NULL, 2, &out));
+    e->xid = lg_txn_xid(t);
+    (void)!lg_fiber_sleep_until(lg_run_now_ns(e->w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP);
+    lg_txn_release_early(t);
+    RIG_OK(lg_txn_commit(t));
+    e->done = true;
+}
+
+/* Waits for the row's writer and changes it; the commit may be in flight still. */
+static void
+update_after(struct early *e, lg_txn *t, lg_rowid id, uint32_t ver)
+{
+    lg_heap_out out;
+    lg_status st;
+    while ((st = update_small(e->w, t, id, NULL, ver, &out)) == LG_IN_DOUBT)
+        RIG_OK(lg_txn_wait(t, out.xid));
+    CU_ASSERT_EQUAL(st, LG_OK);
+}
+
+static void
+early_release(struct world *w)
+{
+    struct early e = {.w = w};
+    lg_txn_status status;
+    lg_snapshot snap;
+    uint32_t ver = 0;
+    uint64_t mark = 0, seen = 0;
+    lg_txn *t = lg_txn_begin(w->txns);
+    e.a = insert_small(w, t, 0, 1);
+    e.b = insert_small(w, t, 1, 1);
+    RIG_OK(lg_txn_commit(t));
+    RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "test", 0, commit_early, &e, NULL));
+    while (e.xid == LG_XID_NONE)
+        lg_fiber_yield();
+    lg_txn *after = lg_txn_begin(w->txns), *reader = lg_txn_begin(w->txns);
+    lg_txn_keep_mark(after, &mark);
+    lg_txn_keep_mark(reader, &seen);
+    update_after(&e, after, e.a, 3);
+    CU_ASSERT_FALSE(e.done); /* before the commit was durable */
+    CU_ASSERT(mark != 0);
+    RIG_OK(lg_txn_status_local(w->txns, e.xid, LG_SCN_MAX, &status));
+    CU_ASSERT_EQUAL(status.state, LG_XID_COMMITTING); /* for everybody else */
+    /* a reader sees it too, and knows; neither sees what is not committed at all */
+    lg_txn_snapshot(reader, &snap);
+    CU_ASSERT_EQUAL(fetch_ver(w, reader, e.a, &snap, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 2);
+    CU_ASSERT_EQUAL(fetch_ver(w, reader, e.b, &snap, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 2);
+    CU_ASSERT_EQUAL(seen, mark);
+    CU_ASSERT_FALSE(e.done);
+    /* without a mark: not before it is durable */
+    lg_txn *plain = lg_txn_begin(w->txns);
+    lg_heap_out out;
+    CU_ASSERT_EQUAL(update_small(w, plain, e.b, NULL, 4, &out), LG_IN_DOUBT);
+    CU_ASSERT_EQUAL(fetch_ver(w, plain, e.b, &snap, &ver), LG_OK); /* waited for it */
+    RIG_OK(lg_txn_status_local(w->txns, e.xid, LG_SCN_MAX, &status));
+    CU_ASSERT_EQUAL(status.state, LG_XID_COMMITTED);
+    RIG_OK(lg_txn_mark_settle(w->txns, &seen));
+    CU_ASSERT_EQUAL(seen, 0);
+    /* the successor gives back what it found */
+    RIG_OK(lg_txn_rollback(after));
+    CU_ASSERT_EQUAL(fetch_ver(w, plain, e.a, NULL, &ver), LG_OK);
+    CU_ASSERT_EQUAL(ver, 2);
+    RIG_OK(lg_txn_mark_settle(w->txns, &mark));
+    RIG_OK(lg_txn_commit(reader));
+    RIG_OK(lg_txn_commit(plain));
+}
+
+LG_TEST(test_heap__rows_are_let_go_before_the_commit_is_durable)
+{
+    for (uint64_t seed = 1; seed < 6; seed++)
+        run_world(seed, false, early_release);
 }
 
 struct locker {
