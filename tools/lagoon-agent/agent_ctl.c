@@ -77,6 +77,17 @@ node_named(agent *a, const char *name)
 /* ---- rows ---- */
 
 static void
+add_since(struct reply *r, uint64_t seconds)
+{
+    char when[32] = "";
+    time_t t = (time_t)seconds;
+    struct tm tm;
+    if (seconds && gmtime_r(&t, &tm))
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    lg_agent_add(&r->w, "since", when);
+}
+
+static void
 row_instance(struct reply *r, uint32_t node)
 {
     agent *a = r->a;
@@ -101,7 +112,7 @@ row_instance(struct reply *r, uint32_t node)
     lg_agent_add_u64(&r->w, "restarts", s->restarts);
     lg_agent_add(&r->w, "listen", s->listen);
     lg_agent_add(&r->w, "interconnect", s->address);
-    lg_agent_add_u64(&r->w, "since", s->since_s);
+    add_since(r, s->since_s);
     lg_agent_add(&r->w, "reason", s->reason);
     flush(r);
 }
@@ -174,18 +185,14 @@ static void
 row_tree(struct reply *r, const char *resource, uint32_t node, const char *target,
          const char *state, uint64_t since, const char *reason, const char *next)
 {
-    char name[48], when[32] = "";
-    time_t t = (time_t)since;
-    struct tm tm;
+    char name[48];
     snprintf(name, sizeof name, "%s%u", strcmp(resource, "instance") ? resource : "lagoon", node);
-    if (since && gmtime_r(&t, &tm))
-        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
     lg_agent_begin(&r->w, r->buf, "ROW");
     lg_agent_add(&r->w, "resource", resource);
     lg_agent_add(&r->w, "name", name);
     lg_agent_add(&r->w, "target", target);
     lg_agent_add(&r->w, "state", state);
-    lg_agent_add(&r->w, "since", when);
+    add_since(r, since);
     lg_agent_add(&r->w, "reason", reason);
     lg_agent_add(&r->w, "next", next);
     flush(r);

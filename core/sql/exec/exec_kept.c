@@ -28,8 +28,7 @@ lg_xkept_create(lg_exec *x, const lg_expr *e, lg_xkept **ret)
     for (uint32_t i = 0; i < norder; i++)
         k->types[e->nargs + i] = e->agg.order[i].expr->type;
     k->types[k->ncols - 1] = LG_T_INT8;
-    k->keys[n++] =
-        (lg_xsort_key){k->ncols - 1, lg_type_compare_fn(LG_T_INT8), false, false};
+    k->keys[n++] = (lg_xsort_key){k->ncols - 1, lg_type_compare_fn(LG_T_INT8), false, false};
     for (uint32_t i = 0; i < norder; i++)
         k->keys[n++] = (lg_xsort_key){e->nargs + i, lg_type_compare_fn(k->types[e->nargs + i]),
                                       e->agg.order[i].desc, e->agg.order[i].nulls_first};
@@ -50,8 +49,7 @@ lg_xkept_create(lg_exec *x, const lg_expr *e, lg_xkept **ret)
 lg_datum *
 lg_xkept_add(lg_xkept *k, lg_xkept_group *g)
 {
-    lg_datum *link =
-        lg_arena_alloc(k->arena, sizeof *link + k->ncols * (sizeof(lg_datum) + 1) + 1);
+    lg_datum *link = lg_arena_alloc(k->arena, sizeof *link + k->ncols * (sizeof(lg_datum) + 1) + 1);
     lg_datum *row = link + 1;
     *link = lg_datum_ptr(NULL);
     row[k->ncols - 1] = (lg_datum)g->number;

@@ -140,10 +140,17 @@ object_words(const char *verb, int32_t object, char tag[LG_COMMAND_TAG_MAX])
 static const char *
 transaction_words(const lg_ast_transaction_stmt *s)
 {
-    static const char *const words[] = {
-        "",         "BEGIN",           "START TRANSACTION", "COMMIT",
-        "ROLLBACK", "SAVEPOINT",       "RELEASE",           "ROLLBACK",
-        "PREPARE TRANSACTION",         "COMMIT PREPARED",   "ROLLBACK PREPARED"};
+    static const char *const words[] = {"",
+                                        "BEGIN",
+                                        "START TRANSACTION",
+                                        "COMMIT",
+                                        "ROLLBACK",
+                                        "SAVEPOINT",
+                                        "RELEASE",
+                                        "ROLLBACK",
+                                        "PREPARE TRANSACTION",
+                                        "COMMIT PREPARED",
+                                        "ROLLBACK PREPARED"};
     return (size_t)s->kind < sizeof words / sizeof *words ? words[s->kind] : "";
 }
 
@@ -182,9 +189,9 @@ lg_ast_command_tag(const lg_ast *stmt, char tag[LG_COMMAND_TAG_MAX])
         break;
     case LG_AST_CREATE_TABLE_AS_STMT: {
         const lg_ast_create_table_as_stmt *c = lg_ast_as(stmt, create_table_as_stmt);
-        fixed = c->is_select_into                      ? "SELECT INTO"
+        fixed = c->is_select_into                   ? "SELECT INTO"
                 : c->objtype == LG_A_OBJECT_MATVIEW ? "CREATE MATERIALIZED VIEW"
-                                                       : "CREATE TABLE AS";
+                                                    : "CREATE TABLE AS";
         break;
     }
     case LG_AST_SELECT_STMT:
