@@ -4,172 +4,292 @@
 #include "numeric.h"
 #include "text.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_DEPTH 200
+#define MAX_DEPTH     1000
+#define CONTEXT_BYTES 50 /* of the line, in the error's context */
 
+/* ---- tokens ---- */
+
+typedef enum token {
+    T_END,
+    T_PUNCTUATION, /* one of {}[],: */
+    T_STRING,
+    T_NUMBER,
+    T_WORD /* true, false, null */
+} token;
+
+/* The next token is always looked at already: what is wrong with it is told before what it should
+ * have been, as PostgreSQL does. strict: escapes must stand for characters that text can hold. */
 struct parser {
     lg_call *c;
-    const char *start, *p, *end;
+    const char *start, *end;
+    bool strict;
     int depth;
+    token kind;
+    const char *tok, *p; /* the token: [tok, p) */
+    const char *s;       /* strings: unescaped when strict */
+    size_t slen;
 };
 
-static lg_json *
-fail(struct parser *x, const char *detail)
+static void
+error_context(struct parser *x)
 {
-    lg_call_error(x->c, "22P02", "invalid input syntax for type json");
-    const char *q = x->p;
-    while (q < x->end && (isalnum((unsigned char)*q) || *q == '_'))
-        q++;
-    if (q == x->p && q < x->end)
-        q += lg_utf8_len((uint8_t)*q);
-    if (detail)
-        lg_error_detail(x->c->err, "%s", detail);
-    else if (x->p >= x->end)
-        lg_error_detail(x->c->err, "The input string ended unexpectedly.");
-    else
-        lg_error_detail(x->c->err, "Token \"%.*s\" is invalid.", (int)(q - x->p), x->p);
-    return NULL;
+    const char *line = x->start, *from, *to = x->p;
+    unsigned number = 1;
+    for (const char *q = x->start; q < x->tok; q++)
+        if (*q == '\n') {
+            line = q + 1;
+            number++;
+        }
+    from = line;
+    while (to - from >= CONTEXT_BYTES)
+        from += lg_utf8_len((uint8_t)*from);
+    if (from - line <= 3)
+        from = line;
+    bool more = x->kind != T_END && to < x->end && *to != '\n' && *to != '\r';
+    x->c->err->context =
+        lg_arena_printf(x->c->arena, "JSON data, line %u: %s%.*s%s", number,
+                        from > line ? "..." : "", (int)(to - from), from, more ? "..." : "");
 }
 
-static void
-skip(struct parser *x)
+/* "Expected ..." or NULL: the token itself is wrong. */
+static bool
+fail(struct parser *x, const char *expected)
 {
-    while (x->p < x->end && strchr(" \t\r\n", *x->p) && *x->p)
-        x->p++;
+    lg_call_error(x->c, "22P02", "invalid input syntax for type json");
+    int n = (int)(x->p - x->tok);
+    if (expected && x->kind == T_END && strcmp(expected, "end of input") != 0)
+        lg_error_detail(x->c->err, "The input string ended unexpectedly.");
+    else if (expected)
+        lg_error_detail(x->c->err, "Expected %s, but found \"%.*s\".", expected, n, x->tok);
+    else
+        lg_error_detail(x->c->err, "Token \"%.*s\" is invalid.", n, x->tok);
+    error_context(x);
+    return false;
 }
 
 static bool
-hex4(struct parser *x, uint32_t *ret)
+fail_escape(struct parser *x, const char *at, const char *detail)
+{
+    lg_call_error(x->c, "22P02", "invalid input syntax for type json");
+    x->p = at < x->end ? at + lg_utf8_len((uint8_t)*at) : at;
+    if (detail)
+        lg_error_detail(x->c->err, "%s", detail);
+    else
+        lg_error_detail(x->c->err, "Escape sequence \"\\%.*s\" is invalid.", (int)(x->p - at), at);
+    error_context(x);
+    return false;
+}
+
+/* Four digits at *p, which is moved behind them; false: an error was told. */
+static bool
+hex4(struct parser *x, const char **p, uint32_t *ret)
 {
     *ret = 0;
-    for (int i = 0; i < 4; i++, x->p++) {
-        if (x->p >= x->end || !isxdigit((unsigned char)*x->p))
-            return false;
-        int ch = tolower((unsigned char)*x->p);
+    for (int i = 0; i < 4; i++, ++*p) {
+        if (*p >= x->end) {
+            x->p = *p;
+            return fail(x, NULL);
+        }
+        int ch = tolower((unsigned char)**p);
+        if (!isxdigit(ch))
+            return fail_escape(x, *p, "\"\\u\" must be followed by four hexadecimal digits.");
         *ret = *ret * 16 + (uint32_t)(isdigit(ch) ? ch - '0' : ch - 'a' + 10);
     }
     return true;
 }
 
+/* \uXXXX, in pairs beyond the first plane. *p is behind the u. */
 static bool
-unescape(struct parser *x, lg_abuf *b)
+unescape_unicode(struct parser *x, const char **p, lg_abuf *b)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    const char *k;
-    if (x->p >= x->end)
-        return false;
-    if (*x->p != 'u') {
-        k = *x->p ? strchr(from, *x->p) : NULL;
-        if (!k)
-            return false;
-        lg_abuf_putc(b, to[k - from]);
-        x->p++;
-        return true;
-    }
-    x->p++;
+    static const char lonely[] = "Unicode low surrogate must follow a high surrogate.";
     uint32_t ch, low;
     char utf8[4];
-    if (!hex4(x, &ch))
+    const char *last;
+    if (!hex4(x, p, &ch))
         return false;
+    if (!x->strict)
+        return true;
+    last = *p - 1;
     if (ch >= 0xd800 && ch < 0xdc00) {
-        if (x->end - x->p < 6 || x->p[0] != '\\' || x->p[1] != 'u')
+        if (x->end - *p < 2 || (*p)[0] != '\\' || (*p)[1] != 'u')
+            return fail_escape(x,
+                               *p >= x->end                     ? last
+                               : **p == '\\' && *p + 1 < x->end ? *p + 1
+                                                                : *p,
+                               lonely);
+        *p += 2;
+        if (!hex4(x, p, &low))
             return false;
-        x->p += 2;
-        if (!hex4(x, &low) || low < 0xdc00 || low > 0xdfff)
-            return false;
+        if (low >= 0xd800 && low < 0xdc00)
+            return fail_escape(x, *p - 1,
+                               "Unicode high surrogate must not follow a high surrogate.");
+        if (low < 0xdc00 || low > 0xdfff)
+            return fail_escape(x, *p - 1, lonely);
         ch = 0x10000 + ((ch - 0xd800) << 10) + (low - 0xdc00);
     } else if (ch >= 0xdc00 && ch <= 0xdfff) {
+        return fail_escape(x, last, lonely);
+    } else if (ch == 0) {
+        lg_call_error(x->c, "22P05", "unsupported Unicode escape sequence");
+        lg_error_detail(x->c->err, "\\u0000 cannot be converted to text.");
+        x->p = *p;
+        error_context(x);
         return false;
-    }
-    if (ch == 0) { /* json may hold it as an escape; text cannot */
-        lg_abuf_puts(b, "\\u0000");
-        return true;
     }
     lg_abuf_add(b, utf8, lg_utf8_encode(ch, utf8));
     return true;
 }
 
-static lg_json *
-new_node(struct parser *x, lg_json_kind kind)
+static bool
+lex_string(struct parser *x)
 {
-    lg_json *n = LG_NEW(x->c->arena, lg_json);
-    n->kind = kind;
-    n->text = x->p;
-    return n;
-}
-
-static lg_json *
-parse_string(struct parser *x)
-{
-    lg_json *n = new_node(x, LG_JSON_STRING);
-    lg_abuf b;
-    const char *run = ++x->p;
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *p = x->tok + 1, *run = p;
     bool plain = true;
+    lg_abuf b;
+    x->kind = T_STRING;
     lg_abuf_init(&b, x->c->arena);
-    for (;;) {
-        if (x->p >= x->end)
-            return fail(x, "Token is invalid.");
-        if ((uint8_t)*x->p < 0x20)
-            return fail(x, "Character must be escaped.");
-        if (*x->p == '"')
-            break;
-        if (*x->p != '\\') {
-            x->p++;
-            continue;
+    for (;; p++) {
+        if (p >= x->end) {
+            x->p = p;
+            return fail(x, NULL);
         }
-        lg_abuf_add(&b, run, (size_t)(x->p - run));
-        x->p++;
+        if (*p == '"')
+            break;
+        if ((uint8_t)*p < 0x20) {
+            char detail[64];
+            snprintf(detail, sizeof detail, "Character with value 0x%02x must be escaped.",
+                     (unsigned)*p);
+            fail_escape(x, p, detail);
+            x->p = p;
+            error_context(x);
+            return false;
+        }
+        if (*p != '\\')
+            continue;
+        if (x->strict)
+            lg_abuf_add(&b, run, (size_t)(p - run));
         plain = false;
-        if (!unescape(x, &b))
-            return fail(x, "Escape sequence is invalid.");
-        run = x->p;
+        if (++p >= x->end) {
+            x->p = p;
+            return fail(x, NULL);
+        }
+        const char *k = *p ? strchr(from, *p) : NULL;
+        if (*p == 'u') {
+            p++;
+            if (!unescape_unicode(x, &p, &b))
+                return false;
+            p--;
+        } else if (!k) {
+            return fail_escape(x, p, NULL);
+        } else if (x->strict) {
+            lg_abuf_putc(&b, to[k - from]);
+        }
+        run = p + 1;
     }
-    if (plain) {
-        n->s = run;
-        n->slen = (size_t)(x->p - run);
+    if (plain || !x->strict) {
+        x->s = x->tok + 1;
+        x->slen = (size_t)(p - x->s);
     } else {
-        lg_abuf_add(&b, run, (size_t)(x->p - run));
-        n->s = b.p;
-        n->slen = b.len;
+        lg_abuf_add(&b, run, (size_t)(p - run));
+        x->s = b.p;
+        x->slen = b.len;
     }
-    x->p++;
-    n->len = (size_t)(x->p - n->text);
-    return n;
+    x->p = p + 1;
+    return true;
 }
 
-static lg_json *
-parse_number(struct parser *x)
+static bool
+is_word_char(char ch)
 {
-    lg_json *n = new_node(x, LG_JSON_NUMBER);
-    const char *p = x->p + (*x->p == '-');
+    return isalnum((unsigned char)ch) || ch == '_' || (uint8_t)ch >= 0x80;
+}
+
+static bool
+lex_number(struct parser *x)
+{
+    const char *p = x->tok + (*x->tok == '-');
 #define DIGIT(q) ((q) < x->end && isdigit((unsigned char)*(q)))
-    if (!DIGIT(p))
-        return fail(x, NULL);
-    if (*p == '0')
+    bool ok = DIGIT(p);
+    if (ok && *p == '0')
         p++;
     else
         while (DIGIT(p))
             p++;
     if (p < x->end && *p == '.') {
-        if (!DIGIT(p + 1))
-            return fail(x, NULL);
+        ok = DIGIT(p + 1) && ok;
         for (p++; DIGIT(p);)
             p++;
     }
     if (p < x->end && (*p == 'e' || *p == 'E')) {
         p++;
         p += p < x->end && (*p == '+' || *p == '-');
-        if (!DIGIT(p))
-            return fail(x, NULL);
+        ok = DIGIT(p) && ok;
         while (DIGIT(p))
             p++;
     }
 #undef DIGIT
-    if (p < x->end && (isalnum((unsigned char)*p) || *p == '_'))
-        return fail(x, NULL);
+    for (; p < x->end && is_word_char(*p); p++)
+        ok = false;
     x->p = p;
-    n->len = (size_t)(p - n->text);
+    x->kind = T_NUMBER;
+    return ok || fail(x, NULL);
+}
+
+static bool
+is_word(const struct parser *x, const char *word)
+{
+    return x->p - x->tok == (ptrdiff_t)strlen(word) && !memcmp(x->tok, word, strlen(word));
+}
+
+static bool
+next(struct parser *x)
+{
+    while (x->p < x->end && *x->p && strchr(" \t\r\n", *x->p))
+        x->p++;
+    x->tok = x->p;
+    if (x->p >= x->end) {
+        x->kind = T_END;
+        return true;
+    }
+    if (*x->p && strchr("{}[],:", *x->p)) {
+        x->kind = T_PUNCTUATION;
+        x->p++;
+        return true;
+    }
+    if (*x->p == '"')
+        return lex_string(x);
+    if (*x->p == '-' || isdigit((unsigned char)*x->p))
+        return lex_number(x);
+    x->kind = T_WORD;
+    while (x->p < x->end && is_word_char(*x->p))
+        x->p++;
+    x->p += x->p == x->tok;
+    return is_word(x, "true") || is_word(x, "false") || is_word(x, "null") || fail(x, NULL);
+}
+
+static bool
+is(const struct parser *x, char punctuation)
+{
+    return x->kind == T_PUNCTUATION && *x->tok == punctuation;
+}
+
+/* ---- values ---- */
+
+static lg_json *
+new_node(struct parser *x, lg_json_kind kind)
+{
+    lg_json *n = LG_NEW(x->c->arena, lg_json);
+    n->kind = kind;
+    n->text = x->tok;
+    n->len = (size_t)(x->p - x->tok);
+    if (kind == LG_JSON_STRING) {
+        n->s = x->s;
+        n->slen = x->slen;
+    }
     return n;
 }
 
@@ -193,10 +313,28 @@ push(struct parser *x, lg_json *n, uint32_t *cap, lg_json *key, lg_json *v)
     n->v[n->n++] = v;
 }
 
+/* "key" : of an object. */
+static lg_json *
+parse_key(struct parser *x, const char *expected)
+{
+    if (x->kind != T_STRING) {
+        fail(x, expected);
+        return NULL;
+    }
+    lg_json *key = new_node(x, LG_JSON_STRING);
+    if (!next(x))
+        return NULL;
+    if (!is(x, ':')) {
+        fail(x, "\":\"");
+        return NULL;
+    }
+    return next(x) ? key : NULL;
+}
+
 static lg_json *
 parse_container(struct parser *x)
 {
-    bool object = *x->p == '{';
+    bool object = is(x, '{');
     char close = object ? '}' : ']';
     lg_json *n = new_node(x, object ? LG_JSON_OBJECT : LG_JSON_ARRAY), *key = NULL, *v;
     uint32_t cap = 0;
@@ -204,79 +342,73 @@ parse_container(struct parser *x)
         lg_call_error(x->c, "54001", "stack depth limit exceeded");
         return NULL;
     }
-    x->p++;
-    skip(x);
-    bool first = true;
-    while (x->p >= x->end || *x->p != close) {
-        if (!first) {
-            if (x->p >= x->end || *x->p != ',')
-                return fail(x, NULL);
-            x->p++;
-            skip(x);
-        }
-        first = false;
+    if (!next(x))
+        return NULL;
+    for (bool first = true; first ? !is(x, close) : is(x, ','); first = false) {
+        if (!first && !next(x))
+            return NULL;
         if (object) {
-            if (x->p >= x->end || *x->p != '"')
-                return fail(x, NULL);
-            key = parse_string(x);
+            key = parse_key(x, first ? "string or \"}\"" : "string");
             if (!key)
                 return NULL;
-            skip(x);
-            if (x->p >= x->end || *x->p != ':')
-                return fail(x, NULL);
-            x->p++;
-            skip(x);
         }
         v = parse_value(x);
         if (!v)
             return NULL;
         push(x, n, &cap, key, v);
-        skip(x);
     }
-    x->p++;
-    x->depth--;
+    if (!is(x, close)) {
+        fail(x, object ? "\",\" or \"}\"" : "\",\" or \"]\"");
+        return NULL;
+    }
     n->len = (size_t)(x->p - n->text);
-    return n;
+    x->depth--;
+    return next(x) ? n : NULL;
 }
 
 static lg_json *
 parse_value(struct parser *x)
 {
-    static const struct {
-        const char *word;
-        lg_json_kind kind;
-    } words[] = {{"true", LG_JSON_TRUE}, {"false", LG_JSON_FALSE}, {"null", LG_JSON_NULL}};
-    if (x->p >= x->end)
-        return fail(x, NULL);
-    if (*x->p == '"')
-        return parse_string(x);
-    if (*x->p == '{' || *x->p == '[')
+    lg_json *n = NULL;
+    if (is(x, '{') || is(x, '['))
         return parse_container(x);
-    if (*x->p == '-' || isdigit((unsigned char)*x->p))
-        return parse_number(x);
-    for (int i = 0; i < 3; i++) {
-        size_t n = strlen(words[i].word);
-        bool same = (size_t)(x->end - x->p) >= n && memcmp(x->p, words[i].word, n) == 0;
-        if (same && !(x->p + n < x->end && isalnum((unsigned char)x->p[n]))) {
-            lg_json *k = new_node(x, words[i].kind);
-            k->len = n;
-            x->p += n;
-            return k;
-        }
+    if (x->kind == T_STRING)
+        n = new_node(x, LG_JSON_STRING);
+    else if (x->kind == T_NUMBER)
+        n = new_node(x, LG_JSON_NUMBER);
+    else if (x->kind == T_WORD)
+        n = new_node(x, *x->tok == 't'   ? LG_JSON_TRUE
+                        : *x->tok == 'f' ? LG_JSON_FALSE
+                                         : LG_JSON_NULL);
+    else
+        fail(x, "JSON value");
+    return n && next(x) ? n : NULL;
+}
+
+static lg_json *
+parse(lg_call *c, const char *s, size_t len, bool strict)
+{
+    struct parser x = {.c = c, .start = s, .p = s, .end = s + len, .strict = strict};
+    if (!next(&x))
+        return NULL;
+    lg_json *n = parse_value(&x);
+    if (n && x.kind != T_END) {
+        fail(&x, "end of input");
+        return NULL;
     }
-    return fail(x, NULL);
+    return n;
 }
 
 lg_json *
 lg_json_parse(lg_call *c, const char *s, size_t len)
 {
-    struct parser x = {c, s, s, s + len, 0};
-    skip(&x);
-    lg_json *n = parse_value(&x);
-    if (!n)
-        return NULL;
-    skip(&x);
-    return x.p == x.end ? n : fail(&x, NULL);
+    return parse(c, s, len, true);
+}
+
+bool
+lg_json_check(lg_call *c, const char *s, size_t len)
+{
+    return parse(c, s, len, false) != NULL;
 }
 
 /* --- canonical text --- */

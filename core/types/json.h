@@ -27,8 +27,10 @@ typedef struct lg_json {
     struct lg_json **keys; /* objects: strings */
 } lg_json;
 
-/* NULL after reporting an error. type_name: "json" for both types, as PostgreSQL says. */
+/* NULL after reporting an error, which says json for both types as PostgreSQL's. */
 lg_json *lg_json_parse(lg_call *c, const char *s, size_t len);
+/* Is it json? Escapes may stand for what text cannot hold; false after reporting an error. */
+bool lg_json_check(lg_call *c, const char *s, size_t len);
 /* Canonical text. */
 void lg_json_put(lg_call *c, lg_abuf *b, const lg_json *x);
 void lg_json_put_string(lg_abuf *b, const char *s, size_t len);

@@ -50,10 +50,10 @@ is_jsonb_func(const lg_call *c)
 static lg_datum
 input(lg_call *c, const char *s, size_t n, bool jsonb)
 {
+    if (!jsonb)
+        return lg_json_check(c, s, n) ? lg_datum_text(c->arena, s, n) : 0;
     lg_json *x = lg_json_parse(c, s, n);
-    if (!x)
-        return 0;
-    return jsonb ? canonical(c, x) : lg_datum_text(c->arena, s, n);
+    return x ? canonical(c, x) : 0;
 }
 
 LG_FN(json_in)
