@@ -101,7 +101,8 @@ struct lg_exec_session {
     struct lg_temp *temp;
     struct lg_temp_owner *temp_owner;
     size_t work_mem, hash_mem;
-    uint64_t tape_ids; /* exec's own */
+    size_t maintenance_work_mem; /* the same of an index build; 0: as much as it takes */
+    uint64_t tape_ids;           /* exec's own */
     lg_progress progress;
     /* Of the session, for EXPLAIN; NULL: not known. */
     const lg_stats *stats;

@@ -132,10 +132,10 @@ typedef struct lg_xsubplan {
     bool done; /* init plans and hashed ones: the result is kept */
     bool isnull;
     lg_datum value;
-    lg_arena *keep;
-    uint32_t nrows; /* ANY and ALL: rows kept */
-    lg_datum **rows;
-    struct lg_xhash *hash;
+    /* ANY and ALL: rows kept, or as a set */
+    struct lg_xstore *rows;
+    struct lg_xcursor *at;
+    struct lg_xset *set;
     bool has_null;
 } lg_xsubplan;
 
@@ -305,6 +305,7 @@ lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uin
 /* No input row: parameters and constants only. */
 lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null);
 void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
+void lg_xsubplan_close(lg_xsubplan *sp);
 lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
 lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
 

@@ -2,6 +2,7 @@
 #include "exec_spill.h"
 #include "record.h"
 #include "type.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- set-returning calls ---- */
@@ -460,12 +461,17 @@ const lg_xnode_ops lg_xops_cte_scan = {cte_open, cte_fetch, cte_rescan, cte_clos
 
 /* ---- RECURSIVE_UNION and its WORKTABLE_SCAN ---- */
 
+struct rhash {
+    uint64_t hash;
+    uint32_t at;
+};
+
 struct recursion {
-    lg_xstore work, next, all; /* all: rows given so far (UNION) */
-    lg_xhash hash;
-    lg_equal_fn *eq;
-    lg_hash_fn *hf;
-    size_t told; /* memory of all */
+    lg_xstore work, next;
+    lg_xset *all; /* rows given so far (UNION) */
+    lg_datum *row;
+    uint8_t *take;
+    struct rhash *order;
     bool started, step_open;
     lg_xcursor at;
 };
@@ -478,41 +484,56 @@ recursive_open(lg_xnode *s)
     const lg_oid *types = lg_xnode_types(s, s->plan->left);
     lg_xstore_init_spill(&r->work, s->x, n, types, lg_xbudget_sort(s->x));
     lg_xstore_init_spill(&r->next, s->x, n, types, lg_xbudget_sort(s->x));
-    lg_xstore_init(&r->all, n);
-    lg_xhash_init(&r->hash, r->all.arena);
     s->x->worktables[s->plan->recursive.worktable] = &r->work;
-    r->eq = LG_NEWN(s->x->arena, lg_equal_fn, n + 1);
-    r->hf = LG_NEWN(s->x->arena, lg_hash_fn, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        r->eq[i] = lg_type_equal_fn(s->plan->left->cols[i].type);
-        r->hf[i] = lg_type_hash_fn(s->plan->left->cols[i].type);
-        if (s->plan->recursive.distinct && (!r->eq[i] || !r->hf[i]))
-            return LG_UNSUPPORTED;
-    }
-    return LG_OK;
+    if (!s->plan->recursive.distinct)
+        return LG_OK;
+    r->row = lg_xrow_new(s->x->arena, n);
+    r->take = LG_NEWN(s->x->arena, uint8_t, LG_BATCH);
+    r->order = LG_NEWN(s->x->arena, struct rhash, LG_BATCH);
+    return lg_xset_create(s->x, n, types, lg_xbudget_hash(s->x), &r->all);
 }
 
-static bool
-seen_before(lg_xnode *s, const lg_xbatch *b, uint32_t row)
+static int
+compare_hashes(const void *pa, const void *pb)
 {
-    struct recursion *r = s->state;
-    uint32_t n = r->all.ncols;
-    uint64_t hash = 0;
-    for (uint32_t i = 0; i < n; i++)
-        hash = hash * 31 + (lg_vector_is_null(b->b.cols[i], row)
-                                ? 7
-                                : r->hf[i](lg_vector_value(b->b.cols[i], row)));
-    for (lg_xhash_entry *e = lg_xhash_first(&r->hash, hash); e; e = e->next) {
-        bool same = e->hash == hash;
-        for (uint32_t i = 0; same && i < n; i++) {
-            bool an = lg_xrow_nulls(e->row, n)[i], bn = lg_vector_is_null(b->b.cols[i], row);
-            same = an || bn ? an && bn : r->eq[i](e->row[i], lg_vector_value(b->b.cols[i], row));
-        }
-        if (same)
-            return true;
+    int64_t a = (int64_t)((const struct rhash *)pa)->hash;
+    int64_t b = (int64_t)((const struct rhash *)pb)->hash;
+    return (a > b) - (a < b);
+}
+
+static void
+load_row(struct recursion *r, const lg_xbatch *b, uint32_t row)
+{
+    uint32_t n = r->work.ncols;
+    for (uint32_t i = 0; i < n; i++) {
+        bool null = lg_vector_is_null(b->b.cols[i], row);
+        lg_xrow_nulls(r->row, n)[i] = null;
+        r->row[i] = null ? 0 : lg_vector_value(b->b.cols[i], row);
     }
-    lg_xhash_add(&r->hash, hash, lg_xrow_copy(r->all.arena, b->b.cols, n, row));
-    return false;
+}
+
+/* Which of the batch's rows were not given yet: r->take. Those on the temporary file are looked for
+ * in its order. */
+static lg_status
+find_new(struct recursion *r, const lg_xbatch *b)
+{
+    const uint8_t *nulls = lg_xrow_nulls(r->row, r->work.ncols);
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        load_row(r, b, lg_xbatch_row(b, i));
+        r->order[i] = (struct rhash){lg_xset_hash(r->all, r->row, nulls), i};
+    }
+    if (lg_xset_on_disk(r->all))
+        qsort(r->order, b->b.n, sizeof *r->order, compare_hashes);
+    for (uint32_t i = 0; i < b->b.n; i++) {
+        struct rhash *o = &r->order[i];
+        bool has;
+        load_row(r, b, lg_xbatch_row(b, o->at));
+        LG_TRY(lg_xset_has(r->all, r->row, nulls, o->hash, &has));
+        r->take[o->at] = !has;
+        if (!has)
+            LG_TRY(lg_xset_add(r->all, r->row, nulls, o->hash));
+    }
+    return LG_OK;
 }
 
 /* Keeps the batch's new rows in `into`. */
@@ -520,13 +541,12 @@ static lg_status
 recursive_take(lg_xnode *s, const lg_xbatch *b, lg_xstore *into)
 {
     struct recursion *r = s->state;
-    for (uint32_t i = 0; i < b->b.n; i++) {
-        uint32_t row = lg_xbatch_row(b, i);
-        if (s->plan->recursive.distinct && seen_before(s, b, row))
-            continue;
-        LG_TRY(lg_xstore_put(into, b->b.cols, row));
-    }
-    return lg_xmemory(s->x, &r->told, lg_arena_used_bytes(r->all.arena));
+    if (r->all)
+        LG_TRY(find_new(r, b));
+    for (uint32_t i = 0; i < b->b.n; i++)
+        if (!r->all || r->take[i])
+            LG_TRY(lg_xstore_put(into, b->b.cols, lg_xbatch_row(b, i)));
+    return LG_OK;
 }
 
 static lg_status
@@ -572,8 +592,8 @@ recursive_rescan(lg_xnode *s)
     struct recursion *r = s->state;
     lg_xstore_reset(&r->work);
     lg_xstore_reset(&r->next);
-    lg_xstore_reset(&r->all);
-    lg_xhash_init(&r->hash, r->all.arena);
+    if (r->all)
+        lg_xset_clear(r->all);
     r->started = false;
     r->at.pos = 0;
     return lg_xnode_rescan(s->left);
@@ -588,7 +608,7 @@ recursive_close(lg_xnode *s)
     lg_xcursor_fini(&r->at);
     lg_xstore_fini(&r->work);
     lg_xstore_fini(&r->next);
-    lg_xstore_fini(&r->all);
+    lg_xset_fini(r->all);
 }
 
 const lg_xnode_ops lg_xops_recursive_union = {recursive_open, recursive_fetch, recursive_rescan,
@@ -722,41 +742,67 @@ hashable_test(const lg_expr *e)
     return t;
 }
 
-/* Uncorrelated ANY/ALL: the subquery's rows are kept, hashed where possible. */
+/* Uncorrelated ANY/ALL: the subquery's rows are kept, as a set where possible. */
 static lg_status
-subplan_keep(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp)
+subplan_keep(lg_exec *x, const lg_expr *e, lg_xsubplan *sp)
 {
     lg_xbatch *b;
     lg_status st;
-    uint32_t ncols = sp->root->plan->ncols, cap = 0;
+    const lg_node *p = sp->root->plan;
     const lg_expr *t = hashable_test(e);
-    sp->keep = lg_arena_create("subquery rows", 0);
     if (t) {
-        sp->hash = LG_NEW(sp->keep, lg_xhash);
-        lg_xhash_init(sp->hash, sp->keep);
+        LG_TRY(lg_xset_create(x, 1, &t->args[1]->type, lg_xbudget_hash(x), &sp->set));
+    } else {
+        lg_xstore *rows = LG_NEW(x->arena, lg_xstore);
+        lg_xstore_init_spill(rows, x, p->ncols, lg_xnode_types(sp->root, p), lg_xbudget_sort(x));
+        sp->at = LG_NEW(x->arena, lg_xcursor);
+        sp->rows = rows;
     }
-    lg_hash_fn hf = t ? lg_type_hash_fn(t->args[1]->type) : NULL;
-    (void)c;
-    while ((st = lg_xnode_next(sp->root, &b)) == LG_OK)
-        for (uint32_t i = 0; i < b->b.n; i++) {
-            lg_datum *row = lg_xrow_copy(sp->keep, b->b.cols, ncols, lg_xbatch_row(b, i));
-            if (sp->nrows == cap) {
-                lg_datum **more = LG_NEWN(sp->keep, lg_datum *, cap ? cap * 2 : 64);
-                if (cap)
-                    memcpy(more, sp->rows, cap * sizeof *more);
-                sp->rows = more;
-                cap = cap ? cap * 2 : 64;
-            }
-            sp->rows[sp->nrows++] = row;
-            if (!t)
-                continue;
-            if (lg_xrow_nulls(row, ncols)[0])
-                sp->has_null = true;
-            else
-                lg_xhash_add(sp->hash, hf(row[0]), row);
+    while ((st = lg_xnode_next(sp->root, &b)) == LG_OK) {
+        if (!t) {
+            LG_TRY(lg_xstore_put_batch(sp->rows, b));
+            continue;
         }
+        for (uint32_t i = 0; i < b->b.n; i++) {
+            uint32_t row = lg_xbatch_row(b, i);
+            uint8_t null = lg_vector_is_null(b->b.cols[0], row);
+            lg_datum v = null ? 0 : lg_vector_value(b->b.cols[0], row);
+            sp->has_null |= null;
+            LG_TRY(lg_xset_add(sp->set, &v, &null, lg_xset_hash(sp->set, &v, &null)));
+        }
+    }
+    if (st != LG_END)
+        return st;
+    if (t)
+        LG_TRY(lg_xset_settle(sp->set));
     sp->done = true;
-    return st == LG_END ? LG_OK : st;
+    return LG_OK;
+}
+
+void
+lg_xsubplan_close(lg_xsubplan *sp)
+{
+    lg_xset_fini(sp->set);
+    if (!sp->rows)
+        return;
+    lg_xcursor_fini(sp->at);
+    lg_xstore_fini(sp->rows);
+}
+
+/* `x = ANY` of a set. */
+static lg_status
+subplan_set_has(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_datum *ret, bool *ret_null)
+{
+    lg_datum v;
+    bool null, known = false;
+    LG_TRY(lg_xexpr_eval(c, e->args[0]->args[0], &v, &null));
+    if (!null) {
+        uint8_t nulls = 0;
+        LG_TRY(lg_xset_has(sp->set, &v, &nulls, lg_xset_hash(sp->set, &v, &nulls), &known));
+    }
+    *ret = lg_datum_bool(known);
+    *ret_null = !known && lg_xset_count(sp->set) && (null || sp->has_null);
+    return LG_OK;
 }
 
 static lg_status
@@ -767,23 +813,14 @@ subplan_quantified(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_datum *ret,
     bool keep = !e->subplan.nset && !sp->root->plan->nparams;
     if (keep) {
         if (!sp->done)
-            LG_TRY(subplan_keep(c, e, sp));
-        if (sp->hash) {
-            const lg_expr *t = e->args[0];
-            lg_datum v;
-            bool null;
-            LG_TRY(lg_xexpr_eval(c, t->args[0], &v, &null));
-            lg_equal_fn eq = lg_type_equal_fn(t->args[0]->type);
-            uint64_t h = null ? 0 : lg_type_hash_fn(t->args[0]->type)(v);
-            for (lg_xhash_entry *x = null ? NULL : lg_xhash_first(sp->hash, h); x && !known;
-                 x = x->next)
-                known = x->hash == h && eq(v, x->row[0]);
-            *ret = lg_datum_bool(known);
-            *ret_null = !known && sp->nrows && (null || sp->has_null);
-            return LG_OK;
+            LG_TRY(subplan_keep(c->x, e, sp));
+        if (sp->set)
+            return subplan_set_has(c, e, sp, ret, ret_null);
+        for (uint64_t i = 0; i < sp->rows->n && !known; i++) {
+            const lg_datum *row;
+            LG_TRY(lg_xstore_row(sp->rows, sp->at, i, &row));
+            LG_TRY(subplan_test(c, e, row, ncols, &known, &any_null));
         }
-        for (uint32_t i = 0; i < sp->nrows && !known; i++)
-            LG_TRY(subplan_test(c, e, sp->rows[i], ncols, &known, &any_null));
     } else {
         lg_xbatch *b;
         lg_status st = LG_OK;

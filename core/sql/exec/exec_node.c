@@ -586,7 +586,7 @@ lg_exec_close(lg_exec *x)
     for (uint32_t i = 0; i < x->plan->n_nodes; i++)
         lg_xnode_close(x->nodes[i]);
     for (uint32_t i = 0; i < x->plan->nsubplans; i++)
-        lg_arena_destroy(x->subplans[i].keep);
+        lg_xsubplan_close(&x->subplans[i]);
     for (uint32_t i = 0; i < x->plan->nctes; i++)
         if (x->ctes[i].store)
             lg_xstore_fini(x->ctes[i].store);

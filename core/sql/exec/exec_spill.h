@@ -7,6 +7,10 @@
  *            hash join, groups, INTERSECT and EXCEPT
  *                           partitions by hash, each done by itself later (lg_xparts)
  *            kept rows      the oldest go out, the rest stays (lg_xstore, exec_store.c)
+ *            DISTINCT and ORDER BY in aggregates
+ *                           sorted runs by group (lg_xkept, exec_kept.c)
+ *            hashed subqueries, rows that a recursion has seen
+ *                           runs sorted by hash (lg_xset, exec_set.c)
  * TAPE     A sequence of rows in chunks of up to LG_BATCH rows or some bytes. On the file a chunk is
  *          columnar, as a batch is: per column the null bytes, then the values (integers of 4
  *          bytes where all fit); a value of variable length is used where it lies in the chunk.
@@ -136,6 +140,24 @@ LG_MUST lg_status lg_xextsort_start(lg_xextsort *e);
 LG_MUST lg_status lg_xextsort_next(lg_xextsort *e, lg_datum **rows, uint32_t cap, uint32_t *ret_n);
 uint64_t lg_xextsort_disk_bytes(const lg_xextsort *e);
 void lg_xextsort_destroy(lg_xextsort *e); /* NULL is fine */
+
+/* ---- sets of rows (exec_set.c) ---- */
+
+typedef struct lg_xset lg_xset;
+
+/* LG_UNSUPPORTED: a type has no hash function. */
+LG_MUST lg_status lg_xset_create(lg_exec *x, uint32_t ncols, const lg_oid *types, size_t budget,
+                                 lg_xset **ret);
+uint64_t lg_xset_hash(const lg_xset *s, const lg_datum *v, const uint8_t *nulls);
+LG_MUST lg_status lg_xset_has(lg_xset *s, const lg_datum *v, const uint8_t *nulls, uint64_t hash,
+                              bool *ret);
+/* A copy; also of a row that is there already. */
+LG_MUST lg_status lg_xset_add(lg_xset *s, const lg_datum *v, const uint8_t *nulls, uint64_t hash);
+LG_MUST lg_status lg_xset_settle(lg_xset *s); /* no more are added: look-ups get cheaper */
+uint64_t lg_xset_count(const lg_xset *s);
+bool lg_xset_on_disk(const lg_xset *s); /* look-ups in the order of hashes are cheaper then */
+void lg_xset_clear(lg_xset *s);
+void lg_xset_fini(lg_xset *s); /* NULL is fine */
 
 /* ---- kept rows (lg_xstore) that may go out ---- */
 

@@ -67,8 +67,8 @@ select count(*) from big where t in (select v from other) or k in (select k from
 select count(*) from big where k not in (select k from other);
 select count(*) from big where k not in (select k from other where k is not null) or g = 77;
 select count(*), sum(id) from big where g < 4 and (t is null or t <> all (select t from big where id < 300 and t is not null));
-select count(*) from big where id < 2000 and n < any (select k from other where k > 2500);
-select count(*), count(x) from (select (id, t) not in (select id, t from big where t is not null) x from big) y;
+select count(*) from big where id < 900 and n < any (select k from other where k > 3800);
+select count(*), count(x) from (select (id, t) not in (select id, t from big where id < 90 and t is not null) x from big where id < 3000) y;
 with recursive r as (select 1 as a, 2 as b union select (a * 7 + b) % 3001, (b + 5) % 11 from r) select count(*), sum(a), sum(b) from r;
 with recursive r as (select id, k from big where id <= 40 union select r.id % 40 + 1, (r.k + b.g * 17) % 907 from r, big b where b.id < 18)
   select count(*), sum(id), sum(k) from r;

@@ -541,7 +541,7 @@ sqlm_spill(sqlm *m, size_t work_mem)
         LG_ASSERT_OK(lg_temp_create(m->run, "/tmp", &m->temp));
     m->es.temp = m->temp;
     m->es.temp_owner = &m->temp_owner;
-    m->es.work_mem = m->es.hash_mem = work_mem;
+    m->es.work_mem = m->es.hash_mem = m->es.maintenance_work_mem = work_mem;
     return &m->temp_owner;
 }
 

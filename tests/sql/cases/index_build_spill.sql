@@ -1,0 +1,33 @@
+-- indexes of more keys than maintenance_work_mem
+set maintenance_work_mem = '1MB';
+create table wide(id int, k int, t text, n numeric);
+insert into wide select i, (i * 7919) % 60013, case when i % 10 = 0 then null else md5((i % 20000)::text) || i % 3 end, i % 777 / 7.0
+  from generate_series(1, 60000) i;
+create unique index wide_k on wide(k);
+create index wide_t on wide(t collate "C" desc nulls last, n);
+create unique index wide_tid on wide(t collate "C", id);
+create unique index wide_part on wide(t collate "C") where id < 15000;
+set enable_seqscan = off;
+select count(*) from wide where k between 500 and 1500;
+select id, t from wide where k = 4711;
+select id from wide where t = md5('77') || '2' order by id;
+select count(*), min(id), max(id) from wide where t is null;
+select k from wide order by k offset 30000 limit 3;
+reset enable_seqscan;
+create unique index wide_bad on wide(t);
+update wide set k = 4711 where id = 59999;
+insert into wide values (60001, 4711, 'x', 1);
+drop index wide_k;
+insert into wide values (60001, 4711, 'x', 1);
+create unique index wide_k on wide(k);
+delete from wide where id = 60001;
+create unique index wide_k on wide(k);
+create unique index wide_n on wide(n, k) include (id);
+select count(*) from pg_index where indrelid = 'wide'::regclass and indisvalid;
+set temp_file_limit = '200kB';
+create index wide_limit on wide(t collate "C", k, id);
+reset temp_file_limit;
+alter table wide add primary key (id);
+reindex table wide;
+select count(*) from wide where k between 500 and 1500;
+drop table wide;
