@@ -27,6 +27,7 @@ struct job {
     int error;             /* errno or 0 */
     unsigned long request; /* ioctl */
     void *request_arg;
+    uint64_t offset; /* discard: of size bytes */
 };
 
 /* ---- open ---- */
@@ -129,6 +130,25 @@ lg_io__file_close(lg_disk *d)
         lg_io__run_blocking(d->io, close_job, &j);
     else
         close(d->fd);
+}
+
+static void
+discard_job(void *arg)
+{
+    struct job *j = arg;
+    if (fallocate(j->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)j->offset,
+                  (off_t)j->size) != 0)
+        j->error = errno;
+}
+
+lg_status
+lg_io__file_discard(lg_disk *d, uint64_t offset, uint64_t len)
+{
+    struct job j = {.fd = d->fd, .offset = offset, .size = len};
+    lg_io__run_blocking(d->io, discard_job, &j);
+    if (j.error == EOPNOTSUPP || j.error == ENOSYS)
+        return LG_UNSUPPORTED;
+    return j.error ? lg_io__status_of(j.error) : LG_OK;
 }
 
 /* ---- create ---- */

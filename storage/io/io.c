@@ -128,6 +128,13 @@ lg_disk_close(lg_disk *d)
 }
 
 lg_status
+lg_disk_discard(lg_disk *d, uint64_t offset, uint64_t len)
+{
+    LG_ASSERT(d->flags & LG_DISK_SCRATCH && d->fd >= 0);
+    return lg_io__file_discard(d, offset, len);
+}
+
+lg_status
 lg_disk_create(lg_io *io, const char *path, uint64_t size_bytes)
 {
     if (size_bytes == 0 || size_bytes % 4096)

@@ -65,6 +65,9 @@ void lg_disk_close(lg_disk *d); /* NULL is fine */
 /* Makes a file of that size, filled with zeros (so that later writes change no metadata), durable
  * together with its name. LG_EXISTS when a non-empty file is there. */
 LG_MUST lg_status lg_disk_create(lg_io *io, const char *path, uint64_t size_bytes);
+/* Gives what a scratch file has there back to the file system; reads as zeros then. Blocks the
+ * fiber. LG_UNSUPPORTED: the file system cannot. */
+LG_MUST lg_status lg_disk_discard(lg_disk *d, uint64_t offset, uint64_t len);
 uint64_t lg_disk_size(const lg_disk *d);
 uint32_t lg_disk_align(const lg_disk *d);
 uint32_t lg_disk_atomic_bytes(const lg_disk *d); /* largest write that is never torn; 0: unknown */

@@ -63,6 +63,7 @@ void lg_io__run_blocking(lg_io *io, void (*fn)(void *arg), void *arg);
 /* disk_file.c: what uring and posix share */
 lg_status lg_io__file_open(lg_disk *d);
 void lg_io__file_close(lg_disk *d);
+lg_status lg_io__file_discard(lg_disk *d, uint64_t offset, uint64_t len);
 lg_status lg_io__file_create(lg_io *io, const char *path, uint64_t size_bytes);
 lg_status lg_io__file_lock(lg_disk *d, uint32_t slot);
 lg_status lg_io__file_probe(lg_disk *d, uint32_t slot);

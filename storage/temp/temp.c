@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define ALIGN      4096u
-#define KEEP_BYTES (64ULL << 20) /* an empty scratch file that is larger is given back */
+#define KEEP_BYTES (64ULL << 20) /* more than this is not kept for files to come: invariant 4 */
 
 void
 lg_temp_owner_init(lg_temp_owner *o)
@@ -50,6 +50,7 @@ lg_temp_destroy(lg_temp *t)
     lg_disk_close(t->disk);
     lg_io_destroy(t->io);
     lg_free(t->map);
+    lg_free(t->backed);
     lg_free(t->dir);
     lg_free(t);
 }
@@ -60,6 +61,7 @@ lg_temp_info_get(const lg_temp *t, lg_temp_info *ret)
     *ret = (lg_temp_info){.dir = t->dir,
                           .files = t->files,
                           .bytes = (uint64_t)t->extents * LG_TEMP_EXTENT_BYTES,
+                          .bytes_kept = (uint64_t)t->spare * LG_TEMP_EXTENT_BYTES,
                           .files_made = t->files_made,
                           .bytes_written = t->bytes_written};
 }
@@ -92,11 +94,16 @@ extent_take(lg_temp *t)
         uint32_t words = t->words ? t->words * 2 : 16;
         t->map = lg_realloc(t->map, words * sizeof *t->map);
         memset(t->map + t->words, 0, (words - t->words) * sizeof *t->map);
+        t->backed = lg_realloc(t->backed, words * sizeof *t->backed);
+        memset(t->backed + t->words, 0, (words - t->words) * sizeof *t->backed);
         t->words = words;
     }
     t->hint = w;
     uint32_t e = w * 64 + (uint32_t)__builtin_ctzll(~t->map[w]);
-    t->map[w] |= 1ULL << (e % 64);
+    uint64_t bit = 1ULL << (e % 64);
+    t->map[w] |= bit;
+    t->spare -= (t->backed[w] & bit) != 0;
+    t->backed[w] |= bit;
     t->extents++;
     uint64_t end = (uint64_t)(e + 1) * LG_TEMP_EXTENT_BYTES;
     if (t->reach < end)
@@ -109,9 +116,25 @@ extent_give(lg_temp *t, uint32_t e)
 {
     LG_ASSERT(t->map[e / 64] & 1ULL << (e % 64));
     t->map[e / 64] &= ~(1ULL << (e % 64));
+    t->spare += (t->backed[e / 64] & 1ULL << (e % 64)) != 0;
     t->extents--;
     if (e / 64 < t->hint)
         t->hint = e / 64;
+}
+
+/* A file's extents back to the file system, as long as they are nobody else's (may block). */
+static void
+extents_discard(lg_temp *t, const uint32_t *e, uint32_t n)
+{
+    for (uint32_t i = 0, run; i < n && !t->no_discard; i += run) {
+        for (run = 1; i + run < n && e[i + run] == e[i] + run;)
+            run++;
+        lg_status st = lg_disk_discard(t->disk, (uint64_t)e[i] * LG_TEMP_EXTENT_BYTES,
+                                       (uint64_t)run * LG_TEMP_EXTENT_BYTES);
+        t->no_discard = st == LG_UNSUPPORTED;
+        for (uint32_t k = 0; st == LG_OK && k < run; k++)
+            t->backed[e[i + k] / 64] &= ~(1ULL << (e[i + k] % 64));
+    }
 }
 
 /* Invariant 4. */
@@ -123,6 +146,8 @@ scratch_give_back(lg_temp *t)
         return;
     t->disk = NULL;
     t->reach = 0;
+    t->spare = 0;
+    memset(t->backed, 0, t->words * sizeof *t->backed);
     lg_disk_close(d); /* may block: others open a new one meanwhile */
 }
 
@@ -325,6 +350,9 @@ lg_temp_file_close(lg_temp_file *f)
         return;
     }
     (void)!lg_temp__wait(&f->io, f->o); /* invariant 1 */
+    if (t->extents > f->nextents &&     /* else all of it is given back below */
+        (uint64_t)(t->spare + f->nextents) * LG_TEMP_EXTENT_BYTES > KEEP_BYTES)
+        extents_discard(t, f->extents, f->nextents);
     for (uint32_t i = 0; i < f->nextents; i++)
         extent_give(t, f->extents[i]);
     f->o->used_bytes -= f->durable;

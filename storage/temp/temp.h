@@ -15,8 +15,9 @@
  *   2. Bytes [0, durable) of a file are on the device or were refused (then the file's status says
  *      so and every later call gives it); bytes [durable, size) are in its buffers.
  *   3. owner->used_bytes is the sum of what its files have written; above limit_bytes no write.
- *   4. The scratch file is closed when the last extent is free and it had grown large: that gives
- *      the space back to the file system.
+ *   4. At most 64 MiB of free extents keep their space: beyond that a file that is closed gives
+ *      its extents back to the file system (a hole), and when the last extent is free the scratch
+ *      file is closed.
  *
  * MEMORY    A file has two buffers while it is written, a reader two windows: one in use and one
  * in flight. Their size is the caller's choice; sealed files keep none.
@@ -61,6 +62,7 @@ void lg_temp_destroy(lg_temp *t); /* no files are open; NULL is fine */
 typedef struct lg_temp_info {
     const char *dir;
     uint64_t files, bytes;              /* in use now */
+    uint64_t bytes_kept;                /* free, not given back to the file system */
     uint64_t files_made, bytes_written; /* since the start */
 } lg_temp_info;
 void lg_temp_info_get(const lg_temp *t, lg_temp_info *ret);

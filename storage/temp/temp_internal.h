@@ -13,7 +13,10 @@ struct lg_temp {
     lg_disk *disk; /* NULL until the first file, and again when it was given back */
     bool opening;
     lg_waitq opened;
-    uint64_t *map; /* extents in use */
+    uint64_t *map;    /* extents in use */
+    uint64_t *backed; /* extents that the file system keeps space for */
+    uint32_t spare;   /* backed, not in use */
+    bool no_discard;  /* the file system cannot */
     uint32_t words, hint;
     uint32_t extents, files;
     uint64_t reach; /* bytes of the scratch file that were ever in use */

@@ -137,6 +137,58 @@ LG_TEST(test_temp__files_share_the_space)
     in_world(many);
 }
 
+static lg_temp_file *
+file_of(struct world *w, uint32_t megabytes)
+{
+    lg_temp_file *f;
+    char *block = lg_zalloc(1 << 20);
+    memset(block, 'x', 1 << 20);
+    LG_ASSERT_OK(lg_temp_file_create(w->temp, &w->owner, LG_TEMP_BUFFER_MAX, &f));
+    for (uint32_t i = 0; i < megabytes; i++)
+        LG_ASSERT_OK(lg_temp_file_write(f, block, 1 << 20));
+    LG_ASSERT_OK(lg_temp_file_seal(f));
+    lg_free(block);
+    return f;
+}
+
+static uint64_t
+kept(struct world *w)
+{
+    lg_temp_info i;
+    lg_temp_info_get(w->temp, &i);
+    return i.bytes_kept >> 20;
+}
+
+/* A small file stays while large ones come and go. */
+static void
+shrink(struct world *w)
+{
+    lg_temp_file *small = file_of(w, 1), *large = file_of(w, 40), *other = file_of(w, 40);
+    char byte;
+    lg_temp_reader *r;
+    lg_temp_file_close(large);
+    CU_ASSERT_EQUAL(kept(w), 40);
+    lg_temp_file_close(other); /* 80 would be too much */
+    CU_ASSERT_EQUAL(kept(w), 40);
+    large = file_of(w, 30); /* takes what is kept first */
+    CU_ASSERT_EQUAL(kept(w), 10);
+    lg_temp_file_close(file_of(w, 60));
+    CU_ASSERT(kept(w) <= 64);
+    lg_temp_file_close(large);
+    CU_ASSERT(kept(w) <= 64);
+    LG_ASSERT_OK(lg_temp_reader_open(small, 1000, 8192, &r));
+    LG_ASSERT_OK(lg_temp_read(r, &byte, 1));
+    CU_ASSERT_EQUAL(byte, 'x');
+    lg_temp_reader_close(r);
+    lg_temp_file_close(small);
+    CU_ASSERT_EQUAL(kept(w), 0);
+}
+
+LG_TEST(test_temp__closed_files_give_their_space_back)
+{
+    in_world(shrink);
+}
+
 static void
 limit(struct world *w)
 {
