@@ -5,6 +5,7 @@
 #include "relstat.h"
 #include "array.h"
 #include "ddl_internal.h"
+#include "interrupt.h"
 #include "rowcodec.h"
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define KIND_HIST   2
 #define KIND_CORR   3
 #define STORED_MCVS TARGET
+#define POLL_EVERY  128u /* rows looked at or compared */
 
 struct counts {
     float tuples;
@@ -141,6 +143,7 @@ struct run { /* of equal values in the sorted sample */
 struct column {
     lg_arena *a;
     lg_compare_fn cmp;
+    uint32_t work; /* comparisons so far: the sort lets others run */
     uint32_t rows, nulls, wide, n;
     double width, total; /* summed; rows of the table */
     struct value *values;
@@ -154,7 +157,10 @@ static int
 compare_values(const void *pa, const void *pb, void *arg)
 {
     const struct value *a = pa, *b = pb;
-    int d = ((lg_compare_fn)arg)(a->v, b->v);
+    struct column *c = arg;
+    if (++c->work % POLL_EVERY == 0)
+        (void)lg_poll();
+    int d = c->cmp(a->v, b->v);
     return d ? d : (a->tupno > b->tupno) - (a->tupno < b->tupno);
 }
 
@@ -259,8 +265,10 @@ find_statistics(struct column *c)
     uint32_t nruns = 0, distinct = 0, multiple = 0;
     struct run *runs = LG_NEWN(c->a, struct run, c->n + 1);
     double xy = 0, n = c->n;
-    qsort_r(c->values, c->n, sizeof *c->values, compare_values, (void *)c->cmp);
+    qsort_r(c->values, c->n, sizeof *c->values, compare_values, c);
     for (uint32_t i = 0; i < c->n; i++) {
+        if (i % POLL_EVERY == 0)
+            (void)lg_poll();
         xy += (double)i * c->values[i].tupno;
         if (i && c->cmp(c->values[i - 1].v, c->values[i].v) == 0) {
             multiple += ++runs[nruns - 1].count == 2;
@@ -330,6 +338,8 @@ analyze_column(lg_util *u, const lg_relation *r, const lg_column *col, const str
     c.values = LG_NEWN(a, struct value, s->n + 1);
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t natts;
+        if (i % POLL_EVERY == 0)
+            (void)lg_poll();
         LG_TRY(
             lg_row_decode(r->rowcols, at + 1, s->rows[i].bytes, s->rows[i].len, v, nulls, &natts));
         if (natts <= at) {
@@ -380,6 +390,8 @@ lg_util__analyze_table(lg_util *u, lg_relation *r)
     for (uint16_t i = 0; i < r->ncols && st == LG_OK && s.n; i++) {
         if (!r->cols[i].dropped)
             st = analyze_column(u, r, &r->cols[i], &s, a);
+        if (st == LG_OK && u->es->check_cancel)
+            st = u->es->check_cancel(u->es->arg);
         lg_arena_reset(a);
     }
     lg_arena_destroy(a);

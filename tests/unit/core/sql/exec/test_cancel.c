@@ -83,6 +83,24 @@ canceled_with_little_memory(sqlm *m)
     CU_ASSERT(lg_list_empty(&o->files) && o->used_bytes == 0);
 }
 
+/* A cancel is seen while the sample is sorted, and others get their turn. */
+static void
+canceled_analyze(sqlm *m)
+{
+    sqlm_run(m, "CREATE TABLE s(a text, b text, c text, d text, e text, f text)");
+    sqlm_run(
+        m, "INSERT INTO s SELECT v, v, v, v, v, v FROM (SELECT repeat('x', 900) || i % 7919 v FROM"
+           " generate_series(1, 8000) i) q");
+    uint64_t after_ms;
+    const char *got = sqlm_run_canceled(m, "ANALYZE s", 60, &after_ms);
+    CU_ASSERT_STRING_EQUAL(got, "ERROR:  57014 canceling statement due to user request\n");
+}
+
+LG_TEST(test_cancel__analyze)
+{
+    sqlm_with(canceled_analyze);
+}
+
 LG_TEST(test_cancel__frees_temporary_files)
 {
     sqlm_with(canceled_with_little_memory);
