@@ -825,7 +825,9 @@ stragg_step(lg_call *c, void *state)
         return;
     if (!s->set)
         lg_abuf_init(&s->b, c->perm);
-    else if (!c->nulls[1])
+    if (!lg_call_fits(c, s->b.len + (c->nulls[1] ? 0 : ARG_LEN(1)) + ARG_LEN(0)))
+        return;
+    if (s->set && !c->nulls[1])
         lg_abuf_add(&s->b, ARG_STR(1), ARG_LEN(1));
     lg_abuf_add(&s->b, ARG_STR(0), ARG_LEN(0));
     s->set = true;

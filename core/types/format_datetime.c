@@ -438,7 +438,7 @@ to_char(lg_call *c, const struct moment *m)
     uint32_t count;
     struct node *n = parse_template(c, ARG_STR(1), ARG_LEN(1), &count);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (uint32_t i = 0; i < count && !c->st; i++) {
         if (n[i].key == K_NONE)
             lg_abuf_add(&b, n[i].text, n[i].len);

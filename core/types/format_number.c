@@ -425,7 +425,7 @@ roman(lg_call *c, int64_t v)
     lg_abuf b;
     if (v < 1 || v > 3999)
         return "###############";
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
         for (; v >= part[i].v; v -= part[i].v)
             lg_abuf_puts(&b, part[i].s);
@@ -625,7 +625,7 @@ LG_FN(numeric_to_number)
         return lg_call_error(c, "0A000", "\"RN\" not supported for input");
     const char *p = ARG_STR(0), *end = p + ARG_LEN(0), *after;
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_putc(&b, '+');
     bool point = false, neg = sign_of_text(&d, ARG_STR(0), ARG_LEN(0));
     while ((d.is_lsign || d.minus || d.bracket || d.plus) && p < end && strchr("+-< ", *p))

@@ -151,7 +151,7 @@ bytea_overlay(lg_call *c, int64_t count)
     int64_t a = from - 1 < len ? from - 1 : len, b = from - 1 + count;
     b = b < 0 ? 0 : b < len ? b : len;
     lg_abuf r;
-    lg_abuf_init(&r, c->arena);
+    lg_abuf_for(&r, c);
     lg_abuf_add(&r, ARG_STR(0), (size_t)a);
     lg_abuf_add(&r, ARG_STR(1), ARG_LEN(1));
     lg_abuf_add(&r, ARG_STR(0) + b, (size_t)(len - b));
@@ -211,7 +211,7 @@ LG_FN(oidvectortypes)
     lg_array x;
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &x);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (uint32_t i = 0; i < x.n; i++) {
         if (i)
             lg_abuf_puts(&b, ", ");
@@ -232,7 +232,7 @@ LG_FN(nameconcatoid)
             len--;
     }
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_add(&b, ARG_STR(0), len);
     lg_abuf_add(&b, suffix, (size_t)n);
     return lg_abuf_text(&b);

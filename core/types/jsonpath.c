@@ -741,7 +741,7 @@ input(lg_call *c, const char *s, size_t n)
     if (!p)
         return 0;
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_jsonpath_put(&b, p);
     return lg_abuf_text(&b);
 }
@@ -875,7 +875,7 @@ static lg_datum
 json_datum(lg_call *c, const lg_json *x)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_json_put(c, &b, x);
     return lg_abuf_text(&b);
 }
@@ -888,7 +888,7 @@ query_array(lg_call *c)
     lg_abuf b;
     if (!run_call(c, silent_of(c), &s, &res))
         return 0;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_putc(&b, '[');
     for (uint32_t i = 0; i < s.n; i++) {
         lg_abuf_puts(&b, i ? ", " : "");

@@ -1,13 +1,15 @@
 /* String functions. Positions and lengths count characters; case is ASCII's but for ICU's collations.
  */
-#include "interrupt.h"
 #include "array.h"
 #include "collate.h"
+#include "interrupt.h"
 #include "text.h"
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define REPEAT_STEP ((size_t)4 << 20) /* bytes between two questions whether to go on */
 
 static lg_datum
 make(lg_call *c, const char *s, size_t n)
@@ -71,7 +73,7 @@ pad(lg_call *c, bool left, const char *fill, size_t fill_len)
     if (have >= want || fill_len == 0)
         return make(c, s, lg_utf8_prefix(s, len, want));
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (!left)
         lg_abuf_add(&b, s, len);
     size_t at = 0;
@@ -227,7 +229,7 @@ overlay(lg_call *c, int64_t count)
         return lg_call_error(c, "22003", "integer out of range");
     size_t a = lg_utf8_prefix(s, len, from - 1), b = lg_utf8_prefix(s, len, from - 1 + count);
     lg_abuf r;
-    lg_abuf_init(&r, c->arena);
+    lg_abuf_for(&r, c);
     lg_abuf_add(&r, s, a);
     lg_abuf_add(&r, ARG_STR(1), ARG_LEN(1));
     lg_abuf_add(&r, s + b, len - b);
@@ -276,7 +278,7 @@ LG_FN(replace_text)
     if (ARG_LEN(1) == 0 || s == end)
         return ARG(0);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (const char *p; (p = find(s, (size_t)(end - s), ARG_STR(1), ARG_LEN(1))) != NULL;) {
         lg_abuf_add(&b, s, (size_t)(p - s));
         lg_abuf_add(&b, ARG_STR(2), ARG_LEN(2));
@@ -319,7 +321,7 @@ LG_FN(translate)
 {
     const char *s = ARG_STR(0), *end = s + ARG_LEN(0);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     while (s < end) {
         size_t n = lg_utf8_len((uint8_t)*s), i = 0;
         int64_t k = 0;
@@ -371,11 +373,17 @@ LG_FN(repeat)
     size_t len = ARG_LEN(0);
     if ((uint64_t)n * len > 0x3fffffff)
         return lg_call_error(c, "54000", "requested length too large");
-    lg_varlen *v = lg_varlen_new(c->arena, (size_t)n * len);
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(v->data + (size_t)i * len, ARG_STR(0), len);
-        if ((i & 0xfffff) == 0xfffff && lg_poll())
-            break;
+    size_t total = (size_t)n * len, done = total < len ? total : len;
+    lg_varlen *v = lg_varlen_new(c->arena, total);
+    memcpy(v->data, ARG_STR(0), done);
+    while (done < total) { /* twice as much each time, but not too much without asking */
+        size_t more = done < total - done ? done : total - done;
+        more = more < REPEAT_STEP ? more : REPEAT_STEP / len * len;
+        more = more ? more : len;
+        memcpy(v->data + done, v->data, more);
+        done += more;
+        if (done >= REPEAT_STEP && lg_poll())
+            return make(c, "", 0);
     }
     return lg_datum_ptr(v);
 }
@@ -585,7 +593,7 @@ lg_text_quote_literal(lg_abuf *b, const char *s, size_t len)
 LG_FN(quote_ident)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_text_quote_ident(&b, ARG_STR(0), ARG_LEN(0));
     return lg_abuf_text(&b);
 }
@@ -614,7 +622,7 @@ quote_any(lg_call *c)
         return make(c, "NULL", 4);
     if (!any_text(c, 0, &s, &n))
         return 0;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_text_quote_literal(&b, s, n);
     return lg_abuf_text(&b);
 }
@@ -664,7 +672,7 @@ concat(lg_call *c, uint32_t first, const char *sep, size_t sep_len)
 {
     struct args a;
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     bool any = false;
     spread(c, first, &a);
     for (uint32_t i = 0; i < a.n; i++) {
@@ -805,7 +813,7 @@ convert(lg_call *c, const struct conversion *k, const struct args *a, int64_t at
     if (c->st)
         return false;
     lg_abuf q;
-    lg_abuf_init(&q, c->arena);
+    lg_abuf_for(&q, c);
     if (k->type == 'I')
         lg_text_quote_ident(&q, s, n);
     else if (k->type == 'L')
@@ -824,7 +832,7 @@ format(lg_call *c)
     if (ARG_NULL(0))
         RET_NULL();
     spread(c, 1, &a);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     const char *p = ARG_STR(0), *end = p + ARG_LEN(0);
     int64_t next = 1;
     while (p < end) {

@@ -99,7 +99,7 @@ LG_FN(unistr)
     const char *p = ARG_STR(0), *end = p + ARG_LEN(0);
     uint32_t high = 0; /* the first half of a surrogate pair */
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     while (p < end) {
         if (*p != '\\' || (end - p > 1 && p[1] == '\\')) {
             if (high)

@@ -139,7 +139,7 @@ escaped_like(lg_call *c, enum fold fold)
     const char *p = ARG_STR(0), *end = p + ARG_LEN(0), *e = ARG_STR(1);
     size_t ne = ARG_LEN(1);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (ne && (fold == BYTES ? ne : (size_t)lg_utf8_count(e, ne)) > 1) {
         lg_call_error(c, "22025", "invalid escape string");
         lg_error_hint(c->err, "Escape string must be empty or one character.");
@@ -183,7 +183,7 @@ lg_text__similar(lg_call *c, lg_datum pattern, const char *e, size_t ne)
     bool escaped = false, in_class = false;
     int quotes = 0;
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_puts(&b, "^(?:");
     for (; p < end; p++) {
         char ch = *p;

@@ -236,7 +236,7 @@ replace(lg_call *c, lg_datum text, lg_datum pattern, lg_datum with, uint32_t fla
     int32_t copied = 0;
     lg_rx_span v[10];
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (int64_t k = 1; from <= x.n; k++) {
         int n = match(c, r, &x, from, v, 10);
         if (n < 0)

@@ -314,7 +314,7 @@ array_out(lg_call *c)
     lg_array x;
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &x);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (x.n == 0)
         return lg_datum_ptr("{}");
     bool bounds = false;
@@ -354,7 +354,7 @@ array_send(lg_call *c)
     lg_array x;
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &x);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     int32_t nulls = 0;
     for (uint32_t i = 0; i < x.n; i++)
         nulls |= x.nulls[i];
@@ -498,7 +498,7 @@ vector_out(lg_call *c)
     lg_array x;
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &x);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (uint32_t i = 0; i < x.n; i++)
         lg_abuf_printf(&b, i ? " %lld" : "%lld", (long long)lg_int8(x.values[i]));
     return lg_datum_ptr(lg_abuf_cstring(&b));
@@ -645,7 +645,7 @@ LG_FN(array_dims)
     lg_abuf b;
     if (!x.ndim)
         RET_NULL();
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (int i = 0; i < x.ndim; i++)
         lg_abuf_printf(&b, "[%d:%d]", x.lbs[i], x.lbs[i] + x.dims[i] - 1);
     return lg_abuf_text(&b);
@@ -922,7 +922,7 @@ to_text(lg_call *c, bool has_null_text)
     lg_array x = unpack(c, 0);
     lg_abuf b;
     bool any = false;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (uint32_t i = 0; i < x.n; i++) {
         const char *s;
         size_t n;

@@ -59,7 +59,7 @@ static lg_datum
 from_escape(lg_call *c, const char *s, size_t n, bool input)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (size_t i = 0; i < n;) {
         if (s[i] != '\\') {
             lg_abuf_putc(&b, s[i++]);
@@ -83,7 +83,7 @@ static lg_datum
 to_escape(lg_call *c, const char *s, size_t n, bool text)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (size_t i = 0; i < n; i++) {
         uint8_t ch = (uint8_t)s[i];
         bool octal = text ? ch == 0 || ch >= 0x80 : ch < 0x20 || ch > 0x7e;
@@ -171,6 +171,8 @@ LG_FN(byteaoctetlen)
 
 LG_FN(byteacat)
 {
+    if (!lg_call_fits(c, (size_t)ARG_LEN(0) + ARG_LEN(1)))
+        return 0;
     lg_varlen *v = lg_varlen_new(c->arena, (size_t)ARG_LEN(0) + ARG_LEN(1));
     memcpy(v->data, ARG_STR(0), ARG_LEN(0));
     memcpy(v->data + ARG_LEN(0), ARG_STR(1), ARG_LEN(1));
@@ -280,7 +282,7 @@ static lg_datum
 to_base64(lg_call *c, const uint8_t *s, size_t n)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     size_t line = 0;
     for (size_t i = 0; i < n; i += 3) {
         uint32_t x = (uint32_t)s[i] << 16 | (i + 1 < n ? (uint32_t)s[i + 1] << 8 : 0) |
@@ -302,7 +304,7 @@ static lg_datum
 from_base64(lg_call *c, const char *s, size_t n)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     uint32_t x = 0;
     int have = 0, pad = 0;
     for (size_t i = 0; i < n; i++) {

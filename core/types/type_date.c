@@ -504,7 +504,7 @@ LG_FN(timetz_send)
 {
     lg_timetz t = timetz_arg(c, 0);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     for (int i = 7; i >= 0; i--)
         lg_abuf_putc(&b, (char)((uint64_t)t.us >> (8 * i)));
     for (int i = 3; i >= 0; i--)

@@ -169,7 +169,7 @@ text_of(lg_call *c, bool always_bits, bool never_bits, bool cstring)
 {
     struct inet x = unpack(ARG(0));
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     put_addr(&b, &x, always_bits, never_bits);
     return cstring ? lg_datum_ptr(lg_abuf_cstring(&b)) : lg_abuf_text(&b);
 }
@@ -414,7 +414,7 @@ LG_FN(cidr_abbrev)
 {
     struct inet x = unpack(ARG(0));
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (x.family == 4) {
         int n = x.bits ? (x.bits + 7) / 8 : 1;
         for (int i = 0; i < n; i++)

@@ -12,7 +12,7 @@ static lg_datum
 canonical(lg_call *c, const lg_json *x)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_json_put(c, &b, x);
     return lg_abuf_text(&b);
 }
@@ -232,7 +232,7 @@ static lg_datum
 to_json(lg_call *c)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     put_value(c, &b, lg_argtype(c, 0), ARG(0), false, c->nargs > 1 && ARG_BOOL(1));
     return finish(c, &b);
 }
@@ -267,7 +267,7 @@ static lg_datum
 build_array(lg_call *c)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_putc(&b, '[');
     for (uint32_t i = 0; i < c->nargs && !c->st; i++) {
         if (i)
@@ -305,7 +305,7 @@ static lg_datum
 build_object(lg_call *c)
 {
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (c->nargs % 2) {
         lg_call_error(c, "22023", "argument list must have even number of elements");
         lg_error_hint(c->err, "The arguments of %s must consist of alternating keys and values.",
@@ -1020,7 +1020,7 @@ LG_FN(json_strip_nulls)
     lg_abuf b;
     if (!x)
         return 0;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     put_compact(c, &b, stripped(c, x));
     return lg_abuf_text(&b);
 }
@@ -1057,7 +1057,7 @@ LG_FN(jsonb_pretty)
     lg_abuf b;
     if (!x)
         return 0;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     put_pretty(c, &b, x, 0);
     return lg_abuf_text(&b);
 }
@@ -1190,7 +1190,7 @@ agg_final(lg_call *c, struct state *s, const char *close)
     if (!s->any)
         RET_NULL();
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_add(&b, s->b.p, s->b.len);
     lg_abuf_puts(&b, close);
     return finish(c, &b);

@@ -339,7 +339,7 @@ finish(lg_call *c, lg_abuf *b)
     if (!x)
         return 0;
     lg_abuf out;
-    lg_abuf_init(&out, c->arena);
+    lg_abuf_for(&out, c);
     lg_json_put(c, &out, x);
     return lg_abuf_text(&out);
 }
@@ -350,7 +350,7 @@ object_of_one(lg_call *c)
     lg_array x;
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &x);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (x.ndim > 2)
         return lg_call_error(c, "2202E", "wrong number of array subscripts");
     if (x.ndim == 1 && x.dims[0] % 2)
@@ -372,7 +372,7 @@ object_of_two(lg_call *c)
     lg_abuf b;
     lg_array_unpack(ARG(0), c->arena, &k);
     lg_array_unpack(ARG(1), c->arena, &v);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (k.ndim > 1 || k.ndim != v.ndim)
         return lg_call_error(c, "2202E", "wrong number of array subscripts");
     if (k.n != v.n)

@@ -191,7 +191,7 @@ LG_FN(numeric_send)
 {
     lg_num x = NUM(0);
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     uint16_t sign = x.kind == LG_NUM_NAN    ? 0xc000
                     : x.kind == LG_NUM_PINF ? 0xd000
                     : x.kind == LG_NUM_NINF ? 0xf000

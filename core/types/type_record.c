@@ -136,7 +136,7 @@ LG_FN(record_out)
     lg_record_unpack(ARG(0), c->arena, &r);
     if (!composite_of(c, r.type, &t))
         return 0;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     lg_abuf_putc(&b, '(');
     for (uint32_t i = 0; i < field_count(t, &r); i++) {
         const char *s;
@@ -243,7 +243,7 @@ LG_FN(record_in)
         const char *text = NULL;
         if (*p != ',' && *p != ')') {
             lg_abuf b;
-            lg_abuf_init(&b, c->arena);
+            lg_abuf_for(&b, c);
             if (!field_text(&p, &b))
                 return malformed(c, s, "Unexpected end of input.");
             text = lg_abuf_cstring(&b);
@@ -279,7 +279,7 @@ LG_FN(record_send)
     if (!composite_of(c, r.type, &t))
         return 0;
     uint32_t n = field_count(t, &r);
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     put_u32(&b, n);
     for (uint32_t i = 0; i < n; i++) {
         const char *s;

@@ -2,6 +2,7 @@
  * (collation "C": by bytes), casts, length. */
 #include "collate.h"
 #include "text.h"
+#include "interrupt.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,12 +15,21 @@ lg_utf8_prefix(const char *s, size_t len, int64_t n)
     return at < len ? at : len;
 }
 
+#define COUNT_STEP ((size_t)1 << 20) /* bytes between two questions whether to go on */
+
 int64_t
 lg_utf8_count(const char *s, size_t len)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        n += ((uint8_t)s[i] & 0xc0) != 0x80;
+    for (size_t i = 0; i < len;) {
+        size_t end = len - i < COUNT_STEP ? len : i + COUNT_STEP;
+        uint32_t some = 0;
+        for (; i < end; i++)
+            some += ((uint8_t)s[i] & 0xc0) != 0x80;
+        n += some;
+        if (i < len && lg_poll())
+            break;
+    }
     return n;
 }
 
@@ -531,6 +541,8 @@ LG_FN(bpcharoctetlen)
 LG_FN(textcat)
 {
     uint32_t na = ARG_LEN(0), nb = ARG_LEN(1);
+    if (!lg_call_fits(c, (size_t)na + nb))
+        return 0;
     lg_varlen *v = lg_varlen_new(c->arena, (size_t)na + nb);
     memcpy(v->data, ARG_STR(0), na);
     memcpy(v->data + na, ARG_STR(1), nb);
@@ -547,7 +559,7 @@ cat_any(lg_call *c, uint32_t any)
     if (c->st)
         return 0;
     lg_abuf b;
-    lg_abuf_init(&b, c->arena);
+    lg_abuf_for(&b, c);
     if (any == 0)
         lg_abuf_add(&b, s, n);
     lg_abuf_add(&b, ARG_STR(1 - any), ARG_LEN(1 - any));

@@ -72,15 +72,22 @@ typedef struct lg_collators lg_collators;
 lg_collators **lg_tz__collators(lg_tz_cache *c);
 void lg_collators__destroy(lg_collators *c);
 
-/* A growing text in an arena. */
+/* A growing text in an arena. One that is made for a call ends it with 54000 when it would pass
+ * LG_TEXT_MAX; what is added from then on is thrown away. */
+#define LG_TEXT_MAX 0x3ffffffbu /* bytes of a value */
+
 typedef struct lg_abuf {
     lg_arena *a;
+    struct lg_call *c; /* NULL: no limit, the caller knows one */
     char *p;
     size_t len;
     size_t cap;
 } lg_abuf;
 
 void lg_abuf_init(lg_abuf *b, lg_arena *a);
+void lg_abuf_for(lg_abuf *b, struct lg_call *c);
+/* False, and the call has failed: a result of so many bytes is too large. */
+bool lg_call_fits(struct lg_call *c, size_t bytes);
 void lg_abuf_add(lg_abuf *b, const char *s, size_t n);
 void lg_abuf_puts(lg_abuf *b, const char *s);
 void lg_abuf_putc(lg_abuf *b, char ch);

@@ -6,16 +6,36 @@ void
 lg_abuf_init(lg_abuf *b, lg_arena *a)
 {
     b->a = a;
+    b->c = NULL;
     b->len = 0;
     b->cap = 112;
     b->p = (char *)lg_arena_alloc(a, b->cap + sizeof(lg_varlen)) + sizeof(lg_varlen);
 }
 
+void
+lg_abuf_for(lg_abuf *b, lg_call *c)
+{
+    lg_abuf_init(b, c->arena);
+    b->c = c;
+}
+
+bool
+lg_call_fits(lg_call *c, size_t bytes)
+{
+    if (bytes > LG_TEXT_MAX && c->st == LG_OK)
+        (void)lg_call_error(c, "54000", "out of memory");
+    return bytes <= LG_TEXT_MAX;
+}
+
 char *
 lg_abuf_extend(lg_abuf *b, size_t n)
 {
+    if (b->c && !lg_call_fits(b->c, b->len + n))
+        b->len = 0;
     if (b->len + n + 1 > b->cap) {
         size_t cap = (b->cap + n + 1) * 2;
+        if (b->c && cap > LG_TEXT_MAX + (size_t)1)
+            cap = LG_TEXT_MAX + (size_t)1;
         char *p = (char *)lg_arena_alloc(b->a, cap + sizeof(lg_varlen)) + sizeof(lg_varlen);
         memcpy(p, b->p, b->len);
         b->p = p;
@@ -29,6 +49,8 @@ lg_abuf_extend(lg_abuf *b, size_t n)
 void
 lg_abuf_add(lg_abuf *b, const char *s, size_t n)
 {
+    if (b->c && b->c->st != LG_OK)
+        return;
     char *at = lg_abuf_extend(b, n);
     if (n)
         memcpy(at, s, n);

@@ -79,10 +79,8 @@ send_request(const struct ctl *c, int fd)
 static int
 read_reply(FILE *in, struct ctl_rows *r, char *message, size_t size)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-    while ((n = getline(&line, &cap, in)) > 0) {
+    char line[LG_AGENT_LINE_MAX + 2];
+    while (fgets(line, sizeof line, in)) {
         line[strcspn(line, "\n")] = 0;
         char *keep = lg_strdup(line);
         lg_agent_line l;
@@ -91,7 +89,9 @@ read_reply(FILE *in, struct ctl_rows *r, char *message, size_t size)
         if (!strcmp(l.type, "END")) {
             const char *m = lg_agent_line_get(&l, "message");
             snprintf(message, size, "%s", m ? m : "");
-            return (int)lg_agent_line_u64(&l, "code", 1);
+            int code = (int)lg_agent_line_u64(&l, "code", 1);
+            lg_free(keep);
+            return code;
         }
         if (r->count == CTL_ROWS_MAX)
             return ctl_fail(1, "too many rows");
