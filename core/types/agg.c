@@ -1,6 +1,7 @@
 /* Aggregates: count, sum, avg, min, max, bool_and/or, bit_and/or/xor, string_agg, array_agg, and
  * the variance family. Each is a small state, a step for one row, mostly a step for a vector, a
  * merge of two states and a final function. */
+#include "type_bit.h"
 #include "array.h"
 #include "collate.h"
 #include "json.h"
@@ -746,6 +747,42 @@ bits_final(lg_call *c, void *state)
     return s->v;
 }
 
+/* ... of bit strings: the value so far is one that extreme_keep keeps. */
+static void
+bitstring_take(lg_call *c, struct extreme *s, lg_datum d, lg_fn op)
+{
+    s->type = LG_T_BIT;
+    if (!s->set) {
+        extreme_keep(c, s, d);
+        return;
+    }
+    lg_datum args[2] = {s->v, d};
+    lg_call two = *c;
+    two.args = args;
+    two.nargs = 2;
+    lg_datum r = op(&two);
+    c->st = two.st;
+    if (two.st == LG_OK)
+        extreme_keep(c, s, r);
+}
+
+#define BITSTRING(name, FN)                                                                        \
+    static void name##_bits_step(lg_call *c, void *state)                                          \
+    {                                                                                              \
+        if (!c->nulls[0])                                                                          \
+            bitstring_take(c, state, ARG(0), FN);                                                  \
+    }                                                                                              \
+    static void name##_bits_merge(lg_call *c, void *state, const void *other)                      \
+    {                                                                                              \
+        const struct extreme *o = other;                                                           \
+        if (o->set)                                                                                \
+            bitstring_take(c, state, o->v, FN);                                                    \
+    }
+
+BITSTRING(and, lg_fn_bit_and)
+BITSTRING(or, lg_fn_bit_or)
+BITSTRING(xor, lg_fn_bitxor)
+
 /* --- sum and avg of intervals --- */
 
 struct ivsum {
@@ -1014,6 +1051,9 @@ static const lg_agg aggs[] = {
     BITWISE(2239, or),
     BITWISE(2240, and),
     BITWISE(2241, or),
+    {2242, sizeof(struct extreme), NULL, and_bits_step, NULL, and_bits_merge, extreme_final, NULL},
+    {2243, sizeof(struct extreme), NULL, or_bits_step, NULL, or_bits_merge, extreme_final, NULL},
+    {6167, sizeof(struct extreme), NULL, xor_bits_step, NULL, xor_bits_merge, extreme_final, NULL},
     BITWISE(6164, xor),
     BITWISE(6165, xor),
     BITWISE(6166, xor),

@@ -54,7 +54,7 @@ lg_oid lg_type_array(lg_oid type);
 static inline bool
 lg_type_is_array(const lg_type *t)
 {
-    return t->category == 'A' && t->typlen == -1;
+    return (t->category == 'A' || t->elem == 2249) && t->typlen == -1; /* record[] is one too */
 }
 
 /* What format_type(oid, typmod) returns, e.g. "character varying(10)"; typmod -1 = none. In the

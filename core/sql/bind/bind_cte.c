@@ -282,14 +282,18 @@ setop_first(const lg_query *q, uint32_t i)
 }
 
 static lg_status
+not_recursive(lg_bind *b, const lg_ast_common_table_expr *c)
+{
+    return lg_bind__error(b, c->h.loc, "42601", "WITH query is not recursive");
+}
+
+static lg_status
 bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_t index)
 {
     lg_bind *b = l->b;
     lg_cte *cte = &l->q->ctes[index];
     cte->name = c->ctename;
-    if (c->search_clause || c->cycle_clause)
-        return lg_bind__error(b, c->h.loc, "0A000", "%s clauses are not supported",
-                              c->search_clause ? "SEARCH" : "CYCLE");
+    bool extended = c->search_clause || c->cycle_clause;
     cte->materialized = (uint8_t)c->ctematerialized;
     lg_query *q;
     if (recursive && c->ctequery->tag == LG_AST_SELECT_STMT &&
@@ -301,7 +305,16 @@ bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_
             start.with_clause = s->with_clause;
         LG_TRY(lg_bind__query(b, l, &start.h, NULL, true, &q));
         LG_TRY(cte_columns(b, c, cte, q));
-        LG_TRY(lg_bind__query(b, l, c->ctequery, NULL, true, &q));
+        if (extended) {
+            LG_TRY(lg_bind__search_cycle(l, c, cte, &s, &cte->added));
+            start = *s->larg;
+            start.with_clause = s->with_clause;
+            LG_TRY(lg_bind__query(b, l, &start.h, NULL, true, &q));
+            cte->ncols = lg_query_outcols(q, b->arena, &cte->cols);
+        }
+        LG_TRY(lg_bind__query(b, l, &s->h, NULL, true, &q));
+        if (extended && !cte->recursive)
+            return not_recursive(b, c);
         if (cte->recursive) {
             lg_outcol *cols;
             uint32_t n = lg_query_outcols(q, b->arena, &cols);
@@ -318,6 +331,8 @@ bind_cte(lg_level *l, const lg_ast_common_table_expr *c, bool recursive, uint32_
                     return LG_SQL;
                 }
         }
+    } else if (extended) {
+        return not_recursive(b, c);
     } else {
         LG_TRY(lg_bind__query(b, l, c->ctequery, NULL, true, &q));
     }

@@ -1111,6 +1111,12 @@ bind_row(lg_level *l, const lg_ast_row_expr *r, lg_expr **ret)
     }
     e->nargs = n;
     *ret = e;
+    if (r->row_format == LG_BIND_ROW_FIRST) {
+        lg_expr *f = lg_expr_new(b->arena, LG_EX_FIELD, LG_T_INT8, 1);
+        f->args[0] = e->args[0];
+        f->field = 1;
+        *ret = f;
+    }
     return LG_OK;
 }
 

@@ -151,6 +151,12 @@ lg_bind__nsitem(lg_level *l, uint32_t rte_index)
         it.relid = r->oid;
         it.schema = rte->has_alias ? NULL : r->schema;
     }
+    if (rte->kind == LG_RTE_CTE && rte->cte_up) {
+        const lg_level *at = l;
+        for (uint32_t i = 0; i < rte->cte_up; i++)
+            at = at->parent;
+        it.not_in_star = at->q->ctes[rte->cte].added;
+    }
     it.col_names = LG_NEWN(l->b->arena, const char *, rte->ncols + 1);
     it.col_exprs = LG_NEWN(l->b->arena, lg_expr *, rte->ncols + 1);
     for (uint32_t i = 0; i < rte->ncols; i++) {

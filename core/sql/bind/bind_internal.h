@@ -21,9 +21,10 @@ typedef struct lg_nsitem {
     uint32_t ncols;
     const char **col_names; /* NULL: dropped */
     lg_expr **col_exprs;
-    bool rel_visible;  /* name.column works */
-    bool cols_visible; /* column works */
-    bool lateral_only; /* only for LATERAL references */
+    bool rel_visible;     /* name.column works */
+    bool cols_visible;    /* column works */
+    uint32_t not_in_star; /* so many of its last columns */
+    bool lateral_only;    /* only for LATERAL references */
     bool lateral_ok;
     uint8_t *used; /* by column number from 1, [0] the whole row: notes what is read; may be NULL */
 } lg_nsitem;
@@ -179,6 +180,12 @@ bool lg_bind__binary_coercible(lg_oid from, lg_oid to);
 LG_MUST lg_status lg_bind__coerce(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod,
                                   lg_coercion ctx, lg_func_form form, int32_t loc, lg_expr **ret);
 /* NULL in *ret when there is no such coercion; typmod applied. */
+/* A ROW of one record that stands for that one's first field, a bigint (in no statement). */
+#define LG_BIND_ROW_FIRST 1000
+/* What a recursive query with SEARCH or CYCLE stands for; cte: with the columns of its start. */
+LG_MUST lg_status lg_bind__search_cycle(lg_level *l, const lg_ast_common_table_expr *c,
+                                        const lg_cte *cte, const lg_ast_select_stmt **ret,
+                                        uint32_t *ret_added);
 LG_MUST lg_status lg_bind__coerce_to(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod,
                                      lg_coercion ctx, lg_func_form form, int32_t loc,
                                      lg_expr **ret);

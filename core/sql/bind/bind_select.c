@@ -122,7 +122,7 @@ lg_bind__targets(lg_level *l, const lg_ast_list *list, lg_clause clause, uint32_
             uint32_t ni, up;
             LG_TRY(lg_bind__star_items(l, lg_ast_as(r->val, column_ref), &items, &ni, &up));
             for (uint32_t k = 0; k < ni; k++)
-                for (uint32_t c = 0; c < items[k].ncols; c++)
+                for (uint32_t c = 0; c + items[k].not_in_star < items[k].ncols; c++)
                     if (items[k].col_names[c]) {
                         lg_copier copy = {.a = b->arena, .raise = up};
                         lg_expr *e = lg_copy_expr(&copy, items[k].col_exprs[c], 0);

@@ -75,6 +75,7 @@ typedef struct lg_cte {
     uint32_t refs;
     uint32_t ncols;
     lg_outcol *cols;
+    uint32_t added; /* its last columns are those of SEARCH and CYCLE */
 } lg_cte;
 
 /* Node of the join tree. */

@@ -246,6 +246,21 @@ type_text(out *o, lg_oid type, int32_t typmod)
     return lg_type_name(o->d->env, type, typmod, o->d->arena);
 }
 
+/* By its name, where the row's type is known. */
+static void
+put_field(out *o, const lg_expr *e)
+{
+    const lg_row_type *r;
+    lg_error err;
+    lg_error_init(&err, o->d->arena);
+    if (lg_usertype_of(e->args[0]->type) == LG_UT_ROW &&
+        lg_usertype_row(o->d->env, e->args[0]->type, o->d->arena, &err, &r) == LG_OK &&
+        e->field <= r->n && r->fields[e->field - 1].name)
+        lg_strbuf_printf(&o->b, ").%s", lg_quote_ident(o->d->arena, r->fields[e->field - 1].name));
+    else
+        lg_strbuf_printf(&o->b, ").f%u", e->field);
+}
+
 static void
 put_const(out *o, const lg_expr *e, bool label)
 {
@@ -799,7 +814,7 @@ put(out *o, const lg_expr *e)
     case LG_EX_FIELD:
         lg_strbuf_putc(&o->b, '(');
         put(o, e->args[0]);
-        lg_strbuf_printf(&o->b, ").f%u", e->field);
+        put_field(o, e);
         return;
     case LG_EX_SUBSCRIPT:
         put_subscript(o, e);

@@ -248,6 +248,19 @@ drop_member(lg_util *u, const struct member *m)
     return st == LG_OK ? lg_ddl_drop_type(u, m->obj, true) : st == LG_NOT_FOUND ? LG_OK : st;
 }
 
+/* Types last, those that were made of others first: nothing then needs them. */
+static lg_status
+drop_members(lg_util *u, const struct members *l)
+{
+    for (int types = 0; types < 2; types++)
+        for (uint32_t i = 0; i < l->n; i++) {
+            const struct member *m = &l->at[types ? l->n - 1 - i : i];
+            if ((strncmp(m->text, "type ", 5) == 0) == types)
+                LG_TRY(drop_member(u, m));
+        }
+    return LG_OK;
+}
+
 /* What needs the member from outside, a line each. */
 static lg_status
 member_users(lg_util *u, const struct member *m, lg_ddl_report *rep)
@@ -326,8 +339,7 @@ drop_schema(lg_util *u, const char *name, bool missing_ok, bool cascade)
     LG_TRY(schema_report(u, &l, name, cascade, &rep));
     if (rep.n)
         return forbidden(u, lg_arena_printf(u->a, "schema %s", name), &rep);
-    for (uint32_t i = 0; i < l.n; i++)
-        LG_TRY(drop_member(u, &l.at[i]));
+    LG_TRY(drop_members(u, &l));
     LG_TRY(lg_ddl_default_acl_forget(u, nsp));
     LG_TRY(lg_ddl_common_delete(u, LG_REL_pg_namespace, nsp));
     LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_namespace, &row));

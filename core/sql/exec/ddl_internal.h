@@ -163,6 +163,7 @@ LG_MUST lg_status lg_ddl_alter_enum(lg_util *u, const lg_ast_alter_enum_stmt *s)
 LG_MUST lg_status lg_ddl_create_composite(lg_util *u, const lg_ast_composite_type_stmt *s);
 LG_MUST lg_status lg_ddl_drop_type_named(lg_util *u, const lg_ast_drop_stmt *s,
                                          const lg_ast *object);
+LG_MUST lg_status lg_ddl_type_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 LG_MUST lg_status lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s);
 /* The columns that need the relation's row type: 0A000 for a change that they forbid. */
 LG_MUST lg_status lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r);
@@ -252,6 +253,8 @@ LG_MUST lg_status lg_ddl_alter_option(lg_util *u, lg_relation *r,
                                       const lg_ast_alter_table_cmd *cmd);
 
 /* ---- ddl_rename.c ---- */
+/* To another schema: the relation, its row type, indexes and the sequences of its columns. */
+LG_MUST lg_status lg_ddl_move_relation(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema);
 LG_MUST lg_status lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type,
                                         bool cascade);
 

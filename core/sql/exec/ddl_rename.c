@@ -518,9 +518,8 @@ move_constraints(lg_util *u, const lg_relation *r, lg_oid nsp)
     return LG_OK;
 }
 
-/* The relation, its indexes and the sequences of its columns. */
-static lg_status
-move(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema)
+lg_status
+lg_ddl_move_relation(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema)
 {
     lg_cat_scan s;
     lg_cat_row row;
@@ -559,7 +558,7 @@ move(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema)
     for (uint32_t i = 0; i < n; i++) {
         lg_relation *seq;
         LG_TRY(lg_cat_relation_by_oid(u->cat, seqs[i], &seq));
-        st = seq->kind == LG_REL_SEQUENCE ? move(u, seq, nsp, schema) : LG_OK;
+        st = seq->kind == LG_REL_SEQUENCE ? lg_ddl_move_relation(u, seq, nsp, schema) : LG_OK;
         lg_relation_unref(seq);
         LG_TRY(st);
     }
@@ -640,7 +639,7 @@ lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s)
     if (nsp == r->namespace_oid)
         goto out;
     LG_CHECK(readers_find(&rs, oid));
-    LG_CHECK(move(u, r, nsp, s->newschema));
+    LG_CHECK(lg_ddl_move_relation(u, r, nsp, s->newschema));
     st = readers_write(&rs, &oid, 1);
 out:
     readers_fini(&rs);

@@ -656,6 +656,28 @@ lg_ddl_drop_type_named(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *obje
     return lg_ddl_drop_type(u, type, s->behavior == LG_A_DROP_CASCADE);
 }
 
+static lg_status
+may_alter(lg_util *u, lg_oid type, bool domain)
+{
+    const char *name = lg_type_name(u->es->env, type, -1, u->a);
+    if (domain && lg_usertype_of(type) != LG_UT_DOMAIN)
+        return lg_error_set(u->err, "42809", "%s is not a domain", name);
+    if (!lg_type_elem(type))
+        return LG_OK;
+    lg_error_set(u->err, "42809", "cannot alter array type %s", name);
+    lg_error_hint(u->err, "You can alter type %s, which will alter the array type as well.",
+                  lg_type_name(u->es->env, lg_type_elem(type), -1, u->a));
+    return LG_SQL;
+}
+
+static lg_status
+a_row_type(lg_util *u, const char *name)
+{
+    lg_error_set(u->err, "42809", "%s is a table's row type", name);
+    lg_error_hint(u->err, "Use ALTER TABLE instead.");
+    return LG_SQL;
+}
+
 lg_status
 lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s)
 {
@@ -667,14 +689,7 @@ lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s)
     LG_TRY(lg_ddl_type_named(u, names, false, &type));
     const char *name = lg_type_name(u->es->env, type, -1, u->a);
     LG_TRY(lg_ddl_type_owner_check(u, type));
-    if (domain && lg_usertype_of(type) != LG_UT_DOMAIN)
-        return lg_error_set(u->err, "42809", "%s is not a domain", name);
-    if (lg_type_elem(type)) {
-        lg_error_set(u->err, "42809", "cannot alter array type %s", name);
-        lg_error_hint(u->err, "You can alter type %s, which will alter the array type as well.",
-                      lg_type_name(u->es->env, lg_type_elem(type), -1, u->a));
-        return LG_SQL;
-    }
+    LG_TRY(may_alter(u, type, domain));
     LG_TRY(type_row(u, type, &row));
     if (lg_ddl_type_find(u, lg_oid_of(GETC(&row, pg_type, typnamespace)), s->newname, &row) ==
         LG_OK)
@@ -686,13 +701,74 @@ lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s)
         if (r->kind == LG_REL_COMPOSITE) {
             st = lg_ddl_rename_relation(u, r, s->newname);
         } else {
-            st = lg_error_set(u->err, "42809", "%s is a table's row type", name);
-            lg_error_hint(u->err, "Use ALTER TABLE instead.");
+            st = a_row_type(u, name);
         }
         lg_relation_unref(r);
         return st;
     }
     return lg_ddl_type_change(u, type, s->newname, 0, 0);
+}
+
+static lg_status
+move_domain_constraints(lg_util *u, lg_oid domain, lg_oid nsp)
+{
+    lg_cat_scan s;
+    lg_cat_row old, row;
+    lg_oid oids[256];
+    uint32_t n = 0;
+    lg_datum keys[2] = {lg_datum_oid(0), lg_datum_oid(domain)};
+    lg_status st =
+        lg_cat_scan_open(u->cat, LG_REL_pg_constraint,
+                         LG_IX_pg_constraint_conrelid_contypid_conname_index, 2, keys, u->a, &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK && n < 256)
+        oids[n++] = lg_oid_of(GETC(&row, pg_constraint, oid));
+    lg_cat_scan_close(&s);
+    if (st != LG_END && st != LG_OK)
+        return st;
+    for (uint32_t i = 0; i < n; i++) {
+        lg_datum key = lg_datum_oid(oids[i]);
+        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
+                           u->a, &old));
+        row = old;
+        SETC(&row, pg_constraint, connamespace, nsp);
+        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_ddl_type_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s)
+{
+    lg_oid type, nsp;
+    lg_cat_row row;
+    bool domain = s->object_type == LG_A_OBJECT_DOMAIN;
+    lg_ast_range_var place = {.relname = "", .schemaname = s->newschema, .h.loc = -1};
+    snprintf(u->tag, LG_TAG_MAX, "ALTER %s", domain ? "DOMAIN" : "TYPE");
+    LG_TRY(lg_ddl_type_named(u, &lg_ast_as(s->object, list_node)->list, false, &type));
+    LG_TRY(lg_ddl_type_owner_check(u, type));
+    LG_TRY(may_alter(u, type, domain));
+    LG_TRY(lg_ddl_namespace_for(u, &place, &nsp));
+    LG_TRY(type_row(u, type, &row));
+    if (lg_oid_of(GETC(&row, pg_type, typnamespace)) == nsp)
+        return LG_OK;
+    const char *name = lg_text_cstring(u->a, GETC(&row, pg_type, typname));
+    if (nsp == lg_cat_temp_namespace(u->cat))
+        return lg_error_set(u->err, "0A000",
+                            "cannot move objects into or out of temporary schemas");
+    if (lg_ddl_type_find(u, nsp, name, &row) == LG_OK)
+        return lg_error_set(u->err, "42710", "type \"%s\" already exists in schema \"%s\"", name,
+                            s->newschema);
+    if (lg_usertype_of(type) == LG_UT_ROW) {
+        lg_relation *r;
+        LG_TRY(lg_cat_relation_by_oid(u->cat, lg_usertype_number(type), &r));
+        lg_status st = r->kind == LG_REL_COMPOSITE
+                           ? lg_ddl_move_relation(u, r, nsp, s->newschema)
+                           : a_row_type(u, lg_type_name(u->es->env, type, -1, u->a));
+        lg_relation_unref(r);
+        return st;
+    }
+    LG_TRY(lg_ddl_type_change(u, type, NULL, nsp, 0));
+    return lg_usertype_of(type) == LG_UT_DOMAIN ? move_domain_constraints(u, type, nsp) : LG_OK;
 }
 
 lg_status

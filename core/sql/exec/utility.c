@@ -457,6 +457,9 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_ALTER_FUNCTION_STMT:
         return lg_ddl_alter_function(u, lg_ast_as(stmt, alter_function_stmt));
     case LG_AST_ALTER_OBJECT_SCHEMA_STMT:
+        if (lg_ast_as(stmt, alter_object_schema_stmt)->object_type == LG_A_OBJECT_TYPE ||
+            lg_ast_as(stmt, alter_object_schema_stmt)->object_type == LG_A_OBJECT_DOMAIN)
+            return lg_ddl_type_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
         return is_function(lg_ast_as(stmt, alter_object_schema_stmt)->object_type)
                    ? lg_ddl_function_schema(u, lg_ast_as(stmt, alter_object_schema_stmt))
                    : lg_ddl_set_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
