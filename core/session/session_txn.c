@@ -87,20 +87,32 @@ begin_storage(lg_session *s)
     return LG_OK;
 }
 
-/* A new transaction takes its characteristics from the session's defaults. */
+/* A new transaction takes its characteristics from the session's defaults. Most find them equal, as
+ * they were when the settings last changed. */
 static lg_status
 default_characteristics(lg_session *s)
 {
-    static const char *const pairs[][2] = {
-        {"transaction_isolation", "default_transaction_isolation"},
-        {"transaction_read_only", "default_transaction_read_only"},
-        {"transaction_deferrable", "default_transaction_deferrable"},
+    static const struct {
+        lg_setting_id is, from;
+        const char *name;
+    } pairs[] = {
+        {LG_SETTING_transaction_isolation, LG_SETTING_default_transaction_isolation,
+         "transaction_isolation"},
+        {LG_SETTING_transaction_read_only, LG_SETTING_default_transaction_read_only,
+         "transaction_read_only"},
+        {LG_SETTING_transaction_deferrable, LG_SETTING_default_transaction_deferrable,
+         "transaction_deferrable"},
     };
-    for (size_t i = 0; i < 3; i++) {
-        const char *value = lg_settings_get(s->settings, pairs[i][1]);
-        if (strcmp(lg_settings_get(s->settings, pairs[i][0]), value) != 0)
-            LG_TRY(lg_settings_set(s->settings, pairs[i][0], value, LG_SET_LOCAL, true, &s->err));
+    uint32_t version = lg_settings_version(s->settings) + 1;
+    if (s->defaults_version == version)
+        return LG_OK;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const char *value = lg_settings_string(s->settings, pairs[i].from);
+        if (strcmp(lg_settings_string(s->settings, pairs[i].is), value) != 0)
+            LG_TRY(lg_settings_set(s->settings, pairs[i].name, value, LG_SET_LOCAL, true, &s->err));
     }
+    if (lg_settings_version(s->settings) + 1 == version)
+        s->defaults_version = version;
     return LG_OK;
 }
 

@@ -177,7 +177,10 @@ lg_settings_bool(const lg_settings *s, lg_setting_id id)
 int64_t
 lg_settings_int(const lg_settings *s, lg_setting_id id)
 {
-    return strtoll(lg_settings_string(s, id), NULL, 10);
+    const char *v = lg_settings_string(s, id);
+    if (v[0] == '0' && !v[1]) /* most that are asked for in each statement */
+        return 0;
+    return strtoll(v, NULL, 10);
 }
 
 const char *
