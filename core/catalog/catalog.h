@@ -84,6 +84,7 @@ typedef struct lg_column {
     lg_oid identity_seq;     /* the owned sequence when identity */
     lg_datum missing;        /* never NULL when has_missing */
     lg_datum acl;            /* aclitem[] (acl.h); 0: none */
+    int32_t stat_target;     /* SET STATISTICS plus one; 0: as the session says */
     float n_distinct;        /* from ANALYZE as pg_statistic.stadistinct; 0 unknown */
     float null_frac;
 } lg_column;

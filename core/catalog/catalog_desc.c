@@ -52,6 +52,7 @@ read_columns(struct desc *d, uint16_t natts)
         col->collation = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_attribute_attcollation));
         col->ndims = (int16_t)lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_attndims));
         col->not_null = lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_attnotnull));
+        col->stat_target = lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_attstattarget)) + 1;
         col->dropped = lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_attisdropped));
         col->identity = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attidentity));
         col->generated = lg_char(LG_ROW_GET(&row, LG_AT_pg_attribute_attgenerated));

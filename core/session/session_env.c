@@ -293,6 +293,7 @@ limits_changed(lg_session *s)
     s->es.temp_owner = &s->temp_owner;
     s->es.work_mem = work_mem;
     s->es.maintenance_work_mem = (size_t)lg_settings_int(g, LG_SETTING_maintenance_work_mem) << 10;
+    s->es.statistics_target = (uint32_t)lg_settings_int(g, LG_SETTING_default_statistics_target);
     s->es.hash_mem = (size_t)((double)work_mem * multiplier);
     s->temp_owner.limit_bytes = limit < 0 ? 0 : (uint64_t)limit << 10;
     s->temp_owner.timing = lg_settings_bool(g, LG_SETTING_track_io_timing);

@@ -11,14 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TARGET      100u /* default_statistics_target */
-#define SAMPLE      (300u * TARGET)
-#define WIDE        1024u /* values above are not looked at */
-#define KIND_MCV    1
-#define KIND_HIST   2
-#define KIND_CORR   3
-#define STORED_MCVS TARGET
-#define POLL_EVERY  128u /* rows looked at or compared */
+#define TARGET     100u  /* where neither the column nor the session says */
+#define PER_TARGET 300u  /* rows of the sample for each most common value or bound */
+#define WIDE       1024u /* values above are not looked at */
+#define KIND_MCV   1
+#define KIND_HIST  2
+#define KIND_CORR  3
+#define POLL_EVERY 128u /* rows looked at or compared */
 
 struct counts {
     float tuples;
@@ -43,7 +42,7 @@ struct sampled {
 
 struct sample {
     struct sampled *rows;
-    uint32_t n;
+    uint32_t n, limit;
     uint64_t total;
     uint64_t random;
 };
@@ -63,7 +62,7 @@ static void
 take(struct sample *s, lg_tid tid, const uint8_t *bytes, size_t len)
 {
     uint64_t at = s->total++;
-    if (at >= SAMPLE && (at = draw(s, at + 1)) >= SAMPLE)
+    if (at >= s->limit && (at = draw(s, at + 1)) >= s->limit)
         return;
     struct sampled *r = &s->rows[at];
     if (at == s->n)
@@ -131,6 +130,13 @@ scan_all(lg_util *u, lg_relation *r, struct sample *s)
 
 /* ---- one column ---- */
 
+static uint32_t
+target_of(const lg_util *u, const lg_column *col)
+{
+    uint32_t by_session = u->es->statistics_target;
+    return col->stat_target ? (uint32_t)col->stat_target - 1 : by_session ? by_session : TARGET;
+}
+
 struct value {
     lg_datum v;
     uint32_t tupno; /* in the order of the table */
@@ -145,6 +151,7 @@ struct column {
     lg_compare_fn cmp;
     uint32_t work; /* comparisons so far: the sort lets others run */
     uint32_t rows, nulls, wide, n;
+    uint32_t target;     /* so many most common values and parts of the histogram at most */
     double width, total; /* summed; rows of the table */
     struct value *values;
     float null_frac, distinct, correlation;
@@ -221,9 +228,9 @@ worth_keeping(const struct column *c, const struct run *runs, uint32_t n)
 static void
 find_mcvs(struct column *c, struct run *runs, uint32_t nruns, uint32_t distinct)
 {
-    uint32_t n = nruns < STORED_MCVS ? nruns : STORED_MCVS;
+    uint32_t n = nruns < c->target ? nruns : c->target;
     qsort(runs, nruns, sizeof *runs, by_count);
-    if (!(nruns == distinct && !c->wide && c->distinct > 0 && nruns <= STORED_MCVS)) {
+    if (!(nruns == distinct && !c->wide && c->distinct > 0 && nruns <= c->target)) {
         while (n && runs[n - 1].count < 2)
             n--;
         n = worth_keeping(c, runs, n);
@@ -242,8 +249,8 @@ static void
 find_bounds(struct column *c, const struct run *mcvs, uint32_t distinct)
 {
     uint32_t want = distinct - c->nmcv, n = c->n, kept = 0;
-    if (want > TARGET + 1)
-        want = TARGET + 1;
+    if (want > c->target + 1)
+        want = c->target + 1;
     if (want < 2)
         return;
     bool *drop = LG_NEWN(c->a, bool, n + 1);
@@ -329,7 +336,8 @@ static lg_status
 analyze_column(lg_util *u, const lg_relation *r, const lg_column *col, const struct sample *s,
                lg_arena *a)
 {
-    struct column c = {.a = a, .rows = s->n, .total = (double)s->total};
+    struct column c = {
+        .a = a, .rows = s->n, .total = (double)s->total, .target = target_of(u, col)};
     const lg_type *type = lg_type_get(col->type);
     uint32_t at = (uint32_t)col->attnum - 1;
     lg_datum *v = LG_NEWN(a, lg_datum, at + 1);
@@ -378,7 +386,12 @@ lg_util__analyze_table(lg_util *u, lg_relation *r)
     lg_status st = acc->ops->segment_blocks(acc->arg, &r->storage, &c.pages);
     if (st != LG_OK)
         return st;
-    s.rows = lg_zalloc(SAMPLE * sizeof *s.rows);
+    for (uint16_t i = 0; i < r->ncols; i++) {
+        uint32_t want = r->cols[i].dropped ? 0 : PER_TARGET * target_of(u, &r->cols[i]);
+        s.limit = want > s.limit ? want : s.limit;
+    }
+    s.limit = s.limit ? s.limit : 100;
+    s.rows = lg_zalloc(s.limit * sizeof *s.rows);
     st = scan_all(u, r, &s);
     c.tuples = (float)s.total;
     lg_datum key = lg_datum_oid(r->oid);
@@ -388,14 +401,14 @@ lg_util__analyze_table(lg_util *u, lg_relation *r)
                                  LG_IX_pg_statistic_relid_att_inh_index, 1, &key, &gone);
     lg_arena *a = lg_arena_create("analyze column", 64 << 10);
     for (uint16_t i = 0; i < r->ncols && st == LG_OK && s.n; i++) {
-        if (!r->cols[i].dropped)
+        if (!r->cols[i].dropped && target_of(u, &r->cols[i]))
             st = analyze_column(u, r, &r->cols[i], &s, a);
         if (st == LG_OK && u->es->check_cancel)
             st = u->es->check_cancel(u->es->arg);
         lg_arena_reset(a);
     }
     lg_arena_destroy(a);
-    for (uint32_t i = 0; i < SAMPLE; i++)
+    for (uint32_t i = 0; i < s.limit; i++)
         lg_free(s.rows[i].bytes);
     lg_free(s.rows);
     if (st == LG_OK)

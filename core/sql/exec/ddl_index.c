@@ -753,7 +753,9 @@ add_foreign(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char
     k.match = c->fk_matchtype && *c->fk_matchtype ? *c->fk_matchtype : 's';
     LG_CHECK(lg_cat_new_oid(u->cat, &k.oid));
     LG_CHECK(lg_ddl_constraint_insert(u, rel, &k));
-    LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ref->oid, 0, 'n'));
+    for (uint16_t i = 0; i < k.nkeys; i++)
+        LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ref->oid,
+                               ref_keys[i], 'n'));
     /* pg_restore's workers wait for the key by this */
     LG_CHECK(lg_ddl_depend(u, LG_REL_pg_constraint, k.oid, 0, LG_REL_pg_class, ix->oid, 0, 'n'));
     LG_CHECK(lg_cat_touch(u->cat, ref->oid));

@@ -190,6 +190,14 @@ lg_ddl_set_logged(lg_util *u, lg_relation *r, bool logged)
 
 /* ---- the rest ---- */
 
+#define STATISTICS_MAX 10000
+
+static void
+set_storage(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attstorage, lg_datum_char(*(char *)arg));
+}
+
 static lg_status
 storage(lg_util *u, const lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
@@ -210,9 +218,36 @@ storage(lg_util *u, const lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     if (t && t->typlen != -1 && code != 'p')
         return lg_error_set(u->err, "0A000", "column data type %s can only have storage PLAIN",
                             lg_type_name(u->es->env, lg_column_declared(col), -1, u->a));
-    if (t && t->storage == code)
-        return LG_OK; /* what it is */
-    return lg_error_set(u->err, "0A000", "changing the storage of a column is not supported");
+    /* Kept and shown: where a value goes is decided by the row's size. */
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_storage, &code));
+    return lg_cat_touch(u->cat, r->oid);
+}
+
+static void
+set_statistics(lg_cat_row *row, void *arg)
+{
+    SETC(row, pg_attribute, attstattarget, lg_datum_int4(*(int32_t *)arg));
+}
+
+static lg_status
+statistics(lg_util *u, const lg_relation *r, const lg_ast_alter_table_cmd *cmd)
+{
+    const lg_column *col;
+    int32_t target = lg_ast_as(cmd->def, value)->ival;
+    if (!cmd->name)
+        return lg_error_set(u->err, "0A000",
+                            "a statistics target of an index column is not supported");
+    if (target < -1)
+        return lg_error_set(u->err, "22023", "statistics target %d is too low", target);
+    if (target > STATISTICS_MAX) {
+        target = STATISTICS_MAX;
+        if (u->es->notice)
+            u->es->notice(u->es->arg, "WARNING", "22023",
+                          lg_arena_printf(u->a, "lowering statistics target to %d", target), NULL);
+    }
+    LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
+    LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_statistics, &target));
+    return lg_cat_touch(u->cat, r->oid);
 }
 
 /* Forms of ALTER TABLE about such things. */
@@ -238,10 +273,7 @@ lg_ddl_alter_option(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cm
                    : lg_error_set(u->err, "0A000",
                                   "choosing the compression of a column is not supported");
     case LG_A_AT_SET_STATISTICS:
-        return cmd->def && lg_ast_as(cmd->def, value)->ival == -1
-                   ? LG_OK
-                   : lg_error_set(u->err, "0A000",
-                                  "a statistics target of one column is not supported");
+        return statistics(u, r, cmd);
     case LG_A_AT_RESET_OPTIONS: /* of a column: none can be set */
     case LG_A_AT_DROP_CLUSTER:  /* no table is clustered */
     case LG_A_AT_DISABLE_ROW_SECURITY:

@@ -102,6 +102,7 @@ struct lg_exec_session {
     struct lg_temp_owner *temp_owner;
     size_t work_mem, hash_mem;
     size_t maintenance_work_mem; /* the same of an index build; 0: as much as it takes */
+    uint32_t statistics_target;  /* default_statistics_target; 0: 100 */
     uint64_t tape_ids;           /* exec's own */
     lg_progress progress;
     /* Of the session, for EXPLAIN; NULL: not known. */

@@ -59,9 +59,9 @@ lg_xset_create(lg_exec *x, uint32_t ncols, const lg_oid *types, size_t budget, l
             return LG_UNSUPPORTED;
     }
     s->budget = budget;
-    s->chunk_bytes = chunk < LG_TEMP_BUFFER_MIN  ? LG_TEMP_BUFFER_MIN
-                     : chunk > (64u << 10) ? 64u << 10
-                                                 : (uint32_t)chunk;
+    s->chunk_bytes = chunk < LG_TEMP_BUFFER_MIN ? LG_TEMP_BUFFER_MIN
+                     : chunk > (64u << 10)      ? 64u << 10
+                                                : (uint32_t)chunk;
     memory_empty(s);
     *ret = s;
     return LG_OK;
@@ -185,8 +185,7 @@ spill(lg_xset *s)
     }
     s->runs[s->nruns++] = r;
     memory_empty(s);
-    while (s->nruns > 1 &&
-           s->runs[s->nruns - 2]->tape.rows <= 2 * s->runs[s->nruns - 1]->tape.rows)
+    while (s->nruns > 1 && s->runs[s->nruns - 2]->tape.rows <= 2 * s->runs[s->nruns - 1]->tape.rows)
         LG_TRY(merge_last(s));
     return LG_OK;
 }
