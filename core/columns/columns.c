@@ -15,6 +15,7 @@ struct lg_columns {
     uint64_t scans;
     lg_map *places;
     lg_list lru; /* chunks, least recently used first */
+    uint64_t hits, stale, added, evicted, refused, wasted;
 };
 
 /* A chunk may be pushed out when that many scans did without it. */
@@ -116,6 +117,7 @@ lg_columns_hit(lg_columns *c, lg_chunk *k)
         return;
     struct place *p = lg_map_get(c->places, k->key);
     p->hits++;
+    c->hits++;
     k->used = c->scans;
     lg_list_remove(&k->lru);
     lg_list_push_back(&c->lru, &k->lru);
@@ -124,8 +126,10 @@ lg_columns_hit(lg_columns *c, lg_chunk *k)
 void
 lg_columns_stale(lg_columns *c, lg_chunk *k)
 {
-    if (k->in == c)
-        unlink_chunk(c, k);
+    if (k->in != c)
+        return;
+    c->stale++;
+    unlink_chunk(c, k);
 }
 
 static bool
@@ -161,6 +165,7 @@ fits(lg_columns *c, size_t bytes)
         if (!idle(c, old))
             return false;
         unlink_chunk(c, old);
+        c->evicted++;
     }
     return true;
 }
@@ -179,6 +184,7 @@ place_at(lg_columns *c, uint64_t key)
 void
 lg_columns_wasted(lg_columns *c, uint32_t file, uint32_t first)
 {
+    c->wasted++;
     place_at(c, key_of(file, first))->made++;
 }
 
@@ -190,8 +196,11 @@ lg_columns_add(lg_columns *c, uint32_t file, uint32_t first, lg_chunk *k)
     struct place *p = place_at(c, k->key);
     if (p->chunk)
         unlink_chunk(c, p->chunk);
-    if (!fits(c, k->bytes))
+    if (!fits(c, k->bytes)) {
+        c->refused++;
         return;
+    }
+    c->added++;
     p->chunk = k;
     p->made++;
     k->in = c;
@@ -221,6 +230,32 @@ lg_columns_merge(lg_chunk *k, lg_chunk *from)
     from->bytes = 0;
     if (from->since > k->since)
         k->since = from->since;
+}
+
+void
+lg_columns_info_get(const lg_columns *c, lg_columns_info *ret)
+{
+    *ret = (lg_columns_info){.bytes = c->bytes,
+                             .max_bytes = c->max_bytes,
+                             .scans = c->scans,
+                             .hits = c->hits,
+                             .stale = c->stale,
+                             .added = c->added,
+                             .evicted = c->evicted,
+                             .refused = c->refused,
+                             .wasted = c->wasted};
+    for (const lg_list *it = c->lru.next; it != &c->lru; it = it->next)
+        ret->chunks++;
+}
+
+void
+lg_columns_visit(const lg_columns *c, void (*fn)(void *arg, uint32_t file, const lg_chunk *k),
+                 void *arg)
+{
+    for (const lg_list *it = c->lru.next; it != &c->lru; it = it->next) {
+        const lg_chunk *k = LG_CONTAINER_OF(it, const lg_chunk, lru);
+        fn(arg, (uint32_t)(k->key >> 32), k);
+    }
 }
 
 size_t

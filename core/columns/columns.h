@@ -91,6 +91,18 @@ void lg_columns_merge(lg_chunk *k, lg_chunk *from);
 void lg_chunk_put(lg_chunk *k); /* lets the reference go; NULL is fine */
 size_t lg_columns_bytes(const lg_columns *c);
 
+typedef struct lg_columns_info {
+    size_t bytes, max_bytes;
+    uint64_t chunks, scans; /* kept now; scans begun */
+    /* since the start: chunks used by a scan, found worthless, kept anew, pushed out, not kept for
+     * want of room, and makings that nobody could keep */
+    uint64_t hits, stale, added, evicted, refused, wasted;
+} lg_columns_info;
+void lg_columns_info_get(const lg_columns *c, lg_columns_info *ret);
+/* What is kept of each file: fn for some chunk of it after the other. */
+void lg_columns_visit(const lg_columns *c, void (*fn)(void *arg, uint32_t file, const lg_chunk *k),
+                      void *arg);
+
 /* ---- making a chunk ---- */
 
 typedef struct lg_chunk_build lg_chunk_build;

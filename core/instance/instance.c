@@ -397,6 +397,7 @@ open_catalog(lg_instance *in)
                           .membership = tell_membership};
     LG_TRY(lg_views_create(&vc, &in->views));
     LG_TRY(lg_instance__recovery_view(in));
+    LG_TRY(lg_instance__memory_views(in));
     lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
     lg_txn *t = lg_txn_begin(in->txns);
     lg_status st = lg_catalog_open(in->catalog, t, &root);

@@ -182,5 +182,6 @@ void lg_instance__die(lg_instance *in, lg_status why, const char *what);
 
 /* instance_recovery_view.c */
 lg_status lg_instance__recovery_view(lg_instance *in);
+lg_status lg_instance__memory_views(lg_instance *in); /* instance_memory_view.c */
 
 #endif

@@ -410,12 +410,21 @@ lg_fiber_should_yield(void)
     return now - r->slice_start >= SLICE_NS;
 }
 
+uint64_t
+lg_run_wait_bucket(const lg_run *r, lg_wait event, uint32_t bucket)
+{
+    return r->wait_hist[event][bucket];
+}
+
 static void
 account_wait(lg_fiber *f, lg_wait event)
 {
     if (event == LG_WAIT_NONE)
         return;
     lg_time ns = lg_run__clock(f->run) - f->since;
+    uint64_t us = ns / 1000;
+    uint32_t b = us ? 64u - (uint32_t)__builtin_clzll(us) : 0;
+    f->run->wait_hist[event][b < LG_WAIT_BUCKETS ? b : LG_WAIT_BUCKETS - 1]++;
     lg_stats_wait(f->run->stats, event, ns);
     lg_stats_wait(f->owner_stats, event, ns);
 }

@@ -9,6 +9,7 @@
 #ifndef LG_RUN_RUN_INTERNAL_H
 #define LG_RUN_RUN_INTERNAL_H
 
+#include "wait_hist.h"
 #include "run.h"
 #include "waitq.h"
 #include <stdatomic.h>
@@ -67,6 +68,7 @@ struct lg_run {
     lg_heap *heap;
     lg_stats *stats;
     lg_faults *faults;
+    uint64_t wait_hist[LG_WAIT_COUNT][LG_WAIT_BUCKETS];
     size_t stack_bytes;
     lg_time now;
     lg_time slice_start; /* 0: not asked yet in this slice */

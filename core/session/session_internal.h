@@ -50,6 +50,7 @@ struct lg_session_server {
     lg_sqlstats *sqlstats;
     uint64_t db_base[LG_STAT_COUNT], shared_base[LG_STAT_COUNT]; /* at the last pg_stat_reset* */
     uint64_t db_reset_us, shared_reset_us, started_us;
+    uint64_t db_temp_files, db_temp_bytes;                  /* as db_base */
     struct lg_session_scratch *scratch[LG_SESSION_SCRATCH]; /* of sessions that have become idle */
     uint32_t scratch_count;
     bool draining;
@@ -125,7 +126,7 @@ typedef struct lg_portal {
 typedef struct lg_session_meter {
     lg_sqlstat *stat; /* NULL: not counted */
     lg_time start;
-    uint64_t gc_current, gc_cr;
+    uint64_t gc_current, gc_cr, temp_read, temp_written;
     uint64_t count[LG_STAT_OWNED];
     uint64_t wait_ns[LG_WAIT_COUNT];
 } lg_session_meter;
@@ -399,6 +400,9 @@ void lg_session__meter_start(lg_session *s, lg_portal *p, lg_session_meter *m);
 void lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_status st,
                             const char *tag);
 void lg_session__meter_drop(lg_portal *p);
+/* 0: plans are not counted (pg_stat_statements.track_planning). */
+lg_time lg_session__meter_plan_start(lg_session *s);
+void lg_session__meter_plan_stop(lg_session *s, lg_prepared *p, lg_time start);
 struct lg_call;
 lg_datum lg_session__fn_statements_reset(struct lg_call *c); /* session_views.c */
 

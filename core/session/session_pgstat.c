@@ -95,6 +95,32 @@ fn_db_numbackends(lg_call *c)
     return lg_datum_int4(this_database(c) ? (int32_t)lg_session_count(session_of(c)->server) : 0);
 }
 
+/* All sessions share one scratch file: its counts. */
+static lg_temp_info
+temp_counted(const lg_call *c)
+{
+    const lg_session_server *srv = session_of(c)->server;
+    lg_temp_info t = {.dir = ""};
+    if (!srv->cfg.sql.temp || !this_database(c))
+        return t;
+    lg_temp_info_get(srv->cfg.sql.temp, &t);
+    t.files_made -= srv->db_temp_files;
+    t.bytes_written -= srv->db_temp_bytes;
+    return t;
+}
+
+static lg_datum
+fn_db_temp_files(lg_call *c)
+{
+    return lg_datum_int8((int64_t)temp_counted(c).files_made);
+}
+
+static lg_datum
+fn_db_temp_bytes(lg_call *c)
+{
+    return lg_datum_int8((int64_t)temp_counted(c).bytes_written);
+}
+
 #define DB_TUPLES(fn, field)                                                                       \
     static lg_datum fn(lg_call *c)                                                                 \
     {                                                                                              \
@@ -314,6 +340,12 @@ fn_reset(lg_call *c)
     if (!may_reset(c))
         return 0;
     base_take(srv, srv->db_base);
+    if (srv->cfg.sql.temp) {
+        lg_temp_info t;
+        lg_temp_info_get(srv->cfg.sql.temp, &t);
+        srv->db_temp_files = t.files_made;
+        srv->db_temp_bytes = t.bytes_written;
+    }
     srv->db_reset_us = lg_run_wall_us(srv->cfg.run);
     lg_catalog_relstat_reset(lg_cat_catalog(session_of(c)->cat), 0);
     return 0;
@@ -461,6 +493,8 @@ static const struct {
     {"pg_stat_get_db_blocks_hit", fn_db_blocks_hit},
     {"pg_stat_get_db_deadlocks", fn_db_deadlocks},
     {"pg_stat_get_db_sessions", fn_db_sessions},
+    {"pg_stat_get_db_temp_files", fn_db_temp_files},
+    {"pg_stat_get_db_temp_bytes", fn_db_temp_bytes},
     {"pg_stat_get_db_numbackends", fn_db_numbackends},
     {"pg_stat_get_db_tuples_returned", fn_db_returned},
     {"pg_stat_get_db_tuples_fetched", fn_db_fetched},

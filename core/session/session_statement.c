@@ -45,6 +45,7 @@ make_plan(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan *sp)
 {
     lg_plan_settings ps;
     lg_query *q;
+    lg_time start = lg_session__meter_plan_start(s);
     sp->env = p->env;
     sp->own_generation = lg_cat_own_generation(s->cat);
     LG_TRY(lg_cat_refresh(s->cat));
@@ -60,6 +61,8 @@ make_plan(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan *sp)
     if (st == LG_OK)
         st = lg_plan_query(&sp->bind, q, &ps, &sp->plan);
     lg_cat_deps_end(s->cat);
+    if (st == LG_OK)
+        lg_session__meter_plan_stop(s, p, start);
     return st;
 }
 

@@ -216,6 +216,8 @@ lg_session__meter_start(lg_session *s, lg_portal *p, lg_session_meter *m)
     memcpy(m->wait_ns, s->stats.wait_ns, sizeof m->wait_ns);
     m->gc_current = s->stats.wait_count[LG_WAIT_GC_CURRENT_REQUEST];
     m->gc_cr = s->stats.wait_count[LG_WAIT_GC_CR_REQUEST];
+    m->temp_read = s->temp_owner.pages_read;
+    m->temp_written = s->temp_owner.pages_written;
     m->start = lg_run_now_exact_ns(s->server->cfg.run);
 }
 
@@ -292,6 +294,8 @@ lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_stat
     const uint64_t *now = s->stats.count + LG_STAT_OWNED_FIRST;
     for (unsigned i = 0; i < LG_STAT_OWNED; i++)
         e->count[i] += now[i] - m->count[i];
+    e->temp_read += s->temp_owner.pages_read - m->temp_read;
+    e->temp_written += s->temp_owner.pages_written - m->temp_written;
     waits_add(s, m);
     if (!p) {
         if (st == LG_END)
@@ -309,6 +313,28 @@ lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_stat
         lg_list_push_back(&s->server->sqlstats->lru, &e->link);
     }
     lg_session__stat_unref(e);
+}
+
+/* ---- planning ---- */
+
+lg_time
+lg_session__meter_plan_start(lg_session *s)
+{
+    const char *on = lg_settings_get(s->settings, "pg_stat_statements.track_planning");
+    if (!on || (strcmp(on, "on") && strcmp(on, "true") && strcmp(on, "1")) || !wanted(s))
+        return 0;
+    return lg_run_now_exact_ns(s->server->cfg.run);
+}
+
+void
+lg_session__meter_plan_stop(lg_session *s, lg_prepared *p, lg_time start)
+{
+    lg_sqlstat *e = start ? stat_of(s, p) : NULL;
+    if (!e)
+        return;
+    e->plans++;
+    welford((double)(lg_run_now_exact_ns(s->server->cfg.run) - start) / 1e6, e->plans,
+            &e->plan_total_ms, &e->plan_min_ms, &e->plan_max_ms, &e->plan_mean_ms, &e->plan_m2);
 }
 
 /* A portal is dropped before its end. */

@@ -26,6 +26,7 @@ typedef struct lg_sqlstat {
     double total_ms, min_ms, max_ms, mean_ms, m2; /* Welford */
     double plan_total_ms, plan_min_ms, plan_max_ms, plan_mean_ms, plan_m2;
     uint64_t count[LG_STAT_OWNED];
+    uint64_t temp_read, temp_written;                         /* blocks of temporary files */
     uint64_t gc_current, gc_cr;                               /* waits for blocks of others */
     uint64_t cluster_ns, io_ns, lock_ns, commit_ns, other_ns; /* waits, by class */
 } lg_sqlstat;

@@ -145,6 +145,12 @@ statement_row(lg_virtual_ctx *ctx, const lg_sqlstat *e, bool shown)
     v[3] = lg_datum_int8((int64_t)e->id);
     v[4] = lg_datum_cstring_text(ctx->arena, shown ? e->text : "<insufficient privilege>");
     null[3] = !shown;
+    v[5] = lg_datum_int8((int64_t)e->plans);
+    v[6] = lg_datum_float8(e->plan_total_ms);
+    v[7] = lg_datum_float8(e->plan_min_ms);
+    v[8] = lg_datum_float8(e->plan_max_ms);
+    v[9] = lg_datum_float8(e->plan_mean_ms);
+    v[10] = lg_datum_float8(stddev(e->plan_m2, e->plans));
     v[11] = lg_datum_int8((int64_t)e->calls);
     v[12] = lg_datum_float8(e->total_ms);
     v[13] = lg_datum_float8(e->min_ms);
@@ -155,6 +161,8 @@ statement_row(lg_virtual_ctx *ctx, const lg_sqlstat *e, bool shown)
     v[18] = lg_datum_int8((int64_t)(gets > reads ? gets - reads : 0));
     v[19] = lg_datum_int8((int64_t)reads);
     v[20] = lg_datum_int8((int64_t)lg_sqlstat_count(e, LG_STAT_BLOCK_CHANGES));
+    v[26] = lg_datum_int8((int64_t)e->temp_read);
+    v[27] = lg_datum_int8((int64_t)e->temp_written);
     v[28] = lg_datum_float8((double)e->io_ns / 1e6);
     v[32] = lg_datum_int8((int64_t)lg_sqlstat_count(e, LG_STAT_REDO_ENTRIES));
     lg_num bytes = lg_num_of_int(ctx->arena, (int64_t)lg_sqlstat_count(e, LG_STAT_REDO_SIZE));

@@ -1,6 +1,7 @@
 /* This instance's rows: instance, sessions, waits, statistics, enqueues, reconfigurations, members.
  */
 #include "views_internal.h"
+#include "wait_hist.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,32 @@ event_rows(void *arg, lg_view_sink *sink)
                         lg_datum_int8((int64_t)(s->wait_max_ns[i] / 1000))};
         sink->row(sink, v, NULL);
     }
+}
+
+static void
+histogram_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    for (int i = LG_WAIT_NONE + 1; i < LG_WAIT_COUNT; i++)
+        for (uint32_t b = 0; b < LG_WAIT_BUCKETS; b++) {
+            uint64_t n = lg_run_wait_bucket(w->cfg.run, (lg_wait)i, b);
+            if (!n)
+                continue;
+            lg_datum v[] = {lg_view_text(sink, lg_wait_name((lg_wait)i)),
+                            lg_view_text(sink, lg_wait_class((lg_wait)i)),
+                            lg_datum_int8((int64_t)1 << b), lg_datum_int8((int64_t)n)};
+            uint8_t nulls[] = {0, 0, b == LG_WAIT_BUCKETS - 1, 0};
+            sink->row(sink, v, nulls);
+        }
+}
+
+/* Waits of less than wait_time_micro, and not less than half of it; NULL: longer than all others. */
+static lg_status
+add_event_histogram(lg_views *w)
+{
+    COLUMNS({"event", LG_T_TEXT}, {"wait_class", LG_T_TEXT}, {"wait_time_micro", LG_T_INT8},
+            {"wait_count", LG_T_INT8});
+    return ADD(w, "event_histogram", histogram_rows);
 }
 
 static lg_status
@@ -409,6 +436,7 @@ lg_views__register_local(lg_views *w)
     LG_TRY(add_session(w));
     LG_TRY(add_sysstat(w));
     LG_TRY(add_system_event(w));
+    LG_TRY(add_event_histogram(w));
     LG_TRY(add_lock(w));
     LG_TRY(add_reconfiguration(w));
     LG_TRY(add_reconfiguration_step(w));

@@ -394,6 +394,36 @@ add_disk(lg_views *w)
 }
 
 static void
+datafile_rows(void *arg, lg_view_sink *sink)
+{
+    lg_views *w = arg;
+    if (!w->cfg.buf)
+        return;
+    const lg_volume *v = lg_buf_volume(w->cfg.buf);
+    uint32_t block = lg_volume_block_bytes(v);
+    for (uint32_t d = 0; d < lg_volume_disk_count(v); d++) {
+        uint64_t bytes = (uint64_t)lg_volume_disk_aus(v, d) * LG_VOLUME_AU_BYTES;
+        lg_datum row[] = {lg_datum_int4((int32_t)d + 1), /* from 1, as Oracle's */
+                          lg_view_text(sink, lg_disk_path(lg_volume_disk(v, d))),
+                          lg_view_text(sink, "ONLINE"),
+                          count(bytes),
+                          count(bytes / block),
+                          lg_datum_int4((int32_t)block),
+                          count((uint64_t)lg_volume_disk_fixed_aus(v, d) * LG_VOLUME_AU_BYTES)};
+        sink->row(sink, row, NULL);
+    }
+}
+
+/* The disks, in Oracle's words: every segment is spread over all of them. */
+static lg_status
+add_datafile(lg_views *w)
+{
+    COLUMNS({"file#", LG_T_INT4}, {"name", LG_T_TEXT}, {"status", LG_T_TEXT}, {"bytes", LG_T_INT8},
+            {"blocks", LG_T_INT8}, {"block_size", LG_T_INT4}, {"reserved_bytes", LG_T_INT8});
+    return ADD(w, "datafile", datafile_rows);
+}
+
+static void
 log_rows(void *arg, lg_view_sink *sink)
 {
     lg_views *w = arg;
@@ -586,6 +616,7 @@ lg_views__register_more(lg_views *w)
     LG_TRY(add_transaction(w));
     LG_TRY(add_bh(w));
     LG_TRY(add_disk(w));
+    LG_TRY(add_datafile(w));
     LG_TRY(add_log(w));
     LG_TRY(add_sgastat(w));
     LG_TRY(add_parameter(w));
