@@ -319,7 +319,8 @@ lg_session__settings_changed(lg_session *s)
     if (s->cat) {
         lg_cat_set_search_path(s->cat, lg_settings_string(g, LG_SETTING_search_path));
         lg_cat_set_lock_timeout(s->cat, (uint32_t)lg_settings_int(g, LG_SETTING_lock_timeout));
-        return lg_session__user_apply(s);
+        LG_TRY(lg_session__user_apply(s));
+        s->applied_version = lg_settings_version(g) + 1;
     }
     return LG_OK;
 }

@@ -220,6 +220,7 @@ struct lg_session {
     uint64_t query_id; /* of the statement; 0: not known */
     bool metered;      /* statements are counted, as of metered_version of the settings */
     uint32_t metered_version;
+    uint32_t applied_version;  /* of the settings, plus one: as of the last settings_changed */
     uint32_t defaults_version; /* of the settings, plus one: the transaction's equal the defaults */
     uint64_t state_change_us;
     uint64_t xact_start_us;

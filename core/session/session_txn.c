@@ -237,8 +237,10 @@ finish(lg_session *s, bool committed)
     s->txn_state = LG_SESSION_TXN_NONE;
     s->have_snapshot = false;
     s->xact_start_us = 0;
-    lg_status st = lg_session__settings_changed(s);
-    (void)st; /* values were checked when they were set */
+    if (s->applied_version != lg_settings_version(s->settings) + 1) {
+        lg_status st = lg_session__settings_changed(s);
+        (void)st; /* values were checked when they were set */
+    }
 }
 
 /* Rolls storage and catalog back; the session's own state is finish()'s. A rollback that fails (a

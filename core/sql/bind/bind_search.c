@@ -114,9 +114,8 @@ subselect_node(lg_arena *a, const lg_ast_select_stmt *q, const char *alias, lg_a
     lg_ast_alias *al = LG_NEW(a, lg_ast_alias);
     lg_ast_range_subselect *s = LG_NEW(a, lg_ast_range_subselect);
     *al = (lg_ast_alias){.h = {LG_AST_ALIAS, -1}, .aliasname = alias, .colnames = columns};
-    *s = (lg_ast_range_subselect){.h = {LG_AST_RANGE_SUBSELECT, -1},
-                                  .subquery = lg_arena_dup(a, q, sizeof *q),
-                                  .alias = al};
+    *s = (lg_ast_range_subselect){
+        .h = {LG_AST_RANGE_SUBSELECT, -1}, .subquery = lg_arena_dup(a, q, sizeof *q), .alias = al};
     return &s->h;
 }
 
@@ -163,8 +162,8 @@ wrap(const rewriting *w, const lg_ast_select_stmt *inner, const char *table, uin
     lg_ast **targets = LG_NEWN(w->a, lg_ast *, n + nextra + 1);
     for (uint32_t i = 0; i < n; i++) {
         names[i] = string_node(w->a, inner_name(w->a, i));
-        targets[i] = target_node(w->a, w->cte->cols[i].name,
-                                 column_node(w->a, table, inner_name(w->a, i)));
+        targets[i] =
+            target_node(w->a, w->cte->cols[i].name, column_node(w->a, table, inner_name(w->a, i)));
     }
     for (uint32_t i = 0; i < nadded; i++)
         names[n + i] = string_node(w->a, added[i]);
@@ -264,17 +263,17 @@ step_side(const rewriting *w, const lg_ast_select_stmt *q, lg_ast_select_stmt **
     if (!alias && !names_it(&q->h, (void *)(uintptr_t)w))
         return lg_bind__error(w->b, w->c->h.loc, "42601", "WITH query is not recursive");
     if (!alias)
-        return lg_bind__error(w->b, -1, "0A000",
-                              "with a SEARCH or CYCLE clause, the recursive reference to WITH query "
-                              "\"%s\" must be at the top level of its right-hand SELECT",
-                              w->c->ctename);
+        return lg_bind__error(
+            w->b, -1, "0A000",
+            "with a SEARCH or CYCLE clause, the recursive reference to WITH query "
+            "\"%s\" must be at the top level of its right-hand SELECT",
+            w->c->ctename);
     if (w->search) {
         const lg_ast_list *cols = &w->search->search_col_list;
         lg_ast *seq = column_node(a, table, "s"), *v;
         if (w->search->search_breadth_first) {
             lg_ast *depth = row_node(a, 1, &seq, LG_BIND_ROW_FIRST);
-            v = row_of(w, table, cols,
-                       op_node(a, LG_A_AEXPR_OP, "+", depth, integer_node(a, 1)));
+            v = row_of(w, table, cols, op_node(a, LG_A_AEXPR_OP, "+", depth, integer_node(a, 1)));
         } else {
             v = op_node(a, LG_A_AEXPR_OP, "||", seq, array_node(a, row_of(w, table, cols, NULL)));
         }
