@@ -70,6 +70,8 @@ typedef struct lg_access_ops {
     lg_status (*segment_create)(void *arg, struct lg_txn *txn, lg_seg_kind kind,
                                 lg_rel_storage *ret);
     lg_status (*segment_drop)(void *arg, const lg_rel_storage *st);
+    /* The next segment with space after *file; LG_END. May be NULL: nobody looks for lost ones. */
+    lg_status (*segment_next)(void *arg, uint32_t *file);
     lg_status (*segment_blocks)(void *arg, const lg_rel_storage *st, uint32_t *ret_blocks);
 
     /* Rows. */

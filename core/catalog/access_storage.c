@@ -104,6 +104,12 @@ segment_drop(void *arg, const lg_rel_storage *st)
 }
 
 static lg_status
+segment_next(void *arg, uint32_t *file)
+{
+    return lg_space_segment_next(lg_txn_sys_space(sys_of(arg)), file);
+}
+
+static lg_status
 segment_blocks(void *arg, const lg_rel_storage *st, uint32_t *ret)
 {
     lg_segment *g;
@@ -598,6 +604,7 @@ lg_access_storage(lg_txn_sys *sys)
     static const lg_access_ops ops = {
         .segment_create = segment_create,
         .segment_drop = segment_drop,
+        .segment_next = segment_next,
         .segment_blocks = segment_blocks,
         .row_insert = row_insert,
         .rows_insert = rows_insert,

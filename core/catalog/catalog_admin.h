@@ -206,6 +206,16 @@ LG_MUST lg_status lg_cat_touch(lg_cat *c, lg_oid rel);
 LG_MUST lg_status lg_cat_segment_create(lg_cat *c, lg_seg_kind kind, lg_rel_storage *ret);
 void lg_cat_segment_drop(lg_cat *c, const lg_rel_storage *st);
 
+/* Segments that no row names: their makers or droppers died before they could drop them. claim: nobody
+ * makes segments until unclaim; LG_LOCK_NOT_AVAILABLE: somebody is just making some. lost: after
+ * claim, in a transaction begun since, with the first database's handle; also LG_LOCK_NOT_AVAILABLE.
+ * reclaim: after unclaim; drops one. See catalog_lost.c. */
+LG_MUST lg_status lg_cat_segments_claim(lg_cat *c);
+void lg_cat_segments_unclaim(lg_cat *c);
+LG_MUST lg_status lg_cat_segments_lost(lg_cat *c, lg_arena *a, lg_rel_storage **ret,
+                                       uint32_t *ret_n);
+LG_MUST lg_status lg_cat_segment_reclaim(lg_cat *c, const lg_rel_storage *st);
+
 /* pg_class.relfilenode holds the file, relfrozenxid the head block. */
 lg_rel_storage lg_cat_row_storage(const lg_cat_row *pg_class_row);
 /* lg_index.since of an index: pg_class.relminmxid and relrewrite hold its halves. */

@@ -338,7 +338,8 @@ finish_segments(lg_cat *c, bool committed, uint32_t from)
     const lg_access *acc = &c->cat->access;
     for (uint32_t i = from; i < c->nsegops; i++)
         if (c->segops[i].created != committed)
-            (void)!acc->ops->segment_drop(acc->arg, &c->segops[i].storage); /* leaks space only */
+            /* a failure leaves it to catalog_lost.c */
+            (void)!acc->ops->segment_drop(acc->arg, &c->segops[i].storage);
     c->nsegops = from;
 }
 
@@ -418,6 +419,7 @@ lg_status
 lg_cat_segment_create(lg_cat *c, lg_seg_kind kind, lg_rel_storage *ret)
 {
     const lg_access *acc = &c->cat->access;
+    LG_TRY(lg_cat__segment_making(c));
     LG_TRY(acc->ops->segment_create(acc->arg, c->txn, kind, ret));
     segop_add(c, ret, true);
     return LG_OK;

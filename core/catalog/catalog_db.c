@@ -124,16 +124,15 @@ lg_cat_database_make(lg_cat *c, lg_oid db, const char *name, lg_rel_storage *ret
     return st;
 }
 
-/* fn with a handle of the database, in c's transaction, while nobody drops it. LG_NOT_FOUND: somebody
- * did, or its tables are not made yet. */
-static lg_status
-within(lg_cat *c, lg_oid db, lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg), void *arg)
+lg_status
+lg_cat__within_database(lg_cat *c, lg_oid db, lg_time deadline,
+                        lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg), void *arg)
 {
     lg_arena *a = lg_arena_create("database", 512);
     lg_database facts;
     lg_catalog *cat;
     lg_cat *n;
-    lg_status st = lg_cat_database_enqueue(c->owner, db, LG_LOCK_SHARE, LG_FOREVER);
+    lg_status st = lg_cat_database_enqueue(c->owner, db, LG_LOCK_SHARE, deadline);
     if (st != LG_OK) {
         lg_arena_destroy(a);
         return st;
@@ -150,6 +149,12 @@ out:
     lg_cat_database_release(c->owner, db, LG_LOCK_SHARE);
     lg_arena_destroy(a);
     return st;
+}
+
+static lg_status
+within(lg_cat *c, lg_oid db, lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg), void *arg)
+{
+    return lg_cat__within_database(c, db, LG_FOREVER, fn, arg);
 }
 
 static lg_status

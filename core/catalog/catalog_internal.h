@@ -134,6 +134,12 @@ bool lg_cat__unchanged(const lg_catalog *cat, lg_dep_class cls, uint32_t id, uin
 /* catalog_system.c */
 void lg_cat__system_build(lg_catalog *cat);
 void lg_cat__system_destroy(lg_catalog *cat);
+/* Before a segment is made: nobody takes it for a lost one (catalog_lost.c). */
+lg_status lg_cat__segment_making(lg_cat *c);
+/* fn with a handle of the database, in c's transaction, while nobody drops it. LG_NOT_FOUND:
+ * somebody did, or its tables are not made yet. LG_LOCK_NOT_AVAILABLE: the deadline. */
+lg_status lg_cat__within_database(lg_cat *c, lg_oid db, lg_time deadline,
+                                  lg_status (*fn)(lg_cat *other, lg_cat *c, void *arg), void *arg);
 const lg_relation *lg_cat__system_by_oid(const lg_catalog *cat, lg_oid oid);
 bool lg_cat__table_stored(lg_oid table);
 uint32_t lg_cat__name_key(lg_oid nsp, const char *name, char *buf, uint32_t cap);

@@ -2,6 +2,9 @@
 #include "session_internal.h"
 #include <string.h>
 
+#define SWEEP_AGAIN      LG_SEC        /* somebody was making segments ... */
+#define SWEEP_AGAIN_MOST (60 * LG_SEC) /* ... or it failed: each time later */
+
 /* A transaction of its own: begin, fn, commit; an error rolls back. */
 static lg_status
 in_transaction(lg_session_server *srv, lg_exec_session *es, lg_arena *a, const char *schema,
@@ -81,12 +84,45 @@ sweep_all(lg_session_server *srv, lg_exec_session *es, lg_arena *a)
     return LG_OK;
 }
 
+/* ---- segments that nobody names ---- */
+
+struct lost {
+    lg_rel_storage *segments;
+    uint32_t n;
+};
+
+static lg_status
+list_lost(lg_exec_session *es, lg_arena *a, const char *arg)
+{
+    struct lost *w = (struct lost *)(uintptr_t)arg;
+    return lg_cat_segments_lost(es->cat, a, &w->segments, &w->n);
+}
+
+/* LG_LOCK_NOT_AVAILABLE: later. */
+static lg_status
+sweep_segments(lg_session_server *srv, lg_exec_session *es, lg_arena *a)
+{
+    struct lost w = {.n = 0};
+    LG_TRY(lg_cat_segments_claim(es->cat));
+    lg_status st = in_transaction(srv, es, a, (const char *)&w, list_lost);
+    lg_cat_segments_unclaim(es->cat);
+    LG_TRY(st);
+    for (uint32_t i = 0; i < w.n; i++)
+        LG_TRY(lg_cat_segment_reclaim(es->cat, &w.segments[i]));
+    if (w.n)
+        lg_log_info(srv->cfg.log, "session", "gave back the space of %u segments of the dead", w.n);
+    return LG_OK;
+}
+
 static void
 sweep_main(void *arg)
 {
     lg_session_server *srv = arg;
+    lg_time wait = SWEEP_AGAIN;
+    bool again = false; /* only for the segments */
     do {
-        srv->sweep_again = false;
+        bool objects = srv->sweep_again || !again;
+        srv->sweep_again = again = false;
         lg_arena *a = lg_arena_create("sweep", 0);
         lg_ges_owner owner;
         lg_env env;
@@ -103,16 +139,26 @@ sweep_main(void *arg)
             env.session = &es;
             env.user = &lg_exec_usertypes;
             lg_cat_set_owner(cat, &owner);
-            st = sweep_all(srv, &es, a);
+            st = objects ? sweep_all(srv, &es, a) : LG_OK;
+            if (st == LG_OK) {
+                st = sweep_segments(srv, &es, a);
+                again = st != LG_OK;
+            }
             lg_exec_session_fini(&es);
             lg_cat_destroy(cat);
         }
         lg_ges_owner_fini(&owner);
-        if (st != LG_OK && !srv->stopping)
-            lg_log_warn(srv->cfg.log, "session", "temporary objects of the dead stay: %s",
+        if (st != LG_OK && st != LG_LOCK_NOT_AVAILABLE && !srv->stopping) {
+            wait = 2 * wait < SWEEP_AGAIN_MOST ? 2 * wait : SWEEP_AGAIN_MOST;
+            lg_log_warn(srv->cfg.log, "session", "objects and space of the dead stay: %s",
                         err.set ? err.message : lg_status_text(st));
+        }
         lg_arena_destroy(a);
-    } while (srv->sweep_again && !srv->stopping);
+        if (again && !srv->stopping) {
+            lg_time until = lg_run_now_ns(srv->cfg.run) + wait;
+            (void)!lg_fiber_sleep_until(until, LG_WAIT_BACKGROUND_IDLE);
+        }
+    } while ((srv->sweep_again || again) && !srv->stopping);
     srv->sweeper = NULL;
     lg_waitq_wake_all(&srv->gone);
 }

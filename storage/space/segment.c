@@ -354,6 +354,35 @@ lg_space_sweep(lg_space *s)
     return lg_space_files_sweep(s->cache, s->forget, s->forget_arg);
 }
 
+/* False: its first block says that it is something else. */
+static lg_status
+may_be_segment(lg_space *s, uint32_t file, bool *ret_yes)
+{
+    lg_buf *b;
+    lg_status st = lg_buf_get(s->cache, (lg_addr){file, 0}, LG_LATCH_S, &b);
+    *ret_yes = st == LG_INVALID || st == LG_NOT_FOUND; /* a root without AUs, or being dropped */
+    if (st != LG_OK)
+        return *ret_yes ? LG_OK : st;
+    lg_block_type type = (lg_block_type)((const lg_block_header *)(const void *)b->data)->type;
+    seg_header h;
+    memcpy(&h, b->data + SEG_HEADER_OFF, sizeof h);
+    lg_buf_put(s->cache, b, LG_LATCH_S);
+    *ret_yes = type == LG_BLOCK_FREE || (type == LG_BLOCK_SEGMENT_HEADER && h.magic == SEG_MAGIC &&
+                                         h.kind != LG_SEGMENT_UNDO);
+    return LG_OK;
+}
+
+lg_status
+lg_space_segment_next(lg_space *s, uint32_t *file)
+{
+    bool yes = false;
+    while (!yes) {
+        LG_TRY(lg_space_file_next(s->cache, file));
+        LG_TRY(may_be_segment(s, *file, &yes));
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_segment_forget(lg_space *s, uint32_t file)
 {

@@ -75,6 +75,11 @@ LG_MUST lg_status lg_segment_forget(lg_space *s, uint32_t file); /* drops buffer
 /* Finishes the drops of instances that died in the middle (space_file.h). Blocks. */
 LG_MUST lg_status lg_space_sweep(lg_space *s);
 
+/* The next file after *file (0: from the first on) that has begun and is a segment of rows, entries
+ * or a sequence, or was to become one when its maker died; not undo, not what is no segment. For
+ * those who look for segments that nobody knows of. LG_END. */
+LG_MUST lg_status lg_space_segment_next(lg_space *s, uint32_t *file);
+
 uint32_t lg_segment_file(const lg_segment *g);
 lg_segment_kind lg_segment_kind_of(const lg_segment *g);
 lg_space *lg_segment_space(const lg_segment *g);

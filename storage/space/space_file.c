@@ -632,6 +632,25 @@ lg_space_files_sweep(lg_buf_cache *c, lg_status (*forget)(void *arg, uint32_t fi
     return LG_OK;
 }
 
+lg_status
+lg_space_file_next(lg_buf_cache *c, uint32_t *file)
+{
+    lg_buf *b;
+    LG_TRY(lg_buf_get(c, lg_vol_header_addr(), LG_LATCH_S, &b));
+    uint32_t next = meta_of(b).next;
+    lg_buf_put(c, b, LG_LATCH_S);
+    while (++*file < next) {
+        uint32_t root;
+        bool dropping;
+        lg_status st = entry_read(c, *file, &root, &dropping);
+        if (st == LG_OK && root != NO_ROOT)
+            return LG_OK;
+        if (st != LG_OK && st != LG_NOT_FOUND)
+            return st;
+    }
+    return LG_END;
+}
+
 /* ---- growth ---- */
 
 struct disk_format {

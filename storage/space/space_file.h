@@ -35,6 +35,9 @@ LG_MUST lg_status lg_space_file_drop(lg_buf_cache *c, uint32_t file);
 LG_MUST lg_status lg_space_files_sweep(lg_buf_cache *c,
                                        lg_status (*forget)(void *arg, uint32_t file), void *arg);
 
+/* The next file after *file that has a root (so perhaps AUs), also one that is being dropped. LG_END. */
+LG_MUST lg_status lg_space_file_next(lg_buf_cache *c, uint32_t *file);
+
 /* Formats the AU bitmap of a disk added by lg_volume_disk_add. Idempotent. */
 LG_MUST lg_status lg_space_disk_format(lg_buf_cache *c, uint32_t disk);
 /* Allocates and records the area of a further instance slot. LG_EXISTS when it has one. */

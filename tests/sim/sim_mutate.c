@@ -30,6 +30,7 @@
 #include "txn.h"
 #include "volume_internal.h"
 #include <stdio.h>
+#include "segment.h"
 #include <string.h>
 
 struct search {
@@ -252,6 +253,18 @@ write_of_another(sim_world *w, unsigned node)
     return spawn_at(w, node, rewrite_fiber, r);
 }
 
+/* Of a kind that whoever looks for lost segments leaves alone. */
+static void
+leak_fiber(void *arg)
+{
+    lg_space *s;
+    uint32_t file;
+    if (lg_space_create(arg, &s) != LG_OK)
+        return;
+    (void)!lg_segment_create(s, LG_SEGMENT_UNDO, &file);
+    lg_space_destroy(s);
+}
+
 static void
 forget_past_image(void *arg, lg_buf *b)
 {
@@ -281,6 +294,8 @@ damage_storage(sim_world *w, unsigned node, const char *what)
         lg_buf_volume(c)->atomic = true;
         return true;
     }
+    if (strcmp(what, "leak") == 0)
+        return spawn_at(w, node, leak_fiber, c);
     if (strcmp(what, "past") == 0) {
         lg_buf_visit(c, forget_past_image, w);
         w->mutated = false; /* again and again: most are written in time */

@@ -740,6 +740,8 @@ verify_fiber(void *arg)
         if (st == LG_OK)
             st = sim_ddl_verify(w, &c);
         if (st == LG_OK)
+            st = sim_space_look(w, &c, id);
+        if (st == LG_OK)
             sim_reading_judge(w, r, id, w->ack_count);
         else if (tries + 1 == READ_TRIES)
             sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st),

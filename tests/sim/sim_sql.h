@@ -41,6 +41,9 @@ void sim_ddl_start(sim_world *w, unsigned count);
 lg_status sim_ddl_verify(sim_world *w, sim_pg *c);
 const char *sim_ddl_table(const sim_world *w); /* one that must be there; NULL: none now */
 
+/* ---- sim_space.c ---- */
+lg_status sim_space_look(sim_world *w, sim_pg *c, unsigned node); /* LG_RETRY: look again */
+
 /* ---- sim_skew.c ---- */
 lg_status sim_skew_tables(sim_pg *c);
 void sim_skew_start(sim_world *w, unsigned count);
