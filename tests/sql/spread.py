@@ -105,7 +105,7 @@ def loose(unit, said):
     """What two servers must agree on."""
     if re.search(r'\border\s+by\b', unit, re.I) or IN_ORDER.match(bare(unit)) or unit.lstrip().startswith('\\d'):
         return said
-    return '\n'.join(sorted(said.splitlines()))
+    return '\n'.join(sorted(re.sub(r'^DETAIL:  ', '', line) for line in said.splitlines()))
 
 
 def spread(text, theirs, ours):
@@ -133,6 +133,6 @@ def spread(text, theirs, ours):
                 block = True
             elif CLOSES.match(s):
                 block = bool(re.search(r'and\s+chain', s, re.I))
-            if KEEPS.search(s) or (block and re.match(r'prepare\b|set\b(?! local)', s, re.I)):
+            if KEEPS.search(s) or (not everywhere and BROADCAST.match(s)):
                 keep = True
     return moved, said, differences
