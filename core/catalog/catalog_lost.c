@@ -114,8 +114,8 @@ all_names(lg_cat *c, lg_arena *a, struct names *w)
             continue; /* dropped just now; its tables are not made */
         LG_TRY(st);
         /* Whoever makes a database holds its enqueue and waits for ours. */
-        st = lg_cat__within_database(c, db[i], lg_run_now_ns(c->cat->run) + PATIENCE, read_names,
-                                     w);
+        st =
+            lg_cat__within_database(c, db[i], lg_run_now_ns(c->cat->run) + PATIENCE, read_names, w);
         if (st == LG_NOT_FOUND) /* dropped meanwhile, then it is not in the list next time */
             return LG_LOCK_NOT_AVAILABLE;
         LG_TRY(st);

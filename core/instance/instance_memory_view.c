@@ -19,8 +19,8 @@ cache_rows(void *arg, lg_view_sink *sink)
     if (!in->columns)
         return;
     lg_columns_info_get(in->columns, &i);
-    lg_datum v[] = {count(i.bytes), count(i.max_bytes), count(i.chunks), count(i.scans),
-                    count(i.hits),  count(i.stale),     count(i.added),  count(i.evicted),
+    lg_datum v[] = {count(i.bytes),   count(i.max_bytes), count(i.chunks), count(i.scans),
+                    count(i.hits),    count(i.stale),     count(i.added),  count(i.evicted),
                     count(i.refused), count(i.wasted)};
     sink->row(sink, v, NULL);
 }
@@ -96,11 +96,11 @@ pga_rows(void *arg, lg_view_sink *sink)
 lg_status
 lg_instance__memory_views(lg_instance *in)
 {
-    static const lg_virtual_column cache[] = {
-        {"bytes", LG_T_INT8}, {"max_bytes", LG_T_INT8}, {"chunks", LG_T_INT8},
-        {"scans", LG_T_INT8}, {"hits", LG_T_INT8},      {"stale", LG_T_INT8},
-        {"added", LG_T_INT8}, {"evicted", LG_T_INT8},   {"refused", LG_T_INT8},
-        {"wasted", LG_T_INT8}};
+    static const lg_virtual_column cache[] = {{"bytes", LG_T_INT8},   {"max_bytes", LG_T_INT8},
+                                              {"chunks", LG_T_INT8},  {"scans", LG_T_INT8},
+                                              {"hits", LG_T_INT8},    {"stale", LG_T_INT8},
+                                              {"added", LG_T_INT8},   {"evicted", LG_T_INT8},
+                                              {"refused", LG_T_INT8}, {"wasted", LG_T_INT8}};
     static const lg_virtual_column objects[] = {{"file#", LG_T_INT8},
                                                 {"chunks", LG_T_INT8},
                                                 {"blocks", LG_T_INT8},
