@@ -100,8 +100,9 @@ struct lg_run {
 
     _Atomic(struct post *) posts; /* newest first */
     lg_list destroy_hooks;
-    struct lg_real *real; /* NULL in simulation */
-    lg_list sim_link;     /* in the sim's list of runs */
+    struct lg_real *real;  /* NULL in simulation */
+    unsigned team_members; /* compute threads now */
+    lg_list sim_link;      /* in the sim's list of runs */
 };
 
 /* run_fiber.c */

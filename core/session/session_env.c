@@ -295,6 +295,11 @@ limits_changed(lg_session *s)
     s->es.maintenance_work_mem = (size_t)lg_settings_int(g, LG_SETTING_maintenance_work_mem) << 10;
     s->es.statistics_target = (uint32_t)lg_settings_int(g, LG_SETTING_default_statistics_target);
     s->es.hash_mem = (size_t)((double)work_mem * multiplier);
+    int64_t gather = lg_settings_int(g, LG_SETTING_max_parallel_workers_per_gather);
+    int64_t all = lg_settings_int(g, LG_SETTING_max_parallel_workers);
+    s->es.max_helpers = (uint32_t)(gather < all ? gather : all);
+    s->es.min_parallel_blocks =
+        (uint32_t)lg_settings_int(g, LG_SETTING_min_parallel_table_scan_size);
     s->temp_owner.limit_bytes = limit < 0 ? 0 : (uint64_t)limit << 10;
     s->temp_owner.timing = lg_settings_bool(g, LG_SETTING_track_io_timing);
 }

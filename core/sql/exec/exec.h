@@ -110,6 +110,9 @@ struct lg_exec_session {
     /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */
     bool (*changed_setting)(void *arg, size_t *pos, const char **ret_name, const char **ret_value);
     struct lg_xtemps *temps; /* exec's own: ON COMMIT of temporary tables; starts NULL */
+    /* Compute threads that a part of a plan may have (max_parallel_workers_per_gather), for tables
+     * of at least so many blocks (min_parallel_table_scan_size). */
+    uint32_t max_helpers, min_parallel_blocks;
 };
 
 /* ---- temporary tables (ddl_temp.c), each in a running transaction ---- */

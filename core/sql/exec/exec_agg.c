@@ -1,6 +1,7 @@
 /* Aggregation: groups in a hash table (or one group), aggregates' states beside them. Sorted input
  * is aggregated group after group, so that its order is kept. GROUPING SETS keep one table each. */
 #include "exec_agg.h"
+#include "exec_team.h"
 #include "type.h"
 #include <stdlib.h>
 #include <string.h>
@@ -271,8 +272,26 @@ agg_batch(lg_xnode *s, struct group *one, lg_xbatch *b)
     return LG_OK;
 }
 
+/* A member's groups into ours. */
 static lg_status
-agg_build(lg_xnode *s)
+absorb_groups(lg_xnode *s, lg_xnode *copy)
+{
+    struct aggstate *g = s->state, *from = copy->state;
+    for (uint64_t i = 0; i < from->ngroups; i++) {
+        LG_TRY(lg_xgroup_merge(s, from, from->groups[i]));
+        lg_arena_reset(s->scratch);
+        if (i % LG_BATCH == 0)
+            LG_TRY(lg_xcheck(s->x));
+    }
+    if (g->peak < lg_arena_used_bytes(g->arena))
+        g->peak = lg_arena_used_bytes(g->arena);
+    return LG_OK;
+}
+
+/* The rows of the input into their groups. A closed table takes no new groups, also not a member's:
+ * the team is ended first. */
+static lg_status
+take_rows(lg_xnode *s, lg_xteam *team)
 {
     struct aggstate *g = s->state;
     const lg_node *p = s->plan;
@@ -286,11 +305,32 @@ agg_build(lg_xnode *s)
         LG_TRY(agg_batch(s, one, b));
         lg_arena_reset(s->scratch);
         LG_TRY(lg_xagg_weigh(s));
+        if (g->closed)
+            LG_TRY(lg_xteam_finish(team, absorb_groups));
         if (g->last_only && g->input)
             break;
     }
-    if (st != LG_END && st != LG_OK)
-        return st;
+    return st == LG_END ? LG_OK : st;
+}
+
+static lg_status
+member_rows(lg_xnode *s)
+{
+    return take_rows(s, NULL);
+}
+
+static lg_status
+agg_build(lg_xnode *s)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    lg_xteam *team = NULL;
+    if (!g->spill && !g->input)
+        LG_TRY(lg_xteam_begin(s, member_rows, &team));
+    lg_status st = take_rows(s, team);
+    if (st == LG_OK)
+        st = lg_xteam_finish(team, absorb_groups);
+    LG_TRY(lg_xteam_end(team, st));
     /* An empty grouping set gives a row even without input. */
     if (p->agg.nsets && !g->ngroups && !g->spill)
         for (uint32_t set = 0; set < p->agg.nsets; set++)

@@ -165,6 +165,8 @@ lg_status lg_xagg_step_row(lg_xnode *s, struct aggcall *a, struct group *gr, uin
 
 /* exec_group.c: a batch into its groups (one set of keys), or all of it into `one`. */
 lg_status lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b);
+/* A group of a member's table (exec_team.h) into ours. */
+LG_MUST lg_status lg_xgroup_merge(lg_xnode *s, struct aggstate *from, struct group *gr);
 void lg_xgroup_reset(struct aggstate *g);
 /* What was collected beside the aggregate's state goes into it. */
 void lg_xgroup_finish(struct aggcall *a, struct group *gr);

@@ -14,6 +14,7 @@
  * by one, with the same conditions. */
 #include "columns.h"
 #include "exec_decode.h"
+#include "exec_team.h"
 #include "simd.h"
 #include "type.h"
 #include <string.h>
@@ -47,6 +48,8 @@ struct lg_xcolumns {
     uint16_t *pos;
     lg_chunk *held[MAX_HELD];
     uint32_t nheld;
+    lg_team *team; /* chunks go to its members; or, when this is a member's, come from it */
+    bool member;
     int64_t *left, *right; /* temporary, by position in pos */
     uint8_t *pass;         /* by code */
     lg_vector values, none;
@@ -188,14 +191,9 @@ lg_xcolumns_want(const lg_xcolumns *c, bool *want)
 }
 
 static void
-begin(lg_xcolumns *c, uint32_t blocks)
+make_room(lg_xcolumns *c)
 {
     lg_arena *a = c->s->x->arena;
-    c->off = blocks < MIN_BLOCKS;
-    if (c->begun || c->off)
-        return;
-    c->begun = true;
-    lg_columns_scan_begin(c->cache);
     if (c->want)
         return;
     c->want = LG_NEWN(a, bool, c->ncols + 1);
@@ -221,6 +219,17 @@ begin(lg_xcolumns *c, uint32_t blocks)
         if (c->give[i] && c->d->rel->rowcols[i].type == LG_T_NUMERIC)
             c->num[i] = LG_NEWN(a, int64_t, LG_BATCH);
     }
+}
+
+static void
+begin(lg_xcolumns *c, uint32_t blocks)
+{
+    c->off = blocks < MIN_BLOCKS;
+    if (c->begun || c->off)
+        return;
+    c->begun = true;
+    lg_columns_scan_begin(c->cache);
+    make_room(c);
 }
 
 /* ---- narrowing a chunk ---- */
@@ -768,7 +777,81 @@ static void
 let_go(lg_xcolumns *c)
 {
     while (c->nheld)
-        lg_chunk_put(c->held[--c->nheld]);
+        if (c->member)
+            lg_team_give_back(c->team, c->held[--c->nheld]);
+        else
+            lg_chunk_put(c->held[--c->nheld]);
+}
+
+/* ---- compute threads ---- */
+
+void
+lg_xcolumns_lead(lg_xcolumns *c, lg_team *t)
+{
+    c->team = t;
+}
+
+void
+lg_xcolumns_follow(lg_xcolumns *c, lg_team *t)
+{
+    make_room(c);
+    c->team = t;
+    c->member = true;
+}
+
+/* Gives the members chunks to do. What is not in chunks stays with the worker. */
+static lg_status
+feed(lg_xcolumns *c, void *scan)
+{
+    lg_chunk *k;
+    while ((k = lg_team_done(c->team)))
+        lg_chunk_put(k);
+    while (lg_team_wants(c->team)) {
+        lg_access_place p;
+        c->acc->ops->scan_place(scan, &p);
+        begin(c, p.last);
+        look_where(c, &p);
+        if (c->off || p.inside || p.next >= p.last || p.next < c->rows_until)
+            return LG_OK;
+        lg_status st = next_chunk(c, scan, &p);
+        if (st == LG_NOT_FOUND)
+            return LG_OK;
+        LG_TRY(st);
+        lg_team_put(c->team, c->chunk);
+        c->chunk = NULL;
+    }
+    return lg_team_stopped(c->team) ? LG_CANCELED : LG_OK; /* a member failed */
+}
+
+static lg_status
+member_fetch(lg_xcolumns *c, uint32_t *ret_n)
+{
+    struct lg_xhelper *h = c->s->x->helper;
+    uint32_t n = 0;
+    lg_status st = LG_OK;
+    while (n < c->d->cap) {
+        if (c->chunk && c->at < c->n) {
+            n = give_rows(c, n);
+            continue;
+        }
+        if (c->chunk) {
+            c->held[c->nheld++] = c->chunk;
+            c->chunk = NULL;
+            LG_TRY(lg_xcheck(c->s->x));
+        }
+        if (n && c->nheld == MAX_HELD)
+            break;
+        if (!n)
+            let_go(c);
+        c->chunk = h->full && !lg_team_inside(c->team) ? NULL : lg_team_next(c->team);
+        if (!c->chunk) {
+            st = LG_END;
+            break;
+        }
+        LG_TRY(narrow(c));
+    }
+    *ret_n = n;
+    return st;
 }
 
 /* Rows decoded one by one, of blocks below rows_until. */
@@ -820,7 +903,9 @@ lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **
     let_go(c);
     lg_xdecode_batch(c->d);
     *ret_sel = NULL;
-    while (n < c->d->cap) {
+    if (c->member)
+        st = member_fetch(c, &n);
+    while (n < c->d->cap && !c->member) {
         if (c->chunk && c->at < c->n) {
             n = give_rows(c, n);
             continue;
@@ -834,11 +919,17 @@ lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **
             break;
         if (!n)
             let_go(c);
+        if (c->team)
+            LG_TRY(feed(c, scan));
         lg_access_place p;
         c->acc->ops->scan_place(scan, &p);
         begin(c, p.last);
         look_where(c, &p);
         if (!p.inside && p.next >= p.last) {
+            if (c->team && (c->chunk = lg_team_take(c->team))) {
+                LG_TRY(narrow(c));
+                continue;
+            }
             st = LG_END;
             break;
         }
@@ -855,6 +946,14 @@ lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **
         if (n)
             break;
         st = fetch_rows(c, scan, &n, ret_sel);
+        if (st == LG_END && c->team && n)
+            st = LG_OK; /* chunks that members have not taken may follow */
+        if (st == LG_END && c->team && (c->chunk = lg_team_take(c->team))) {
+            *ret_sel = NULL;
+            st = narrow(c);
+            LG_TRY(st);
+            continue;
+        }
         if (st == LG_END || n)
             break;
         LG_TRY(st);
@@ -874,7 +973,10 @@ lg_xcolumns_reset(lg_xcolumns *c)
     if (!c)
         return;
     let_go(c);
-    lg_chunk_put(c->chunk);
+    if (c->member && c->chunk)
+        lg_team_give_back(c->team, c->chunk);
+    else
+        lg_chunk_put(c->chunk);
     c->chunk = NULL;
     c->begun = false;
     c->rows_until = 0;

@@ -75,6 +75,11 @@ void lg_xcolumns_want(const lg_xcolumns *c, bool *want); /* columns that the con
 /* Rows of the scan into the decode's vectors, which have room for d->cap. LG_END: no more after
  * these *ret_n. *ret_sel: NULL or which rows count. */
 lg_status lg_xcolumns_fetch(lg_xcolumns *c, void *scan, uint32_t *ret_n, const uint16_t **ret_sel);
+/* With compute threads: chunks go to the team's members too (NULL: no longer); this one is a member's
+ * copy, which takes them from the team. */
+struct lg_team;
+void lg_xcolumns_lead(lg_xcolumns *c, struct lg_team *t);
+void lg_xcolumns_follow(lg_xcolumns *c, struct lg_team *t);
 void lg_xcolumns_reset(lg_xcolumns *c); /* back to the start, or the end; NULL is fine */
 
 /* exec_scan.c: of the rows that s (which has not begun) gives only those are needed whose keys, its

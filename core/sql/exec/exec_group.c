@@ -511,6 +511,107 @@ lg_xgroup_batch(lg_xnode *s, struct group *one, const lg_xbatch *b)
     return LG_OK;
 }
 
+/* ---- groups of a member of a team ---- */
+
+static uint64_t
+hash_group(const lg_xnode *s, const struct group *gr)
+{
+    const struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    const uint8_t *nulls = lg_xrow_nulls(gr->keys, p->agg.ngroup);
+    uint64_t h = 0x51ED270B;
+    for (uint32_t k = 0; k < p->agg.ngroup; k++) {
+        uint64_t x = gr->keys[k];
+        h = mix(h, nulls[k] ? 7 : is_word(p->agg.group[k].type) ? x : g->hf[k](x));
+    }
+    return h;
+}
+
+static bool
+same_keys(const lg_xnode *s, const struct group *a, const struct group *b)
+{
+    const struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    uint32_t n = p->agg.ngroup;
+    for (uint32_t k = 0; k < n; k++) {
+        bool an = lg_xrow_nulls(a->keys, n)[k], bn = lg_xrow_nulls(b->keys, n)[k];
+        if (an || bn) {
+            if (an && bn)
+                continue;
+            return false;
+        }
+        if (a->keys[k] != b->keys[k] &&
+            (is_word(p->agg.group[k].type) || !g->eq[k](a->keys[k], b->keys[k])))
+            return false;
+    }
+    return true;
+}
+
+static struct group *
+find_same(lg_xnode *s, const struct group *gr)
+{
+    struct aggstate *g = s->state;
+    const lg_node *p = s->plan;
+    uint32_t n = p->agg.ngroup;
+    if (!n)
+        return g->groups[0];
+    if (g->ngroups * 2 >= g->nslots)
+        slots_grow(g);
+    uint64_t h = hash_group(s, gr), at = h & (g->nslots - 1);
+    while (g->slots[at].group && (g->slots[at].hash != h || !same_keys(s, g->slots[at].group, gr)))
+        at = (at + 1) & (g->nslots - 1);
+    if (g->slots[at].group)
+        return g->slots[at].group;
+    struct group *mine = lg_xagg_new_group(s, 0);
+    for (uint32_t k = 0; k < n; k++) {
+        bool null = lg_xrow_nulls(gr->keys, n)[k];
+        lg_xrow_nulls(mine->keys, n)[k] = null;
+        mine->keys[k] = null ? 0 : lg_datum_copy(p->agg.group[k].type, gr->keys[k], g->arena);
+        if (null && n == 1)
+            g->null_group = mine;
+    }
+    g->slots[at] = (struct gslot){h, mine};
+    return mine;
+}
+
+/* Sums that both are still one integer of one scale are added as such. */
+static bool
+merge_sums(struct aggcall *a, struct group *to, struct group *from)
+{
+    lg_xnumacc *x = (lg_xnumacc *)(void *)(to->states + a->acc_at);
+    const lg_xnumacc *y = (const lg_xnumacc *)(const void *)(from->states + a->acc_at);
+    if (!a->numeric || !lg_agg_numeric_empty(from->states + a->state_at))
+        return false;
+    __int128 sum;
+    if (!y->n)
+        return true;
+    if (x->n && (x->scale != y->scale || __builtin_add_overflow(x->sum, y->sum, &sum)))
+        return false;
+    *x = (lg_xnumacc){x->n ? sum : y->sum, x->n + y->n, y->scale};
+    return true;
+}
+
+lg_status
+lg_xgroup_merge(lg_xnode *s, struct aggstate *from, struct group *gr)
+{
+    struct aggstate *g = s->state;
+    struct group *mine = find_same(s, gr);
+    for (uint32_t i = 0; i < s->plan->agg.naggs; i++) {
+        struct aggcall *a = &g->aggs[i], *b = &from->aggs[i];
+        if (merge_sums(a, mine, gr))
+            continue;
+        b->call.perm = from->arena;
+        lg_xgroup_finish(b, gr);
+        a->call.perm = g->arena;
+        a->call.arena = s->scratch;
+        a->agg->merge(&a->call, mine->states + a->state_at, gr->states + a->state_at);
+        lg_status st = a->call.st;
+        a->call.st = LG_OK;
+        LG_TRY(st);
+    }
+    return LG_OK;
+}
+
 void
 lg_xgroup_reset(struct aggstate *g)
 {

@@ -26,6 +26,7 @@
  * over the blocks which left rows have had a match. Rows with a NULL key are in partition 0. */
 #include "exec_decode.h"
 #include "exec_spill.h"
+#include "exec_team.h"
 #include "simd.h"
 #include "type.h"
 #include <string.h>
@@ -70,8 +71,11 @@ typedef struct hspill {
 } hspill;
 
 typedef struct hjoin {
-    hspill *spill;    /* NULL: all is in memory */
-    lg_arena *arena;  /* entries */
+    hspill *spill;   /* NULL: all is in memory */
+    lg_arena *arena; /* entries */
+    lg_arena **more; /* entries that members of a team made */
+    uint32_t nmore;
+    bool adopted;     /* a member's copy: the table is another's */
     lg_arena *karena; /* keys of the present left batch */
     uint64_t *buckets;
     uint64_t nbuckets, n;
@@ -361,6 +365,24 @@ keep_row(hjoin *h, hrow *e)
     h->rows[h->n++] = e;
 }
 
+static size_t
+table_bytes(const hjoin *h)
+{
+    size_t bytes = lg_arena_used_bytes(h->arena) + h->cap * 8 + h->n * 16;
+    for (uint32_t i = 0; i < h->nmore; i++)
+        bytes += lg_arena_used_bytes(h->more[i]);
+    return bytes;
+}
+
+static void
+more_drop(hjoin *h)
+{
+    while (h->nmore)
+        lg_arena_destroy(h->more[--h->nmore]);
+    lg_free(h->more);
+    h->more = NULL;
+}
+
 static inline uint64_t
 tag_of(uint64_t hash)
 {
@@ -377,7 +399,7 @@ make_buckets(lg_xnode *s)
     h->nbuckets = nb;
     if (h->most_buckets < nb)
         h->most_buckets = nb;
-    size_t bytes = lg_arena_used_bytes(h->arena) + h->cap * 8 + nb * 8;
+    size_t bytes = table_bytes(h) - h->n * 16 + nb * 8;
     if (h->peak < bytes)
         h->peak = bytes;
     h->buckets = lg_zalloc(nb * sizeof *h->buckets);
@@ -436,12 +458,6 @@ push_down(lg_xnode *s)
 }
 
 /* ---- spilling ---- */
-
-static size_t
-table_bytes(const hjoin *h)
-{
-    return lg_arena_used_bytes(h->arena) + h->cap * 8 + h->n * 16;
-}
 
 static hrow *
 copy_row(const hjoin *h, const hrow *e, lg_arena *a)
@@ -513,6 +529,7 @@ divide(lg_xnode *s)
     }
     h->n = kept;
     lg_arena_destroy(h->arena);
+    more_drop(h);
     h->arena = stay;
     h->parts += n;
     return st;
@@ -547,6 +564,8 @@ over_budget(lg_xnode *s)
     size_t budget = lg_xbudget_hash(s->x), bytes = table_bytes(h);
     if (h->peak < bytes)
         h->peak = bytes;
+    if (s->x->helper)
+        s->x->helper->full = bytes > s->x->helper->limit;
     if (bytes > budget && h->n > 1) {
         if (sp && sp->right.n)
             LG_TRY(all_out(h));
@@ -558,6 +577,29 @@ over_budget(lg_xnode *s)
         }
     }
     return lg_xmemory(s->x, &h->told, table_bytes(h));
+}
+
+/* The entries of a member become ours, in their memory. */
+static lg_status
+absorb_rows(lg_xnode *s, lg_xnode *copy)
+{
+    hjoin *h = s->state, *from = copy->state;
+    h->more = lg_realloc(h->more, (h->nmore + 1) * sizeof(lg_arena *));
+    h->more[h->nmore++] = from->arena;
+    from->arena = NULL;
+    for (uint64_t i = 0; i < from->n; i++) {
+        keep_row(h, from->rows[i]);
+        if (i % (64 * LG_BATCH) == 0)
+            LG_TRY(lg_xcheck(s->x));
+    }
+    from->n = 0;
+    h->right_rows += from->right_rows;
+    h->right_null |= from->right_null;
+    for (uint32_t i = 0; i < h->nkept + h->nextra; i++)
+        h->any_null[i] |= from->any_null[i];
+    if (h->peak < table_bytes(h))
+        h->peak = table_bytes(h);
+    return LG_OK;
 }
 
 static lg_status
@@ -712,8 +754,9 @@ spill_drop(hjoin *h)
     h->spill = NULL;
 }
 
+/* Rows of right into the table, until there are no more (LG_END), or no more in a block. */
 static lg_status
-hash_build(lg_xnode *s)
+take_rows(lg_xnode *s, lg_xteam *team)
 {
     hjoin *h = s->state;
     lg_xbatch *b;
@@ -744,6 +787,8 @@ hash_build(lg_xnode *s)
             e->hash = hash;
             keep_row(h, e);
         }
+        if (st == LG_OK && team && table_bytes(h) > lg_xbudget_hash(s->x))
+            st = lg_xteam_finish(team, absorb_rows); /* then they can be divided */
         if (st == LG_OK)
             st = over_budget(s);
         if (st == LG_OK)
@@ -752,6 +797,38 @@ hash_build(lg_xnode *s)
             break;
     }
     lg_arena_destroy(tmp);
+    return st;
+}
+
+/* What a member of a team does: entries of the rows that it gets. */
+static lg_status
+member_rows(lg_xnode *s)
+{
+    lg_status st = take_rows(s, NULL);
+    return st == LG_END ? LG_OK : st;
+}
+
+/* With its part of the entries each. */
+static lg_status
+read_right(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    lg_xteam *team = NULL;
+    if (!h->spill)
+        LG_TRY(lg_xteam_begin(s, member_rows, &team));
+    lg_status st = take_rows(s, team);
+    if (st == LG_END) {
+        st = lg_xteam_finish(team, absorb_rows);
+        st = st == LG_OK ? LG_END : st;
+    }
+    return lg_xteam_end(team, st);
+}
+
+static lg_status
+hash_build(lg_xnode *s)
+{
+    hjoin *h = s->state;
+    lg_status st = read_right(s);
     if (st != LG_END)
         return st;
     hspill *sp = h->spill;
@@ -770,9 +847,12 @@ hash_build(lg_xnode *s)
 static void
 hash_drop(hjoin *h)
 {
+    if (h->adopted)
+        return;
     lg_free(h->buckets);
     lg_free(h->rows);
     lg_free(h->bloom.words);
+    more_drop(h);
     h->bloom = (lg_xbloom){0};
     h->buckets = NULL;
     h->rows = NULL;
@@ -972,10 +1052,10 @@ probe_unique(lg_xnode *s, lg_xbatch **ret)
         fill_right(h, h->direct, h->sel, n, false);
     if (n && p->join.join_quals)
         LG_TRY(filter(s, h->direct, h->left->cap, h->sel, n, h->sel, &n));
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         h->matched[h->sel[i]] = 1;
+    for (uint32_t i = 0; h->keep_all && i < n; i++)
         h->pair_right[h->sel[i]]->met = true;
-    }
     h->pairs_done = true;
     if (only_left(type) || only_right(type) || !n)
         return LG_END; /* what is to be given is said by `matched` */
@@ -1100,7 +1180,8 @@ probe_pairs(lg_xnode *s, lg_xbatch **ret)
         for (uint32_t i = 0; i < n; i++) {
             uint32_t at = lg_sel_row(sel, i);
             h->matched[h->pair_left[at]] = 1;
-            h->pair_right[at]->met = true;
+            if (h->keep_all)
+                h->pair_right[at]->met = true;
         }
         if (!n || only_left(p->join.type) || only_right(p->join.type))
             continue;
@@ -1224,6 +1305,39 @@ hash_fetch(lg_xnode *s, lg_xbatch **ret)
         h->finished = st == LG_END;
         LG_TRY(st);
     }
+}
+
+/* ---- with compute threads (exec_team.h) ---- */
+
+lg_status
+lg_xhash_share(lg_xnode *s, bool *ret_shared)
+{
+    hjoin *h = s->state;
+    uint8_t t = s->plan->join.type;
+    *ret_shared = false;
+    if (h->finished || h->left || h->left_done)
+        return LG_OK;
+    if (!h->built)
+        LG_TRY(hash_build(s));
+    bool needed = t == LG_JOIN_INNER || t == LG_JOIN_SEMI ? h->n > 0 : true;
+    *ret_shared =
+        !h->spill && !h->keep_all && needed && !(s->plan->join.null_aware && h->right_null);
+    return LG_OK;
+}
+
+void
+lg_xhash_adopt(lg_xnode *copy, const lg_xnode *of)
+{
+    hjoin *h = copy->state;
+    const hjoin *from = of->state;
+    h->buckets = from->buckets;
+    h->nbuckets = from->nbuckets;
+    h->n = from->n;
+    h->any_null = from->any_null;
+    h->unique = from->unique;
+    h->right_rows = from->right_rows;
+    h->right_null = from->right_null;
+    h->built = h->adopted = true;
 }
 
 static lg_status

@@ -121,6 +121,7 @@ struct lg_xnode {
     /* EXPLAIN ANALYZE */
     uint64_t rows, loops, filtered;
     uint64_t join_filtered, inserted, conflicting;
+    uint32_t helpers; /* compute threads that it had */
     lg_time time_ns, first_ns;
     lg_xusage *usage;
     void (*space)(lg_xnode *s, lg_xspace *ret); /* set by open; may be NULL */
@@ -168,6 +169,7 @@ struct lg_exec {
     size_t memory; /* bytes of rows that sorts, hash tables and groups keep */
     bool ended;
     bool instrument, instrument_usage;
+    struct lg_xhelper *helper; /* of a copy that a compute thread runs (exec_team.h); else NULL */
     /* batch being handed out across fetches with a row limit */
     lg_xbatch *pending;
     uint32_t pending_at;
@@ -277,6 +279,7 @@ lg_xbatch_row(const lg_xbatch *b, uint32_t i)
 
 lg_status lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret);
 lg_status lg_xnode_next(lg_xnode *s, lg_xbatch **ret); /* LG_END; batches have n > 0 */
+lg_status lg_xnode_open(lg_xnode *s); /* if it is not: what the first lg_xnode_next does */
 lg_status lg_xnode_rescan(lg_xnode *s);
 /* Which output columns the node above reads; NULL: all. Others may be given as anything that can be
  * read (lg_xvector_none). Asked when the nodes above are open. (exec_used.c) */

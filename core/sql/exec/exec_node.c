@@ -1,5 +1,6 @@
 /* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables.
  */
+#include "exec_team.h"
 #include "exec_check.h"
 #include "exec_spill.h"
 #include <string.h>
@@ -36,6 +37,8 @@ lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at)
 lg_status
 lg_xcheck(lg_exec *x)
 {
+    if (x->helper)
+        return lg_team_stopped(x->helper->team) ? LG_CANCELED : LG_OK;
     if (!lg_fiber_self() || !lg_fiber_should_yield())
         return LG_OK;
     lg_fiber_yield();
@@ -180,6 +183,12 @@ open_node(lg_xnode *s)
     s->scratch = lg_arena_create("operator", 1024);
     s->opened = true;
     return s->ops->open ? s->ops->open(s) : LG_OK;
+}
+
+lg_status
+lg_xnode_open(lg_xnode *s)
+{
+    return s->opened ? LG_OK : open_node(s);
 }
 
 const lg_oid *

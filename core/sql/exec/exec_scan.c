@@ -1,5 +1,7 @@
 /* Scans: sequential, index, tid, virtual relations; VALUES and RESULT. */
 #include "exec_decode.h"
+#include "exec_team.h"
+#include "columns.h"
 #include "relstat.h"
 #include "txn.h"
 #include <stdlib.h>
@@ -159,7 +161,7 @@ count_scan(lg_xnode *s)
 {
     struct scan *sc = s->state;
     lg_catalog *cat = lg_cat_catalog(s->x->es->cat);
-    if (!sc->open || sc->rel->virtual_rel)
+    if (!sc->open || sc->rel->virtual_rel || s->x->helper)
         return;
     lg_relstat *r = lg_catalog_relstat(cat, sc->index ? sc->index->oid : sc->rel->oid);
     if (r) {
@@ -361,6 +363,8 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     }
     if (sc->done)
         return LG_END;
+    if (s->x->helper) /* room was made for it */
+        return visit_fetch(s, ret);
     if (!s->in.cap)
         scan_batch_grow(s, 64);
     else if (s->in.cap < LG_BATCH)
@@ -381,6 +385,52 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
         LG_TRY(put_row(s, n++, tid, row, len));
     }
     return done(s, n, ret);
+}
+
+/* ---- with compute threads (exec_team.h) ---- */
+
+bool
+lg_xscan_in_columns(const lg_xnode *s)
+{
+    const struct scan *sc = s->state;
+    return sc->columns && !sc->done && sc->rel->storage.file;
+}
+
+void
+lg_xscan_lead(lg_xnode *s, lg_team *t)
+{
+    struct scan *sc = s->state;
+    if (sc->columns)
+        lg_xcolumns_lead(sc->columns, t);
+}
+
+lg_status
+lg_xscan_follow(lg_xnode *s, lg_team *t)
+{
+    struct scan *sc = s->state;
+    scan_batch_grow(s, LG_BATCH);
+    sc->open = true;
+    lg_xcolumns_follow(sc->columns, t);
+    return lg_xdecode_start(sc->decode);
+}
+
+void
+lg_xscan_absorb(lg_xnode *s, lg_xnode *copy)
+{
+    struct scan *sc = s->state, *from = copy->state;
+    sc->rows += from->rows;
+    from->rows = 0;
+}
+
+void
+lg_xscan_let_go(lg_xnode *s, lg_team *t)
+{
+    (void)s;
+    lg_chunk *k;
+    while ((k = lg_team_done(t)))
+        lg_chunk_put(k);
+    while ((k = lg_team_take(t)))
+        lg_chunk_put(k);
 }
 
 static void

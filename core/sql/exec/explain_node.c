@@ -3,6 +3,7 @@
  * Two of PostgreSQL's nodes are part of others here and shown as nodes all the same, as the work
  * they stand for is done: Hash, what a hash join reads its right side into, and Materialize, what a
  * nested loop keeps of its right side. */
+#include "exec_team.h"
 #include "explain_internal.h"
 #include "strbuf.h"
 #include <stdio.h>
@@ -453,6 +454,18 @@ show_sets(lg_xexplain *e, const lg_node *n)
     lg_xout_close(o, "Grouping Sets", false);
 }
 
+/* PostgreSQL has these on Gather; here the node that takes the rows has the threads. */
+static void
+show_helpers(lg_xexplain *e, const lg_node *n, const lg_xnode *s)
+{
+    uint32_t planned = lg_xteam_planned(e->u->es, n);
+    if (!planned)
+        return;
+    lg_xout_int(&e->out, "Workers Planned", NULL, planned);
+    if (e->x && s)
+        lg_xout_int(&e->out, "Workers Launched", NULL, s->helpers);
+}
+
 static void
 show_lines(lg_xexplain *e, const lg_node *n, const lg_xnode *s)
 {
@@ -491,6 +504,8 @@ show_lines(lg_xexplain *e, const lg_node *n, const lg_xnode *s)
     }
     if (n->kind == LG_NODE_AGG && n->quals)
         show_removed(e, s, "Rows Removed by Filter", s ? s->filtered : 0);
+    if (n->kind == LG_NODE_AGG)
+        show_helpers(e, n, s);
     if (n->kind == LG_NODE_MODIFY && n->modify.on_conflict && e->x && s) {
         lg_xout_int(o, "Tuples Inserted", NULL, s->inserted);
         lg_xout_int(o, "Conflicting Tuples", NULL, s->conflicting);
@@ -562,6 +577,8 @@ show_between(lg_xexplain *e, const lg_node *join, const char *name)
         if (sp.batches)
             show_hash(e, &sp);
     }
+    if (hash)
+        show_helpers(e, join, j);
     if (e->buffers && e->x && s && s->usage)
         lg_xexplain_buffers(e, s->usage, NULL);
     if (e->wal && s && s->usage)
