@@ -346,6 +346,25 @@ out:
     return st;
 }
 
+/* The query's tables were read from the dictionary before this transaction changed it, or someone else
+ * did: bound and planned anew. */
+static lg_status
+plan_again(lg_util *u, const lg_ast *query, uint32_t n, const lg_ddl_column *cols, lg_bind *b,
+           lg_plan **plan)
+{
+    lg_query *q;
+    lg_outcol *out;
+    lg_plan_fini(*plan);
+    *plan = NULL;
+    lg_ddl_bind_init(u, b);
+    LG_TRY(lg_bind_query(b, query, &q));
+    bool same = lg_query_outcols(q, u->a, &out) == n;
+    for (uint32_t i = 0; same && i < n; i++)
+        same = (out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type) == cols[i].type;
+    return same ? lg_exec__plan(u->es, b, q, plan)
+                : lg_error_set(u->err, "55P03", "the tables of the statement keep changing");
+}
+
 lg_status
 lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
 {
@@ -388,7 +407,13 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));
     uint64_t rows = 0;
     if (!s->into->skip_data)
-        LG_CHECK(lg_ddl_fill(u, oid, plan, &rows));
+        st = lg_ddl_fill(u, oid, plan, &rows);
+    for (int tries = 0; st == LG_RETRY && tries < 10; tries++) {
+        LG_CHECK(plan_again(u, s->query, n, cols, &b, &plan));
+        st = lg_ddl_fill(u, oid, plan, &rows);
+    }
+    if (st != LG_OK)
+        goto out;
     snprintf(u->tag, LG_TAG_MAX, "SELECT %llu", (unsigned long long)rows);
     lg_ddl_temp_on_commit(u, oid, s->into->on_commit);
 out:

@@ -126,3 +126,9 @@ insert into t select generate_series(1, 3);
 select sum(a) from t;
 drop table public.plain cascade;
 select * from tv;
+-- the first thing of a session, over a table that it has not read
+create table ctas_t (a int primary key, b text); insert into ctas_t values (1, 'x');
+\c -
+select * into temp ctas_x from ctas_t; select * from ctas_x;
+\c -
+create temp table ctas_x as select b, count(*) from ctas_t group by b; select * from ctas_x; drop table ctas_t;
