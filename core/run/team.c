@@ -23,6 +23,7 @@ struct lg_team {
     unsigned reserved;
     unsigned n, ended; /* members; those whose end the worker has heard of */
     bool inside;       /* simulated: the member runs in finish */
+    bool waiting;      /* the fiber is in finish */
     struct member member[LG_TEAM_MAX];
     _Atomic bool stop;
     pthread_mutex_t mu;
@@ -62,7 +63,8 @@ member_ended(void *arg)
     struct member *m = arg;
     pthread_join(m->thread, NULL); /* it said so with its last breath */
     m->team->ended++;
-    lg_fiber_unpark(m->team->fiber);
+    if (m->team->waiting) /* else it may be parked for something else */
+        lg_fiber_unpark(m->team->fiber);
 }
 
 static void
@@ -225,6 +227,7 @@ lg_team_finish(lg_team *t)
         member_returned(t);
         t->ended = 1;
     }
+    t->waiting = true;
     while (t->ended < t->n)
         (void)!lg_fiber_park(LG_WAIT_PARALLEL_FINISH, LG_FOREVER, false); /* the loop looks */
 }
