@@ -37,6 +37,10 @@ void ctl_print(const struct ctl *c, const struct ctl_rows *r);
 /* ctl_apply.c: apply -f, diff -f */
 int ctl_apply(const struct ctl *c, bool only_show);
 
+/* ctl_help.c */
+int ctl_explain(const struct ctl *c);
+int ctl_completion(const struct ctl *c);
+
 /* ctl_create.c */
 int ctl_create_cluster(const struct ctl *c);
 int ctl_create_database(const struct ctl *c);

@@ -129,6 +129,8 @@ usage(void)
           "  add  node | instance  N --dir D       remove  node | instance  NAME\n"
           "  config  node\n"
           "  wait  instance [NAME] --for=state=OPEN [--timeout 30s]\n"
+          "  explain  LG-103 | NAME | SQLSTATE     what it means, what to do\n"
+          "  completion  bash | zsh | fish         a script for the shell\n"
           "exit codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 "
           "partial,\n"
           "            6 timeout, 7 authentication, 8 no quorum\n",
@@ -207,6 +209,10 @@ main(int argc, char **argv)
         return ctl_create_database(&c);
     if (!strcmp(c.verb, "add") && (!strcmp(c.noun, "node") || !strcmp(c.noun, "instance")))
         return ctl_add_node(&c);
+    if (!strcmp(c.verb, "explain"))
+        return ctl_explain(&c);
+    if (!strcmp(c.verb, "completion"))
+        return ctl_completion(&c);
     if (!strcmp(c.verb, "wait"))
         return run_wait(&c);
     if (c.watch && !strcmp(c.verb, "status"))
