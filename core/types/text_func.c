@@ -3,6 +3,7 @@
 #include "array.h"
 #include "collate.h"
 #include "interrupt.h"
+#include "quote.h"
 #include "text.h"
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -549,21 +550,26 @@ compare_words(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+bool
+lg_word_is_reserved(const char *word, size_t len)
+{
+    char copy[32];
+    const char *key = copy;
+    if (len >= sizeof copy)
+        return false;
+    memcpy(copy, word, len);
+    copy[len] = 0;
+    return bsearch(&key, reserved, sizeof reserved / sizeof *reserved, sizeof *reserved,
+                   compare_words) != NULL;
+}
+
 void
 lg_text_quote_ident(lg_abuf *b, const char *s, size_t len)
 {
     bool plain = len > 0 && ((s[0] >= 'a' && s[0] <= 'z') || s[0] == '_');
     for (size_t i = 0; plain && i < len; i++)
         plain = (s[i] >= 'a' && s[i] <= 'z') || isdigit((unsigned char)s[i]) || s[i] == '_';
-    if (plain && len < 32) {
-        char word[32];
-        const char *key = word;
-        memcpy(word, s, len);
-        word[len] = 0;
-        plain = !bsearch(&key, reserved, sizeof reserved / sizeof *reserved, sizeof *reserved,
-                         compare_words);
-    }
-    if (plain) {
+    if (plain && !lg_word_is_reserved(s, len)) {
         lg_abuf_add(b, s, len);
         return;
     }

@@ -32,27 +32,45 @@ short_text(lg_view_sink *sink, const char *text)
 }
 
 static void
-sql_rows(void *arg, lg_view_sink *sink)
+each_statement(const lg_views *w, lg_view_sink *sink,
+               void (*row)(lg_view_sink *sink, const lg_sqlstat *e))
 {
-    lg_views *w = arg;
     if (!w->cfg.sessions)
         return;
     const lg_sqlstats *t = lg_session_sqlstats(w->cfg.sessions);
-    for (const lg_sqlstat *e = NULL; (e = lg_sqlstats_next(t, e));) {
-        lg_datum v[] = {count(e->id),
-                        lg_datum_oid(e->user),
-                        short_text(sink, e->text),
-                        count(e->calls),
-                        count(e->rows),
-                        lg_datum_int8((int64_t)(e->total_ms * 1000)),
-                        count(lg_sqlstat_count(e, LG_STAT_LOGICAL_READS)),
-                        count(lg_sqlstat_count(e, LG_STAT_PHYSICAL_READS)),
-                        lg_view_time(e->first_us),
-                        lg_view_time(e->last_us)};
-        uint8_t nulls[10] = {0};
-        nulls[9] = e->last_us == 0;
-        sink->row(sink, v, nulls);
-    }
+    for (const lg_sqlstat *e = NULL; (e = lg_sqlstats_next(t, e));)
+        row(sink, e);
+}
+
+/* What both views begin with. */
+#define FIRST_COLUMNS 6u
+static void
+first_columns(lg_view_sink *sink, const lg_sqlstat *e, lg_datum *v)
+{
+    v[0] = count(e->id);
+    v[1] = lg_datum_oid(e->user);
+    v[2] = short_text(sink, e->text);
+    v[3] = count(e->calls);
+    v[4] = count(e->rows);
+    v[5] = lg_datum_int8((int64_t)(e->total_ms * 1000));
+}
+
+static void
+sql_row(lg_view_sink *sink, const lg_sqlstat *e)
+{
+    lg_datum v[FIRST_COLUMNS + 4] = {[6] = count(lg_sqlstat_count(e, LG_STAT_LOGICAL_READS)),
+                                     count(lg_sqlstat_count(e, LG_STAT_PHYSICAL_READS)),
+                                     lg_view_time(e->first_us),
+                                     lg_view_time(e->last_us)};
+    uint8_t nulls[FIRST_COLUMNS + 4] = {[9] = e->last_us == 0};
+    first_columns(sink, e, v);
+    sink->row(sink, v, nulls);
+}
+
+static void
+sql_rows(void *arg, lg_view_sink *sink)
+{
+    each_statement(arg, sink, sql_row);
 }
 
 static lg_status
@@ -66,40 +84,35 @@ add_sql(lg_views *w)
 }
 
 static void
+sqlstats_row(lg_view_sink *sink, const lg_sqlstat *e)
+{
+    lg_datum v[FIRST_COLUMNS + 17] = {
+        [6] = lg_datum_float8(e->calls ? e->min_ms * 1000 : 0),
+        lg_datum_float8(e->calls ? e->max_ms * 1000 : 0),
+        lg_datum_float8(e->calls ? e->mean_ms * 1000 : 0),
+        lg_datum_float8(e->calls > 1 ? sqrt(e->m2 / (double)e->calls) * 1000 : 0),
+        count(lg_sqlstat_count(e, LG_STAT_LOGICAL_READS)),
+        count(lg_sqlstat_count(e, LG_STAT_CONSISTENT_GETS)),
+        count(lg_sqlstat_count(e, LG_STAT_PHYSICAL_READS)),
+        count(lg_sqlstat_count(e, LG_STAT_BLOCK_CHANGES)),
+        count(lg_sqlstat_count(e, LG_STAT_REDO_SIZE)),
+        count(e->gc_cr),
+        count(e->gc_current),
+        micros(e->cluster_ns),
+        micros(e->lock_ns),
+        micros(e->io_ns),
+        micros(e->commit_ns),
+        micros(e->other_ns),
+        lg_view_time(e->last_us)};
+    uint8_t nulls[FIRST_COLUMNS + 17] = {[22] = e->last_us == 0};
+    first_columns(sink, e, v);
+    sink->row(sink, v, nulls);
+}
+
+static void
 sqlstats_rows(void *arg, lg_view_sink *sink)
 {
-    lg_views *w = arg;
-    if (!w->cfg.sessions)
-        return;
-    const lg_sqlstats *t = lg_session_sqlstats(w->cfg.sessions);
-    for (const lg_sqlstat *e = NULL; (e = lg_sqlstats_next(t, e));) {
-        lg_datum v[] = {count(e->id),
-                        lg_datum_oid(e->user),
-                        short_text(sink, e->text),
-                        count(e->calls),
-                        count(e->rows),
-                        lg_datum_int8((int64_t)(e->total_ms * 1000)),
-                        lg_datum_float8(e->calls ? e->min_ms * 1000 : 0),
-                        lg_datum_float8(e->calls ? e->max_ms * 1000 : 0),
-                        lg_datum_float8(e->calls ? e->mean_ms * 1000 : 0),
-                        lg_datum_float8(e->calls > 1 ? sqrt(e->m2 / (double)e->calls) * 1000 : 0),
-                        count(lg_sqlstat_count(e, LG_STAT_LOGICAL_READS)),
-                        count(lg_sqlstat_count(e, LG_STAT_CONSISTENT_GETS)),
-                        count(lg_sqlstat_count(e, LG_STAT_PHYSICAL_READS)),
-                        count(lg_sqlstat_count(e, LG_STAT_BLOCK_CHANGES)),
-                        count(lg_sqlstat_count(e, LG_STAT_REDO_SIZE)),
-                        count(e->gc_cr),
-                        count(e->gc_current),
-                        micros(e->cluster_ns),
-                        micros(e->lock_ns),
-                        micros(e->io_ns),
-                        micros(e->commit_ns),
-                        micros(e->other_ns),
-                        lg_view_time(e->last_us)};
-        uint8_t nulls[23] = {0};
-        nulls[22] = e->last_us == 0;
-        sink->row(sink, v, nulls);
-    }
+    each_statement(arg, sink, sqlstats_row);
 }
 
 static lg_status

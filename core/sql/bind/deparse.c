@@ -4,6 +4,7 @@
 #include "cat_proc.h"
 #include "collate.h"
 #include "deparse_internal.h"
+#include "quote.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -23,169 +24,6 @@ put_arg(out *o, const lg_expr *e)
 
 /* ---- quoting ---- */
 
-/* Words that cannot stand as a name unquoted: PostgreSQL's reserved, column-name and
- * type-or-function keywords, sorted. */
-static const char *const keywords[] = {"all",
-                                       "analyse",
-                                       "analyze",
-                                       "and",
-                                       "any",
-                                       "array",
-                                       "as",
-                                       "asc",
-                                       "asymmetric",
-                                       "authorization",
-                                       "between",
-                                       "bigint",
-                                       "binary",
-                                       "bit",
-                                       "boolean",
-                                       "both",
-                                       "case",
-                                       "cast",
-                                       "char",
-                                       "character",
-                                       "check",
-                                       "coalesce",
-                                       "collate",
-                                       "collation",
-                                       "column",
-                                       "concurrently",
-                                       "constraint",
-                                       "create",
-                                       "cross",
-                                       "current_catalog",
-                                       "current_date",
-                                       "current_role",
-                                       "current_schema",
-                                       "current_time",
-                                       "current_timestamp",
-                                       "current_user",
-                                       "dec",
-                                       "decimal",
-                                       "default",
-                                       "deferrable",
-                                       "desc",
-                                       "distinct",
-                                       "do",
-                                       "else",
-                                       "end",
-                                       "except",
-                                       "exists",
-                                       "extract",
-                                       "false",
-                                       "fetch",
-                                       "float",
-                                       "for",
-                                       "foreign",
-                                       "freeze",
-                                       "from",
-                                       "full",
-                                       "grant",
-                                       "greatest",
-                                       "group",
-                                       "grouping",
-                                       "having",
-                                       "ilike",
-                                       "in",
-                                       "initially",
-                                       "inner",
-                                       "inout",
-                                       "int",
-                                       "integer",
-                                       "intersect",
-                                       "interval",
-                                       "into",
-                                       "is",
-                                       "isnull",
-                                       "join",
-                                       "lateral",
-                                       "leading",
-                                       "least",
-                                       "left",
-                                       "like",
-                                       "limit",
-                                       "localtime",
-                                       "localtimestamp",
-                                       "national",
-                                       "natural",
-                                       "nchar",
-                                       "none",
-                                       "normalize",
-                                       "not",
-                                       "notnull",
-                                       "null",
-                                       "nullif",
-                                       "numeric",
-                                       "offset",
-                                       "on",
-                                       "only",
-                                       "or",
-                                       "order",
-                                       "out",
-                                       "outer",
-                                       "overlaps",
-                                       "overlay",
-                                       "placing",
-                                       "position",
-                                       "precision",
-                                       "primary",
-                                       "real",
-                                       "references",
-                                       "returning",
-                                       "right",
-                                       "row",
-                                       "select",
-                                       "session_user",
-                                       "setof",
-                                       "similar",
-                                       "smallint",
-                                       "some",
-                                       "substring",
-                                       "symmetric",
-                                       "table",
-                                       "tablesample",
-                                       "then",
-                                       "time",
-                                       "timestamp",
-                                       "to",
-                                       "trailing",
-                                       "treat",
-                                       "trim",
-                                       "true",
-                                       "union",
-                                       "unique",
-                                       "user",
-                                       "using",
-                                       "values",
-                                       "varchar",
-                                       "variadic",
-                                       "verbose",
-                                       "when",
-                                       "where",
-                                       "window",
-                                       "with",
-                                       "xmlattributes",
-                                       "xmlconcat",
-                                       "xmlelement",
-                                       "xmlexists",
-                                       "xmlforest",
-                                       "xmlnamespaces",
-                                       "xmlparse",
-                                       "xmlpi",
-                                       "xmlroot",
-                                       "xmlserialize",
-                                       "xmltable"};
-
-static bool
-is_keyword(const char *s)
-{
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        if (!strcmp(s, keywords[i]))
-            return true;
-    return false;
-}
-
 const char *
 lg_quote_ident(lg_arena *a, const char *name)
 {
@@ -194,7 +32,7 @@ lg_quote_ident(lg_arena *a, const char *name)
     for (size_t i = 0; i < n && safe; i++)
         safe = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
                name[i] == '_';
-    if (safe && !is_keyword(name))
+    if (safe && !lg_word_is_reserved(name, n))
         return name;
     char *q = lg_arena_alloc(a, 2 * n + 3), *p = q;
     *p++ = '"';
