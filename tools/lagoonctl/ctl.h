@@ -24,6 +24,8 @@ struct ctl {
 struct ctl_rows {
     int count;
     lg_agent_line rows[CTL_ROWS_MAX];
+    char *texts[CTL_ROWS_MAX]; /* what the rows point into; until the next request */
+    int text_count;
 };
 
 const char *ctl_option(const struct ctl *c, const char *name); /* NULL: not given */

@@ -84,8 +84,10 @@ read_reply(FILE *in, struct ctl_rows *r, char *message, size_t size)
         line[strcspn(line, "\n")] = 0;
         char *keep = lg_strdup(line);
         lg_agent_line l;
-        if (!keep || lg_agent_line_decode(keep, &l) != LG_OK)
+        if (lg_agent_line_decode(keep, &l) != LG_OK) {
+            lg_free(keep);
             return ctl_fail(1, "the agent sent a malformed line");
+        }
         if (!strcmp(l.type, "END")) {
             const char *m = lg_agent_line_get(&l, "message");
             snprintf(message, size, "%s", m ? m : "");
@@ -93,9 +95,12 @@ read_reply(FILE *in, struct ctl_rows *r, char *message, size_t size)
             lg_free(keep);
             return code;
         }
-        if (r->count == CTL_ROWS_MAX)
+        if (r->count == CTL_ROWS_MAX) {
+            lg_free(keep);
             return ctl_fail(1, "too many rows");
-        r->rows[r->count++] = l; /* the text lives until the program ends */
+        }
+        r->texts[r->text_count++] = keep;
+        r->rows[r->count++] = l;
     }
     return ctl_fail(1, "the agent closed the connection before it had answered");
 }
@@ -164,6 +169,9 @@ int
 ctl_request(const struct ctl *c, struct ctl_rows *r)
 {
     char message[LG_AGENT_LINE_MAX] = "";
+    r->count = 0;
+    while (r->text_count)
+        lg_free(r->texts[--r->text_count]);
     const char *address = c->agent ? c->agent : getenv("LAGOON_AGENT");
     if (!address)
         return ctl_fail(2, "which agent? --agent ADDRESS or LAGOON_AGENT");

@@ -63,7 +63,6 @@ run_wait(struct ctl *c)
     ask.verb = "status";
     ask.option_count = 0;
     do {
-        rows.count = 0;
         bool all = ctl_request(&ask, &rows) == 0 && rows.count > 0;
         for (int i = 0; i < rows.count; i++) {
             const char *v = lg_agent_line_get(&rows.rows[i], key);
@@ -96,7 +95,6 @@ run_watch(const struct ctl *c)
     static struct ctl_rows rows;
     uint64_t before = 0;
     for (;;) {
-        rows.count = 0;
         int code = ctl_request(c, &rows);
         uint64_t now = rows_hash(&rows);
         if (now != before)
