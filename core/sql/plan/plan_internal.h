@@ -148,6 +148,14 @@ void lg_plan__mark_row(lg_pq *pq, uint32_t rte);
 lg_expr *lg_plan__inline_call(lg_planner *p, const lg_expr *call);
 void lg_plan__inline_sets(lg_pq *pq); /* functions in FROM */
 
+/* --- plan_pushdown.c --- */
+/* Constants through equalities; conditions into the subqueries that stay. */
+void lg_plan__push_down(lg_pq *pq);
+/* Columns of a subquery that nothing above reads are not computed. */
+void lg_plan__drop_unread(lg_pq *pq, uint32_t rte);
+bool lg_plan__never(lg_planner *p, lg_expr *cond); /* false for all rows, known now */
+bool lg_plan__is_empty(lg_planner *p, const lg_node *n);
+
 /* --- plan_pullup.c --- */
 void lg_plan__pull_up_sublinks(lg_pq *pq);
 void lg_plan__pull_up_subqueries(lg_pq *pq);

@@ -540,6 +540,18 @@ fix_list(fixer *f, lg_expr *const *list, uint32_t n)
 
 #define MAX_LOOP_PARAMS 256
 
+static lg_outcol
+system_column(int16_t att)
+{
+    bool xid = att == LG_SYSCOL_XMIN || att == LG_SYSCOL_XMAX;
+    return (lg_outcol){.name = att == LG_SYSCOL_CTID ? "ctid" : "system",
+                       .type = att == LG_SYSCOL_CTID       ? LG_T_TID
+                               : att == LG_SYSCOL_TABLEOID ? LG_T_OID
+                               : xid                       ? LG_T_XID
+                                                           : LG_T_CID,
+                       .typmod = -1};
+}
+
 static lg_built
 build_scan(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams)
 {
@@ -580,14 +592,7 @@ build_scan(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams
     for (int32_t att = LG_SYSCOL_TABLEOID; att <= (int32_t)rte->ncols; att++) {
         if (!att || !need[att + LG_NEEDED_BASE])
             continue;
-        lg_outcol c = att > 0 ? rte->cols[att - 1]
-                              : (lg_outcol){.name = att == LG_SYSCOL_CTID ? "ctid" : "system",
-                                            .type = att == LG_SYSCOL_CTID       ? LG_T_TID
-                                                    : att == LG_SYSCOL_TABLEOID ? LG_T_OID
-                                                    : att == LG_SYSCOL_XMIN || att == LG_SYSCOL_XMAX
-                                                        ? LG_T_XID
-                                                        : LG_T_CID,
-                                            .typmod = -1};
+        lg_outcol c = att > 0 ? rte->cols[att - 1] : system_column((int16_t)att);
         n->targets[b.n] = lg_plan__slot(p, att > 0 ? att - 1 : att, c.type, c.typmod, c.collation);
         cols[b.n] = c;
         b.map[b.n] = (lg_colref){it->rte, (int16_t)att};
@@ -1213,6 +1218,37 @@ solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret, bo
     return LG_OK;
 }
 
+/* WHERE is false for all rows: none are read. */
+static lg_built
+nothing(lg_pq *pq)
+{
+    lg_planner *p = pq->p;
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < pq->q->nrtes; i++)
+        max += pq->q->rtes[i]->ncols + LG_NEEDED_BASE;
+    lg_node *n = lg_plan__node(p, LG_NODE_RESULT);
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, max + 1);
+    lg_built b = {.node = n, .map = LG_NEWN(p->a, lg_colref, max + 1)};
+    n->targets = LG_NEWN(p->a, lg_expr *, max + 1);
+    for (uint32_t i = 0; i < pq->q->nrtes; i++) {
+        const lg_rte *r = pq->q->rtes[i];
+        for (int32_t att = LG_SYSCOL_TABLEOID; att <= (int32_t)r->ncols; att++) {
+            if (!att || !pq->needed[i][att + LG_NEEDED_BASE])
+                continue;
+            cols[b.n] = att > 0 ? r->cols[att - 1] : system_column((int16_t)att);
+            n->targets[b.n] = lg_expr_const(p->a, cols[b.n].type, 0, true);
+            n->targets[b.n]->typmod = cols[b.n].typmod;
+            n->targets[b.n]->collation = cols[b.n].collation;
+            b.map[b.n++] = (lg_colref){i, (int16_t)att};
+        }
+    }
+    n->quals = lg_expr_bool(p->a, false);
+    n->ncols = b.n;
+    n->cols = cols;
+    n->rows = 1;
+    return b;
+}
+
 lg_status
 lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder, lg_built *ret,
               bool *ret_sorted)
@@ -1227,6 +1263,10 @@ lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder, lg_built *r
         n->cost = p->s->cpu_tuple_cost;
         n->cols = LG_NEWN(p->a, lg_outcol, 1);
         *ret = (lg_built){.node = n, .map = LG_NEWN(p->a, lg_colref, 1)};
+        return LG_OK;
+    }
+    if (q->cmd == LG_CMD_SELECT && !q->nmarks && lg_plan__never(p, q->where)) {
+        *ret = nothing(pq);
         return LG_OK;
     }
     problem *pr = LG_NEW(p->a, problem);

@@ -157,6 +157,7 @@ lg_plan__rte(lg_pq *pq, uint32_t rte, lg_item *it)
         LG_TRY(values_item(pq, r, it, &n));
         break;
     case LG_RTE_SUBQUERY:
+        lg_plan__drop_unread(pq, rte);
         LG_TRY(subquery_item(pq, r, it, &n));
         break;
     case LG_RTE_CTE:
@@ -315,6 +316,17 @@ hash_distinct(lg_planner *p, lg_node *in)
 
 static lg_status append_leaves(lg_pq *pq, const lg_setop *s, lg_node **list, uint32_t *n);
 
+/* Branches that never give a row; the last one stays. */
+static uint32_t
+drop_empty(lg_planner *p, lg_node **list, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (!lg_plan__is_empty(p, list[i]) || (!k && i + 1 == n))
+            list[k++] = list[i];
+    return k;
+}
+
 static lg_status
 plan_setop_node(lg_pq *pq, const lg_setop *s, lg_node **ret)
 {
@@ -331,6 +343,7 @@ plan_setop_node(lg_pq *pq, const lg_setop *s, lg_node **ret)
         lg_node **list = LG_NEWN(p->a, lg_node *, pq->q->nrtes + 1);
         LG_TRY(append_leaves(pq, s->left, list, &n->append.n));
         LG_TRY(append_leaves(pq, s->right, list, &n->append.n));
+        n->append.n = drop_empty(p, list, n->append.n);
         n->append.children = list;
         n->ncols = s->ncols;
         n->cols = s->cols;

@@ -203,3 +203,22 @@ LG_TEST(test_plan__update_row_layout)
     lg_plan_fini(p);
     fixture_fini(&f);
 }
+
+LG_TEST(test_plan__conditions_go_into_subqueries)
+{
+    plan_is("select * from (select id, a, 1 as k from t union all select id, t_id, 2 from u) z "
+            "where id = 7",
+            "Append\n  Index Scan using t_pkey on t [Index Cond: (t.id = 7)]\n"
+            "  Index Scan using u_pkey on u [Index Cond: (u.id = 7)]\n");
+    plan_is("select id from (select id, a, 1 as k from t union all select id, t_id, 2 from u) z "
+            "where k = 2",
+            "Result\n  Append\n    Seq Scan on u\n");
+    plan_is("select * from (select a, count(*) c from t group by a) z where a = 5 and c > 1",
+            "HashAggregate [Group Key: a] [Filter: (count(*) > 1)]\n"
+            "  Index Only Scan using t_a_b on t [Index Cond: (a = 5)]\n");
+    plan_is("select * from (select id, a from t limit 5) z where id = 7",
+            "Subquery Scan on z [Filter: (id = 7)]\n  Limit\n    Seq Scan on t\n");
+    plan_is("select t.b, u.v from t, u where t.id = u.id and u.id = 3",
+            "Nested Loop\n  Index Scan using t_pkey on t [Index Cond: (t.id = 3)]\n"
+            "  Index Scan using u_pkey on u [Index Cond: (u.id = 3)]\n");
+}
