@@ -532,9 +532,10 @@ stop(lg_instance *in)
 void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
-    in->stopping = true;
+    in->stopping = in->calls_closed = true;
     lg_waitq_wake_all(&in->changed);
-    while (in->horizon_runs || in->sweep_runs || in->disk_watch_runs || in->rollbacks) {
+    while (in->horizon_runs || in->sweep_runs || in->disk_watch_runs || in->rollbacks ||
+           in->serving) {
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }

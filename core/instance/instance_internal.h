@@ -119,6 +119,8 @@ struct lg_instance {
     uint8_t adopter[LG_INSTANCE_MAX + 1]; /* who last had a dead owner's; a hint; 0: unknown */
     struct lg_instance__rollback *rolling[LG_INSTANCE_MAX + 1]; /* under way, by segment */
     uint32_t rollbacks;                                         /* fibers that do it */
+    uint32_t serving;  /* fibers that answer calls of other instances (instance_wire.c) */
+    bool calls_closed; /* no more of them begin: what they need is being taken apart */
 
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;

@@ -238,20 +238,24 @@ serve_main(void *arg)
     lg_status sent = lg_rpc_reply(in->rpc, &v->token, st, &scn, sizeof scn, NULL, 0);
     (void)sent; /* a caller that is gone asks no more */
     lg_free(v);
+    in->serving--;
+    lg_waitq_wake_all(&in->changed);
 }
 
 static void
 on_call(void *arg, lg_rpc_msg *m)
 {
     lg_instance *in = arg;
-    if (m->payload_len != sizeof(struct call))
-        return;
+    if (m->payload_len != sizeof(struct call) || in->calls_closed)
+        return; /* the caller asks again, until a view is without this instance */
     struct serving *v = lg_zalloc(sizeof *v);
     v->in = in;
     v->token = m->token;
     memcpy(&v->call, m->payload, sizeof v->call);
     if (lg_run_spawn(in->env.run, "instance call", 0, serve_main, v, NULL) != LG_OK)
         lg_free(v); /* the caller's deadline ends it */
+    else
+        in->serving++;
 }
 
 lg_status

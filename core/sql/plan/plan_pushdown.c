@@ -32,8 +32,8 @@ look(const lg_expr *e, void *arg)
         f->rte = e->var.rte;
         f->whole = f->whole || e->var.attno <= 0;
     }
-    f->sub = f->sub || e->kind == LG_EX_SUBLINK || e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW ||
-             e->kind == LG_EX_GROUPING;
+    f->sub = f->sub || e->kind == LG_EX_SUBLINK || e->kind == LG_EX_AGG ||
+             e->kind == LG_EX_WINDOW || e->kind == LG_EX_GROUPING;
     return lg_expr_walk(e, look, f);
 }
 
@@ -264,8 +264,7 @@ check_columns(const lg_expr *e, void *arg)
     return lg_expr_walk(e, check_columns, k);
 }
 
-static bool
-takes(const lg_query *c, const lg_expr *cond, const lg_outcol *as);
+static bool takes(const lg_query *c, const lg_expr *cond, const lg_outcol *as);
 
 static bool
 branches_take(const lg_query *c, const lg_setop *s, const lg_expr *cond)
@@ -437,8 +436,8 @@ lg_plan__push_down(lg_pq *pq)
 static bool
 all_union_all(const lg_setop *s)
 {
-    return s->op == LG_A_SETOP_NONE ||
-           (s->op == LG_A_SETOP_UNION && s->all && all_union_all(s->left) && all_union_all(s->right));
+    return s->op == LG_A_SETOP_NONE || (s->op == LG_A_SETOP_UNION && s->all &&
+                                        all_union_all(s->left) && all_union_all(s->right));
 }
 
 static void drop_unread(lg_planner *p, lg_query *c, const bool *read);
