@@ -91,8 +91,9 @@ LG_MUST lg_status lg_run_spawn(lg_run *r, const char *name, size_t stack_bytes, 
 lg_fiber *lg_fiber_self(void); /* NULL on a worker's native stack */
 lg_run *lg_fiber_run(const lg_fiber *f);
 const char *lg_fiber_name(const lg_fiber *f);
-void lg_fiber_yield(void);        /* to the back of the run queue */
-bool lg_fiber_should_yield(void); /* true when the time slice (2 ms) is used up */
+void lg_fiber_yield(void); /* to the back of the run queue */
+/* True when the time slice (2 ms) is used up or a cancel is pending: yield, then look for one. */
+bool lg_fiber_should_yield(void);
 lg_wait lg_fiber_waiting_for(const lg_fiber *f, lg_time *ret_since); /* LG_WAIT_NONE: running */
 /* A pointer the owner of the fiber hangs on it (a session); its stats get the waits too, and what the
  * instance's counters of blocks, redo and undo moved while it ran. */

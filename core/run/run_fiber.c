@@ -401,6 +401,8 @@ lg_fiber_should_yield(void)
     lg_fiber *f = current;
     if (!f)
         return false;
+    if (f->cancel != LG_OK) /* who waits for a disk at each step never uses up a slice */
+        return true;
     lg_run *r = f->run;
     if (r->sim)
         return lg_run_random(r) % SIM_YIELD_ONE_IN == 0;

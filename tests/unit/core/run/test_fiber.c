@@ -173,6 +173,8 @@ waiter_cancelable(void *arg)
     note(w, 1);
     (void)!lg_waitq_wait(&w->q, LG_WAIT_LATCH, LG_FOREVER, false);
     note(w, 2);
+    CU_ASSERT(lg_fiber_should_yield()); /* a long computation is told of it at once */
+    CU_ASSERT_EQUAL(lg_fiber_canceled(lg_fiber_self()), LG_CANCELED);
 }
 
 static void
