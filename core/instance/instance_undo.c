@@ -54,6 +54,8 @@ lg_instance__undo_unlock_own(lg_instance *in)
 
 /* ---- rolling back ---- */
 
+#define CANNOT_ROLL_BACK "the undo of a dead instance cannot be rolled back"
+
 /* For another owner: under its enqueue, if that is free. */
 static lg_status
 adopt(lg_instance *in, uint16_t useg)
@@ -67,6 +69,11 @@ adopt(lg_instance *in, uint16_t useg)
         if (st == LG_OK) {
             lg_txn_release_segment(in->txns, useg);
             lg_log_info(in->env.log, "undo", "undo segment %u: nothing is left to roll back", useg);
+        } else if (
+            !in->stopping) { /* partly loaded: nobody may have it before this instance is gone */
+            lg_instance__die(in, st, CANNOT_ROLL_BACK);
+            while (!in->stopping)
+                (void)!lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         }
     } else if (st == LG_LOCK_NOT_AVAILABLE) {
         st = LG_OK;
@@ -83,7 +90,7 @@ rollback_main(void *arg)
     lg_status st = r->useg == in->cfg.node || in->alone ? lg_txn_recover_segment(in->txns, r->useg)
                                                         : adopt(in, r->useg);
     if (st != LG_OK && !in->stopping)
-        lg_instance__die(in, st, "the undo of a dead instance cannot be rolled back");
+        lg_instance__die(in, st, CANNOT_ROLL_BACK);
     in->rolling[r->useg] = false;
     in->rollbacks--;
     lg_waitq_wake_all(&in->changed);
