@@ -49,6 +49,15 @@ lg_error_hint(lg_error *e, const char *fmt, ...)
 }
 
 void
+lg_error_context(lg_error *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    e->context = lg_arena_vprintf(e->arena, fmt, ap);
+    va_end(ap);
+}
+
+void
 lg_error_from_status(lg_error *e, lg_status st)
 {
     if (!e->set)

@@ -32,6 +32,8 @@ __attribute__((format(printf, 3, 4), cold)) lg_status
 lg_error_set(lg_error *e, const char *sqlstate, const char *fmt, ...);
 __attribute__((format(printf, 2, 3), cold)) void lg_error_detail(lg_error *e, const char *fmt, ...);
 __attribute__((format(printf, 2, 3), cold)) void lg_error_hint(lg_error *e, const char *fmt, ...);
+__attribute__((format(printf, 2, 3), cold)) void lg_error_context(lg_error *e, const char *fmt,
+                                                                  ...);
 
 /* For a bare status from below: fills in its SQLSTATE and text unless an error is set already. */
 void lg_error_from_status(lg_error *e, lg_status st);

@@ -49,9 +49,8 @@ error_context(struct parser *x)
     if (from - line <= 3)
         from = line;
     bool more = x->kind != T_END && to < x->end && *to != '\n' && *to != '\r';
-    x->c->err->context =
-        lg_arena_printf(x->c->arena, "JSON data, line %u: %s%.*s%s", number,
-                        from > line ? "..." : "", (int)(to - from), from, more ? "..." : "");
+    lg_error_context(x->c->err, "JSON data, line %u: %s%.*s%s", number, from > line ? "..." : "",
+                     (int)(to - from), from, more ? "..." : "");
 }
 
 /* "Expected ..." or NULL: the token itself is wrong. */
@@ -70,17 +69,24 @@ fail(struct parser *x, const char *expected)
     return false;
 }
 
+/* The token ends before `end`; without a detail the escape sequence at `at` is wrong. */
 static bool
-fail_escape(struct parser *x, const char *at, const char *detail)
+fail_within(struct parser *x, const char *at, const char *end, const char *detail)
 {
     lg_call_error(x->c, "22P02", "invalid input syntax for type json");
-    x->p = at < x->end ? at + lg_utf8_len((uint8_t)*at) : at;
+    x->p = end;
     if (detail)
         lg_error_detail(x->c->err, "%s", detail);
     else
         lg_error_detail(x->c->err, "Escape sequence \"\\%.*s\" is invalid.", (int)(x->p - at), at);
     error_context(x);
     return false;
+}
+
+static bool
+fail_escape(struct parser *x, const char *at, const char *detail)
+{
+    return fail_within(x, at, at < x->end ? at + lg_utf8_len((uint8_t)*at) : at, detail);
 }
 
 /* Four digits at *p, which is moved behind them; false: an error was told. */
@@ -163,10 +169,7 @@ lex_string(struct parser *x)
             char detail[64];
             snprintf(detail, sizeof detail, "Character with value 0x%02x must be escaped.",
                      (unsigned)*p);
-            fail_escape(x, p, detail);
-            x->p = p;
-            error_context(x);
-            return false;
+            return fail_within(x, p, p, detail);
         }
         if (*p != '\\')
             continue;

@@ -322,8 +322,7 @@ run_function(run *r, const lg_oid *types, lg_oid result)
     lg_arena_destroy(a);
     es->stack_base = base;
     if (st < 0 && es->err->set && !es->err->context)
-        es->err->context =
-            lg_arena_printf(es->err->arena, "SQL function \"%s\" statement 1", r->p->func.name);
+        lg_error_context(es->err, "SQL function \"%s\" statement 1", r->p->func.name);
     return st;
 }
 
