@@ -563,8 +563,10 @@ lg_instance__teardown(lg_instance *in, bool clean)
     }
     if (in->cf)
         lg_cf_stop(in->cf);
-    if (in->reconf)
-        lg_reconf_destroy(in->reconf);
+    lg_reconf *reconf = in->reconf;
+    in->reconf = NULL; /* the agent goes on telling views until the end */
+    if (reconf)
+        lg_reconf_destroy(reconf);
     if (in->ges)
         lg_ges_destroy(in->ges);
     lg_recoverer_destroy(in->recoverer);

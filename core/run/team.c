@@ -160,16 +160,6 @@ lg_team_wants(lg_team *t)
     return wants && !atomic_load_explicit(&t->stop, memory_order_relaxed);
 }
 
-void
-lg_team_put(lg_team *t, void *item)
-{
-    pthread_mutex_lock(&t->mu);
-    LG_ASSERT(t->count < t->cap && !t->finished);
-    t->queue[(t->first + t->count++) % t->cap] = item;
-    pthread_cond_signal(&t->cond);
-    pthread_mutex_unlock(&t->mu);
-}
-
 static void
 add_done(lg_team *t, void *item)
 {
@@ -180,6 +170,20 @@ add_done(lg_team *t, void *item)
         (void)lg_heap_switch(outer);
     }
     t->done[t->ndone++] = item;
+}
+
+void
+lg_team_put(lg_team *t, void *item)
+{
+    pthread_mutex_lock(&t->mu);
+    LG_ASSERT(t->count < t->cap);
+    if (t->finished) { /* a member has stopped the team meanwhile */
+        add_done(t, item);
+    } else {
+        t->queue[(t->first + t->count++) % t->cap] = item;
+        pthread_cond_signal(&t->cond);
+    }
+    pthread_mutex_unlock(&t->mu);
 }
 
 static void *

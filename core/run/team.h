@@ -38,7 +38,8 @@ lg_team *lg_team_create(lg_run *r, unsigned n, lg_team_fn fn, void *arg);
 unsigned lg_team_size(const lg_team *t);
 void lg_team_go(lg_team *t);    /* starts them: fn(t, arg, 0 .. lg_team_size - 1), or fewer */
 bool lg_team_wants(lg_team *t); /* is there room for another item, and anybody to take it? */
-void lg_team_put(lg_team *t, void *item); /* after lg_team_wants */
+/* After lg_team_wants. When a member has stopped the team since, the item is done at once. */
+void lg_team_put(lg_team *t, void *item);
 void *lg_team_done(lg_team *t); /* an item that a member is through with; NULL: none now */
 /* An item that no member has taken, for the worker to do himself; NULL: none. Simulated: only after
  * finish, so that the member gets something. */

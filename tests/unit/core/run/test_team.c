@@ -63,8 +63,12 @@ lead(void *arg)
             break;
     }
     if (t) {
-        if (w->stop)
-            lg_team_stop(t);
+        if (w->stop) {
+            bool room = lg_team_wants(t);
+            lg_team_stop(t); /* as a member may between the two */
+            if (room)
+                lg_team_put(t, &w->values[i++]);
+        }
         while ((item = lg_team_take(t)))
             one(w, item);
         lg_team_finish(t);
