@@ -1,5 +1,5 @@
 /* The catalog's other face: life cycle (core/instance), transactions (core/session) and changes
- * (core/sql/exec's DDL).
+ * (core/sql/ddl).
  *
  * LIFE  lg_catalog_create; then once in a volume's life lg_catalog_bootstrap, which gives the root
  * to be kept by the caller; at every other start lg_catalog_open with that root.

@@ -550,6 +550,7 @@ lg_session__open_database(lg_session *s)
         .arg = s,
         .new_snapshot = new_snapshot,
         .next_txn = next_txn,
+        .utility = lg_ddl_utility,
         .check_cancel = check_cancel,
         .notice = es_notice,
         .setting = es_setting,
@@ -599,6 +600,7 @@ lg_session__sql_close(lg_session *s)
     lg_session__prepared_drop_all(s);
     lg_strmap_destroy(s->prepared);
     lg_strmap_destroy(s->portals);
+    lg_ddl_session_fini(&s->es);
     lg_exec_session_fini(&s->es);
     lg_temp_owner_fini(&s->temp_owner);
     lg_cat_destroy(s->cat);

@@ -8,6 +8,7 @@
 #include "catalog_admin.h"
 #include "catalog_deps.h"
 #include "error.h"
+#include "ddl.h"
 #include "exec.h"
 #include "ges.h"
 #include "list.h"

@@ -153,7 +153,7 @@ portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
         lg_bind params;
         lg_bind_init(&params, s->cat, s->server->cfg.run, s->statement, &s->env, &s->err,
                      p->prepared->text);
-        st = lg_exec_utility(&s->es, s->statement, stmt, &params, lg_session__sink, &sink, tag);
+        st = lg_ddl_utility(&s->es, s->statement, stmt, &params, lg_session__sink, &sink, tag);
         lg_bind_fini(&params);
     }
     return st == LG_OK ? LG_END : st;

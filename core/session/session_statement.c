@@ -256,7 +256,7 @@ lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a, const lg_outcol 
     *ret_n = lg_session__utility_columns(s, p->stmt, a, ret_cols);
     if (!*ret_n) {
         lg_outcol *cols;
-        *ret_n = lg_exec_utility_columns(p->stmt, a, &cols);
+        *ret_n = lg_ddl_utility_columns(p->stmt, a, &cols);
         *ret_cols = cols;
     }
     return LG_OK;

@@ -35,7 +35,7 @@ static lg_status
 drop_own(lg_exec_session *es, lg_arena *a, const char *schema)
 {
     (void)schema;
-    return lg_exec_temp_drop(es, a);
+    return lg_ddl_temp_drop(es, a);
 }
 
 void
@@ -63,7 +63,7 @@ static lg_status
 list_schemas(lg_exec_session *es, lg_arena *a, const char *arg)
 {
     struct sweep *w = (struct sweep *)(uintptr_t)arg;
-    return lg_exec_temp_list(es, a, &w->names, &w->n);
+    return lg_ddl_temp_list(es, a, &w->names, &w->n);
 }
 
 static lg_status
@@ -76,7 +76,7 @@ sweep_all(lg_session_server *srv, lg_exec_session *es, lg_arena *a)
         if (st == LG_LOCK_NOT_AVAILABLE) /* its session lives */
             continue;
         LG_TRY(st);
-        st = in_transaction(srv, es, a, w.names[i], lg_exec_temp_sweep);
+        st = in_transaction(srv, es, a, w.names[i], lg_ddl_temp_sweep);
         lg_cat_temp_unclaim(es->cat, w.names[i]);
         LG_TRY(st);
         lg_log_info(srv->cfg.log, "session", "dropped what was left in %s", w.names[i]);
@@ -135,7 +135,11 @@ sweep_main(void *arg)
         lg_ges_owner_init(srv->cfg.sql.ges, &owner, NULL);
         lg_status st = lg_cat_create(srv->cfg.sql.catalog, LG_ROLE_BOOTSTRAP, "", &cat);
         if (st == LG_OK) {
-            lg_exec_session es = {.run = srv->cfg.run, .cat = cat, .env = &env, .err = &err};
+            lg_exec_session es = {.run = srv->cfg.run,
+                                  .cat = cat,
+                                  .env = &env,
+                                  .err = &err,
+                                  .utility = lg_ddl_utility};
             env.session = &es;
             env.user = &lg_exec_usertypes;
             lg_cat_set_owner(cat, &owner);
@@ -144,6 +148,7 @@ sweep_main(void *arg)
                 st = sweep_segments(srv, &es, a);
                 again = st != LG_OK;
             }
+            lg_ddl_session_fini(&es);
             lg_exec_session_fini(&es);
             lg_cat_destroy(cat);
         }

@@ -282,7 +282,7 @@ commit(lg_session *s)
     }
     lg_session__portals_drop_all(s, false);
     if (s->txn) {
-        st = lg_exec_temp_commit(&s->es, s->statement);
+        st = lg_ddl_temp_commit(&s->es, s->statement);
         if (st == LG_OK)
             st = lg_cat_pre_commit(s->cat);
         if (st == LG_OK)

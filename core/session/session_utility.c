@@ -454,7 +454,7 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
         lg_ges_unlock_session(&s->owner, LG_GES_ADVISORY);
     }
     if (target == LG_A_DISCARD_ALL || target == LG_A_DISCARD_TEMP)
-        LG_TRY(lg_exec_temp_drop(&s->es, s->statement));
+        LG_TRY(lg_ddl_temp_drop(&s->es, s->statement));
     if (target == LG_A_DISCARD_ALL || target == LG_A_DISCARD_SEQUENCES)
         lg_cat_sequences_discard(s->cat);
     return LG_OK;

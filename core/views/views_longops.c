@@ -8,7 +8,7 @@ typedef struct longop {
     int64_t sofar, total; /* total 0: not known */
 } longop;
 
-/* The parameters as core/sql/exec sets them: PostgreSQL's (commands/progress.h). */
+/* The parameters as core/sql/ddl sets them: PostgreSQL's (commands/progress.h). */
 static longop
 longop_of(const lg_progress *p)
 {

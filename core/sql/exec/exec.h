@@ -1,11 +1,10 @@
-/* Exec: runs plans (plan.h) and utility statements.
+/* Exec: runs plans (plan.h).
  *
  * LIFE OF A STATEMENT (the session's part)
  *     parse -> lg_bind_is_query?
  *       yes: lg_bind_query, lg_plan_query; then per execution
  *            lg_exec_open -> lg_exec_fetch (any number of times) -> lg_exec_close
- *       no:  lg_exec_utility (DDL, COPY, EXPLAIN, TRUNCATE, ...; SET, SHOW, BEGIN, PREPARE, cursors
- *            and the like are the session's and give LG_UNSUPPORTED here with nothing set)
+ *       no:  lg_ddl_utility (ddl.h)
  * A transaction is running (lg_cat_begin was called) and es->snapshot is the statement's snapshot.
  *
  * lg_exec_open locks the plan's relations again (cheap when held) and looks whether they are still
@@ -82,6 +81,9 @@ struct lg_exec_session {
     /* Runs one statement inside the running transaction and sinks its rows (CREATE TABLE AS of an
      * EXECUTE, EXPLAIN EXECUTE). */
     lg_status (*run_prepared)(void *arg, const lg_ast *execute, lg_exec_sink sink, void *sink_arg);
+    /* Runs a utility statement: a function's. params, sink may be NULL. (lg_ddl_utility) */
+    lg_status (*utility)(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt,
+                         const lg_bind *params, lg_exec_sink sink, void *sink_arg, char *tag);
     /* CREATE ROLE ... PASSWORD: the SCRAM-SHA-256 verifier of a plain password, in the arena. */
     lg_status (*scram_verifier)(void *arg, const char *password, lg_arena *a, const char **ret);
     /* COPY. start: formats of the columns (0 text, 1 binary) for CopyInResponse/CopyOutResponse.
@@ -109,23 +111,11 @@ struct lg_exec_session {
     const lg_stats *stats;
     /* Settings that are not at their built-in default: *pos starts at 0; false at the end. */
     bool (*changed_setting)(void *arg, size_t *pos, const char **ret_name, const char **ret_value);
-    struct lg_xtemps *temps; /* exec's own: ON COMMIT of temporary tables; starts NULL */
+    struct lg_ddl_temps *temps; /* ddl's own: ON COMMIT of temporary tables; starts NULL */
     /* Compute threads that a part of a plan may have (max_parallel_workers_per_gather), for tables
      * of at least so many blocks (min_parallel_table_scan_size). */
     uint32_t max_helpers, min_parallel_blocks;
 };
-
-/* ---- temporary tables (ddl_temp.c), each in a running transaction ---- */
-
-/* ON COMMIT DELETE ROWS and DROP; before a commit. */
-LG_MUST lg_status lg_exec_temp_commit(lg_exec_session *es, lg_arena *a);
-/* Drops all temporary objects of the session: its end, DISCARD. */
-LG_MUST lg_status lg_exec_temp_drop(lg_exec_session *es, lg_arena *a);
-/* The schemas of temporary objects that exist: names, for lg_exec_temp_sweep, in the arena. */
-LG_MUST lg_status lg_exec_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_names,
-                                    uint32_t *ret_n);
-/* Drops what is in such a schema. The caller has claimed it (lg_cat_temp_claim). */
-LG_MUST lg_status lg_exec_temp_sweep(lg_exec_session *es, lg_arena *a, const char *schema);
 
 /* ---- checks that wait: foreign keys, deferrable constraints ---- */
 
@@ -180,14 +170,13 @@ void lg_exec_kept_close(lg_exec_kept *k); /* NULL is fine */
 #define LG_TAG_MAX 64
 void lg_exec_tag(const lg_plan *plan, uint64_t rows, char tag[LG_TAG_MAX]);
 
-/* ---- utilities ---- */
+/* ---- EXPLAIN ---- */
 
-/* Result columns of a utility statement (EXPLAIN); 0: none. */
-uint32_t lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols);
-/* arena: the statement's. params: for EXPLAIN of a parameterized statement. */
-LG_MUST lg_status lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt,
-                                  const lg_bind *params, lg_exec_sink sink, void *sink_arg,
-                                  char tag[LG_TAG_MAX]);
+/* Result columns of an EXPLAIN. */
+uint32_t lg_exec_explain_columns(const lg_ast_explain_stmt *s, lg_arena *a, lg_outcol **ret_cols);
+/* params: of a parameterized statement; or NULL. */
+LG_MUST lg_status lg_exec_explain(lg_exec_session *es, lg_arena *a, const lg_ast_explain_stmt *s,
+                                  const lg_bind *params, lg_exec_sink sink, void *sink_arg);
 
 /* ---- functions that need the catalog ---- */
 

@@ -57,14 +57,6 @@ void lg_xcheck_add(lg_exec_session *es, const lg_xcheck_event *e);
 /* For events: what must live as long. */
 lg_arena *lg_xcheck_keep(lg_exec_session *es);
 
-/* Before a statement, and after it: runs what it left that is not deferred. */
-uint32_t lg_xcheck_mark(const lg_exec_session *es);
-LG_MUST lg_status lg_xcheck_statement(lg_exec_session *es, uint32_t from);
-/* SET CONSTRAINTS; noid: ALL. */
-LG_MUST lg_status lg_xcheck_set(lg_exec_session *es, uint32_t noid, const lg_oid *oids,
-                                bool deferred);
-/* Are events of the table pending (55006 for DDL)? */
-bool lg_xcheck_pending(const lg_exec_session *es, lg_oid table);
 void lg_xcheck_fini(lg_exec_session *es);
 
 /* ---- foreign keys (exec_fk.c) ---- */
@@ -81,7 +73,6 @@ LG_MUST lg_status lg_xfk_run(lg_xcheck_run *r, const lg_xcheck_event *e);
 
 /* ---- texts of errors (exec_table.c) ---- */
 const char *lg_xvalue_text(lg_exec_session *es, lg_arena *a, lg_oid type, lg_datum v, bool null);
-void lg_xconstraint_name(lg_exec_session *es, const lg_relation *rel, const char *constraint);
 /* Another live row has the key of row tid in a deferrable index: 23505. The row may be gone. */
 LG_MUST lg_status lg_xtarget_recheck_unique(lg_xtarget *t, lg_arena *a, lg_oid index, lg_tid tid);
 

@@ -13,6 +13,7 @@
 #include "array.h"
 #include "assert.h"
 #include "exec.h"
+#include "exec_rows.h"
 #include "map.h"
 #include "mem.h"
 #include "strbuf.h"
@@ -46,23 +47,6 @@ typedef struct lg_xnum_memo {
     lg_xnum num[LG_XNUM_MEMO];
     lg_status st[LG_XNUM_MEMO];
 } lg_xnum_memo;
-
-/* Where an expression is evaluated. */
-typedef struct lg_ectx {
-    lg_exec *x;
-    lg_vector *const *cols;
-    lg_vector *const *sys;
-    uint32_t row;
-    uint32_t cap;
-    lg_arena *arena; /* results */
-    lg_datum test;   /* CASE_TEST */
-    bool test_null;
-    lg_datum value; /* DOMAIN_VALUE */
-    bool value_null;
-    const lg_datum *subcols; /* SUBCOL */
-    const uint8_t *subnulls;
-    lg_xnum_memo *memo; /* or NULL */
-} lg_ectx;
 
 /* What the work of a node and of those below it did to blocks, temporary files and redo. */
 typedef struct lg_xusage {
@@ -180,12 +164,6 @@ struct lg_exec {
     lg_xbatch kept_batch;
 };
 
-/* In long loops: lets others run when the time slice is over, and sees whether to stop. */
-lg_status lg_xcheck(lg_exec *x);
-
-/* The statement's outcome, or that it was canceled (lg_poll). */
-lg_status lg_xcanceled(lg_exec_session *es, lg_status st);
-
 /* A node keeps `now` bytes (*mine: what it said last). A statement that keeps too much ends with
  * 53200 rather than take the instance down with it. */
 lg_status lg_xmemory(lg_exec *x, size_t *mine, size_t now);
@@ -298,25 +276,16 @@ extern const lg_xnode_ops lg_xops_result, lg_xops_values, lg_xops_seq_scan, lg_x
 
 /* ---- expressions ---- */
 
-lg_status lg_xexpr_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
 /* Over the selected rows; the result is a vector of the input or one in c->arena. */
 lg_status lg_xexpr_vector(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
                           lg_vector **ret);
 /* Rows for which e is true, into out (may be sel itself). */
 lg_status lg_xexpr_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
                           uint16_t *out, uint32_t *ret_n);
-/* No input row: parameters and constants only. */
-lg_status lg_xexpr_scalar(lg_exec *x, lg_arena *a, const lg_expr *e, lg_datum *ret, bool *ret_null);
 void lg_xexec_param_set(lg_exec *x, uint32_t param, lg_datum v, bool isnull);
 void lg_xsubplan_close(lg_xsubplan *sp);
 lg_call *lg_xexpr_call_site(lg_exec *x, const lg_expr *e);
 lg_status lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
-
-/* Evaluates expressions outside a plan (defaults, checks, COPY, DDL): an lg_exec without nodes. */
-/* Does the value keep the domain's constraints? (exec_usertype.c) */
-LG_MUST lg_status lg_xdomain_check(lg_exec_session *es, lg_oid domain, lg_datum value, bool isnull,
-                                   lg_arena *a);
-lg_status lg_exec_bare(lg_exec_session *es, uint32_t n_ids, lg_exec **ret);
 
 /* ---- ordered-set aggregates (exec_ordered.c) ---- */
 
@@ -334,7 +303,6 @@ bool lg_xnum_is(const lg_expr *e);       /* arithmetic that may go this way */
 bool lg_xnum_compares(const lg_expr *e); /* a comparison of numerics */
 lg_status lg_xnum_filter(lg_ectx *c, const lg_expr *e, const uint16_t *sel, uint32_t n,
                          uint16_t *out, uint32_t *ret_n);
-lg_datum lg_xnum_write(lg_arena *a, int64_t v, int scale); /* v / 10^scale */
 lg_vector *lg_xnum_pack(lg_ectx *c, const lg_xnum *x, const uint16_t *sel, uint32_t n);
 
 /* ---- keys ---- */
@@ -352,95 +320,6 @@ lg_status lg_xsort_rows(lg_exec *x, const lg_xsort_key *keys, uint32_t nkeys, lg
                         uint64_t n, uint32_t ncols);
 lg_status lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n, lg_xsort_key **ret);
 
-/* ---- stored rows (exec_table.c), used by MODIFY, COPY, DDL ---- */
-
-typedef struct lg_xtarget {
-    lg_exec *x;
-    const lg_plan_target *t;
-    lg_relation *rel;
-    const lg_access *acc;
-    lg_vector *vecs; /* one row as vectors, for expressions */
-    lg_vector **cols;
-    uint32_t nvecs;
-} lg_xtarget;
-
-lg_status lg_xtarget_open(lg_exec *x, const lg_plan_target *t, uint32_t extra_cols,
-                          lg_xtarget *ret);
-/* The row as in "Failing row contains (...)". */
-const char *lg_xtarget_row_text(lg_xtarget *t, lg_arena *a, const lg_datum *values,
-                                const uint8_t *nulls);
-/* The new row (rel->ncols values) through generated columns, NOT NULL, CHECK; may change values. */
-lg_status lg_xtarget_check(lg_xtarget *t, lg_arena *a, lg_datum *values, uint8_t *nulls);
-/* Row and index entries. on_conflict: LG_EXISTS and *ret_conflict (row locked by nobody) instead of
- * 23505 when one of the arbiters (n 0: any unique index) has it; nothing is inserted then. */
-lg_status lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values,
-                            const uint8_t *nulls, bool on_conflict, uint32_t narbiters,
-                            const lg_oid *arbiters, lg_tid *ret_tid, lg_tid *ret_conflict);
-/* LG_UPDATED / LG_DELETED from below. snap NULL: over the newest version, which is `old`. */
-lg_status lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
-                            const lg_datum *old, const uint8_t *old_nulls, const lg_datum *values,
-                            const uint8_t *nulls);
-lg_status lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg_tid tid,
-                            const lg_datum *old, const uint8_t *old_nulls);
-/* A foreign key of a row points at something (ALTER TABLE ADD FOREIGN KEY). */
-lg_status lg_xtarget_references(lg_xtarget *t, lg_arena *a, const lg_constraint *k,
-                                const lg_datum *values, const uint8_t *nulls);
-/* Entries of one index for a row that is stored already (CREATE INDEX). */
-lg_status lg_xtarget_index_row(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
-                               const lg_datum *values, const uint8_t *nulls, lg_tid tid);
-lg_status lg_xtarget_index_live(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi, lg_tid tid);
-/* Its key only, in a; LG_NOT_FOUND: the index has no entry for such a row. */
-lg_status lg_xtarget_index_key(lg_xtarget *t, lg_arena *a, const lg_plan_index *pi,
-                               const lg_datum *values, const uint8_t *nulls,
-                               const uint8_t **ret_key, size_t *ret_len, bool *ret_unique);
-
-/* Many rows, gathered and put in together (exec_insert.c). Values of rows added must stay until the
- * flush: in the arena offered here, or longer. number: the caller's, of the row; at an error
- * *ret_number is that of the row it is about (0: of none). add flushes when enough is gathered. */
-typedef struct lg_xinsert lg_xinsert;
-lg_xinsert *lg_xinsert_open(lg_xtarget *t, uint32_t max_rows);
-lg_arena *lg_xinsert_arena(lg_xinsert *in); /* reset by each flush */
-lg_status lg_xinsert_add(lg_xinsert *in, const lg_datum *values, const uint8_t *nulls,
-                         uint64_t number, uint64_t *ret_number);
-lg_status lg_xinsert_flush(lg_xinsert *in, uint64_t *ret_number);
-void lg_xinsert_close(lg_xinsert *in); /* NULL is fine; what is gathered is dropped */
-
-lg_status lg_xrow_decode(const lg_relation *rel, const uint8_t *row, size_t len, lg_datum *values,
-                         uint8_t *nulls);
-
-/* ---- progress of utilities (lg_progress) ---- */
-
-enum {
-    LG_COPY_BYTES,
-    LG_COPY_BYTES_TOTAL,
-    LG_COPY_TUPLES,
-    LG_COPY_EXCLUDED,
-    LG_COPY_COMMAND, /* 1 FROM, 2 TO */
-    LG_COPY_TYPE,    /* 3: the client */
-};
-
-enum {
-    LG_INDEX_COMMAND, /* 1 CREATE INDEX */
-    LG_INDEX_OID = 6,
-    LG_INDEX_AM = 8,
-    LG_INDEX_PHASE,    /* 2: building */
-    LG_INDEX_SUBPHASE, /* 2 scanning, 3 sorting, 5 loading */
-    LG_INDEX_TUPLES_TOTAL,
-    LG_INDEX_TUPLES,
-    LG_INDEX_BLOCKS_TOTAL = 15,
-    LG_INDEX_BLOCKS,
-};
-
-enum {
-    LG_ANALYZE_PHASE, /* 1 acquiring rows, 3 computing statistics */
-    LG_ANALYZE_BLOCKS_TOTAL,
-    LG_ANALYZE_BLOCKS,
-};
-
-void lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid);
-void lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value);
-void lg_xprogress_end(lg_exec_session *es);
-
 /* LG_EX_ARRAY_SET (exec_assign.c) */
 lg_status lg_xarray_set(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null);
 
@@ -448,8 +327,6 @@ lg_status lg_xarray_set(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_n
 void lg_exec__functions_clear(lg_exec_session *es);
 void lg_exec__functions_register(lg_catalog *cat);
 
-/* A plan under the session's settings, for the snapshot that is set. */
-LG_MUST lg_status lg_exec__plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan);
 /* A newer snapshot for the statement that runs, a session's or a function's. */
 static inline lg_status
 lg_exec__new_snapshot(lg_exec_session *es)
@@ -460,66 +337,5 @@ lg_exec__new_snapshot(lg_exec_session *es)
     es->snapshot = es->inner;
     return LG_OK;
 }
-
-/* ---- utilities, by file ---- */
-
-typedef struct lg_util {
-    lg_exec_session *es;
-    lg_cat *cat;
-    lg_error *err;
-    lg_arena *a;
-    const lg_bind *params;
-    lg_exec_sink sink;
-    void *sink_arg;
-    char *tag;
-    struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
-    const lg_oid *targets;                           /* relations that the statement drops */
-    uint32_t ntargets;
-} lg_util;
-
-lg_status lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s);
-lg_status lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s);
-lg_status lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s);
-lg_status lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s);
-lg_status lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
-lg_status lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s);
-lg_status lg_ddl_rename_role(lg_util *u, const char *from, const char *to);
-lg_status lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s);
-lg_status lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s);
-lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);
-lg_status lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s);
-lg_status lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s);
-lg_status lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s);
-lg_status lg_ddl_create_function(lg_util *u, const lg_ast_create_function_stmt *s);
-lg_status lg_ddl_alter_function(lg_util *u, const lg_ast_alter_function_stmt *s);
-lg_status lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s);
-lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s);
-lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);
-lg_status lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s);
-lg_status lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s);
-lg_status lg_ddl_grant(lg_util *u, const lg_ast_grant_stmt *s);
-lg_status lg_ddl_grant_role(lg_util *u, const lg_ast_grant_role_stmt *s);
-lg_status lg_ddl_default_privileges(lg_util *u, const lg_ast_alter_default_privileges_stmt *s);
-lg_status lg_ddl_reassign_owned(lg_util *u, const lg_ast_reassign_owned_stmt *s);
-lg_status lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s);
-lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s);
-lg_status lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s);
-lg_status lg_ddl_drop_database(lg_util *u, const lg_ast_dropdb_stmt *s);
-lg_status lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s);
-lg_status lg_ddl_rename_database(lg_util *u, const char *from, const char *to);
-lg_status lg_ddl_database_owner(lg_util *u, const char *name, lg_oid role);
-/* The database goes: so do its settings. */
-lg_status lg_ddl_database_settings_forget(lg_util *u, lg_oid db);
-lg_status lg_ddl_alter_database_set(lg_util *u, const lg_ast_alter_database_set_stmt *s);
-lg_status lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s);
-lg_status lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s);
-lg_status lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s);
-lg_status lg_util_explain(lg_util *u, const lg_ast_explain_stmt *s);
-lg_status lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s);
-lg_status lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s);
-lg_status lg_util__analyze_table(lg_util *u, lg_relation *r);
-/* Entries for all rows of the table in a new index of it. */
-lg_status lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t,
-                               const lg_plan_index *pi);
 
 #endif

@@ -392,8 +392,25 @@ forbidden_when_read_only(const lg_plan *plan)
     return NULL;
 }
 
+void
+lg_exec_bind_init(lg_exec_session *es, lg_arena *a, lg_bind *b)
+{
+    lg_bind_init(b, es->cat, es->run, a, es->env, es->err, es->sql);
+}
+
+int
+lg_exec_position(const lg_exec_session *es, int32_t loc)
+{
+    int n = 1;
+    if (loc < 0 || !es->sql)
+        return 0;
+    for (int32_t i = 0; i < loc && es->sql[i]; i++)
+        n += (es->sql[i] & 0xc0) != 0x80;
+    return n;
+}
+
 lg_status
-lg_exec__plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan)
+lg_exec_plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan)
 {
     lg_plan_settings *ps = LG_NEW(b->arena, lg_plan_settings);
     lg_plan_settings_init(ps);

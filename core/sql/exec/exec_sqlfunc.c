@@ -141,7 +141,7 @@ part_plan(lg_exec_session *es, const lg_proc *p, const body *b, part *x, bool la
     x->bind.stack_base = es->stack_base;
     lg_status st = lg_bind_function_query(&x->bind, p, b->result, x->stmt, last, &q);
     if (st == LG_OK)
-        st = lg_exec__plan(es, &x->bind, q, &x->plan);
+        st = lg_exec_plan(es, &x->bind, q, &x->plan);
     lg_cat_deps_end(es->cat);
     lg_cat_deps_swap(es->cat, outer);
     if (st != LG_OK)
@@ -199,9 +199,9 @@ run_utility(run *r, const lg_ast *stmt)
         return lg_error_set(es->err, "0A000", "%s is not allowed in a non-volatile function",
                             lg_ast_command_tag(stmt, name));
     lg_arena *a = lg_arena_create("function utility", 1024);
-    lg_status st = stmt->tag == LG_AST_COPY_STMT
+    lg_status st = stmt->tag == LG_AST_COPY_STMT || !es->utility
                        ? LG_UNSUPPORTED
-                       : lg_exec_utility(es, a, stmt, NULL, NULL, NULL, tag);
+                       : es->utility(es, a, stmt, NULL, NULL, NULL, tag);
     if (st == LG_UNSUPPORTED)
         st = lg_error_set(es->err, "0A000", "%s is not allowed in an SQL function",
                           lg_ast_command_tag(stmt, name));

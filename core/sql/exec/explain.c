@@ -9,7 +9,7 @@
 static lg_status
 placed(lg_xexplain *e, const lg_ast_def_elem *d, lg_status st)
 {
-    e->u->err->position = lg_ddl_position(e->u, d->h.loc);
+    e->es->err->position = lg_exec_position(e->es, d->h.loc);
     return st;
 }
 
@@ -33,7 +33,7 @@ flag(lg_xexplain *e, const lg_ast_def_elem *d, bool *ret)
             *ret = i < 3;
             return LG_OK;
         }
-    return lg_error_set(e->u->err, "42601", "%s requires a Boolean value", d->defname);
+    return lg_error_set(e->es->err, "42601", "%s requires a Boolean value", d->defname);
 }
 
 static lg_status
@@ -42,14 +42,14 @@ format(lg_xexplain *e, const lg_ast_def_elem *d, lg_xformat *ret)
     static const char *const names[] = {"text", "xml", "json", "yaml"};
     const char *s = d->arg ? lg_ast_str(d->arg) : NULL;
     if (!s)
-        return lg_error_set(e->u->err, "42601", "%s requires a parameter", d->defname);
+        return lg_error_set(e->es->err, "42601", "%s requires a parameter", d->defname);
     for (int i = 0; i < 4; i++)
         if (strcmp(s, names[i]) == 0) {
             *ret = (lg_xformat)i;
             return LG_OK;
         }
     return placed(e, d,
-                  lg_error_set(e->u->err, "22023",
+                  lg_error_set(e->es->err, "22023",
                                "unrecognized value for EXPLAIN option \"%s\": \"%s\"", d->defname,
                                s));
 }
@@ -76,16 +76,16 @@ read_options(lg_xexplain *e, const lg_ast_list *l, lg_xformat *ret_format)
         else if (strcmp(d->defname, "format") == 0)
             LG_TRY(format(e, d, ret_format));
         else
-            return placed(
-                e, d,
-                lg_error_set(e->u->err, "42601", "unrecognized EXPLAIN option \"%s\"", d->defname));
+            return placed(e, d,
+                          lg_error_set(e->es->err, "42601", "unrecognized EXPLAIN option \"%s\"",
+                                       d->defname));
         has_summary |= k == 7;
         has_timing |= k == 6;
     }
     if (e->wal && !e->analyze)
-        return lg_error_set(e->u->err, "22023", "EXPLAIN option WAL requires ANALYZE");
+        return lg_error_set(e->es->err, "22023", "EXPLAIN option WAL requires ANALYZE");
     if (has_timing && e->timing && !e->analyze)
-        return lg_error_set(e->u->err, "22023", "EXPLAIN option TIMING requires ANALYZE");
+        return lg_error_set(e->es->err, "22023", "EXPLAIN option TIMING requires ANALYZE");
     if (!has_timing)
         e->timing = e->analyze;
     if (!has_summary)
@@ -125,7 +125,7 @@ matters(const char *name)
 static void
 show_settings(lg_xexplain *e)
 {
-    const lg_exec_session *es = e->u->es;
+    const lg_exec_session *es = e->es;
     lg_xout *o = &e->out;
     const char *name, *value;
     size_t pos = 0;
@@ -155,11 +155,11 @@ static lg_status
 send_text(lg_xexplain *e, const char *text)
 {
     lg_vector v;
-    lg_vector_init(&v, e->u->a, e->out.format == LG_XFORMAT_JSON ? LG_T_JSON : LG_T_TEXT, 1);
-    lg_vector_set(&v, 0, lg_datum_cstring_text(e->u->a, text), false);
+    lg_vector_init(&v, e->a, e->out.format == LG_XFORMAT_JSON ? LG_T_JSON : LG_T_TEXT, 1);
+    lg_vector_set(&v, 0, lg_datum_cstring_text(e->a, text), false);
     lg_vector *cols[1] = {&v};
     lg_batch b = {.ncols = 1, .cols = cols, .n = 1};
-    return e->u->sink ? e->u->sink(e->u->sink_arg, &b) : LG_OK;
+    return e->sink ? e->sink(e->sink_arg, &b) : LG_OK;
 }
 
 static lg_status
@@ -168,7 +168,7 @@ send_lines(lg_xexplain *e)
     char *p = e->out.b.data ? e->out.b.data : (char *)(uintptr_t) "";
     while (*p) {
         char *end = strchrnul(p, '\n');
-        LG_TRY(send_text(e, lg_arena_strndup(e->u->a, p, (size_t)(end - p))));
+        LG_TRY(send_text(e, lg_arena_strndup(e->a, p, (size_t)(end - p))));
         p = *end ? end + 1 : end;
     }
     return LG_OK;
@@ -210,22 +210,22 @@ show(lg_xexplain *e, lg_time planning, const lg_xusage *planned, lg_time running
 static lg_status
 plan_and_run(lg_xexplain *e, lg_bind *b, const lg_ast *query, lg_plan **ret_plan, lg_exec **ret_x)
 {
-    lg_util *u = e->u;
-    lg_run *run = u->es->run;
+    lg_exec_session *es = e->es;
+    lg_run *run = es->run;
     lg_query *q;
     lg_xusage before, after, planning = {0};
-    lg_xusage_now(u->es, &before);
+    lg_xusage_now(es, &before);
     lg_time from = lg_run_now_exact_ns(run), planned, done;
     LG_TRY(lg_bind_query(b, query, &q));
-    LG_TRY(lg_exec__plan(u->es, b, q, ret_plan));
+    LG_TRY(lg_exec_plan(es, b, q, ret_plan));
     planned = done = lg_run_now_exact_ns(run);
-    lg_xusage_now(u->es, &after);
+    lg_xusage_now(es, &after);
     lg_xusage_add(&planning, &before, &after);
     e->plan = *ret_plan;
-    e->words = (lg_plan_words){*ret_plan, u->es->env, u->a, e->verbose};
+    e->words = (lg_plan_words){*ret_plan, es->env, e->a, e->verbose};
     if (e->analyze) {
         uint64_t n;
-        LG_TRY(lg_exec_open(u->es, *ret_plan, NULL, NULL, ret_x));
+        LG_TRY(lg_exec_open(es, *ret_plan, NULL, NULL, ret_x));
         (*ret_x)->instrument = true;
         (*ret_x)->instrument_usage = e->buffers || e->wal;
         lg_status st = lg_exec_fetch(*ret_x, 0, NULL, NULL, &n);
@@ -237,27 +237,44 @@ plan_and_run(lg_xexplain *e, lg_bind *b, const lg_ast *query, lg_plan **ret_plan
     return show(e, planned - from, &planning, done - planned);
 }
 
-lg_status
-lg_util_explain(lg_util *u, const lg_ast_explain_stmt *s)
+uint32_t
+lg_exec_explain_columns(const lg_ast_explain_stmt *s, lg_arena *a, lg_outcol **ret_cols)
 {
-    lg_xexplain e = {.u = u};
+    lg_outcol *c = LG_NEW(a, lg_outcol);
+    c->name = "QUERY PLAN";
+    c->type = LG_T_TEXT;
+    c->typmod = -1;
+    for (uint32_t i = 0; i < s->options.n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(s->options.at[i], def_elem);
+        if (strcmp(e->defname, "format") == 0 && lg_ast_str(e->arg) &&
+            strcmp(lg_ast_str(e->arg), "json") == 0)
+            c->type = LG_T_JSON;
+    }
+    *ret_cols = c;
+    return 1;
+}
+
+lg_status
+lg_exec_explain(lg_exec_session *es, lg_arena *a, const lg_ast_explain_stmt *s,
+                const lg_bind *params, lg_exec_sink sink, void *sink_arg)
+{
+    lg_xexplain e = {.es = es, .a = a, .sink = sink, .sink_arg = sink_arg};
     lg_bind b;
     lg_plan *plan = NULL;
     lg_exec *x = NULL;
     const lg_ast *query = s->query;
     lg_xformat fmt;
-    snprintf(u->tag, LG_TAG_MAX, "EXPLAIN");
     LG_TRY(read_options(&e, &s->options, &fmt));
     if (query->tag == LG_AST_CREATE_TABLE_AS_STMT)
         query = lg_ast_as(query, create_table_as_stmt)->query;
     if (!lg_bind_is_query(query))
-        return lg_error_set(u->err, "0A000", "EXPLAIN of this statement is not supported");
+        return lg_error_set(es->err, "0A000", "EXPLAIN of this statement is not supported");
     lg_xout_init(&e.out, fmt);
-    lg_ddl_bind_init(u, &b);
-    if (u->params) {
-        b.infer_params = u->params->infer_params;
-        b.nparams = u->params->nparams;
-        b.params = u->params->params;
+    lg_exec_bind_init(es, a, &b);
+    if (params) {
+        b.infer_params = params->infer_params;
+        b.nparams = params->nparams;
+        b.params = params->params;
     }
     lg_status st = plan_and_run(&e, &b, query, &plan, &x);
     lg_exec_close(x);

@@ -2,12 +2,15 @@
 #ifndef LG_EXPLAIN_INTERNAL_H
 #define LG_EXPLAIN_INTERNAL_H
 
-#include "ddl_internal.h"
+#include "exec_internal.h"
 #include "explain_out.h"
 #include "temp.h"
 
 typedef struct lg_xexplain {
-    lg_util *u;
+    lg_exec_session *es;
+    lg_arena *a;
+    lg_exec_sink sink;
+    void *sink_arg;
     const lg_plan *plan;
     const lg_exec *x; /* after ANALYZE, else NULL */
     bool analyze, costs, timing, summary, buffers, verbose, settings, wal;

@@ -95,7 +95,7 @@ lg_xexplain_buffers(lg_xexplain *e, const lg_xusage *u, const char *label)
 {
     lg_xout *o = &e->out;
     uint64_t hit = u->gets > u->reads ? u->gets - u->reads : 0;
-    bool timing = e->u->es->temp_owner && e->u->es->temp_owner->timing;
+    bool timing = e->es->temp_owner && e->es->temp_owner->timing;
     if (!lg_xout_is_text(o)) {
         if (label)
             lg_xout_open(o, label, label, true);
@@ -458,7 +458,7 @@ show_sets(lg_xexplain *e, const lg_node *n)
 static void
 show_helpers(lg_xexplain *e, const lg_node *n, const lg_xnode *s)
 {
-    uint32_t planned = lg_xteam_planned(e->u->es, n);
+    uint32_t planned = lg_xteam_planned(e->es, n);
     if (!planned)
         return;
     lg_xout_int(&e->out, "Workers Planned", NULL, planned);
@@ -602,7 +602,7 @@ keeps_inner(const lg_node *n)
 static const char *
 subplan_label(lg_xexplain *e, const lg_expr *s)
 {
-    lg_arena *a = e->u->a;
+    lg_arena *a = e->a;
     if (is_init(s))
         return lg_arena_printf(a, "InitPlan %u (returns $%u)", s->subplan.plan + 1,
                                s->subplan.plan);
@@ -621,7 +621,7 @@ show_children(lg_xexplain *e, const lg_node *n, bool root)
     lg_xout_open(o, "Plans", "Plans", false);
     for (uint32_t i = 0; i < nctes; i++)
         show_node(e, e->plan->ctes[i].root, "InitPlan",
-                  lg_arena_printf(e->u->a, "CTE %s", e->plan->ctes[i].name));
+                  lg_arena_printf(e->a, "CTE %s", e->plan->ctes[i].name));
     for (uint32_t i = 0; i < f.n; i++)
         if (is_init(f.list[i]))
             show_node(e, e->plan->subplans[f.list[i]->subplan.plan].root, "InitPlan",

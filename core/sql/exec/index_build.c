@@ -3,7 +3,7 @@
  * Keys beyond maintenance_work_mem go to a temporary file as sorted runs. Where there is none, what
  * would take too much memory is put in row by row instead, as is an index of an access method that
  * cannot be built at once. */
-#include "ddl_internal.h"
+#include "exec_internal.h"
 #include "exec_spill.h"
 #include "type.h"
 #include <stdlib.h>
@@ -20,7 +20,8 @@ struct entry {
 };
 
 struct build {
-    lg_util *u;
+    lg_exec_session *es;
+    lg_arena *a;
     lg_relation *rel;
     const lg_plan_index *pi;
     lg_xtarget *t;
@@ -89,7 +90,7 @@ compare_keys(lg_datum a, lg_datum b)
 static size_t
 budget_of(const struct build *b)
 {
-    const lg_exec_session *es = b->u->es;
+    const lg_exec_session *es = b->es;
     if (!es->temp || !es->maintenance_work_mem)
         return BUILD_MAX;
     return es->maintenance_work_mem;
@@ -101,7 +102,7 @@ run_out(struct build *b)
 {
     lg_exec *x = b->t->x;
     if (!b->ext) {
-        lg_xsort_key *keys = LG_NEWN(b->u->a, lg_xsort_key, 2);
+        lg_xsort_key *keys = LG_NEWN(b->a, lg_xsort_key, 2);
         keys[0] = (lg_xsort_key){0, compare_keys, false, false};
         keys[1] = (lg_xsort_key){1, lg_type_compare_fn(LG_T_INT8), false, false};
         LG_TRY(lg_xextsort_create(x, RUN_COLS, run_types, keys, 2, b->budget, &b->ext));
@@ -167,7 +168,7 @@ next_entry(void *arg, const uint8_t **key, uint32_t *len, lg_tid *tid)
         e = b->e[b->at];
     }
     if (++b->at % 1024 == 0) {
-        lg_xprogress_set(b->u->es, LG_INDEX_TUPLES, (int64_t)b->at);
+        lg_xprogress_set(b->es, LG_INDEX_TUPLES, (int64_t)b->at);
         LG_TRY(lg_xcheck(b->t->x));
     }
     *key = e.key;
@@ -183,7 +184,7 @@ insert_entry(struct build *b, lg_tid tid)
     const uint8_t *row;
     size_t len;
     lg_arena *a = lg_arena_create("index entry", 0);
-    lg_status st = b->acc->ops->row_fetch(b->acc->arg, lg_cat_txn(b->u->cat), b->snap,
+    lg_status st = b->acc->ops->row_fetch(b->acc->arg, lg_cat_txn(b->es->cat), b->snap,
                                           &b->rel->storage, tid, a, &row, &len);
     if (st == LG_OK)
         st = lg_xrow_decode(b->rel, row, len, b->v, b->nulls);
@@ -267,11 +268,11 @@ finish(struct build *b)
 {
     if (!b->n && !b->ext)
         return LG_OK;
-    lg_xprogress_set(b->u->es, LG_INDEX_TUPLES_TOTAL, (int64_t)b->all);
-    lg_xprogress_set(b->u->es, LG_INDEX_SUBPHASE, 3);
+    lg_xprogress_set(b->es, LG_INDEX_TUPLES_TOTAL, (int64_t)b->all);
+    lg_xprogress_set(b->es, LG_INDEX_SUBPHASE, 3);
     LG_TRY(sort_all(b));
     LG_TRY(check_unique(b));
-    lg_xprogress_set(b->u->es, LG_INDEX_SUBPHASE, 5);
+    lg_xprogress_set(b->es, LG_INDEX_SUBPHASE, 5);
     if (b->ext)
         LG_TRY(merge_start(b));
     lg_status st = b->acc->ops->index_build(b->acc->arg, &b->pi->index->storage, next_entry, b);
@@ -300,28 +301,29 @@ add_row(struct build *b, lg_arena *a, const uint8_t *row, size_t len, lg_tid tid
 }
 
 lg_status
-lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_index *pi)
+lg_xindex_build(lg_exec_session *es, lg_arena *arena, lg_relation *rel, lg_xtarget *t,
+                const lg_plan_index *pi)
 {
-    struct build b = {.u = u, .rel = rel, .pi = pi, .t = t};
+    struct build b = {.es = es, .a = arena, .rel = rel, .pi = pi, .t = t};
     lg_arena *a = lg_arena_create("index rows", 0);
     bool one_by_one;
     void *scan;
-    lg_xprogress_begin(u->es, "CREATE INDEX", rel->oid);
-    lg_xprogress_set(u->es, LG_INDEX_COMMAND, 1);
-    lg_xprogress_set(u->es, LG_INDEX_OID, pi->index->oid);
-    lg_xprogress_set(u->es, LG_INDEX_AM, 403);
-    lg_xprogress_set(u->es, LG_INDEX_PHASE, 2);
-    lg_xprogress_set(u->es, LG_INDEX_SUBPHASE, 2);
-    lg_xprogress_set(u->es, LG_INDEX_BLOCKS_TOTAL, rel->pages);
-    b.acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    b.snap = b.acc->ops->snapshot_latest(b.acc->arg, lg_cat_txn(u->cat), u->a);
+    lg_xprogress_begin(es, "CREATE INDEX", rel->oid);
+    lg_xprogress_set(es, LG_INDEX_COMMAND, 1);
+    lg_xprogress_set(es, LG_INDEX_OID, pi->index->oid);
+    lg_xprogress_set(es, LG_INDEX_AM, 403);
+    lg_xprogress_set(es, LG_INDEX_PHASE, 2);
+    lg_xprogress_set(es, LG_INDEX_SUBPHASE, 2);
+    lg_xprogress_set(es, LG_INDEX_BLOCKS_TOTAL, rel->pages);
+    b.acc = lg_catalog_access(lg_cat_catalog(es->cat));
+    b.snap = b.acc->ops->snapshot_latest(b.acc->arg, lg_cat_txn(es->cat), arena);
     b.keys = lg_arena_create("index keys", 1 << 20);
-    b.v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
-    b.nulls = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
+    b.v = LG_NEWN(arena, lg_datum, rel->ncols + 1u);
+    b.nulls = LG_NEWN(arena, uint8_t, rel->ncols + 1u);
     b.budget = budget_of(&b);
     one_by_one = !b.acc->ops->index_build;
     lg_status st =
-        b.acc->ops->scan_open(b.acc->arg, lg_cat_txn(u->cat), b.snap, &rel->storage, &scan);
+        b.acc->ops->scan_open(b.acc->arg, lg_cat_txn(es->cat), b.snap, &rel->storage, &scan);
     while (st == LG_OK) {
         const uint8_t *row;
         size_t len;
@@ -329,7 +331,7 @@ lg_util__index_build(lg_util *u, lg_relation *rel, lg_xtarget *t, const lg_plan_
         lg_arena_reset(a);
         st = b.acc->ops->scan_next(scan, a, &tid, &row, &len);
         if (st == LG_OK)
-            lg_xprogress_set(u->es, LG_INDEX_BLOCKS, (int64_t)(uint32_t)(tid >> 16) + 1);
+            lg_xprogress_set(es, LG_INDEX_BLOCKS, (int64_t)(uint32_t)(tid >> 16) + 1);
         if (st == LG_OK && one_by_one) {
             st = lg_xrow_decode(rel, row, len, b.v, b.nulls);
             if (st == LG_OK)

@@ -1,9 +1,32 @@
-/* Shared by the ddl_*.c files: catalog rows of relations. */
+/* Inside core/sql/ddl: the running statement, catalog rows of relations. */
 #ifndef LG_DDL_INTERNAL_H
 #define LG_DDL_INTERNAL_H
 
-#include "exec_internal.h"
+#include "array.h"
+#include "assert.h"
+#include "ddl.h"
+#include "exec_rows.h"
+#include "map.h"
+#include "mem.h"
+#include "strbuf.h"
+#include "txn.h"
 #include "type.h"
+#include <stdio.h>
+
+/* A running utility statement. */
+typedef struct lg_util {
+    lg_exec_session *es;
+    lg_cat *cat;
+    lg_error *err;
+    lg_arena *a;
+    const lg_bind *params;
+    lg_exec_sink sink;
+    void *sink_arg;
+    char *tag;
+    struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
+    const lg_oid *targets;                           /* relations that the statement drops */
+    uint32_t ntargets;
+} lg_util;
 
 #define SETC(row, tab, col, d) LG_ROW_SET((row), LG_AT_##tab##_##col, (lg_datum)(d))
 #define GETC(row, tab, col)    LG_ROW_GET((row), LG_AT_##tab##_##col)
@@ -42,7 +65,6 @@ typedef struct lg_ddl_index {
 /* The next row of a scan, unless the statement was canceled. */
 lg_status lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
                       const uint8_t **ret_row, size_t *ret_len);
-int lg_ddl_position(lg_util *u, int32_t loc); /* for errors: characters, from 1; 0: none */
 lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
 /* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */
 lg_status lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,
@@ -71,7 +93,6 @@ lg_status lg_ddl_check_privilege(lg_util *u, const lg_relation *rel, uint32_t wa
 lg_status lg_ddl_check_unused(lg_util *u, const lg_relation *rel, const char *action);
 lg_status lg_ddl_check_owner(lg_util *u, const lg_relation *rel);
 lg_status lg_ddl_role(lg_util *u, const lg_ast_role_spec *r, lg_oid *ret_oid);
-void lg_ddl_bind_init(lg_util *u, lg_bind *b);
 /* Expression to stored text: names of relations as OIDs. */
 lg_status lg_ddl_expr_text(lg_util *u, lg_bind *b, const lg_expr *e, const lg_relation *rel,
                            const char **ret_text);
@@ -131,7 +152,6 @@ LG_MUST lg_status lg_ddl_temp_namespace(lg_util *u, lg_oid *ret_nsp);
 /* Is it a temporary object that is wanted, by word or by schema? */
 bool lg_ddl_wants_temp(lg_util *u, const lg_ast_range_var *rv);
 void lg_ddl_temp_on_commit(lg_util *u, lg_oid table, int32_t action); /* LG_A_ONCOMMIT_... */
-void lg_ddl_temps_fini(lg_exec_session *es);
 /* Empties the table: new segments for it and its indexes (ddl_table.c). */
 LG_MUST lg_status lg_ddl_truncate_one(lg_util *u, lg_oid table);
 
@@ -270,5 +290,47 @@ lg_status lg_ddl_alter_constraint(lg_util *u, lg_relation *r, const lg_ast_const
 lg_status lg_ddl_validate(lg_util *u, lg_relation *r, const char *name);
 /* Do all rows satisfy a CHECK or foreign key that was added NOT VALID? (ddl_index.c) */
 lg_status lg_ddl_constraint_validate(lg_util *u, lg_relation *rel, const lg_constraint *k);
+
+/* ---- statements ---- */
+lg_status lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s);
+lg_status lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s);
+lg_status lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s);
+lg_status lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s);
+lg_status lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
+lg_status lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s);
+lg_status lg_ddl_rename_role(lg_util *u, const char *from, const char *to);
+lg_status lg_ddl_truncate(lg_util *u, const lg_ast_truncate_stmt *s);
+lg_status lg_ddl_reindex(lg_util *u, const lg_ast_reindex_stmt *s);
+lg_status lg_ddl_create_sequence(lg_util *u, const lg_ast_create_seq_stmt *s);
+lg_status lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s);
+lg_status lg_ddl_create_schema(lg_util *u, const lg_ast_create_schema_stmt *s);
+lg_status lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s);
+lg_status lg_ddl_create_function(lg_util *u, const lg_ast_create_function_stmt *s);
+lg_status lg_ddl_alter_function(lg_util *u, const lg_ast_alter_function_stmt *s);
+lg_status lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s);
+lg_status lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s);
+lg_status lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s);
+lg_status lg_ddl_create_role(lg_util *u, const lg_ast_create_role_stmt *s);
+lg_status lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s);
+lg_status lg_ddl_grant(lg_util *u, const lg_ast_grant_stmt *s);
+lg_status lg_ddl_grant_role(lg_util *u, const lg_ast_grant_role_stmt *s);
+lg_status lg_ddl_default_privileges(lg_util *u, const lg_ast_alter_default_privileges_stmt *s);
+lg_status lg_ddl_reassign_owned(lg_util *u, const lg_ast_reassign_owned_stmt *s);
+lg_status lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s);
+lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s);
+lg_status lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s);
+lg_status lg_ddl_drop_database(lg_util *u, const lg_ast_dropdb_stmt *s);
+lg_status lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s);
+lg_status lg_ddl_rename_database(lg_util *u, const char *from, const char *to);
+lg_status lg_ddl_database_owner(lg_util *u, const char *name, lg_oid role);
+/* The database goes: so do its settings. */
+lg_status lg_ddl_database_settings_forget(lg_util *u, lg_oid db);
+lg_status lg_ddl_alter_database_set(lg_util *u, const lg_ast_alter_database_set_stmt *s);
+lg_status lg_ddl_drop_role(lg_util *u, const lg_ast_drop_role_stmt *s);
+lg_status lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s);
+lg_status lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s);
+lg_status lg_ddl_lock(lg_util *u, const lg_ast_lock_stmt *s);
+lg_status lg_ddl_analyze(lg_util *u, const lg_ast_vacuum_stmt *s);
+lg_status lg_ddl_analyze_table(lg_util *u, lg_relation *r);
 
 #endif

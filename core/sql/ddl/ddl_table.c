@@ -38,7 +38,7 @@ lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid
     *ret = 0;
     if (!c)
         return LG_OK;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = lg_bind_collation_name(&b, &c->collname, c->h.loc, ret);
     lg_bind_fini(&b);
     LG_TRY(st);
@@ -59,7 +59,7 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
     ret->name = def->colname;
     if (strlen(ret->name) > LG_NAME_MAX)
         ret->name = lg_arena_strndup(u->a, ret->name, LG_NAME_MAX);
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = lg_bind_type_name(&b, def->type_name, &ret->type, &ret->typmod, &serial);
     lg_bind_fini(&b);
     if (st == LG_NOT_FOUND && serial)
@@ -113,7 +113,7 @@ lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel
         return LG_OK;
     lg_bind b;
     lg_expr *e;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = lg_bind_expr(&b, expr, *generated ? LG_PLACE_GENERATED : LG_PLACE_DEFAULT,
                                 *generated ? rel : NULL, col->type, col->typmod, col->name, &e);
     if (st == LG_OK)
@@ -325,7 +325,7 @@ lg_ddl_fill(lg_util *u, lg_oid oid, const lg_plan *plan, uint64_t *ret_n)
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &rel));
     lg_plan_target pt;
     f.a = lg_arena_create("fill", 0);
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_plan_target_make(&b, rel, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &bare));
@@ -356,12 +356,12 @@ plan_again(lg_util *u, const lg_ast *query, uint32_t n, const lg_ddl_column *col
     lg_outcol *out;
     lg_plan_fini(*plan);
     *plan = NULL;
-    lg_ddl_bind_init(u, b);
+    lg_exec_bind_init(u->es, u->a, b);
     LG_TRY(lg_bind_query(b, query, &q));
     bool same = lg_query_outcols(q, u->a, &out) == n;
     for (uint32_t i = 0; same && i < n; i++)
         same = (out[i].type == LG_T_UNKNOWN ? LG_T_TEXT : out[i].type) == cols[i].type;
-    return same ? lg_exec__plan(u->es, b, q, plan)
+    return same ? lg_exec_plan(u->es, b, q, plan)
                 : lg_error_set(u->err, "55P03", "the tables of the statement keep changing");
 }
 
@@ -386,7 +386,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_TRY(lg_ddl_check_free(u, nsp, rv->relname, s->if_not_exists, &exists));
     if (exists)
         return LG_OK;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_query(&b, s->query, &q));
     uint32_t n = lg_query_outcols(q, u->a, &out);
@@ -403,7 +403,7 @@ lg_ddl_create_table_as(lg_util *u, const lg_ast_create_table_as_stmt *s)
         cols[i].collation = out[i].collation;
         LG_CHECK(lg_ddl_column_base(u, cols[i].name, cols[i].type, &(lg_oid){0}));
     }
-    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
+    LG_CHECK(lg_exec_plan(u->es, &b, q, &plan));
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));
     uint64_t rows = 0;
     if (!s->into->skip_data)

@@ -4,7 +4,6 @@
  * that PostgreSQL has are known by name. Nothing here is vacuumed or filled to a factor, so none of
  * them changes what is done. An unlogged table is logged: the word allows it to lose its rows. */
 #include "ddl_internal.h"
-#include "exec_check.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -521,7 +521,7 @@ run_stmt(sqlm *m, const char *sql, lg_ast *stmt)
     } else {
         lg_bind params;
         lg_bind_init(&params, m->cat, m->run, m->arena, &m->env, &m->err, sql);
-        st = lg_exec_utility(&m->es, m->arena, stmt, &params, sink, m, tag);
+        st = lg_ddl_utility(&m->es, m->arena, stmt, &params, sink, m, tag);
         lg_bind_fini(&params);
     }
     if (st == LG_OK)
@@ -639,6 +639,7 @@ fiber(void *arg)
                               .err = &m->err,
                               .snapshot = (const struct lg_snapshot *)m};
     m->es.arg = m;
+    m->es.utility = lg_ddl_utility;
     m->es.copy_start = copy_start;
     m->es.copy_out = copy_out;
     m->es.copy_end = copy_end;
@@ -646,6 +647,7 @@ fiber(void *arg)
     m->fn(m);
     CU_ASSERT(lg_list_empty(&m->temp_owner.files)); /* whatever happened to the statements */
     lg_temp_destroy(m->temp);
+    lg_ddl_session_fini(&m->es);
     lg_exec_session_fini(&m->es);
     lg_cat_destroy(m->cat);
     lg_ges_owner_fini(&m->owner);

@@ -157,7 +157,7 @@ fill(lg_util *u, lg_oid table, lg_oid index)
 {
     struct filler f = {.u = u};
     lg_arena *a = lg_arena_create("index row", 0);
-    lg_ddl_bind_init(u, &f.bind);
+    lg_exec_bind_init(u->es, u->a, &f.bind);
     lg_status st = LG_OK;
     LG_CHECK(filler_open(&f, table, index));
     LG_CHECK(gather(&f));

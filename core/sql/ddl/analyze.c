@@ -378,7 +378,7 @@ analyze_column(lg_util *u, const lg_relation *r, const lg_column *col, const str
 }
 
 lg_status
-lg_util__analyze_table(lg_util *u, lg_relation *r)
+lg_ddl_analyze_table(lg_util *u, lg_relation *r)
 {
     const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
     struct counts c = {0};

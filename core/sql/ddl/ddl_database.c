@@ -130,7 +130,7 @@ static lg_status
 refuse(lg_util *u, const lg_ast_def_elem *e, const char *sqlstate, const char *fmt, const char *arg)
 {
     lg_error_set(u->err, sqlstate, "%s", lg_arena_printf(u->a, fmt, arg));
-    u->err->position = lg_ddl_position(u, e->h.loc);
+    u->err->position = lg_exec_position(u->es, e->h.loc);
     return LG_SQL;
 }
 

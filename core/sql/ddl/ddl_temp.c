@@ -13,7 +13,7 @@ struct on_commit {
     bool drop;
 };
 
-struct lg_xtemps {
+struct lg_ddl_temps {
     struct on_commit *at;
     uint32_t n, cap;
 };
@@ -93,7 +93,7 @@ drop_quietly(lg_util *u, const lg_oid *oids, uint32_t n)
 }
 
 lg_status
-lg_exec_temp_drop(lg_exec_session *es, lg_arena *a)
+lg_ddl_temp_drop(lg_exec_session *es, lg_arena *a)
 {
     char tag[LG_TAG_MAX];
     lg_util u = util_of(es, a, tag);
@@ -111,7 +111,7 @@ lg_exec_temp_drop(lg_exec_session *es, lg_arena *a)
 }
 
 lg_status
-lg_exec_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_names, uint32_t *ret_n)
+lg_ddl_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_names, uint32_t *ret_n)
 {
     enum { MAX = 256 }; /* the rest next time */
     lg_oid seen[MAX];
@@ -141,7 +141,7 @@ lg_exec_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_name
 }
 
 lg_status
-lg_exec_temp_sweep(lg_exec_session *es, lg_arena *a, const char *schema)
+lg_ddl_temp_sweep(lg_exec_session *es, lg_arena *a, const char *schema)
 {
     char tag[LG_TAG_MAX];
     lg_util u = util_of(es, a, tag);
@@ -185,7 +185,7 @@ lg_ddl_temp_namespace(lg_util *u, lg_oid *ret_nsp)
 void
 lg_ddl_temp_on_commit(lg_util *u, lg_oid table, int32_t action)
 {
-    struct lg_xtemps *t = u->es->temps;
+    struct lg_ddl_temps *t = u->es->temps;
     if (action != LG_A_ONCOMMIT_DELETE_ROWS && action != LG_A_ONCOMMIT_DROP)
         return;
     if (!t)
@@ -198,7 +198,7 @@ lg_ddl_temp_on_commit(lg_util *u, lg_oid table, int32_t action)
 }
 
 void
-lg_ddl_temps_fini(lg_exec_session *es)
+lg_ddl_session_fini(lg_exec_session *es)
 {
     if (es->temps)
         lg_free(es->temps->at);
@@ -215,11 +215,11 @@ was_written(lg_util *u, lg_oid table)
 }
 
 lg_status
-lg_exec_temp_commit(lg_exec_session *es, lg_arena *a)
+lg_ddl_temp_commit(lg_exec_session *es, lg_arena *a)
 {
     char tag[LG_TAG_MAX];
     lg_util u = util_of(es, a, tag);
-    struct lg_xtemps *t = es->temps;
+    struct lg_ddl_temps *t = es->temps;
     uint32_t n = 0;
     for (uint32_t i = 0; t && i < t->n; i++) {
         lg_relation *r;

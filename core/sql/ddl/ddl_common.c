@@ -2,7 +2,6 @@
 #include "acl.h"
 #include "cat_proc.h"
 #include "ddl_internal.h"
-#include "exec_check.h"
 #include "usertype.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,12 +17,6 @@ lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
     va_start(ap, fmt);
     u->es->notice(u->es->arg, "NOTICE", sqlstate, lg_arena_vprintf(u->a, fmt, ap), NULL);
     va_end(ap);
-}
-
-void
-lg_ddl_bind_init(lg_util *u, lg_bind *b)
-{
-    lg_bind_init(b, u->cat, u->es->run, u->a, u->es->env, u->err, u->es->sql);
 }
 
 static const char *
@@ -60,17 +53,6 @@ lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *r
 /* ---- names ---- */
 
 /* A byte offset of the statement's text as the client counts: characters, from 1. */
-int
-lg_ddl_position(lg_util *u, int32_t loc)
-{
-    int n = 1;
-    if (loc < 0 || !u->es->sql)
-        return 0;
-    for (int32_t i = 0; i < loc && u->es->sql[i]; i++)
-        n += (u->es->sql[i] & 0xc0) != 0x80;
-    return n;
-}
-
 lg_status
 lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
 {
@@ -83,7 +65,7 @@ lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
             strcmp(rv->schemaname, own) != 0) {
             lg_error_set(u->err, "42P16",
                          "cannot create temporary relation in non-temporary schema");
-            u->err->position = lg_ddl_position(u, rv->h.loc);
+            u->err->position = lg_exec_position(u->es, rv->h.loc);
             return LG_SQL;
         }
         return lg_ddl_temp_namespace(u, ret_nsp);
@@ -108,7 +90,7 @@ lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
         const char *name = "";
         LG_TRY(lg_cat_namespace_name(u->cat, *ret_nsp, u->a, &name));
         lg_error_set(u->err, "42501", "permission denied for schema %s", name);
-        u->err->position = lg_ddl_position(u, rv->h.loc);
+        u->err->position = lg_exec_position(u->es, rv->h.loc);
         return LG_SQL;
     }
     if (*ret_nsp == LG_NSP_CATALOG || *ret_nsp == LG_NSP_INFORMATION) {

@@ -334,10 +334,10 @@ run_out(struct copy *c, const lg_ast *query)
     lg_plan *plan = NULL;
     lg_exec *x = NULL;
     uint64_t n;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_query(&b, query, &q));
-    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
+    LG_CHECK(lg_exec_plan(u->es, &b, q, &plan));
     if (!plan->ncols) {
         st = bad(c, "0A000", "COPY query must have a RETURNING clause");
         goto out;
@@ -817,7 +817,7 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     lg_util *u = c->u;
     struct load l = {.c = c};
     lg_bind b;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(load_prepare(&l, &b, s));
     progress_begin(c, 1);
@@ -862,7 +862,7 @@ out:
 }
 
 lg_status
-lg_util_copy(lg_util *u, const lg_ast_copy_stmt *s)
+lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
 {
     struct copy c = {.u = u};
     lg_status st = LG_OK;

@@ -211,7 +211,7 @@ check_option_allowed(lg_util *u, lg_oid oid)
     bool ok = false;
     const char *why = NULL;
     LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &r));
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     uint8_t *cols = LG_NEWN(u->a, uint8_t, r->ncols + 1u);
     lg_status st = lg_bind_view_updatable(&b, r, cols, &ok, &why);
     lg_bind_fini(&b);
@@ -404,7 +404,7 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
     view_options o = {{NULL}};
     snprintf(u->tag, LG_TAG_MAX, "CREATE VIEW");
     LG_TRY(view_options_of(u, s, &o));
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(view_query(u, &b, s->query, s->view->h.loc, &s->aliases, &q, &n, &cols, &text));
     lg_ast_range_var place = *s->view;
@@ -469,7 +469,7 @@ lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_TRY(lg_ddl_check_free(u, nsp, rv->relname, s->if_not_exists, &exists));
     if (exists)
         return LG_OK;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_query(&b, s->query, &q));
     if (q->has_ctes_modifying) {
@@ -494,7 +494,7 @@ lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s)
     LG_CHECK(lg_ddl_class_update(u, oid, set_matview, &filled));
     LG_CHECK(lg_cat_touch(u->cat, oid));
     if (filled) {
-        LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
+        LG_CHECK(lg_exec_plan(u->es, &b, q, &plan));
         LG_CHECK(lg_ddl_fill(u, oid, plan, &rows));
         snprintf(u->tag, LG_TAG_MAX, "SELECT %llu", (unsigned long long)rows);
     }
@@ -645,7 +645,7 @@ refresh_beside(lg_util *u, lg_relation *r, const lg_plan *plan)
     lg_bind b;
     uint64_t n;
     lg_status st = LG_OK;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     LG_CHECK(lg_plan_target_make(&b, r, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &bare));
     LG_CHECK(lg_xtarget_open(bare, &pt, 0, &d.t));
@@ -705,7 +705,7 @@ lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s)
     snprintf(u->tag, LG_TAG_MAX, "REFRESH MATERIALIZED VIEW");
     LG_TRY(lg_ddl_open(u, s->relation, s->concurrent ? LG_LOCK_EXCLUSIVE : LG_LOCK_ACCESS_EXCLUSIVE,
                        false, &r));
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(check_refresh(u, s, r));
     if (s->skip_data) {
@@ -716,7 +716,7 @@ lg_ddl_refresh(lg_util *u, const lg_ast_refresh_mat_view_stmt *s)
     b.check_as = r->owner;
     LG_CHECK(lg_parse_sql(u->es->run, r->view_sql, u->a, u->err, &t));
     LG_CHECK(lg_bind_query(&b, t->stmts[0].stmt, &q));
-    LG_CHECK(lg_exec__plan(u->es, &b, q, &plan));
+    LG_CHECK(lg_exec_plan(u->es, &b, q, &plan));
     st = s->concurrent ? refresh_beside(u, r, plan) : refill(u, r, plan);
 out:
     if (plan)

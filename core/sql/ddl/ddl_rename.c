@@ -56,7 +56,7 @@ reader_add(readers *rs, lg_oid oid)
     r->view = view;
     r->next = rs->list;
     rs->list = r;
-    lg_ddl_bind_init(u, &r->bind);
+    lg_exec_bind_init(u->es, u->a, &r->bind);
     r->bind.sql = NULL;
     LG_TRY(lg_cat_lock(u->cat, oid, LG_LOCK_ACCESS_EXCLUSIVE, false));
     st = lg_parse_sql(u->es->run, view->view_sql, u->a, u->err, &t);
@@ -256,7 +256,7 @@ rewrite_text(lg_util *u, lg_relation *r, const lg_relation *renamed, const char 
 {
     lg_bind b;
     lg_expr *e;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = lg_bind_expr_text(&b, text, boolean ? LG_PLACE_CHECK : LG_PLACE_USING, r,
                                      boolean ? LG_T_BOOL : 0, -1, &e);
     if (st == LG_OK)

@@ -19,7 +19,7 @@ check_text(lg_util *u, const struct domain *d, const lg_ast *expr, const char **
 {
     lg_bind b;
     lg_expr *e;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     b.sql = NULL;
     b.value_type = d->base;
     b.value_typmod = d->base_typmod;
@@ -88,7 +88,7 @@ default_text(lg_util *u, const struct domain *d, const lg_ast *expr, const char 
 {
     lg_bind b;
     lg_expr *e;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st =
         lg_bind_expr(&b, expr, LG_PLACE_DEFAULT, NULL, d->declared, d->typmod, d->name, &e);
     if (st == LG_OK)
@@ -113,7 +113,7 @@ static lg_status
 base_of(lg_util *u, const lg_ast_type_name *t, struct domain *d)
 {
     lg_bind b;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     b.sql = NULL;
     lg_status st = lg_bind_type_name(&b, t, &d->declared, &d->typmod, NULL);
     lg_bind_fini(&b);
@@ -405,4 +405,70 @@ lg_ddl_rename_domain_constraint(lg_util *u, const lg_ast_rename_stmt *s)
                             s->newname, d.name);
     LG_TRY(st);
     return lg_cat_touch(u->cat, 0);
+}
+
+/* ---- ALTER DOMAIN: what is stored ---- */
+
+static bool
+of_domain(lg_util *u, lg_oid declared, lg_oid domain)
+{
+    while (declared) {
+        if (declared == domain)
+            return true;
+        const lg_cat_domain *d;
+        lg_oid elem = lg_type_elem(declared);
+        declared = elem ? elem : declared;
+        if (declared == domain)
+            return true;
+        if (lg_cat_domain_type(u->cat, declared, &d) != LG_OK)
+            return false;
+        declared = d->type.declared;
+    }
+    return false;
+}
+
+lg_status
+lg_ddl_domain_rows(lg_util *u, lg_relation *r, lg_oid domain, const char **ret_column)
+{
+    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
+    lg_arena *a = lg_arena_create("domain rows", 0);
+    void *scan = NULL;
+    lg_status st = LG_OK;
+    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
+    while (!*ret_column) {
+        const uint8_t *row;
+        size_t len;
+        lg_tid tid;
+        lg_arena_reset(a);
+        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
+        if (st != LG_OK)
+            break;
+        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u);
+        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u);
+        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
+        for (uint16_t i = 0; i < r->ncols && !*ret_column; i++) {
+            const lg_column *c = &r->cols[i];
+            if (c->dropped || !c->domain || !of_domain(u, c->domain, domain))
+                continue;
+            if (lg_usertype_of(c->domain) == LG_UT_DOMAIN_ARRAY) {
+                st = lg_error_set(u->err, "0A000",
+                                  "cannot alter type \"%s\" because column \"%s.%s\" uses it",
+                                  lg_type_name(u->es->env, domain, -1, u->a), r->name, c->name);
+                goto out;
+            }
+            st = lg_xdomain_check(u->es, c->domain, v[i], n[i], a);
+            if (st == LG_SQL)
+                *ret_column = lg_arena_strdup(u->a, c->name);
+            else if (st != LG_OK)
+                goto out;
+        }
+    }
+    if (st == LG_END || *ret_column)
+        st = LG_OK;
+out:
+    if (scan)
+        acc->ops->scan_close(scan);
+    lg_arena_destroy(a);
+    return st;
 }

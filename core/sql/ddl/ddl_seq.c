@@ -50,7 +50,7 @@ read_options(lg_util *u, const lg_ast_list *list, struct options *o)
         else if (strcmp(n, "as") == 0) {
             lg_bind b;
             int32_t typmod;
-            lg_ddl_bind_init(u, &b);
+            lg_exec_bind_init(u->es, u->a, &b);
             lg_status st =
                 lg_bind_type_name(&b, lg_ast_as(e->arg, type_name), &o->type, &typmod, NULL);
             lg_bind_fini(&b);

@@ -64,7 +64,7 @@ type_of(lg_util *u, const lg_ast_type_name *t, lg_oid *ret)
 {
     lg_bind b;
     int32_t typmod;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     b.sql = NULL; /* PostgreSQL tells no position here */
     lg_status st = lg_bind_type_name(&b, t, ret, &typmod, NULL);
     lg_bind_fini(&b);
@@ -85,7 +85,7 @@ default_of(lg_util *u, struct making *m, const lg_ast_function_parameter *p, lg_
                 "input parameters after one with a default value must also have defaults");
         return LG_OK;
     }
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = lg_bind_expr(
         &b, p->defexpr, LG_PLACE_DEFAULT, NULL,
         type >= LG_T_ANY && lg_type_get(type) && lg_type_get(type)->typtype == 'p' ? 0 : type, -1,
@@ -302,14 +302,14 @@ options(lg_util *u, const lg_ast_list *list, struct making *m, const char **ret_
         for (uint32_t k = 0; k < i && strcmp(e->defname, "set"); k++)
             if (!strcmp(lg_ast_as(list->at[k], def_elem)->defname, e->defname)) {
                 lg_error_set(u->err, "42601", "conflicting or redundant options");
-                u->err->position = lg_ddl_position(u, e->h.loc);
+                u->err->position = lg_exec_position(u->es, e->h.loc);
                 return LG_SQL;
             }
         if (m->procedure && (!strcmp(e->defname, "volatility") || !strcmp(e->defname, "strict") ||
                              !strcmp(e->defname, "leakproof") || !strcmp(e->defname, "cost") ||
                              !strcmp(e->defname, "rows") || !strcmp(e->defname, "parallel"))) {
             lg_error_set(u->err, "42P13", "invalid attribute in procedure definition");
-            u->err->position = lg_ddl_position(u, e->h.loc);
+            u->err->position = lg_exec_position(u->es, e->h.loc);
             return LG_SQL;
         }
         LG_TRY(option(u, m, e, ret_language));
@@ -406,7 +406,7 @@ check_string(lg_util *u, const struct making *m)
             }
             continue;
         }
-        lg_ddl_bind_init(u, &b);
+        lg_exec_bind_init(u->es, u->a, &b);
         b.sql = t->sql;
         b.catalog.relation_mask = NULL; /* whoever calls it must have the privileges */
         b.catalog.proc_usable = NULL;
@@ -489,7 +489,7 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
                             "%s is not yet supported in unquoted SQL function body",
                             lg_ast_command_tag(s, name));
     }
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_bind_function_begin(&b, p, NULL);
     lg_deparse d = {.arena = u->a,
                     .env = u->es->env,

@@ -3,7 +3,7 @@
 #ifndef LG_SQL_MEMORY_H
 #define LG_SQL_MEMORY_H
 
-#include "exec.h"
+#include "ddl.h"
 #include "fault.h"
 #include "temp.h"
 

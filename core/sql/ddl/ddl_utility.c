@@ -2,14 +2,13 @@
 #include "acl.h"
 #include "cat_proc.h"
 #include "ddl_internal.h"
-#include "exec_check.h"
 #include <string.h>
 #include <strings.h>
 
 /* ---- LOCK ---- */
 
 lg_status
-lg_util_lock(lg_util *u, const lg_ast_lock_stmt *s)
+lg_ddl_lock(lg_util *u, const lg_ast_lock_stmt *s)
 {
     snprintf(u->tag, LG_TAG_MAX, "LOCK TABLE");
     for (uint32_t i = 0; i < s->relations.n; i++) {
@@ -95,7 +94,7 @@ set_constraints(lg_util *u, const lg_ast_constraints_set_stmt *s)
 /* ---- ANALYZE, VACUUM ---- */
 
 lg_status
-lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
+lg_ddl_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
 {
     bool analyze = !s->is_vacuumcmd;
     for (uint32_t i = 0; i < s->options.n; i++)
@@ -107,7 +106,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
                            LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
         lg_status st = LG_OK;
         if (analyze && (r->kind == LG_REL_TABLE || r->kind == LG_REL_MATVIEW) && !r->is_system)
-            st = lg_util__analyze_table(u, r);
+            st = lg_ddl_analyze_table(u, r);
         lg_relation_unref(r);
         LG_TRY(st);
     }
@@ -133,7 +132,7 @@ lg_util_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
             lg_error_clear(u->err);
             continue;
         }
-        st = lg_util__analyze_table(u, r);
+        st = lg_ddl_analyze_table(u, r);
         lg_relation_unref(r);
         LG_TRY(st);
     }
@@ -340,51 +339,14 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
     return st;
 }
 
-/* ---- progress ---- */
-
-void
-lg_xprogress_begin(lg_exec_session *es, const char *command, lg_oid relid)
-{
-    uint64_t now = es->run ? lg_run_wall_us(es->run) : 0;
-    es->progress = (lg_progress){.command = command,
-                                 .datid = lg_cat_database_oid(es->cat),
-                                 .relid = relid,
-                                 .started_us = now,
-                                 .changed_us = now};
-}
-
-void
-lg_xprogress_set(lg_exec_session *es, uint32_t param, int64_t value)
-{
-    es->progress.param[param] = value;
-}
-
-void
-lg_xprogress_end(lg_exec_session *es)
-{
-    es->progress.command = NULL;
-}
-
 /* ---- dispatch ---- */
 
 uint32_t
-lg_exec_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols)
+lg_ddl_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols)
 {
-    if (stmt->tag != LG_AST_EXPLAIN_STMT)
-        return 0;
-    lg_outcol *c = LG_NEW(a, lg_outcol);
-    c->name = "QUERY PLAN";
-    c->type = LG_T_TEXT;
-    c->typmod = -1;
-    const lg_ast_explain_stmt *s = lg_ast_as(stmt, explain_stmt);
-    for (uint32_t i = 0; i < s->options.n; i++) {
-        const lg_ast_def_elem *e = lg_ast_as(s->options.at[i], def_elem);
-        if (strcmp(e->defname, "format") == 0 && lg_ast_str(e->arg) &&
-            strcmp(lg_ast_str(e->arg), "json") == 0)
-            c->type = LG_T_JSON;
-    }
-    *ret_cols = c;
-    return 1;
+    return stmt->tag == LG_AST_EXPLAIN_STMT
+               ? lg_exec_explain_columns(lg_ast_as(stmt, explain_stmt), a, ret_cols)
+               : 0;
 }
 
 static bool
@@ -510,19 +472,21 @@ dispatch(lg_util *u, const lg_ast *stmt)
     case LG_AST_ALTER_DOMAIN_STMT:
         return lg_ddl_alter_domain(u, lg_ast_as(stmt, alter_domain_stmt));
     case LG_AST_COPY_STMT:
-        return lg_util_copy(u, lg_ast_as(stmt, copy_stmt));
+        return lg_ddl_copy(u, lg_ast_as(stmt, copy_stmt));
     case LG_AST_ALTER_TABLE_STMT:
         return lg_ddl_alter_table(u, lg_ast_as(stmt, alter_table_stmt));
     case LG_AST_RENAME_STMT:
         return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
     case LG_AST_EXPLAIN_STMT:
-        return lg_util_explain(u, lg_ast_as(stmt, explain_stmt));
+        snprintf(u->tag, LG_TAG_MAX, "EXPLAIN");
+        return lg_exec_explain(u->es, u->a, lg_ast_as(stmt, explain_stmt), u->params, u->sink,
+                               u->sink_arg);
     case LG_AST_CONSTRAINTS_SET_STMT:
         return set_constraints(u, lg_ast_as(stmt, constraints_set_stmt));
     case LG_AST_LOCK_STMT:
-        return lg_util_lock(u, lg_ast_as(stmt, lock_stmt));
+        return lg_ddl_lock(u, lg_ast_as(stmt, lock_stmt));
     case LG_AST_VACUUM_STMT:
-        return lg_util_analyze(u, lg_ast_as(stmt, vacuum_stmt));
+        return lg_ddl_analyze(u, lg_ast_as(stmt, vacuum_stmt));
     case LG_AST_CREATE_EXTENSION_STMT:
         return create_extension(u, lg_ast_as(stmt, create_extension_stmt));
     default: {
@@ -533,8 +497,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
 }
 
 lg_status
-lg_exec_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const lg_bind *params,
-                lg_exec_sink sink, void *sink_arg, char tag[LG_TAG_MAX])
+lg_ddl_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const lg_bind *params,
+               lg_exec_sink sink, void *sink_arg, char tag[LG_TAG_MAX])
 {
     lg_util u = {.es = es,
                  .cat = es->cat,

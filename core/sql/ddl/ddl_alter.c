@@ -35,7 +35,7 @@ rewrite_column(lg_util *u, lg_oid table, int16_t attnum, const lg_expr *e, uint3
     void *scan = NULL;
     lg_arena *a = lg_arena_create("rewrite", 0);
     LG_TRY(lg_cat_relation_by_oid(u->cat, table, &r));
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_plan_target_make(&b, r, &pt));
     LG_CHECK(lg_exec_bare(u->es, n_ids + 1024, &x));
@@ -104,7 +104,7 @@ add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     const char *text = col.default_sql;
     if (!text)
         LG_TRY(lg_ddl_column_default(u, def, r, &col, &text, &generated));
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     bool constant = false, not_null = col.not_null;
     const char *value = text;
@@ -261,7 +261,7 @@ column_default(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         lg_bind b;
         lg_expr *e;
         const char *text;
-        lg_ddl_bind_init(u, &b);
+        lg_exec_bind_init(u->es, u->a, &b);
         lg_status st = lg_bind_expr(&b, cmd->def, LG_PLACE_DEFAULT, NULL, lg_column_declared(col),
                                     col->typmod, col->name, &e);
         if (st == LG_OK)
@@ -351,7 +351,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     void *scan = NULL;
     lg_arena *a = lg_arena_create("rewrite", 0);
     lg_status st = LG_OK;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     LG_CHECK(lg_ddl_column_named(u, r, cmd->name, &col));
     now = *col;
     lg_oid declared;

@@ -122,7 +122,7 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
     lg_plan_target pt;
     lg_exec *x = NULL;
     lg_xtarget t;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
     uint64_t since = acc->ops->scn_now ? acc->ops->scn_now(acc->arg) : 0;
     lg_status st = LG_OK;
@@ -134,7 +134,7 @@ lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index)
         if (pt.indexes[i].index->oid == index)
             pi = &pt.indexes[i];
     LG_ASSERT(pi);
-    LG_CHECK(lg_util__index_build(u, rel, &t, pi));
+    LG_CHECK(lg_xindex_build(u->es, u->a, rel, &t, pi));
     if (!lg_cat_segment_is_new(u->cat, &rel->storage)) {
         LG_CHECK(lg_ddl_class_update(u, index, set_since, &since));
         LG_CHECK(lg_cat_touch(u->cat, table)); /* what was looked up above does not know it */
@@ -317,7 +317,7 @@ add_key_of_index(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
                             "multiple primary keys for table \"%s\" are not allowed", rel->name);
     lg_status fits = index_for_key(u, rel, c, &ix);
     if (fits == LG_SQL)
-        u->err->position = lg_ddl_position(u, c->h.loc);
+        u->err->position = lg_exec_position(u->es, c->h.loc);
     LG_TRY(fits);
     lg_constraint k = {.type = primary ? 'p' : 'u',
                        .name = c->conname ? c->conname : ix->name,
@@ -367,7 +367,7 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
         lg_error_set(u->err, "42P16", "multiple primary keys for table \"%s\" are not allowed",
                      rel->name);
         if (!strcmp(u->tag, "CREATE TABLE")) /* both are in the statement */
-            u->err->position = lg_ddl_position(u, c->h.loc);
+            u->err->position = lg_exec_position(u->es, c->h.loc);
         return LG_SQL;
     }
     if (column) {
@@ -477,7 +477,7 @@ add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *
     lg_constraint k = {.type = 'c', .validated = !c->skip_validation, .name = c->conname};
     struct slots used = {.n = 0};
     bool ok = true;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st;
     LG_CHECK(lg_bind_expr(&b, c->raw_expr, LG_PLACE_CHECK, rel, LG_T_BOOL, -1, NULL, &e));
     LG_CHECK(lg_ddl_expr_text(u, &b, e, rel, &k.check_sql));
@@ -569,7 +569,7 @@ validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
         if (now->constraints[i].oid == k->oid)
             fresh = &now->constraints[i];
     LG_ASSERT(fresh);
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_arena *a = lg_arena_create("validate", 0);
     LG_CHECK(lg_plan_target_make(&b, now, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &x));
@@ -609,7 +609,7 @@ lg_ddl_constraint_validate(lg_util *u, lg_relation *rel, const lg_constraint *k)
     bool ok = true;
     if (k->type == 'f')
         return validate_references(u, rel, k);
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_bind_expr_text(&b, k->check_sql, LG_PLACE_CHECK, rel, LG_T_BOOL, -1, &e));
     LG_CHECK(lg_plan_expr(&b, e, &run, &ids));
@@ -815,7 +815,7 @@ lg_ddl_constraint_attrs(lg_util *u, const lg_ast_list *in, lg_ast_list *ret)
             st = lg_error_set(u->err, "42601",
                               "constraint declared INITIALLY DEFERRED must be DEFERRABLE");
         if (st != LG_OK) {
-            u->err->position = lg_ddl_position(u, c->h.loc);
+            u->err->position = lg_exec_position(u->es, c->h.loc);
             return st;
         }
     }
@@ -933,7 +933,7 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
     lg_oid table = rel->oid;
     bool concurrent = s->concurrent && rel->persistence != 't'; /* nobody else writes to that */
     ix.invalid = concurrent;
-    lg_ddl_bind_init(u, &b);
+    lg_exec_bind_init(u->es, u->a, &b);
     if (rel->kind != LG_REL_TABLE && rel->kind != LG_REL_MATVIEW) {
         st = lg_error_set(u->err, "42809", "cannot create index on relation \"%s\"", rel->name);
         lg_error_detail(u->err, "This operation is not supported for %s.",
