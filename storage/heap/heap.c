@@ -17,6 +17,8 @@ typedef struct wr {
     lg_scn now;        /* as of which statuses are asked: fixed, so that answers stay good */
     uint32_t want_cap; /* the new version's room; 0: as it is */
     bool self_checked;
+    lg_version unchanged_at; /* of the block, with the row as the snapshot sees it; 0: not known */
+    unsigned looks;          /* into undo, for that */
     /* results of write_begin */
     lg_mtr m;
     hp p;
@@ -83,15 +85,25 @@ check_locks(wr *w)
     return LG_OK;
 }
 
-/* Was the row changed by us after the snapshot? LG_RETRY: look into the undo first, unlatched. */
+#define LOOKS_MOST 8u /* while others change the block: then an abort too many does no harm */
+
+/* The row's slot has another user, some of whose predecessors the snapshot does not see. */
+static lg_status
+check_evicted(const wr *w)
+{
+    if (!w->snap || hp_head(&w->p).evicted_scn <= w->snap->scn ||
+        w->unchanged_at == lg_block_version(w->p.d))
+        return LG_OK;
+    return w->looks < LOOKS_MOST ? LG_RETRY : LG_UPDATED;
+}
+
+/* Was the row changed after the snapshot? LG_RETRY: look into the undo first, unlatched. */
 static lg_status
 check_version(wr *w)
 {
     bool deleted = w->row.flags & ROW_DELETED;
     if (w->row.itl == 0) {
-        if (deleted)
-            return LG_DELETED;
-        return w->snap && hp_head(&w->p).evicted_scn > w->snap->scn ? LG_UPDATED : LG_OK;
+        return deleted ? LG_DELETED : check_evicted(w);
     }
     heap_itl i = hp_itl(&w->p, w->row.itl);
     if (i.xid == lg_txn_xid(w->t)) {
@@ -158,6 +170,33 @@ own_change(wr *w, lg_uptr at, uint32_t *ret_seq)
     return st;
 }
 
+/* The block is latched by w->m, which ends here. LG_OK: look again; LG_UPDATED: the row has changed. */
+static lg_status
+look_into_undo(wr *w)
+{
+    if (w->row.itl != 0) { /* ours, newer than the snapshot? */
+        uint32_t seq;
+        heap_itl i = hp_itl(&w->p, w->row.itl);
+        lg_mtr_abort(&w->m);
+        LG_TRY(own_change(w, i.uptr, &seq));
+        w->self_checked = true;
+        w->out->self = seq > w->snap->own_seq;
+        return w->out->self ? LG_UPDATED : LG_OK;
+    }
+    uint8_t *frame = lg_alloc(w->p.bb);
+    memcpy(frame, w->p.d, w->p.bb);
+    lg_version version = lg_block_version(frame);
+    lg_mtr_abort(&w->m);
+    w->looks++;
+    lg_status st = lg_heap__changed_since(lg_txn_sys_of(w->t), w->t, frame, w->slot, w->snap->scn);
+    lg_free(frame);
+    if (st == LG_OK)
+        w->unchanged_at = version;
+    else if (st == LG_UPDATED)
+        w->looks = LOOKS_MOST;
+    return st;
+}
+
 static lg_status
 itl_wait(lg_txn *t, lg_xid xid, lg_scn now)
 {
@@ -204,17 +243,11 @@ write_begin(wr *w, bool lock)
         if (st == LG_OK) {
             w->p.d = w->p.b->data;
             verdict = check(w);
-            if (verdict == LG_RETRY) { /* ours, newer than the snapshot? */
-                heap_itl i = hp_itl(&w->p, w->row.itl);
-                uint32_t seq;
-                lg_mtr_abort(&w->m);
-                LG_TRY(own_change(w, i.uptr, &seq));
-                if (seq > w->snap->own_seq) {
-                    w->out->self = true;
-                    return LG_UPDATED;
-                }
-                w->self_checked = true;
-                continue;
+            if (verdict == LG_RETRY) {
+                st = look_into_undo(w);
+                if (st == LG_OK || (st == LG_UPDATED && lock && !w->out->self))
+                    continue; /* changed or not, it is to be locked */
+                return st;
             }
             if (verdict != LG_OK && !(verdict == LG_UPDATED && lock)) {
                 lg_mtr_abort(&w->m);
@@ -769,7 +802,7 @@ lg_heap_row_claim(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap
         w.p.d = w.p.b->data;
         lg_status st = check(&w);
         lg_buf_put(c, w.p.b, LG_LATCH_X);
-        if (st == LG_RETRY) /* changed by ourselves: for the write to look at */
+        if (st == LG_RETRY) /* undo knows: for the write to look at */
             return LG_OK;
         if (st != LG_WOULD_WAIT)
             return st;

@@ -186,6 +186,10 @@ typedef struct __attribute__((packed)) hu_prior {
     lg_xid itl_xid; /* of row.itl then */
 } hu_prior;
 LG_MUST lg_status lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap);
+/* Has another transaction than t changed the row since the snapshot? LG_OK: no; LG_UPDATED. The frame
+ * is a copy of the block, which is used up. Blocks the fiber. */
+LG_MUST lg_status lg_heap__changed_since(lg_txn_sys *s, lg_txn *t, void *frame, uint32_t slot,
+                                         lg_scn scn);
 void lg_heap__mark(lg_txn_sys *s, lg_mtr *m, lg_buf *b, lg_xid xid, lg_scn scn);
 LG_MUST lg_status lg_heap__apply(const lg_undo_apply *a);
 /* Is the slot one of those of an INSERT_MANY record? */

@@ -378,15 +378,28 @@ newest_unseen(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, lg_undo_
     return LG_OK;
 }
 
-/* Takes back what the snapshot does not see. */
+/* Does the record change (not only lock) the row in the slot? */
+static bool
+rec_changes(const lg_undo_rec *rec, const uint8_t *payload, uint32_t slot)
+{
+    if (rec->op == HU_INSERT_MANY)
+        return lg_heap__many_has(rec, payload, slot);
+    return rec->op != HU_LOCK && rec->slot == slot;
+}
+
+#define NO_SLOT UINT32_MAX
+
+/* Takes back what the snapshot does not see. LG_UPDATED: up to a change of the row in the slot. */
 static lg_status
-take_back(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap)
+take_back(lg_txn_sys *s, lg_txn *t, hp *p, const lg_snapshot *snap, uint32_t slot)
 {
     uint8_t *payload = NULL;
     lg_status st;
     for (;;) {
         lg_undo_rec rec;
         st = newest_unseen(s, t, p, snap, &rec, &payload);
+        if (st == LG_OK && slot != NO_SLOT && rec_changes(&rec, payload, slot))
+            st = LG_UPDATED;
         if (st == LG_OK)
             st = rec_undo(p, &rec, payload);
         if (st != LG_OK)
@@ -440,16 +453,26 @@ lg_heap__cr(lg_txn_sys *s, lg_txn *t, void *frame, const lg_snapshot *snap)
 {
     hp p = {.d = frame, .bb = lg_buf_block_bytes(lg_txn_sys_cache(s))}, all = p;
     uint32_t k;
-    LG_TRY(take_back(s, t, &p, snap));
+    LG_TRY(take_back(s, t, &p, snap, NO_SLOT));
     if (hp_head(&p).evicted_scn <= snap->scn || !(k = own_slot(&p, t)))
         return LG_OK;
     all.d = lg_alloc(p.bb);
     memcpy(all.d, p.d, p.bb);
-    lg_status st = take_back(s, t, &all, &(lg_snapshot){.scn = snap->scn, .own_seq = 0});
+    lg_status st = take_back(s, t, &all, &(lg_snapshot){.scn = snap->scn, .own_seq = 0}, NO_SLOT);
     if (st == LG_OK)
         st = own_rows(&p, k, &all);
     if (st == LG_OK)
         memcpy(p.d, all.d, p.bb);
     lg_free(all.d);
     return st;
+}
+
+/* Whoever made the row's present version lies beneath others in its ITL slot: only undo knows whether
+ * that was after the snapshot. */
+lg_status
+lg_heap__changed_since(lg_txn_sys *s, lg_txn *t, void *frame, uint32_t slot, lg_scn scn)
+{
+    hp p = {.d = frame, .bb = lg_buf_block_bytes(lg_txn_sys_cache(s))};
+    lg_status st = take_back(s, t, &p, &(lg_snapshot){.scn = scn, .own_seq = 0}, slot);
+    return st == LG_SNAPSHOT_TOO_OLD ? LG_UPDATED : st; /* nobody can tell any more */
 }

@@ -717,6 +717,53 @@ LG_TEST(test_heap__a_claim_tells_and_locks_nothing)
     run_world(3, false, claims);
 }
 
+/* Rows of a block whose ITL entries all have had several users since the snapshot: a row counts as
+ * changed when it was. */
+static void
+busy_block(struct world *w)
+{
+    lg_heap_out out;
+    lg_snapshot old;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid calm = insert_small(w, t, 0, 1), busy = insert_small(w, t, 1, 1);
+    lg_rowid once = insert_small(w, t, 2, 1), locked = insert_small(w, t, 3, 1);
+    lg_rowid twice = insert_small(w, t, 4, 1);
+    RIG_OK(lg_txn_commit(t));
+    lg_txn *reader = lg_txn_begin(w->txns), *other = lg_txn_begin(w->txns);
+    lg_txn_snapshot(reader, &old);
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(update_small(w, t, once, NULL, 2, &out), LG_OK);
+    CU_ASSERT_EQUAL(update_small(w, t, twice, NULL, 2, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_lock(t, w->g, locked, NULL, LG_HEAP_UPDATE, &out), LG_OK);
+    RIG_OK(lg_txn_commit(t));
+    for (uint32_t i = 0; i < 40; i++) {
+        t = lg_txn_begin(w->txns);
+        CU_ASSERT_EQUAL(update_small(w, t, busy, NULL, 2 + i, &out), LG_OK);
+        if (i == 3)
+            CU_ASSERT_EQUAL(update_small(w, t, twice, NULL, 1, &out), LG_OK); /* as it was */
+        RIG_OK(lg_txn_commit(t));
+    }
+    CU_ASSERT_EQUAL(update_small(w, other, busy, NULL, 90, &out), LG_OK); /* at work meanwhile */
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, calm, &old, &out), LG_OK);
+    CU_ASSERT_EQUAL(update_small(w, reader, calm, &old, 2, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_lock(reader, w->g, locked, &old, LG_HEAP_SHARE, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_delete(reader, w->g, locked, &old, &out), LG_OK);
+    CU_ASSERT_EQUAL(update_small(w, reader, once, &old, 3, &out), LG_UPDATED);
+    CU_ASSERT_EQUAL(lg_heap_row_delete(reader, w->g, twice, &old, &out), LG_UPDATED);
+    CU_ASSERT_EQUAL(lg_heap_row_lock(reader, w->g, once, &old, LG_HEAP_UPDATE, &out), LG_UPDATED);
+    CU_ASSERT_FALSE(out.self);
+    CU_ASSERT_EQUAL(update_small(w, other, once, NULL, 4, &out),
+                    LG_IN_DOUBT); /* locked all the same */
+    RIG_OK(lg_txn_rollback(reader));
+    CU_ASSERT_EQUAL(update_small(w, other, calm, &old, 5, &out), LG_OK);
+    RIG_OK(lg_txn_commit(other));
+}
+
+LG_TEST(test_heap__a_row_beneath_evicted_changes_is_known)
+{
+    run_world(4, false, busy_block);
+}
+
 /* ---- early release ---- */
 
 struct early {
