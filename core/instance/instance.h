@@ -45,6 +45,7 @@ typedef struct lg_instance_config {
     uint64_t undo_retention_ms;
     uint64_t disk_timeout_ms; /* a request to a disk that takes longer ends the instance */
     uint32_t max_sessions;
+    int32_t worker_nice; /* added to the worker's nice value, where the system allows it */
     bool trust_unix;
 } lg_instance_config;
 

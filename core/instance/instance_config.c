@@ -48,6 +48,7 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
                                           "temp"};
     int64_t node = 0;
     int64_t sessions = 10000;
+    int64_t nice = -10;
     memset(ret, 0, sizeof *ret);
     ret->cache_bytes = 128ull << 20;
     ret->undo_retention_ms = 900000;
@@ -94,6 +95,9 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
         sessions > 1000000)
         return wrong(message, size, "max_sessions", "a number from 1 to 1000000 is needed");
     ret->max_sessions = (uint32_t)sessions;
+    if (lg_failed(lg_config_int(c, "worker_nice", &nice)) || nice < -20 || nice > 19)
+        return wrong(message, size, "worker_nice", "a number from -20 to 19 is needed");
+    ret->worker_nice = (int32_t)nice;
     if (lg_failed(lg_config_bool(c, "trust_unix", &ret->trust_unix)))
         return wrong(message, size, "trust_unix", "true or false is needed");
     if (!*ret->listen)

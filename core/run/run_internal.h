@@ -102,6 +102,7 @@ struct lg_run {
     lg_list destroy_hooks;
     struct lg_real *real;  /* NULL in simulation */
     unsigned team_members; /* compute threads now */
+    int nice_by;           /* what the worker's nice value was lowered by */
     lg_list sim_link;      /* in the sim's list of runs */
 };
 
@@ -126,7 +127,8 @@ lg_time lg_run__clock(lg_run *r);
 /* run_real.c */
 LG_MUST lg_status lg_run__real_init(lg_run *r, uint32_t spin_us);
 void lg_run__real_fini(lg_run *r);
-void lg_run__real_wake(lg_run *r); /* from any thread */
+void lg_run__real_wake(lg_run *r);    /* from any thread */
+void lg_run__helper_begin(lg_run *r); /* first thing in a helper thread */
 void lg_run__real_offload(lg_run *r, void (*fn)(void *arg), void *arg);
 
 /* A ring operation that a fiber waits for. lg_run__op_wait cancels it on a deadline or a cancel and

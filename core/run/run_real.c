@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -272,6 +273,33 @@ lg_run__real_fini(lg_run *r)
     pthread_cond_destroy(&re->jobs_cond);
     lg_free(re);
     r->real = NULL;
+}
+
+/* ---- priority ---- */
+
+int
+lg_run_prioritize(lg_run *r, int by)
+{
+    LG_ASSERT(r->real && !r->looping);
+    int before = getpriority(PRIO_PROCESS, 0), want = before + by;
+    struct rlimit most;
+    if (setpriority(PRIO_PROCESS, 0, want) != 0 && getrlimit(RLIMIT_NICE, &most) == 0) {
+        /* Not root: as far as RLIMIT_NICE goes, which is kept as 20 - nice. */
+        int least = 20 - (int)(most.rlim_cur > 40 ? 40 : most.rlim_cur);
+        if (least < before)
+            (void)setpriority(PRIO_PROCESS, 0, least);
+    }
+    int now = getpriority(PRIO_PROCESS, 0);
+    r->nice_by += now - before;
+    return now;
+}
+
+/* Raising is always allowed; a thread inherits what its creator has. */
+void
+lg_run__helper_begin(lg_run *r)
+{
+    if (r->nice_by)
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - r->nice_by);
 }
 
 /* ---- the loop ---- */
@@ -558,7 +586,9 @@ job_done(void *arg)
 static void *
 offload_main(void *arg)
 {
-    struct lg_real *re = arg;
+    lg_run *r = arg;
+    struct lg_real *re = r->real;
+    lg_run__helper_begin(r);
     pthread_mutex_lock(&re->jobs_mu);
     for (;;) {
         while (lg_list_empty(&re->jobs) && !re->jobs_stop) {
@@ -587,7 +617,7 @@ lg_run__real_offload(lg_run *r, void (*fn)(void *arg), void *arg)
     pthread_mutex_lock(&re->jobs_mu);
     lg_list_push_back(&re->jobs, &j.link);
     bool more = re->threads_idle == 0 && re->threads < OFFLOAD_THREADS;
-    if (more && pthread_create(&re->thread[re->threads], NULL, offload_main, re) == 0)
+    if (more && pthread_create(&re->thread[re->threads], NULL, offload_main, r) == 0)
         re->threads++;
     LG_ASSERT(re->threads > 0);
     pthread_cond_signal(&re->jobs_cond);

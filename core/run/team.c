@@ -80,6 +80,7 @@ member_main(void *arg)
 {
     struct member *m = arg;
     lg_team *t = m->team;
+    lg_run__helper_begin(t->run);
     t->fn(t, t->arg, m->number);
     member_returned(t);
     lg_run_post(t->run, member_ended, m);

@@ -57,8 +57,9 @@ typedef struct agent {
     int signals;
     int exit_code;
 
-    pid_t child;  /* 0: none */
-    int child_fd; /* pidfd */
+    int child_nice; /* the nice value that the agent itself was started with */
+    pid_t child;    /* 0: none */
+    int child_fd;   /* pidfd */
     lg_time child_started;
     lg_time backoff, link_backoff;
     lg_waitq child_changed;

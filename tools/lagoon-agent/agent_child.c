@@ -42,7 +42,7 @@ child_exec(const agent *a, pid_t agent_pid)
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* an instance without its agent loses its lease anyway; gone at once it is recovered sooner */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)setpriority(PRIO_PROCESS, 0, 0);
+    (void)setpriority(PRIO_PROCESS, 0, a->child_nice);
     if (getppid() != agent_pid)
         _exit(126);
     int log = open(a->cfg.instance_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -153,7 +153,8 @@ main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     a.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    (void)setpriority(PRIO_PROCESS, 0, -10); /* heartbeats come first, where we may */
+    a.child_nice = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, 0, -15); /* heartbeats come first, where we may */
     lg_waitq_init(&a.child_changed);
     lg_waitq_init(&a.peers);
     a.log = lg_log_create(2, a.cfg.name, LG_LOG_INFO, NULL, NULL);

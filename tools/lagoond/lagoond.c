@@ -185,6 +185,9 @@ main(int argc, char **argv)
         fprintf(stderr, "lagoond: cannot start\n");
         return 1;
     }
+    if (!p.creating)
+        lg_log_info(p.log, "lagoond", "the worker runs at nice %d",
+                    lg_run_prioritize(p.run, p.cfg.worker_nice));
     lg_status looped = lg_run_loop(p.run);
     lg_run_unwatch_fd(watch);
     lg_run_destroy(p.run);

@@ -20,7 +20,7 @@ LG_TEST(test_instance_config__a_full_document_is_read)
     LG_ASSERT_OK(
         read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: 10s\n"
                   "interconnect: {transport: shm, address: x}\nagent: unix:/a\ncluster_key: /k\n"
-                  "archive: /arch\nmax_sessions: 7\nvolume: [/d1, /d2]\n",
+                  "archive: /arch\nmax_sessions: 7\nworker_nice: -3\nvolume: [/d1, /d2]\n",
                   &cfg, message, sizeof message));
     CU_ASSERT_EQUAL(cfg.node, 3);
     CU_ASSERT_EQUAL(cfg.cache_bytes, 768ull << 20); /* a quarter is for columns */
@@ -30,6 +30,7 @@ LG_TEST(test_instance_config__a_full_document_is_read)
     CU_ASSERT_STRING_EQUAL(cfg.disks[1], "/d2");
     CU_ASSERT_STRING_EQUAL(cfg.transport, "shm");
     CU_ASSERT_EQUAL(cfg.max_sessions, 7);
+    CU_ASSERT_EQUAL(cfg.worker_nice, -3);
 }
 
 LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
@@ -42,6 +43,7 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
     CU_ASSERT_STRING_EQUAL(cfg.agent, "");
     CU_ASSERT_EQUAL(cfg.cache_bytes + cfg.column_cache_bytes, 128ull << 20);
     CU_ASSERT_EQUAL(cfg.disk_timeout_ms, 60000);
+    CU_ASSERT_EQUAL(cfg.worker_nice, -10);
 }
 
 LG_TEST(test_instance_config__what_is_wrong_is_named)
@@ -55,6 +57,7 @@ LG_TEST(test_instance_config__what_is_wrong_is_named)
         {"instance: 1\nlisten: a\nvolume: [/d]\ncache: 1k\n", "cache"},
         {"instance: 1\nlisten: a\nvolume: [/d]\nagent: unix:/x\n", "cluster_key"},
         {"instance: 1\nlisten: a\nvolume: [/d]\ndisk_timeout: 10ms\n", "disk_timeout"},
+        {"instance: 1\nlisten: a\nvolume: [/d]\nworker_nice: -21\n", "worker_nice"},
         {"instance: 1\nlisten: a\nvolume: [/d]\nnosuch: 1\n", "nosuch"},
     };
     lg_instance_config cfg;

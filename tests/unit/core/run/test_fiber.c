@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct world {
@@ -356,6 +357,40 @@ native_and_offload(struct world *w)
 LG_TEST(test_fiber__native_stack_and_offload)
 {
     both(native_and_offload);
+}
+
+static void
+helper_nice(void *arg)
+{
+    struct world *w = arg;
+    note(w, getpriority(PRIO_PROCESS, 0));
+}
+
+static void
+nice_of_both(void *arg)
+{
+    struct world *w = arg;
+    note(w, getpriority(PRIO_PROCESS, 0));
+    lg_run_offload(w->run, helper_nice, w);
+    lg_run_stop(w->run);
+}
+
+/* As far as the system lets this process: at worst nothing changes. */
+LG_TEST(test_fiber__a_worker_with_priority_has_helpers_without)
+{
+    struct world w = {0};
+    int before = getpriority(PRIO_PROCESS, 0);
+    lg_run_config cfg = {.name = "nice", .stats = &w.stats};
+    LG_ASSERT_OK(lg_run_create(&cfg, &w.run));
+    int now = lg_run_prioritize(w.run, -3);
+    CU_ASSERT(now <= before && now >= before - 3);
+    LG_ASSERT_OK(lg_run_spawn(w.run, "nice", 0, nice_of_both, &w, NULL));
+    LG_ASSERT_OK(lg_run_loop(w.run));
+    lg_run_destroy(w.run);
+    (void)setpriority(PRIO_PROCESS, 0, before);
+    CU_ASSERT_EQUAL(w.n, 2);
+    CU_ASSERT_EQUAL(w.trace[0], now);
+    CU_ASSERT_EQUAL(w.trace[1], before);
 }
 
 static void
