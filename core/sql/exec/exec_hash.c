@@ -1373,4 +1373,3 @@ hash_close(lg_xnode *s)
 }
 
 const lg_xnode_ops lg_xops_hash_join = {hash_open, hash_fetch, hash_rescan, hash_close};
-const lg_xnode_ops lg_xops_merge_join = {hash_open, hash_fetch, hash_rescan, hash_close};

@@ -1,7 +1,7 @@
 /* Which columns of a node's output anybody reads.
  *
  * Plans pass whole rows from join to join (plan.h: targets NULL); what is read of them is found here,
- * from the top, so that hash tables keep and joins fill only that. Known are hash joins and aggregates
+ * from the top, so that hash tables keep and joins fill only that. Known are hash and merge joins and aggregates
  * above; below anything else all columns count as read. */
 #include "exec_internal.h"
 
@@ -53,7 +53,7 @@ lg_xjoin_used(lg_xnode *s, bool *used)
     return true;
 }
 
-/* Of a child of a hash join. */
+/* Of a child of a hash or merge join. */
 static const bool *
 below_join(lg_xnode *up, lg_xnode *s)
 {
@@ -89,7 +89,7 @@ lg_xnode_used(lg_xnode *s)
     if (s->used_known || !up)
         return s->used;
     s->used_known = true;
-    if (up->plan->kind == LG_NODE_HASH_JOIN)
+    if (up->plan->kind == LG_NODE_HASH_JOIN || up->plan->kind == LG_NODE_MERGE_JOIN)
         s->used = below_join(up, s);
     else if (up->plan->kind == LG_NODE_AGG && up->plan->agg.naggs + up->plan->agg.ngroup > 0)
         s->used = below_agg(up, s);

@@ -164,6 +164,7 @@ merges(const lg_node *n)
     case LG_NODE_RESULT:
     case LG_NODE_NESTED_LOOP:
     case LG_NODE_HASH_JOIN:
+    case LG_NODE_MERGE_JOIN:
     case LG_NODE_AGG:
     case LG_NODE_WINDOW:
     case LG_NODE_VALUES:

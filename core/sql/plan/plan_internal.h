@@ -92,11 +92,18 @@ typedef struct lg_item {
     struct lg_path *best; /* cheapest unparameterized */
 } lg_item;
 
-typedef enum lg_path_kind { LG_PATH_SCAN, LG_PATH_BUILT, LG_PATH_LOOP, LG_PATH_HASH } lg_path_kind;
+typedef enum lg_path_kind {
+    LG_PATH_SCAN,
+    LG_PATH_BUILT,
+    LG_PATH_LOOP,
+    LG_PATH_HASH,
+    LG_PATH_MERGE,
+} lg_path_kind;
 
 typedef struct lg_path {
     lg_path_kind kind;
     double rows, cost, startup;
+    double weight; /* of a join: cost, and what the wanted order costs then */
     /* SCAN */
     uint32_t item;
     const lg_index *index; /* NULL: sequential */
@@ -113,8 +120,12 @@ typedef struct lg_path {
     uint32_t njquals;
     lg_expr **fquals; /* filter after it */
     uint32_t nfquals;
-    lg_expr **keys; /* HASH: equalities */
+    lg_expr **keys; /* HASH, MERGE: equalities */
     uint32_t nkeys;
+    bool sort_left, sort_right; /* MERGE: inputs that are not in the keys' order */
+    bool inner_unique;
+    uint32_t norder; /* what the rows are ordered by, ascending, NULLs last */
+    lg_expr **order;
 } lg_path;
 
 /* --- plan.c --- */
@@ -170,6 +181,14 @@ void lg_plan__base_path(lg_pq *pq, lg_item *it, uint32_t index, const lg_sort_it
 /* The best index scan that uses conditions on other items in `have`; NULL: none. */
 lg_path *lg_plan__param_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *quals,
                              uint32_t nquals, const bool *usable_rtes);
+/* The cheapest index scan that gives the rows in the order of the columns, ascending, NULLs last;
+ * NULL: none does. */
+lg_path *lg_plan__ordered_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *columns,
+                               uint32_t n);
+/* The columns in the order in which some index has them first: positions in `columns`. False: none
+ * does. `from`: the first index to look at; goes on. */
+bool lg_plan__index_order(lg_pq *pq, const lg_item *it, lg_expr *const *columns, uint32_t n,
+                          uint16_t *from, uint32_t *ret_order);
 /* What evaluating a condition once costs. */
 double lg_plan__qual_cost(lg_pq *pq, const lg_expr *e);
 double lg_plan__quals_cost(lg_pq *pq, lg_expr *const *list, uint32_t n);

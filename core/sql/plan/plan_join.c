@@ -17,6 +17,8 @@ typedef struct problem {
     cond *conds;
     bool *nonnull;    /* range table entries that WHERE makes non-null */
     uint8_t *item_of; /* range table entry -> item + 1 */
+    uint32_t norder;  /* wanted of the result */
+    const lg_sort_item *order;
 } problem;
 
 /* ---- strictness: which entries a condition rejects NULL rows of ---- */
@@ -263,10 +265,23 @@ hashes(const lg_operator *op)
                             lg_type_equal_fn(op->left));
 }
 
-static lg_expr *
-hash_key(const problem *pr, lg_expr *e, const bool *left, const bool *right)
+static lg_oid key_hash_type(const lg_expr *key);
+
+/* The same for merging. */
+static bool
+merges(const lg_expr *e)
 {
-    if (e->kind != LG_EX_FUNC || !e->func.op || e->nargs != 2 || !hashes(e->func.op))
+    const lg_operator *op = e->func.op;
+    return (op->can_merge && op->left == op->right && lg_type_compare_fn(key_hash_type(e))) ||
+           (op->can_hash && lg_type_compare_fn(key_hash_type(e)));
+}
+
+/* e as an equality of something of left with something of right. */
+static lg_expr *
+join_key(const problem *pr, lg_expr *e, const bool *left, const bool *right, bool merge)
+{
+    if (e->kind != LG_EX_FUNC || !e->func.op || e->nargs != 2 ||
+        !(merge ? merges(e) : hashes(e->func.op)))
         return NULL;
     if (lg_expr_has_kind(e, LG_EX_SUBPLAN) || lg_expr_volatility(e) == 'v')
         return NULL;
@@ -281,6 +296,12 @@ hash_key(const problem *pr, lg_expr *e, const bool *left, const bool *right)
     lg_expr *n = lg_expr_call(pr->pq->p->a, lg_func_get(c->func), c, 2, swap);
     n->collation = e->collation;
     return n;
+}
+
+static lg_expr *
+hash_key(const problem *pr, lg_expr *e, const bool *left, const bool *right)
+{
+    return join_key(pr, e, left, right, false);
 }
 
 static lg_status full_join(problem *pr, lg_from *f, lg_item *it);
@@ -770,6 +791,80 @@ build_hash(problem *pr, const lg_path *path)
     return out;
 }
 
+/* b's rows sorted by the expressions: keys[i] is where the sorted row has them. */
+static void
+sort_built(problem *pr, lg_built *b, lg_expr *const *exprs, uint32_t n, bool sort, lg_expr **keys)
+{
+    lg_planner *p = pr->pq->p;
+    uint32_t cols = b->n;
+    for (uint32_t i = 0; i < n; i++)
+        keys[i] = lg_plan__fix(pr->pq, exprs[i], b->map, b->n);
+    if (!sort)
+        return;
+    lg_node *s = lg_plan__node(p, LG_NODE_SORT);
+    lg_expr **t = LG_NEWN(p->a, lg_expr *, b->n + n + 1);
+    lg_outcol *oc = LG_NEWN(p->a, lg_outcol, b->n + n + 1);
+    lg_colref *map = LG_NEWN(p->a, lg_colref, b->n + n + 1);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const lg_outcol *c = &b->node->cols[i];
+        t[i] = lg_plan__slot(p, (int32_t)i, c->type, c->typmod, c->collation);
+        oc[i] = *c;
+        map[i] = b->map[i];
+    }
+    s->sort.keys = LG_NEWN(p->a, lg_node_sortkey, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const lg_expr *e = keys[i];
+        while (e->kind == LG_EX_RELABEL)
+            e = e->args[0];
+        uint32_t slot = e->kind == LG_EX_SLOT && e->slot >= 0 ? (uint32_t)e->slot : cols;
+        if (slot == cols) {
+            t[cols] = keys[i];
+            oc[cols] = lg_plan__outcol(keys[i], "key");
+            map[cols++] = (lg_colref){UINT32_MAX, 0};
+            keys[i] =
+                lg_plan__slot(p, (int32_t)slot, t[slot]->type, t[slot]->typmod, t[slot]->collation);
+        }
+        s->sort.keys[s->sort.nkeys++] =
+            (lg_node_sortkey){.slot = slot,
+                              .lt = lg_operator_get(lg_type_lt_operator(keys[i]->type)),
+                              .type = keys[i]->type,
+                              .collation = keys[i]->collation};
+    }
+    s->left = cols > b->n ? lg_plan__project(p, b->node, cols, t, oc) : b->node;
+    s->ncols = cols;
+    s->cols = s->left->cols;
+    lg_plan__sort_cost(p, s);
+    *b = (lg_built){.node = s, .n = cols, .map = map};
+}
+
+static lg_built
+merge_built(problem *pr, const lg_path *path, lg_built l, lg_built r)
+{
+    lg_planner *p = pr->pq->p;
+    lg_node *n = lg_plan__node(p, LG_NODE_MERGE_JOIN);
+    lg_expr **le = LG_NEWN(p->a, lg_expr *, path->nkeys + 1),
+            **lk = LG_NEWN(p->a, lg_expr *, path->nkeys + 1);
+    lg_expr **re = LG_NEWN(p->a, lg_expr *, path->nkeys + 1),
+            **rk = LG_NEWN(p->a, lg_expr *, path->nkeys + 1);
+    lg_built out;
+    for (uint32_t i = 0; i < path->nkeys; i++) {
+        le[i] = path->keys[i]->args[0];
+        re[i] = path->keys[i]->args[1];
+    }
+    sort_built(pr, &l, le, path->nkeys, path->sort_left, lk);
+    sort_built(pr, &r, re, path->nkeys, path->sort_right, rk);
+    n->join.nkeys = path->nkeys;
+    n->join.inner_unique = path->inner_unique;
+    n->join.keys = LG_NEWN(p->a, lg_join_key, path->nkeys + 1);
+    for (uint32_t i = 0; i < path->nkeys; i++)
+        n->join.keys[i] = (lg_join_key){.left = lk[i],
+                                        .right = rk[i],
+                                        .eq = path->keys[i]->func.op,
+                                        .hash_type = key_hash_type(path->keys[i])};
+    finish_join(pr, path, n, &l, &r, &out);
+    return out;
+}
+
 static lg_built
 build(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams)
 {
@@ -782,11 +877,36 @@ build(problem *pr, const lg_path *path, lg_outer *params, uint32_t *nparams)
         return build_loop(pr, path);
     case LG_PATH_HASH:
         return build_hash(pr, path);
+    case LG_PATH_MERGE:
+        return merge_built(pr, path, build(pr, path->left, NULL, NULL),
+                           build(pr, path->right, NULL, NULL));
     }
     return (lg_built){0};
 }
 
 /* ---- FULL JOIN ---- */
+
+/* Its conditions as keys and what is left of them; true: something is left. */
+static bool
+full_keys(const problem *pr, lg_path *path, lg_expr *const *list, uint32_t n, const bool *lr,
+          const bool *rr, bool merge)
+{
+    bool variable = false;
+    path->kind = merge ? LG_PATH_MERGE : LG_PATH_HASH;
+    path->keys = LG_NEWN(pr->pq->p->a, lg_expr *, n + 1);
+    path->jquals = LG_NEWN(pr->pq->p->a, lg_expr *, n + 1);
+    path->nkeys = path->njquals = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        lg_expr *k = join_key(pr, list[i], lr, rr, merge);
+        if (k) {
+            path->keys[path->nkeys++] = k;
+            continue;
+        }
+        path->jquals[path->njquals++] = list[i];
+        variable |= list[i]->kind != LG_EX_CONST;
+    }
+    return variable;
+}
 
 static lg_status
 full_join(problem *pr, lg_from *f, lg_item *it)
@@ -803,24 +923,23 @@ full_join(problem *pr, lg_from *f, lg_item *it)
     lg_expr **list;
     uint32_t n = lg_plan__split_and(p, f->quals, &list);
     lg_path path = {.kind = LG_PATH_HASH, .type = LG_JOIN_FULL};
-    path.keys = LG_NEWN(p->a, lg_expr *, n + 1);
-    path.jquals = LG_NEWN(p->a, lg_expr *, n + 1);
-    bool variable = false;
-    for (uint32_t i = 0; i < n; i++) {
-        lg_expr *k = hash_key(pr, list[i], lr, rr);
-        if (k) {
-            path.keys[path.nkeys++] = k;
-            continue;
-        }
-        path.jquals[path.njquals++] = list[i];
-        variable |= list[i]->kind != LG_EX_CONST;
-    }
+    bool variable = full_keys(pr, &path, list, n, lr, rr, !p->s->hashjoin && p->s->mergejoin);
+    if (!path.nkeys && variable)
+        variable = full_keys(pr, &path, list, n, lr, rr, true);
     if (!path.nkeys && variable)
         return lg_error_set(p->b->err, "0A000",
                             "FULL JOIN is only supported with merge-joinable or hash-joinable join "
                             "conditions");
     path.rows = l.node->rows > r.node->rows ? l.node->rows : r.node->rows;
     path.cost = l.node->cost + r.node->cost + (l.node->rows + r.node->rows) * 0.02;
+    for (uint32_t i = 0; i < pq->q->nrtes; i++)
+        if (lr[i] || rr[i])
+            pr->item_of[i] = (uint8_t)(index + 1);
+    if (path.kind == LG_PATH_MERGE && path.nkeys) {
+        path.sort_left = path.sort_right = true;
+        pr->items[index].built = merge_built(pr, &path, l, r);
+        return LG_OK;
+    }
     lg_node *x = lg_plan__node(p, path.nkeys ? LG_NODE_HASH_JOIN : LG_NODE_NESTED_LOOP);
     x->join.nkeys = path.nkeys;
     x->join.keys = LG_NEWN(p->a, lg_join_key, path.nkeys + 1);
@@ -831,9 +950,6 @@ full_join(problem *pr, lg_from *f, lg_item *it)
         x->join.keys[i].hash_type = key_hash_type(path.keys[i]);
     }
     finish_join(pr, &path, x, &l, &r, &pr->items[index].built);
-    for (uint32_t i = 0; i < pq->q->nrtes; i++)
-        if (lr[i] || rr[i])
-            pr->item_of[i] = (uint8_t)(index + 1);
     return LG_OK;
 }
 
@@ -854,9 +970,50 @@ typedef struct joiner {
     lg_expr **conds, **after; /* decide the join; filter after an outer one */
     uint32_t nconds, nafter;
     bool *lr, *rr;
+    bool all; /* nothing is left to join */
     double rows;
     lg_path *best;
 } joiner;
+
+/* Sorting copies rows, and compares them. */
+static double
+sort_cost(const lg_planner *p, double rows)
+{
+    double n = rows < 2 ? 2 : rows;
+    return n * (10 * p->s->cpu_tuple_cost + 2 * p->s->cpu_operator_cost * log2(n));
+}
+
+/* Do the path's rows come in the wanted order? */
+static bool
+order_given(const problem *pr, const lg_path *p)
+{
+    const lg_query *q = pr->pq->q;
+    if (p->norder < pr->norder)
+        return false;
+    for (uint32_t i = 0; i < pr->norder; i++) {
+        const lg_sort_item *o = &pr->order[i];
+        const lg_expr *e = NULL;
+        for (uint32_t t = 0; t < q->ntargets; t++)
+            if (q->targets[t].ref == o->ref)
+                e = q->targets[t].expr;
+        if (!e || o->desc || o->nulls_first || !lg_expr_equal(e, p->order[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Of a path of all items. */
+static double
+weight_of(const problem *pr, const lg_path *p)
+{
+    double rows = p->rows < 1 ? 1 : p->rows, want = pr->pq->tuple_fraction;
+    if (!pr->norder)
+        return p->cost;
+    if (order_given(pr, p))
+        return p->startup + (p->cost - p->startup) * (want > 0 && want < rows ? want / rows : 1);
+    return p->cost + (want > 0 && want < rows ? 8 * pr->pq->p->s->cpu_operator_cost * rows
+                                              : sort_cost(pr->pq->p, rows));
+}
 
 static void
 consider(joiner *j, lg_path *p)
@@ -864,7 +1021,8 @@ consider(joiner *j, lg_path *p)
     p->rows = j->rows;
     p->fquals = j->after;
     p->nfquals = j->nafter;
-    if (!j->best || p->cost < j->best->cost)
+    p->weight = j->all ? weight_of(j->pr, p) : p->cost;
+    if (!j->best || p->weight < j->best->weight)
         j->best = p;
 }
 
@@ -967,7 +1125,146 @@ try_hash(joiner *j, lg_path *r)
             return;
     s->startup = j->left->cost + j->left->rows * put;
     s->cost = base + j->left->rows * put + r->rows * (tup + op * p->nkeys);
+    if (!pl->s->hashjoin)
+        s->cost += 1e9;
     consider(j, s);
+}
+
+/* ---- merge joins ---- */
+
+static bool
+ordered_by(const lg_path *p, lg_expr *const *exprs, uint32_t n)
+{
+    if (p->norder < n)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (!lg_expr_equal(p->order[i], exprs[i]))
+            return false;
+    return true;
+}
+
+/* The cheapest way to the path's rows in the order of the expressions. */
+static lg_path *
+in_order(joiner *j, lg_path *p, lg_expr *const *exprs, uint32_t n, bool *ret_sort, double *ret_cost)
+{
+    problem *pr = j->pr;
+    *ret_sort = !ordered_by(p, exprs, n);
+    *ret_cost = p->cost + (*ret_sort ? sort_cost(pr->pq->p, p->rows) : 0);
+    if (p->kind != LG_PATH_SCAN || !*ret_sort)
+        return p;
+    lg_path *ix = lg_plan__ordered_path(pr->pq, &pr->items[p->item], p->item, exprs, n);
+    if (!ix || ix->cost >= *ret_cost)
+        return p;
+    *ret_sort = false;
+    *ret_cost = ix->cost;
+    return ix;
+}
+
+static bool
+one_of_item(const problem *pr, const lg_path *p, lg_expr *const *keys, uint32_t n)
+{
+    return p->kind == LG_PATH_SCAN && at_most_one(pr->pq, pr->items[p->item].rte, keys, n);
+}
+
+/* keys: left = right, in the order to merge by. */
+static void
+try_merge_keys(joiner *j, lg_path *left, lg_path *right, uint8_t type, lg_expr *const *keys,
+               const lg_path *like)
+{
+    problem *pr = j->pr;
+    lg_planner *pl = pr->pq->p;
+    uint32_t n = like->nkeys;
+    lg_path *p = lg_arena_dup(pl->a, like, sizeof *p);
+    double lcost, rcost, op = pl->s->cpu_operator_cost, tup = pl->s->cpu_tuple_cost;
+    lg_expr **le = LG_NEWN(pl->a, lg_expr *, n + 1), **re = LG_NEWN(pl->a, lg_expr *, n + 1);
+    p->keys = LG_NEWN(pl->a, lg_expr *, n + 1);
+    p->type = type;
+    for (uint32_t i = 0; i < n; i++) {
+        p->keys[i] = keys[i];
+        le[i] = keys[i]->args[0];
+        re[i] = keys[i]->args[1];
+    }
+    p->left = in_order(j, left, le, n, &p->sort_left, &lcost);
+    p->right = in_order(j, right, re, n, &p->sort_right, &rcost);
+    p->inner_unique = one_of_item(pr, right, keys, n);
+    double met = left->rows * right->rows * lg_plan__list_selectivity(pr->pq, keys, n);
+    p->startup =
+        (p->sort_left ? lcost : p->left->startup) + (p->sort_right ? rcost : p->right->startup);
+    p->cost = lcost + rcost + (left->rows + right->rows) * 2 * (tup + op * n) + j->rows * tup;
+    if (!p->inner_unique) /* groups are looked for and kept */
+        p->cost += right->rows * tup;
+    if (p->njquals)
+        p->cost += (met < 1 ? 1 : met) * lg_plan__quals_cost(pr->pq, p->jquals, p->njquals);
+    if (!pl->s->mergejoin)
+        p->cost += 1e9;
+    bool ordered = type == LG_JOIN_INNER || type == LG_JOIN_SEMI ||
+                   (!p->njquals && (type == LG_JOIN_LEFT || type == LG_JOIN_ANTI));
+    p->norder = ordered ? n : 0;
+    p->order = le;
+    consider(j, p);
+}
+
+/* Both ways round: kept groups cost, so the unique side is better on the right. */
+static void
+try_merge_order(joiner *j, lg_path *r, const lg_path *like, const uint32_t *order)
+{
+    problem *pr = j->pr;
+    lg_planner *pl = pr->pq->p;
+    uint8_t type = pr->items[j->item].type;
+    lg_expr **keys = LG_NEWN(pl->a, lg_expr *, like->nkeys + 1);
+    for (uint32_t i = 0; i < like->nkeys; i++)
+        keys[i] = like->keys[order[i]];
+    try_merge_keys(j, j->left, r, type, keys, like);
+    if ((type != LG_JOIN_INNER && type != LG_JOIN_LEFT) ||
+        !one_of_item(pr, j->left, keys, like->nkeys))
+        return;
+    for (uint32_t i = 0; i < like->nkeys; i++)
+        if (!(keys[i] = join_key(pr, keys[i], j->rr, j->lr, true)))
+            return;
+    try_merge_keys(j, r, j->left, type == LG_JOIN_LEFT ? LG_JOIN_RIGHT : LG_JOIN_INNER, keys, like);
+}
+
+static void
+try_merge_indexes(joiner *j, lg_path *r, const lg_path *like, const lg_path *of, int side)
+{
+    problem *pr = j->pr;
+    lg_planner *pl = pr->pq->p;
+    uint16_t from = 0;
+    uint32_t *order = LG_NEWN(pl->a, uint32_t, like->nkeys + 1);
+    lg_expr **cols = LG_NEWN(pl->a, lg_expr *, like->nkeys + 1);
+    if (of->kind != LG_PATH_SCAN)
+        return;
+    for (uint32_t i = 0; i < like->nkeys; i++)
+        cols[i] = like->keys[i]->args[side];
+    while (lg_plan__index_order(pr->pq, &pr->items[of->item], cols, like->nkeys, &from, order))
+        try_merge_order(j, r, like, order);
+}
+
+static void
+try_merge(joiner *j, lg_path *r)
+{
+    problem *pr = j->pr;
+    lg_planner *pl = pr->pq->p;
+    lg_path *p = new_join(j, LG_PATH_MERGE, j->left, r, pr->items[j->item].type);
+    p->keys = LG_NEWN(pl->a, lg_expr *, j->nconds + 1);
+    p->jquals = LG_NEWN(pl->a, lg_expr *, j->nconds + 1);
+    for (uint32_t i = 0; i < j->nconds; i++) {
+        lg_expr *k = join_key(pr, j->conds[i], j->lr, j->rr, true);
+        if (k)
+            p->keys[p->nkeys++] = k;
+        else
+            p->jquals[p->njquals++] = j->conds[i];
+    }
+    if (!p->nkeys || is_lateral(pr, r))
+        return;
+    uint32_t *order = LG_NEWN(pl->a, uint32_t, p->nkeys + 1);
+    for (uint32_t i = 0; i < p->nkeys; i++)
+        order[i] = i;
+    try_merge_order(j, r, p, order);
+    if (p->nkeys < 2)
+        return;
+    try_merge_indexes(j, r, p, r, 1);
+    try_merge_indexes(j, r, p, j->left, 0);
 }
 
 /* Several columns that name one row of a relation on either side: their selectivities are not
@@ -1033,6 +1330,7 @@ join_item(problem *pr, uint64_t mask, lg_path *left, uint32_t item)
     lg_planner *p = pr->pq->p;
     uint64_t now = mask | 1ULL << item;
     joiner j = {.pr = pr, .mask = mask, .left = left, .item = item};
+    j.all = (uint32_t)__builtin_popcountll(now) == pr->n;
     j.conds = LG_NEWN(p->a, lg_expr *, pr->ncond + it->non + 1);
     j.after = LG_NEWN(p->a, lg_expr *, pr->ncond + 1);
     j.lr = LG_NEWN(p->a, bool, pr->pq->q->nrtes + 1);
@@ -1054,6 +1352,7 @@ join_item(problem *pr, uint64_t mask, lg_path *left, uint32_t item)
     try_loop(&j, it->best);
     if (!it->nset) {
         try_hash(&j, it->best);
+        try_merge(&j, it->best);
         try_param_loop(&j);
     }
     return j.best;
@@ -1128,7 +1427,7 @@ search_all(problem *pr)
             if (to == m || (pr->items[i].needs & ~(uint64_t)m))
                 continue;
             lg_path *p = join_item(pr, m, best[m], i);
-            if (p && (!best[to] || p->cost < best[to]->cost))
+            if (p && (!best[to] || p->weight < best[to]->weight))
                 best[to] = p;
         }
     return best[full];
@@ -1152,7 +1451,7 @@ search_greedy(problem *pr)
             if ((m >> i & 1) || (pr->items[i].needs & ~m))
                 continue;
             lg_path *p = join_item(pr, m, cur, i);
-            if (!best || p->cost < best->cost) {
+            if (!best || p->weight < best->weight) {
                 best = p;
                 at = 1ULL << i;
             }
@@ -1181,6 +1480,8 @@ solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret, bo
 {
     lg_pq *pq = pr->pq;
     lg_path *sorted, *best;
+    pr->order = order;
+    pr->norder = norder;
     place_conditions(pr);
     item_paths(pr, order, norder, &sorted);
     *ret_sorted = false;
@@ -1192,6 +1493,7 @@ solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret, bo
         }
     } else {
         best = pr->n <= LG_DP_MAX ? search_all(pr) : search_greedy(pr);
+        *ret_sorted = best && norder && order_given(pr, best);
     }
     if (!best)
         return lg_error_set(pq->p->b->err, "XX000", "could not find a join order");

@@ -575,3 +575,64 @@ lg_plan__param_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *qual
     }
     return best;
 }
+
+/* ---- in the order of columns ---- */
+
+bool
+lg_plan__index_order(lg_pq *pq, const lg_item *it, lg_expr *const *columns, uint32_t n,
+                     uint16_t *from, uint32_t *ret_order)
+{
+    const lg_relation *r = pq->q->rtes[it->rte]->rel;
+    while (*from < r->nindexes && !r->virtual_rel) {
+        const lg_index *ix = r->indexes[(*from)++];
+        uint32_t k = 0;
+        for (; k < n && k < ix->nkeys; k++) {
+            uint32_t c = 0;
+            while (c < n && !(ix->attnum[k] && is_column(columns[c], it->rte, ix->attnum[k])))
+                c++;
+            if (c == n)
+                break;
+            ret_order[k] = c;
+        }
+        if (k == n)
+            return true;
+    }
+    return false;
+}
+
+/* Does the index, read in one direction, give the columns ascending with NULLs last? */
+static bool
+ascends(const lg_relation *r, const lg_index *ix, uint32_t rte, lg_expr *const *columns, uint32_t n,
+        bool *backward)
+{
+    if (n > ix->nkeys)
+        return false;
+    for (uint32_t k = 0; k < n; k++) {
+        const lg_keycol *kc = &ix->key[k];
+        if (!ix->attnum[k] || !is_column(columns[k], rte, ix->attnum[k]) ||
+            (k && kc->desc != *backward))
+            return false;
+        *backward = kc->desc;
+        if (kc->nulls_first != kc->desc && !lg_relation_column(r, ix->attnum[k])->not_null)
+            return false;
+    }
+    return true;
+}
+
+lg_path *
+lg_plan__ordered_path(lg_pq *pq, lg_item *it, uint32_t index, lg_expr *const *columns, uint32_t n)
+{
+    const lg_relation *r = pq->q->rtes[it->rte]->rel;
+    lg_path *best = NULL;
+    bool back = false;
+    for (uint16_t i = 0; i < r->nindexes && !r->virtual_rel; i++) {
+        if (!ascends(r, r->indexes[i], it->rte, columns, n, &back))
+            continue;
+        lg_path *p = make_index_path(pq, it, index, r->indexes[i], it->local, it->nlocal, NULL);
+        if (!p || (best && best->cost <= p->cost))
+            continue;
+        p->backward = back;
+        best = p;
+    }
+    return best;
+}

@@ -24,7 +24,7 @@ show(const lg_plan *p, const lg_node *n, int depth, lg_strbuf *out, fixture *f)
 }
 
 static void
-plan_is(const char *sql, const char *want)
+plan_with(const lg_plan_settings *settings, const char *sql, const char *want)
 {
     fixture f;
     lg_query *q;
@@ -34,7 +34,7 @@ plan_is(const char *sql, const char *want)
     lg_strbuf_init(&out, 1 << 20);
     lg_status st = fixture_bind(&f, sql, &q);
     if (st == LG_OK)
-        st = lg_plan_query(&f.b, q, NULL, &p);
+        st = lg_plan_query(&f.b, q, settings, &p);
     if (st == LG_OK)
         show(p, p->root, 0, &out, &f);
     if (st != LG_OK || getenv("LG_SHOW") || (want && strcmp(out.data, want)))
@@ -46,6 +46,12 @@ plan_is(const char *sql, const char *want)
     lg_plan_fini(p);
     lg_strbuf_fini(&out);
     fixture_fini(&f);
+}
+
+static void
+plan_is(const char *sql, const char *want)
+{
+    plan_with(NULL, sql, want);
 }
 
 LG_TEST(test_plan__single_table)
@@ -84,6 +90,34 @@ LG_TEST(test_plan__joins)
     plan_is("select * from t, lateral (select * from u where u.t_id = t.id limit 1) z", NULL);
     plan_is("select * from t, generate_series(1, t.a) g", NULL);
     plan_is("select * from t right join (u join t x on x.id = u.t_id) on t.id = u.t_id", NULL);
+}
+
+LG_TEST(test_plan__merge_joins)
+{
+    lg_plan_settings s;
+    lg_plan_settings_init(&s);
+    s.hashjoin = s.nestloop = false;
+    plan_with(&s, "select t.a, u.v from t left join u on t.a = u.t_id and t.b < u.v",
+              "Merge Left Join [Merge Cond: (t.a = u.t_id)] [Join Filter: (t.b < (u.v)::text)]\n"
+              "  Sort [Sort Key: t.a]\n    Seq Scan on t\n"
+              "  Sort [Sort Key: u.t_id]\n    Seq Scan on u\n");
+    /* the order of the keys is given on */
+    plan_with(&s, "select t.a, u.v from t join u on t.a = u.t_id order by t.a",
+              "Merge Join [Merge Cond: (t.a = u.t_id)]\n"
+              "  Sort [Sort Key: t.a]\n    Seq Scan on t\n"
+              "  Sort [Sort Key: u.t_id]\n    Seq Scan on u\n");
+    plan_with(&s, "select t.a + 1 from t full join u on t.a + 1 = u.t_id",
+              "Merge Full Join [Merge Cond: (((t.a + 1)) = u.t_id)]\n"
+              "  Sort [Sort Key: ((t.a + 1))]\n    Seq Scan on t\n"
+              "  Sort [Sort Key: u.t_id]\n    Seq Scan on u\n");
+    /* from indexes, the unique side on the right */
+    s.seqscan = s.sort = false;
+    plan_with(&s, "select t.b, u.v from t join u on t.id = u.t_id order by u.t_id limit 3", NULL);
+    s.hashjoin = true;
+    s.mergejoin = false;
+    s.seqscan = true;
+    plan_with(&s, "select t.a from t full join u on t.a = u.t_id",
+              "Hash Full Join [Hash Cond: (t.a = u.t_id)]\n  Seq Scan on t\n  Seq Scan on u\n");
 }
 
 LG_TEST(test_plan__subqueries_merge)
