@@ -123,6 +123,15 @@ lg_instance__undo_recover(lg_instance *in, uint64_t segments)
     }
 }
 
+/* Before any block opens that the dead one may have changed. */
+static void
+thaw(void *self, const lg_reconf_change *c)
+{
+    lg_instance *in = self;
+    if (c->dead && in->txns)
+        lg_txn_forget_doubtful(in->txns);
+}
+
 static lg_status
 opened(void *self, const lg_reconf_change *c)
 {
@@ -148,5 +157,5 @@ opened(void *self, const lg_reconf_change *c)
 void
 lg_instance__undo_participant(lg_instance *in, lg_participant *ret_p)
 {
-    *ret_p = (lg_participant){.name = "undo", .self = in, .opened = opened};
+    *ret_p = (lg_participant){.name = "undo", .self = in, .thaw = thaw, .opened = opened};
 }

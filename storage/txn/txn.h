@@ -158,6 +158,10 @@ LG_MUST lg_status lg_txn_resolve(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_
 LG_MUST lg_status lg_txn_wait_outcome(lg_txn_sys *s, lg_xid xid);
 /* Forgets a cached ACTIVE answer (a writer must know the present). */
 void lg_txn_forget_active(lg_txn_sys *s, lg_xid xid);
+/* An instance died. Forgets all cached answers but that something is committed, with its SCN: a
+ * rollback that was told was not durable, no more was the slot's next user. Recovery finds such a
+ * transaction active and takes its changes back once more; until then they must be waited for. */
+void lg_txn_forget_doubtful(lg_txn_sys *s);
 
 /* Is what xid did visible to t at the snapshot? LG_OK, LG_NOT_VISIBLE, LG_WOULD_WAIT (then call
  * lg_txn_settle without latches and look again). Own changes: LG_OK (compare seq yourself). */

@@ -42,6 +42,16 @@ lg_txn_forget_active(lg_txn_sys *s, lg_xid xid)
         c->xid = LG_XID_NONE;
 }
 
+void
+lg_txn_forget_doubtful(lg_txn_sys *s)
+{
+    for (uint32_t i = 0; i < CACHE_SLOTS; i++) {
+        lg_txn_cached *c = &s->resolved[i];
+        if (c->status.state != LG_XID_COMMITTED || c->status.upper_bound)
+            c->xid = LG_XID_NONE;
+    }
+}
+
 static bool
 cache_get(lg_txn_sys *s, lg_xid xid, lg_scn snapshot, lg_txn_status *ret)
 {

@@ -57,3 +57,26 @@ LG_TEST(test_txn_cache__active_is_forgotten_on_demand)
     lg_free(s.resolved);
     lg_map_destroy(s.segs);
 }
+
+/* What a dead instance told of a rollback was not durable: only commits keep. */
+LG_TEST(test_txn_cache__only_commits_outlive_a_death)
+{
+    lg_txn_sys s = {0};
+    lg_txn_status st;
+    lg_xid committed = lg_xid_make(2, 1, 7), bound = lg_xid_make(2, 2, 7);
+    lg_xid aborted = lg_xid_make(2, 3, 7), active = lg_xid_make(2, 4, 7);
+    s.segs = lg_map_create();
+    s.resolved = lg_zalloc(CACHE_SLOTS * sizeof *s.resolved);
+    lg_txn__cache_put(&s, committed, &(lg_txn_status){LG_XID_COMMITTED, 40, false}, 50);
+    lg_txn__cache_put(&s, bound, &(lg_txn_status){LG_XID_COMMITTED, 40, true}, 50);
+    lg_txn__cache_put(&s, aborted, &(lg_txn_status){LG_XID_ABORTED, 0, false}, 50);
+    lg_txn__cache_put(&s, active, &(lg_txn_status){LG_XID_ACTIVE, 0, false}, 50);
+    CU_ASSERT_EQUAL(lg_txn_peek(&s, aborted, 50, &st), LG_OK);
+    lg_txn_forget_doubtful(&s);
+    CU_ASSERT(known(&s, committed, 40));
+    CU_ASSERT_EQUAL(lg_txn_peek(&s, bound, 50, &st), LG_WOULD_WAIT);
+    CU_ASSERT_EQUAL(lg_txn_peek(&s, aborted, 50, &st), LG_WOULD_WAIT);
+    CU_ASSERT_EQUAL(lg_txn_peek(&s, active, 50, &st), LG_WOULD_WAIT);
+    lg_free(s.resolved);
+    lg_map_destroy(s.segs);
+}
