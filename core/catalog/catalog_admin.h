@@ -99,8 +99,11 @@ LG_MUST lg_status lg_cat_pre_commit(lg_cat *c);
 /* Releases table locks and DICT, drops segments that are no longer (created and rolled back, or
  * dropped and committed). */
 void lg_cat_end(lg_cat *c, bool committed);
-uint32_t lg_cat_savepoint(lg_cat *c);
-void lg_cat_rollback_to(lg_cat *c, uint32_t mark);
+typedef struct lg_cat_mark {
+    uint32_t segops, changes;
+} lg_cat_mark;
+lg_cat_mark lg_cat_savepoint(lg_cat *c);
+void lg_cat_rollback_to(lg_cat *c, lg_cat_mark mark);
 bool lg_cat_did_ddl(const lg_cat *c);
 void lg_cat_set_lock_timeout(lg_cat *c, uint32_t ms); /* 0 none */
 

@@ -203,6 +203,7 @@ lg_cat_destroy(lg_cat *c)
     lg_cat_deps_fini(&c->roles_deps);
     lg_cat_deps_fini(&c->path_deps);
     lg_free(c->segops);
+    lg_free(c->changes.at);
     lg_free(c->path_oids);
     lg_free(c->path);
     lg_free(c->database);
@@ -378,30 +379,33 @@ lg_cat_end(lg_cat *c, bool committed)
         c->locks = lg_map_create();
     }
     lg_cat__types_end(c, false);
+    lg_cat__changes_end(c, committed);
     c->txn = NULL;
     c->locked = NULL;
 }
 
-uint32_t
+lg_cat_mark
 lg_cat_savepoint(lg_cat *c)
 {
-    return c->nsegops;
+    lg_cat__changes_savepoint(c);
+    return (lg_cat_mark){c->nsegops, c->changes.n};
 }
 
 void
-lg_cat_rollback_to(lg_cat *c, uint32_t mark)
+lg_cat_rollback_to(lg_cat *c, lg_cat_mark mark)
 {
+    lg_cat__changes_rollback_to(c, mark.changes);
     if (c->ddl) {
         lg_cat__cache_clear(&c->own);
         c->own_generation++;
         c->path_resolved = false;
     }
     const lg_access *acc = &c->cat->access;
-    for (uint32_t i = mark; i < c->nsegops; i++)
+    for (uint32_t i = mark.segops; i < c->nsegops; i++)
         if (c->segops[i].created)
             (void)!acc->ops->segment_drop(acc->arg, &c->segops[i].storage);
-    if (c->nsegops > mark)
-        c->nsegops = mark;
+    if (c->nsegops > mark.segops)
+        c->nsegops = mark.segops;
 }
 
 static void

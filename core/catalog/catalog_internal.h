@@ -68,8 +68,28 @@ typedef struct lg_cat_segop {
     bool created; /* else: to be dropped at commit */
 } lg_cat_segop;
 
+/* What a transaction has done to a table, counted when it ends (relstat.c); several of one table when
+ * savepoints lie between them. */
+typedef struct lg_cat_changed {
+    uint64_t inserted, updated, deleted;
+} lg_cat_changed;
+
+typedef struct lg_cat_change {
+    lg_oid oid;
+    bool truncated;
+    lg_cat_changed now, before; /* since, and before the truncation */
+} lg_cat_change;
+
+typedef struct lg_cat_changes {
+    lg_cat_change *at;
+    uint32_t n, cap;
+    uint32_t base; /* since the newest savepoint */
+    bool again;    /* a table may have several */
+} lg_cat_changes;
+
 struct lg_cat {
     lg_catalog *cat;
+    lg_cat_changes changes;
     lg_oid user;
     char *user_name;
     lg_acl_roles roles; /* of user, in roles_arena, as of roles_generation */
@@ -116,7 +136,12 @@ void lg_cat__cache_fini(lg_cat_cache *cc);
 void lg_cat__cache_forget(lg_cat_cache *cc, lg_oid rel);
 void lg_cat__cache_forget_namespaces(lg_cat_cache *cc);
 
-void lg_cat__relstats_free(lg_catalog *cat); /* relstat.c */
+/* relstat.c */
+void lg_cat__relstats_free(lg_catalog *cat);
+void lg_cat__changes_savepoint(lg_cat *c);
+void lg_cat__changes_rollback_to(lg_cat *c, uint32_t mark);
+void lg_cat__changes_end(lg_cat *c, bool committed);
+
 void lg_cat__names_clear(lg_catalog *cat);   /* catalog_names.c */
 
 /* catalog_deps.c */

@@ -1,7 +1,9 @@
 /* What was done to each table and index on this instance since it started: pg_stat_all_tables and its
  * kin. Counted by exec, read by the statistics functions; by OID, made at first use, and kept for the
- * catalog's life (a dropped relation's too: OIDs do not come again). As PostgreSQL's, the counts of
- * changes do not go back when the transaction does; `live` is an estimate. Nothing here blocks. */
+ * catalog's life (a dropped relation's too: OIDs do not come again). What a transaction changes is
+ * counted when it ends, as PostgreSQL does: `inserted` and its kin also when it is taken back, `live`
+ * and `modified` only what was committed; so it is kept level by level of its savepoints. Nothing here
+ * blocks. */
 #ifndef LG_CATALOG_RELSTAT_H
 #define LG_CATALOG_RELSTAT_H
 
@@ -27,8 +29,14 @@ void lg_catalog_relstat_reset(lg_catalog *cat, lg_oid oid); /* 0: all */
 /* The sums over all tables. */
 void lg_catalog_relstat_sum(const lg_catalog *cat, lg_relstat *ret);
 
-/* Changes by one statement. */
-void lg_catalog_relstat_changed(lg_catalog *cat, lg_oid oid, uint64_t inserted, uint64_t updated,
-                                uint64_t deleted);
+/* A look without a scan node: through an index (a foreign key's, an arbiter's) or at all rows. */
+void lg_catalog_relstat_scanned(lg_catalog *cat, lg_oid oid, bool index, uint64_t rows);
+/* Changes by the transaction. */
+void lg_cat_relstat_changed(lg_cat *c, lg_oid oid, uint64_t inserted, uint64_t updated,
+                            uint64_t deleted);
+void lg_cat_relstat_truncated(lg_cat *c, lg_oid oid);
+/* ANALYZE found so many rows, the transaction's own among them. */
+void lg_cat_relstat_analyzed(lg_cat *c, lg_oid oid, uint64_t rows);
+void lg_cat_relstat_vacuumed(lg_cat *c, lg_oid oid);
 
 #endif

@@ -149,7 +149,7 @@ typedef struct lg_session_savepoint {
     lg_list link;
     char *name;
     lg_txn_savepoint storage;
-    uint32_t catalog;
+    lg_cat_mark catalog;
     size_t settings;
     lg_session_notify_mark notify;
     lg_exec_checks_marks checks;

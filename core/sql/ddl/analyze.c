@@ -419,12 +419,7 @@ lg_ddl_analyze_table(lg_util *u, lg_relation *r)
         if (st == LG_OK)
             st = lg_ddl_class_update(u, r->indexes[i]->oid, set_counts, &ic);
     }
-    lg_relstat *rs = lg_catalog_relstat(lg_cat_catalog(u->cat), r->oid);
-    if (st == LG_OK && rs) {
-        rs->live = (int64_t)s.total;
-        rs->modified = 0;
-        rs->analyzed++;
-        rs->analyzed_at = (int64_t)lg_run_wall_us(u->es->run) - LG_TS_UNIX_EPOCH_US;
-    }
+    if (st == LG_OK)
+        lg_cat_relstat_analyzed(u->cat, r->oid, s.total);
     return st == LG_OK ? lg_cat_touch(u->cat, r->oid) : st;
 }

@@ -1,6 +1,7 @@
 /* CREATE TABLE, CREATE TABLE AS, TRUNCATE, schemas. */
 #include "acl.h"
 #include "ddl_internal.h"
+#include "relstat.h"
 #include "usertype.h"
 #include <ctype.h>
 #include <string.h>
@@ -455,6 +456,8 @@ lg_ddl_truncate_one(lg_util *u, lg_oid table)
         st = lg_ddl_new_segment(u, r->indexes[k]->oid, LG_SEG_BTREE, &r->indexes[k]->storage);
     if (st == LG_OK)
         st = lg_cat_touch(u->cat, r->oid);
+    if (st == LG_OK)
+        lg_cat_relstat_truncated(u->cat, r->oid);
     lg_relation_unref(r);
     return st;
 }

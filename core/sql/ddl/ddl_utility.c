@@ -2,6 +2,7 @@
 #include "acl.h"
 #include "cat_proc.h"
 #include "ddl_internal.h"
+#include "relstat.h"
 #include <string.h>
 #include <strings.h>
 
@@ -107,6 +108,8 @@ lg_ddl_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
         lg_status st = LG_OK;
         if (analyze && (r->kind == LG_REL_TABLE || r->kind == LG_REL_MATVIEW) && !r->is_system)
             st = lg_ddl_analyze_table(u, r);
+        if (st == LG_OK && s->is_vacuumcmd)
+            lg_cat_relstat_vacuumed(u->cat, r->oid);
         lg_relation_unref(r);
         LG_TRY(st);
     }

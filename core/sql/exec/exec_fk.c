@@ -6,6 +6,7 @@
 #include "exec_check.h"
 #include "func.h"
 #include "keycodec.h"
+#include "relstat.h"
 #include "type.h"
 #include <string.h>
 
@@ -128,6 +129,7 @@ key_look(lg_exec_session *es, lg_arena *a, const lg_relation *rel, const lg_inde
     size_t len;
     void *scan;
     lg_status st;
+    uint64_t rows = 0;
     index_range(a, ix, n, v, nulls, &lo, &hi, &len);
     LG_TRY(acc->ops->index_open(acc->arg, txn, snap, &ix->storage, lo, len, hi, len + 1, false,
                                 &scan));
@@ -142,6 +144,7 @@ key_look(lg_exec_session *es, lg_arena *a, const lg_relation *rel, const lg_inde
             continue;
         if (st != LG_OK)
             goto out;
+        rows++;
         LG_CHECK(lg_xrow_decode(rel, row, row_len, vals, vnulls));
         if (!same_key(rel, ix, n, vals, vnulls, v))
             continue;
@@ -159,6 +162,7 @@ key_look(lg_exec_session *es, lg_arena *a, const lg_relation *rel, const lg_inde
     }
 out:
     acc->ops->index_close(scan);
+    lg_catalog_relstat_scanned(lg_cat_catalog(es->cat), ix->oid, true, rows);
     return st == LG_END ? LG_OK : st;
 }
 
@@ -383,6 +387,7 @@ find_referrers(struct referrers *f, bool first, struct tids *t)
     lg_tid tid;
     void *scan;
     lg_status st;
+    uint64_t rows = 0;
     memset(t, 0, sizeof *t);
     if (f->none)
         return LG_OK;
@@ -406,6 +411,7 @@ find_referrers(struct referrers *f, bool first, struct tids *t)
             if (st != LG_OK)
                 break;
             st = acc->ops->row_fetch(acc->arg, txn, snap, &f->rel->storage, tid, tmp, &row, &len);
+            rows += st == LG_OK;
             if (st == LG_OK)
                 st = consider(f, row, len, tid, v, vn, t);
             else if (st == LG_NOT_FOUND)
@@ -417,6 +423,7 @@ find_referrers(struct referrers *f, bool first, struct tids *t)
         for (uint64_t i = 1; st == LG_OK && !(first && t->n); i++) {
             lg_arena_reset(tmp);
             st = acc->ops->scan_next(scan, tmp, &tid, &row, &len);
+            rows += st == LG_OK;
             if (st == LG_OK)
                 st = consider(f, row, len, tid, v, vn, t);
             if (st == LG_OK && i % 1024 == 0 && f->es->check_cancel)
@@ -425,6 +432,8 @@ find_referrers(struct referrers *f, bool first, struct tids *t)
         acc->ops->scan_close(scan);
     }
     lg_arena_destroy(tmp);
+    lg_catalog_relstat_scanned(lg_cat_catalog(f->es->cat), f->ix ? f->ix->oid : f->rel->oid,
+                               f->ix != NULL, rows);
     return st == LG_END ? LG_OK : st;
 }
 

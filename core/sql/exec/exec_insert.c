@@ -119,7 +119,7 @@ put_together(lg_xinsert *in)
         LG_TRY(put_entries(in, &t->t->indexes[i]));
         lg_arena_reset(in->work);
     }
-    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, in->n, 0, 0);
+    lg_cat_relstat_changed(t->x->es->cat, t->rel->oid, in->n, 0, 0);
     return LG_OK;
 }
 

@@ -165,7 +165,7 @@ count_scan(lg_xnode *s)
         return;
     lg_relstat *r = lg_catalog_relstat(cat, sc->index ? sc->index->oid : sc->rel->oid);
     if (r) {
-        r->scans++;
+        r->scans += sc->nranges > 1 ? sc->nranges : 1;
         r->returned += sc->rows;
         if (sc->index)
             r->fetched += sc->rows;
@@ -260,15 +260,24 @@ sequence_fetch(lg_xnode *s, lg_xbatch **ret)
 
 /* ---- sequential ---- */
 
+/* Rows that were read and did not come out of the scan. */
+static uint64_t
+left_out(const lg_xnode *s)
+{
+    return s->filtered + s->rows;
+}
+
 static lg_status
 visit_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct scan *sc = s->state;
     uint32_t n, blocks = 0;
+    uint64_t before = left_out(s);
     lg_status st = LG_OK;
     if (sc->columns) {
         const uint16_t *sel;
         st = lg_xcolumns_fetch(sc->columns, sc->scan, &n, &sel);
+        sc->rows += left_out(s) - before;
         sc->done = st == LG_END;
         if (st != LG_END)
             LG_TRY(st);
@@ -284,6 +293,7 @@ visit_fetch(lg_xnode *s, lg_xbatch **ret)
     }
     sc->done = st == LG_END;
     LG_TRY(lg_xdecode_done(sc->decode, &n));
+    sc->rows += left_out(s) - before;
     if (st != LG_END)
         LG_TRY(st);
     return done(s, n, ret);

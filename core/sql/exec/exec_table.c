@@ -361,6 +361,7 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
             continue;
         lg_status st = acc->ops->entry_probe(acc->arg, txn, &ix->storage, keys[i].bytes,
                                              keys[i].len, ret_conflict);
+        lg_catalog_relstat_scanned(lg_cat_catalog(t->x->es->cat), ix->oid, true, st == LG_OK);
         if (st == LG_OK)
             return LG_EXISTS;
         if (st != LG_NOT_FOUND)
@@ -370,7 +371,7 @@ lg_xtarget_insert(lg_xtarget *t, lg_arena *a, const lg_datum *values, const uint
     size_t len;
     lg_row_encode_arena(t->rel->rowcols, t->rel->ncols, values, nulls, a, &row, &len);
     LG_TRY(acc->ops->row_insert(acc->arg, txn, &t->rel->storage, row, len, ret_tid));
-    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 1, 0, 0);
+    lg_cat_relstat_changed(t->x->es->cat, t->rel->oid, 1, 0, 0);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         if (!keys[i].wanted)
@@ -460,7 +461,7 @@ lg_xtarget_update(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
     size_t len;
     lg_row_encode_arena(t->rel->rowcols, t->rel->ncols, values, nulls, a, &row, &len);
     LG_TRY(acc->ops->row_update(acc->arg, txn, snap, &t->rel->storage, tid, row, len, keys_change));
-    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 0, 1, 0);
+    lg_cat_relstat_changed(t->x->es->cat, t->rel->oid, 0, 1, 0);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         const lg_index *ix = p->indexes[i].index;
         if (was[i].wanted && now[i].wanted && was[i].len == now[i].len &&
@@ -493,7 +494,7 @@ lg_xtarget_delete(lg_xtarget *t, lg_arena *a, const struct lg_snapshot *snap, lg
     struct lg_txn *txn = lg_cat_txn(t->x->es->cat);
     const lg_plan_target *p = t->t;
     LG_TRY(acc->ops->row_delete(acc->arg, txn, snap, &t->rel->storage, tid));
-    lg_catalog_relstat_changed(lg_cat_catalog(t->x->es->cat), t->rel->oid, 0, 0, 1);
+    lg_cat_relstat_changed(t->x->es->cat, t->rel->oid, 0, 0, 1);
     for (uint32_t i = 0; i < p->nindexes; i++) {
         struct key k;
         LG_TRY(make_key(t, a, &p->indexes[i], old, old_nulls, &k));

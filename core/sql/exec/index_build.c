@@ -5,6 +5,7 @@
  * cannot be built at once. */
 #include "exec_internal.h"
 #include "exec_spill.h"
+#include "relstat.h"
 #include "type.h"
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,7 @@ lg_xindex_build(lg_exec_session *es, lg_arena *arena, lg_relation *rel, lg_xtarg
     b.nulls = LG_NEWN(arena, uint8_t, rel->ncols + 1u);
     b.budget = budget_of(&b);
     one_by_one = !b.acc->ops->index_build;
+    uint64_t rows = 0;
     lg_status st =
         b.acc->ops->scan_open(b.acc->arg, lg_cat_txn(es->cat), b.snap, &rel->storage, &scan);
     while (st == LG_OK) {
@@ -330,6 +332,7 @@ lg_xindex_build(lg_exec_session *es, lg_arena *arena, lg_relation *rel, lg_xtarg
         lg_tid tid;
         lg_arena_reset(a);
         st = b.acc->ops->scan_next(scan, a, &tid, &row, &len);
+        rows += st == LG_OK;
         if (st == LG_OK)
             lg_xprogress_set(es, LG_INDEX_BLOCKS, (int64_t)(uint32_t)(tid >> 16) + 1);
         if (st == LG_OK && one_by_one) {
@@ -348,6 +351,7 @@ lg_xindex_build(lg_exec_session *es, lg_arena *arena, lg_relation *rel, lg_xtarg
         if (st != LG_OK)
             b.acc->ops->scan_close(scan);
     }
+    lg_catalog_relstat_scanned(lg_cat_catalog(u->cat), rel->oid, false, rows);
     if (st == LG_END)
         st = finish(&b);
     lg_xextsort_destroy(b.ext);
