@@ -142,7 +142,7 @@ void lg_cat__changes_savepoint(lg_cat *c);
 void lg_cat__changes_rollback_to(lg_cat *c, uint32_t mark);
 void lg_cat__changes_end(lg_cat *c, bool committed);
 
-void lg_cat__names_clear(lg_catalog *cat);   /* catalog_names.c */
+void lg_cat__names_clear(lg_catalog *cat); /* catalog_names.c */
 
 /* catalog_deps.c */
 void lg_cat__apply_events(lg_cat *c); /* here only: of temporary objects */

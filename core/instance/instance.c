@@ -30,6 +30,68 @@ on_reconf_failed(void *arg, uint64_t epoch, const char *step, lg_status st)
 }
 
 static const char *
+nodes_text(uint64_t mask, char *buf, size_t size)
+{
+    size_t len = 0;
+    buf[0] = 0;
+    for (uint32_t n = 1; n < LG_NODES_MAX; n++)
+        if (lg_node_in(mask, n) && len < size)
+            len += (size_t)snprintf(buf + len, size - len, "%s%u", len ? "," : "", n);
+    return buf;
+}
+
+/* What an operator looks for in the log after a death: who, what stands still, when it was over. */
+static void
+log_recovery(lg_instance *in, const lg_reconf_record *r, double all)
+{
+    lg_recovery_stats s;
+    lg_recoverer_times t;
+    char dead[96];
+    lg_recoverer_stats(in->recoverer, &s, &t);
+    nodes_text(r->dead, dead, sizeof dead);
+    if (r->recoverer != in->cfg.node || t.epoch != r->epoch)
+        lg_log_info(in->env.log, "reconf",
+                    "epoch %llu: instance %s recovered by instance %u; all blocks are open after "
+                    "%.3f s",
+                    (unsigned long long)r->epoch, dead, r->recoverer, all);
+    else
+        lg_log_info(in->env.log, "reconf",
+                    "epoch %llu: instance %s recovered by this one: %llu bytes of redo, %llu "
+                    "records, %llu blocks, %llu of them written; all blocks are open after %.3f s",
+                    (unsigned long long)r->epoch, dead, (unsigned long long)s.redo_bytes,
+                    (unsigned long long)s.records, (unsigned long long)s.blocks_in_set,
+                    (unsigned long long)s.blocks_written, all);
+}
+
+static void
+on_reconf_change(void *arg, const lg_reconf_record *r)
+{
+    lg_instance *in = arg;
+    char members[96], other[96];
+    unsigned long long epoch = r->epoch;
+    lg_time last = 0;
+    for (int s = 0; s < LG_RECONF_STEPS; s++)
+        last = r->end[s] > last ? r->end[s] : last;
+    double all = (double)(last - r->start[LG_RECONF_PUBLISH]) / 1e9;
+    nodes_text(r->members, members, sizeof members);
+    if (r->running && r->dead)
+        lg_log_warn(in->env.log, "reconf",
+                    "epoch %llu: instance %s died or was fenced; members %s go on, instance %u "
+                    "recovers; blocks and locks it had stand still until then",
+                    epoch, nodes_text(r->dead, other, sizeof other), members, r->recoverer);
+    else if (r->running)
+        lg_log_info(in->env.log, "reconf", "epoch %llu: members %s%s%s", epoch, members,
+                    r->joiners ? "; joined: " : "",
+                    r->joiners ? nodes_text(r->joiners, other, sizeof other) : "");
+    else if (r->status == LG_STALE_EPOCH)
+        lg_log_info(in->env.log, "reconf", "epoch %llu: a newer one takes over", epoch);
+    else if (r->status == LG_OK && r->dead)
+        log_recovery(in, r, all);
+    else if (r->status == LG_OK)
+        lg_log_info(in->env.log, "reconf", "epoch %llu: open after %.3f s", epoch, all);
+}
+
+static const char *
 archive_dir(const lg_instance *in)
 {
     return *in->cfg.archive_dir ? in->cfg.archive_dir : NULL;
@@ -186,6 +248,7 @@ create_cluster(lg_instance *in)
                            .node = in->cfg.node,
                            .incarnation = in->incarnation,
                            .arg = in,
+                           .on_change = on_reconf_change,
                            .on_failed = on_reconf_failed};
     LG_TRY(lg_reconf_create(&rc, &in->reconf));
     lg_cf_participant(in->cf, &p);
@@ -597,6 +660,8 @@ lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg,
     lg_waitq_init(&in->changed);
     lg_waitq_init(&in->links);
     *ret_instance = in;
+    lg_log_info(env->log, "instance", "%s starts: version %s, %u disks, %llu MiB of buffers",
+                cfg->name, VERSION, cfg->disk_count, (unsigned long long)cfg->cache_bytes >> 20);
     lg_status st = start(in);
     if (st == LG_OK) {
         lg_log_info(env->log, "instance", "%s is open on %s", cfg->name, cfg->listen);
@@ -611,7 +676,11 @@ lg_instance_run(const lg_instance_env *env, const lg_instance_config *cfg,
         lg_log_error(env->log, "instance", "start failed: %s", lg_status_text(st));
     }
     *ret_instance = NULL;
+    lg_log_info(env->log, "instance", "%s ends", cfg->name);
     lg_instance__teardown(in, st == LG_OK);
+    lg_log_info(env->log, "instance", "%s has ended: %s", cfg->name,
+                st == LG_OK ? "its redo is closed, nothing is to be recovered"
+                            : "its redo is open, the others or its next start recover it");
     lg_free(in);
     return st;
 }

@@ -68,7 +68,8 @@ adopt(lg_instance *in, uint16_t useg)
         st = lg_txn_recover_segment(in->txns, useg);
         if (st == LG_OK) {
             lg_txn_release_segment(in->txns, useg);
-            lg_log_info(in->env.log, "undo", "undo segment %u: nothing is left to roll back", useg);
+            lg_log_debug(in->env.log, "undo", "undo segment %u: nothing is left to roll back",
+                         useg);
         } else if (
             !in->stopping) { /* partly loaded: nobody may have it before this instance is gone */
             lg_instance__die(in, st, CANNOT_ROLL_BACK);

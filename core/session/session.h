@@ -122,6 +122,7 @@ typedef struct lg_session_info {
     const lg_stats *stats;
     uint64_t query_id; /* 0: not known */
     uint32_t user_oid;
+    bool xid_awaited;  /* somebody waits for xid to end */
     uint64_t wait_xid; /* the transaction whose row it waits for; 0: none */
     const lg_progress *progress;
 } lg_session_info;

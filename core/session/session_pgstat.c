@@ -401,6 +401,7 @@ struct edge {
     int32_t pid;
     lg_datum resource;
     int32_t held, requested;
+    int64_t since; /* of the wait; 0: not known */
 };
 
 struct edges {
@@ -409,7 +410,7 @@ struct edges {
     uint32_t n, cap;
 };
 
-enum { E_PID = 1, E_RESOURCE = 2, E_HELD = 3, E_REQUESTED = 4 };
+enum { E_PID = 1, E_RESOURCE = 2, E_HELD = 3, E_REQUESTED = 4, E_WAITSTART = 16 };
 
 static void
 edge_add(lg_virtual_ctx *ctx, const lg_datum *values, const uint8_t *nulls)
@@ -426,17 +427,21 @@ edge_add(lg_virtual_ctx *ctx, const lg_datum *values, const uint8_t *nulls)
         e->cap = cap;
     }
     e->at[e->n++] = (struct edge){lg_int4(values[E_PID]), values[E_RESOURCE],
-                                  lg_int4(values[E_HELD]), lg_int4(values[E_REQUESTED])};
+                                  lg_int4(values[E_HELD]), lg_int4(values[E_REQUESTED]),
+                                  nulls && nulls[E_WAITSTART] ? 0 : lg_int8(values[E_WAITSTART])};
 }
 
+/* It holds what the waiter asks for, or asks for something that conflicts and came first. */
 static bool
-blocks(const struct edge *waiter, const struct edge *holder)
+blocks(const struct edge *waiter, const struct edge *other)
 {
-    lg_datum a = waiter->resource, b = holder->resource;
-    return holder->pid != waiter->pid && holder->held != LG_LOCK_NONE &&
+    lg_datum a = waiter->resource, b = other->resource;
+    bool first = other->requested != LG_LOCK_NONE && other->since && other->since < waiter->since;
+    int32_t mode = other->held != LG_LOCK_NONE ? other->held : other->requested;
+    return other->pid != waiter->pid && (other->held != LG_LOCK_NONE || first) &&
            lg_text_len(a) == lg_text_len(b) &&
            memcmp(lg_varlen_of(a)->data, lg_varlen_of(b)->data, lg_text_len(a)) == 0 &&
-           lg_lock_conflicts((lg_lock_mode)waiter->requested, (lg_lock_mode)holder->held);
+           lg_lock_conflicts((lg_lock_mode)waiter->requested, (lg_lock_mode)mode);
 }
 
 static lg_datum

@@ -316,6 +316,7 @@ lg_session_next(lg_session_server *srv, uint32_t *pos, lg_session_info *ret_info
             .state_change_us = s->state_change_us,
             .xact_start_us = s->xact_start_us,
             .xid = lg_session__xid(s),
+            .xid_awaited = s->txn && lg_txn_awaited(s->txn),
             .wait = s->fiber ? lg_fiber_waiting_for(s->fiber, &since) : LG_WAIT_CLIENT_MESSAGE,
             .stats = &s->stats,
             .query_id = s->query_id,

@@ -47,6 +47,7 @@ LG_MUST lg_status lg_views__register_local(lg_views *w); /* views_local.c */
 LG_MUST lg_status lg_views__register_gc(lg_views *w);    /* views_gc.c */
 LG_MUST lg_status lg_views__register_sql(lg_views *w);   /* views_sql.c */
 LG_MUST lg_status lg_views__register_more(lg_views *w);  /* views_more.c */
+LG_MUST lg_status lg_views__register_lock(lg_views *w);  /* views_lock.c */
 void lg_views__ash_sample(void *views);
 LG_MUST lg_status lg_views__register_longops(lg_views *w); /* views_longops.c */
 /* views_remote.c */

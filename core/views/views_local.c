@@ -176,63 +176,6 @@ add_system_event(lg_views *w)
     return ADD(w, "system_event", event_rows);
 }
 
-/* ---- gv$lock ---- */
-
-static const char *
-resource_type(uint32_t type)
-{
-    static const char *const names[] = {"?", "TM", "DI", "UL", "SQ", "DD", "OT", "DB"};
-    return type < LG_GES_TYPES ? names[type] : "?";
-}
-
-struct lock_visit {
-    lg_views *w;
-    lg_view_sink *sink;
-};
-
-static void
-lock_row(void *arg, const lg_ges_row *r)
-{
-    struct lock_visit *x = arg;
-    lg_view_sink *sink = x->sink;
-    lg_time now = lg_run_now_ns(x->w->cfg.run);
-    bool waiting = r->requested != LG_LOCK_NONE;
-    lg_datum v[] = {lg_view_text(sink, resource_type(r->res.type)),
-                    lg_datum_int8(r->res.id1),
-                    lg_datum_int8((int64_t)r->res.id2),
-                    lg_datum_int8((int64_t)r->gid),
-                    lg_view_text(sink, lg_lock_mode_name(r->held)),
-                    lg_view_text(sink, lg_lock_mode_name(r->requested)),
-                    lg_datum_bool(r->user == NULL),
-                    lg_datum_bool(r->blocking),
-                    lg_datum_int4((int32_t)r->master),
-                    seconds(waiting && now > r->since ? now - r->since : 0)};
-    uint8_t nulls[10] = {0};
-    nulls[3] = r->gid == 0;
-    nulls[4] = r->held == LG_LOCK_NONE;
-    nulls[5] = !waiting;
-    nulls[9] = !waiting;
-    sink->row(sink, v, nulls);
-}
-
-static void
-lock_rows(void *arg, lg_view_sink *sink)
-{
-    lg_views *w = arg;
-    struct lock_visit x = {w, sink};
-    if (w->cfg.ges)
-        lg_ges_visit(w->cfg.ges, lock_row, &x);
-}
-
-static lg_status
-add_lock(lg_views *w)
-{
-    COLUMNS({"type", LG_T_TEXT}, {"id1", LG_T_INT8}, {"id2", LG_T_INT8}, {"owner", LG_T_INT8},
-            {"lmode", LG_T_TEXT}, {"request", LG_T_TEXT}, {"instance_mode", LG_T_BOOL},
-            {"block", LG_T_BOOL}, {"master", LG_T_INT4}, {"seconds_in_wait", LG_T_FLOAT8});
-    return ADD(w, "lock", lock_rows);
-}
-
 /* ---- gv$reconfiguration, gv$reconfiguration_step ---- */
 
 static lg_datum
@@ -437,7 +380,6 @@ lg_views__register_local(lg_views *w)
     LG_TRY(add_sysstat(w));
     LG_TRY(add_system_event(w));
     LG_TRY(add_event_histogram(w));
-    LG_TRY(add_lock(w));
     LG_TRY(add_reconfiguration(w));
     LG_TRY(add_reconfiguration_step(w));
     LG_TRY(add_member(w));

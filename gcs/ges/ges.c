@@ -566,6 +566,20 @@ lg_ges_set_txn_hook(lg_ges *g, lg_ges_find_owner_fn find, void *arg)
     g->find_arg = arg;
 }
 
+/* Does somebody wait because of this hold, here or elsewhere? */
+static bool
+blocks(const ges_res *r, const ges_hold *h)
+{
+    if (r->bast != LG_LOCK_NONE && lg_lock_conflicts(h->mode, r->bast))
+        return true;
+    LG_LIST_FOREACH (it, &r->waiters) {
+        const lg_ges_waiter *w = LG_CONTAINER_OF(it, lg_ges_waiter, link);
+        if (w->owner != h->owner && lg_lock_conflicts(h->mode, w->mode))
+            return true;
+    }
+    return false;
+}
+
 void
 lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg)
 {
@@ -583,6 +597,7 @@ lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg)
             row.gid = h->owner->gid;
             row.held = h->mode;
             row.requested = LG_LOCK_NONE;
+            row.blocking = blocks(r, h);
             row.session = h->session;
             fn(arg, &row);
         }
@@ -592,6 +607,7 @@ lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg)
             row.gid = w->owner->gid;
             row.held = LG_LOCK_NONE;
             row.requested = w->mode;
+            row.blocking = false;
             row.session = w->session;
             row.since = w->owner->wait_since;
             fn(arg, &row);

@@ -153,7 +153,7 @@ typedef struct lg_ges_row { /* gv$lock, gv$ges_enqueue, pg_locks */
     uint64_t gid;
     lg_lock_mode held;      /* by the owner, or the instance's mode */
     lg_lock_mode requested; /* LG_LOCK_NONE when not waiting */
-    bool blocking;          /* another instance waits for it */
+    bool blocking;          /* somebody waits because of it; of an instance: another one */
     bool session;
     uint32_t master;
     lg_time since; /* of the wait */

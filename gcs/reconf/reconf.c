@@ -224,6 +224,8 @@ run_script(lg_reconf *r, lg_reconf_change *c)
     r->record->joiners = c->joiners;
     r->record->dead = c->dead;
     r->record->recoverer = c->recoverer;
+    if (r->cfg.on_change)
+        r->cfg.on_change(r->cfg.arg, r->record);
 
     begin(r, LG_RECONF_REBUILD);
     r->partial = true; /* masters forget: until we are open, only a full rebuild will do */
@@ -273,6 +275,8 @@ run_view(lg_reconf *r)
     begin(r, LG_RECONF_STEPS);
     r->record->running = false;
     r->record->status = st;
+    if (r->cfg.on_change)
+        r->cfg.on_change(r->cfg.arg, r->record);
     if (st == LG_OK)
         r->done_epoch = c->epoch;
     else if (st != LG_STALE_EPOCH && !lg_reconf_stale(r, c->epoch)) {

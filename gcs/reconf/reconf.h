@@ -22,37 +22,7 @@
 
 typedef struct lg_reconf lg_reconf;
 
-typedef struct lg_reconf_config {
-    lg_run *run;
-    lg_rpc *rpc;
-    uint32_t node;
-    uint64_t incarnation;
-    void *arg; /* of the callbacks; each may be NULL; they must not block */
-    void (*on_open)(void *arg, uint64_t epoch); /* thawed: the instance may work in this epoch */
-    void (*on_failed)(void *arg, uint64_t epoch, const char *step,
-                      lg_status st); /* give up: stop */
-} lg_reconf_config;
-
-LG_MUST lg_status lg_reconf_create(const lg_reconf_config *cfg, lg_reconf **ret_r);
-void lg_reconf_destroy(lg_reconf *r);
-/* Participants are called in this order. Before the first view. */
-void lg_reconf_add(lg_reconf *r, const lg_participant *p);
-/* A new view, from membership: newer epochs only (others are ignored). Does not block: a fiber runs
- * the script. The list is copied. The view must contain this instance. */
-LG_MUST lg_status lg_reconf_view(lg_reconf *r, uint64_t epoch, const lg_reconf_member *members,
-                                 uint32_t count);
-/* The epoch whose view this instance is open in; 0 while none is. */
-uint64_t lg_reconf_open_epoch(const lg_reconf *r);
-/* Blocks until the instance is open in `epoch` or a newer one. */
-LG_MUST lg_status lg_reconf_wait_open(lg_reconf *r, uint64_t epoch, lg_time deadline);
-/* Blocks until the script of the newest view is over, to the last step. */
-LG_MUST lg_status lg_reconf_wait_done(lg_reconf *r, lg_time deadline);
-/* For participants that block: has a newer view arrived than the one of this change? */
-bool lg_reconf_stale(const lg_reconf *r, uint64_t epoch);
-/* Members of the newest view (bit mask). */
-uint64_t lg_reconf_members(const lg_reconf *r);
-
-/* ---- views: gv$reconfiguration and gv$reconfiguration_step ---- */
+/* ---- one run, also for gv$reconfiguration and gv$reconfiguration_step ---- */
 
 typedef enum lg_reconf_step {
     LG_RECONF_PUBLISH,
@@ -75,6 +45,38 @@ typedef struct lg_reconf_record {
     lg_status status; /* LG_OK, LG_STALE_EPOCH: a newer view took over, or the error */
     bool running;
 } lg_reconf_record;
+
+typedef struct lg_reconf_config {
+    lg_run *run;
+    lg_rpc *rpc;
+    uint32_t node;
+    uint64_t incarnation;
+    void *arg; /* of the callbacks; each may be NULL; they must not block */
+    void (*on_open)(void *arg, uint64_t epoch); /* thawed: the instance may work in this epoch */
+    /* Who joined and who died is known (r->running); and at the script's end. */
+    void (*on_change)(void *arg, const lg_reconf_record *r);
+    void (*on_failed)(void *arg, uint64_t epoch, const char *step,
+                      lg_status st); /* give up: stop */
+} lg_reconf_config;
+
+LG_MUST lg_status lg_reconf_create(const lg_reconf_config *cfg, lg_reconf **ret_r);
+void lg_reconf_destroy(lg_reconf *r);
+/* Participants are called in this order. Before the first view. */
+void lg_reconf_add(lg_reconf *r, const lg_participant *p);
+/* A new view, from membership: newer epochs only (others are ignored). Does not block: a fiber runs
+ * the script. The list is copied. The view must contain this instance. */
+LG_MUST lg_status lg_reconf_view(lg_reconf *r, uint64_t epoch, const lg_reconf_member *members,
+                                 uint32_t count);
+/* The epoch whose view this instance is open in; 0 while none is. */
+uint64_t lg_reconf_open_epoch(const lg_reconf *r);
+/* Blocks until the instance is open in `epoch` or a newer one. */
+LG_MUST lg_status lg_reconf_wait_open(lg_reconf *r, uint64_t epoch, lg_time deadline);
+/* Blocks until the script of the newest view is over, to the last step. */
+LG_MUST lg_status lg_reconf_wait_done(lg_reconf *r, lg_time deadline);
+/* For participants that block: has a newer view arrived than the one of this change? */
+bool lg_reconf_stale(const lg_reconf *r, uint64_t epoch);
+/* Members of the newest view (bit mask). */
+uint64_t lg_reconf_members(const lg_reconf *r);
 
 const char *lg_reconf_step_name(lg_reconf_step s);
 /* The last 64 runs, newest first; start with *pos = 0; false at the end. */

@@ -177,6 +177,9 @@ LG_MUST lg_status lg_txn_status_local(lg_txn_sys *s, lg_xid xid, lg_scn snapshot
                                       lg_txn_status *ret);
 LG_MUST lg_status lg_txn_wait_finished(lg_txn_sys *s, lg_xid xid, lg_time deadline);
 
+/* Somebody, here or for another instance, waits for it to end. */
+bool lg_txn_awaited(const lg_txn *t);
+
 /* For GES: edges of the wait graph (waiting local transaction -> xid), and the victim. */
 typedef void (*lg_txn_wait_fn)(void *arg, lg_xid waiter, lg_xid target);
 void lg_txn_visit_waits(lg_txn_sys *s, lg_txn_wait_fn fn, void *arg);

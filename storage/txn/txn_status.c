@@ -370,6 +370,12 @@ lg_txn_visit_waits(lg_txn_sys *s, lg_txn_wait_fn fn, void *arg)
     }
 }
 
+bool
+lg_txn_awaited(const lg_txn *t)
+{
+    return !lg_waitq_empty(&t->finishq);
+}
+
 lg_xid
 lg_txn_waiting_for(lg_txn_sys *s, lg_xid waiter)
 {

@@ -24,7 +24,7 @@ void
 agent_watch_votes(agent *a)
 {
     uint32_t bad = 0;
-    bool lost_quorum = !lg_membership_quorate(a->ms);
+    bool lost_quorum = !a->stopping && !lg_membership_quorate(a->ms);
     for (uint32_t i = 0; i < a->cfg.vote_count; i++) {
         lg_vote_info v;
         lg_membership_vote_info(a->ms, i, &v);
