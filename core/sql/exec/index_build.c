@@ -351,7 +351,7 @@ lg_xindex_build(lg_exec_session *es, lg_arena *arena, lg_relation *rel, lg_xtarg
         if (st != LG_OK)
             b.acc->ops->scan_close(scan);
     }
-    lg_catalog_relstat_scanned(lg_cat_catalog(u->cat), rel->oid, false, rows);
+    lg_catalog_relstat_scanned(lg_cat_catalog(es->cat), rel->oid, false, rows);
     if (st == LG_END)
         st = finish(&b);
     lg_xextsort_destroy(b.ext);
