@@ -100,6 +100,7 @@ typedef struct lg_index {
     uint16_t natts;                    /* with INCLUDE columns */
     int16_t attnum[LG_INDEX_MAX_KEYS]; /* 0: an expression, in order in exprs */
     lg_oid opclass[LG_INDEX_MAX_KEYS];
+    lg_oid collation[LG_INDEX_MAX_KEYS];
     lg_keycol key[LG_INDEX_MAX_KEYS]; /* type, desc, nulls_first: ready for lg_key_encode */
     bool unique;
     bool primary;

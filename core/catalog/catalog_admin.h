@@ -16,6 +16,7 @@
 
 #include "access.h"
 #include "catalog.h"
+#include "env.h"
 #include "run.h"
 #include "virtual.h"
 
@@ -25,7 +26,8 @@ typedef struct lg_ges_owner lg_ges_owner;
 typedef struct lg_catalog_config {
     lg_run *run;
     lg_access access;
-    lg_ges *ges;             /* TM and DICT enqueues */
+    lg_ges *ges;      /* TM and DICT enqueues */
+    lg_tz_cache *tzs; /* the instance's, with ICU's collators; NULL: no index is in ICU's order */
     uint32_t sequence_batch; /* sequence numbers an instance takes at a time; 0 = 32 */
 } lg_catalog_config;
 

@@ -88,6 +88,7 @@ lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat)
     cat->database = LG_DB_FIRST;
     cat->run = cfg->run;
     cat->access = cfg->access;
+    cat->tzs = cfg->tzs;
     cat->sequence_batch = cfg->sequence_batch ? cfg->sequence_batch : 32;
     cat->arena = lg_arena_create("catalog", 64 << 10);
     cat->seqs = lg_map_create();

@@ -72,6 +72,7 @@ new_catalog(lg_catalog *first, lg_oid db)
     cat->database = db;
     cat->run = first->run;
     cat->access = first->access;
+    cat->tzs = first->tzs;
     cat->ges = first->ges;
     cat->sequence_batch = first->sequence_batch;
     cat->arena = lg_arena_create("catalog", 64 << 10);

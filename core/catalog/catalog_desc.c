@@ -2,6 +2,7 @@
 #include "array.h"
 #include "cat_type.h"
 #include "catalog_internal.h"
+#include "collate.h"
 #include "func.h"
 #include <stdlib.h>
 #include <string.h>
@@ -146,9 +147,11 @@ read_one_index(struct desc *d, const lg_cat_row *row, lg_index *ix)
     if (ix->natts > LG_INDEX_MAX_KEYS || ix->nkeys > ix->natts)
         return LG_CORRUPT;
     int16_t options[LG_INDEX_MAX_KEYS] = {0};
+    lg_oid colls[LG_INDEX_MAX_KEYS] = {0};
     lg_cat_int2s(LG_ROW_GET(row, LG_AT_pg_index_indkey), ix->attnum, LG_INDEX_MAX_KEYS);
     lg_cat_oids(LG_ROW_GET(row, LG_AT_pg_index_indclass), ix->opclass, LG_INDEX_MAX_KEYS);
     lg_cat_int2s(LG_ROW_GET(row, LG_AT_pg_index_indoption), options, LG_INDEX_MAX_KEYS);
+    lg_cat_oids(LG_ROW_GET(row, LG_AT_pg_index_indcollation), colls, LG_INDEX_MAX_KEYS);
     for (uint16_t k = 0; k < ix->nkeys; k++) {
         const lg_column *col = lg_relation_column(d->r, ix->attnum[k]);
         const lg_opclass *oc = lg_opclass_get(ix->opclass[k]);
@@ -172,6 +175,13 @@ read_one_index(struct desc *d, const lg_cat_row *row, lg_index *ix)
                 *p++ = '\0';
         }
         ix->exprs = texts;
+    }
+    for (uint16_t k = 0; k < ix->nkeys; k++) {
+        lg_keycol *kc = &ix->key[k];
+        bool text = kc->type == LG_T_TEXT || kc->type == LG_T_VARCHAR || kc->type == LG_T_BPCHAR;
+        ix->collation[k] = colls[k];
+        kc->collator = text ? lg_collator_get(d->c->cat->tzs, colls[k]) : NULL;
+        kc->collation = kc->collator ? colls[k] : 0;
     }
     return LG_OK;
 }

@@ -48,6 +48,7 @@ struct lg_catalog {
     lg_run *run;
     lg_access access;
     lg_ges *ges;
+    lg_tz_cache *tzs;
     uint32_t sequence_batch;
     lg_arena *arena;
     lg_map *system;     /* oid -> lg_relation of catalog tables and virtual relations */

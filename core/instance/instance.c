@@ -435,7 +435,7 @@ lg_instance__catalog_create(lg_instance *in)
     lg_access access = lg_access_storage(in->txns);
     if (in->cfg.column_cache_bytes)
         access.columns = in->columns = lg_columns_create(in->cfg.column_cache_bytes);
-    lg_catalog_config cc = {.run = in->env.run, .access = access, .ges = in->ges};
+    lg_catalog_config cc = {.run = in->env.run, .access = access, .ges = in->ges, .tzs = in->tzs};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
     LG_TRY(lg_exec_views_register(in->catalog));
     return lg_session_views_register(in->catalog);

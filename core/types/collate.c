@@ -64,13 +64,13 @@ lg_collators__destroy(lg_collators *c)
     lg_free(c);
 }
 
-static UCollator *
-collator(const lg_env *env, lg_oid oid)
+const lg_collator *
+lg_collator_get(lg_tz_cache *tzs, lg_oid oid)
 {
-    const lg_collation *k = lg_collation_get(oid);
-    if (!k || !k->locale || !env || !env->tzs)
+    const lg_collation *k = lg_collation_is_c(oid) ? NULL : lg_collation_get(oid);
+    if (!k || !k->locale || !tzs)
         return NULL;
-    lg_collators **slot = lg_tz__collators(env->tzs);
+    lg_collators **slot = lg_tz__collators(tzs);
     if (!*slot)
         *slot = lg_zalloc(sizeof **slot);
     UCollator **c = &(*slot)->open[k - list];
@@ -80,7 +80,13 @@ collator(const lg_env *env, lg_oid oid)
         if (U_FAILURE(status))
             *c = NULL;
     }
-    return *c;
+    return (const lg_collator *)*c;
+}
+
+static const lg_collator *
+collator(const lg_env *env, lg_oid oid)
+{
+    return env ? lg_collator_get(env->tzs, oid) : NULL;
 }
 
 const char *
@@ -102,17 +108,22 @@ lg_collation_version(lg_arena *a, lg_oid oid)
 }
 
 int
+lg_collator_compare(const lg_collator *c, const char *a, size_t na, const char *b, size_t nb)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UCollationResult r =
+        ucol_strcollUTF8((const UCollator *)c, a, (int32_t)na, b, (int32_t)nb, &status);
+    if (U_SUCCESS(status) && r != UCOL_EQUAL)
+        return r == UCOL_LESS ? -1 : 1;
+    return lg_bytes_compare(a, na, b, nb);
+}
+
+int
 lg_collate_compare(const lg_env *env, lg_oid collation, const char *a, size_t na, const char *b,
                    size_t nb)
 {
-    UCollator *c = lg_collation_is_c(collation) ? NULL : collator(env, collation);
-    if (c) {
-        UErrorCode status = U_ZERO_ERROR;
-        UCollationResult r = ucol_strcollUTF8(c, a, (int32_t)na, b, (int32_t)nb, &status);
-        if (U_SUCCESS(status) && r != UCOL_EQUAL)
-            return r == UCOL_LESS ? -1 : 1;
-    }
-    return lg_bytes_compare(a, na, b, nb);
+    const lg_collator *c = collator(env, collation);
+    return c ? lg_collator_compare(c, a, na, b, nb) : lg_bytes_compare(a, na, b, nb);
 }
 
 /* --- UTF-16, which ICU works on --- */
@@ -155,24 +166,32 @@ lg_collate_case(lg_call *c, lg_case to)
 
 /* --- sort keys --- */
 
+size_t
+lg_collator_key(const lg_collator *c, lg_arena *arena, const char *s, size_t n, uint8_t *buf,
+                size_t cap, uint8_t **ret)
+{
+    int32_t ulen;
+    UChar *u = to_utf16(arena, s, n, &ulen);
+    int32_t size = ucol_getSortKey((const UCollator *)c, u, ulen, buf, (int32_t)cap);
+    *ret = buf;
+    if ((size_t)size > cap) {
+        *ret = lg_arena_alloc(arena, (size_t)size);
+        size = ucol_getSortKey((const UCollator *)c, u, ulen, *ret, size);
+    }
+    return (size_t)size;
+}
+
 static lg_datum
 collate_key(lg_call *c)
 {
-    UCollator *k = collator(c->env, ARG_OID(1));
+    const lg_collator *k = collator(c->env, ARG_OID(1));
     size_t len = lg_argtype(c, 0) == LG_T_BPCHAR ? lg_bpchar_len(ARG(0)) : ARG_LEN(0);
-    int32_t n, size = 0;
+    uint8_t buf[256], *key;
     if (!k)
         return lg_call_error(c, "0A000", "collation %u is not known to ICU", ARG_OID(1));
-    UChar *u = to_utf16(c->arena, ARG_STR(0), len, &n);
-    int32_t cap = n * 4 + 64;
-    uint8_t *key = lg_arena_alloc(c->arena, (size_t)cap);
-    size = ucol_getSortKey(k, u, n, key, cap);
-    if (size > cap) {
-        key = lg_arena_alloc(c->arena, (size_t)size);
-        size = ucol_getSortKey(k, u, n, key, size);
-    }
-    lg_varlen *v = lg_varlen_new(c->arena, (size_t)size + len); /* it ends with 0; then the bytes */
-    memcpy(v->data, key, (size_t)size);
+    size_t size = lg_collator_key(k, c->arena, ARG_STR(0), len, buf, sizeof buf, &key);
+    lg_varlen *v = lg_varlen_new(c->arena, size + len); /* it ends with 0; then the bytes */
+    memcpy(v->data, key, size);
     memcpy(v->data + size, ARG_STR(0), len);
     return lg_datum_ptr(v);
 }

@@ -36,6 +36,15 @@ lg_collation_is_c(lg_oid oid)
            oid == LG_COLLATION_POSIX || oid == LG_COLLATION_UCS_BASIC;
 }
 
+/* One that orders, for who has no environment (keys of indexes): lives as long as the zones. NULL:
+ * the collation orders by bytes. */
+typedef struct lg_collator lg_collator;
+const lg_collator *lg_collator_get(lg_tz_cache *tzs, lg_oid collation);
+int lg_collator_compare(const lg_collator *c, const char *a, size_t na, const char *b, size_t nb);
+/* ICU's sort key, with its final 0, in buf or else in the arena. */
+size_t lg_collator_key(const lg_collator *c, lg_arena *arena, const char *s, size_t n, uint8_t *buf,
+                       size_t cap, uint8_t **ret);
+
 int lg_collate_compare(const lg_env *env, lg_oid collation, const char *a, size_t na, const char *b,
                        size_t nb);
 typedef enum lg_case { LG_CASE_LOWER, LG_CASE_UPPER, LG_CASE_TITLE } lg_case;

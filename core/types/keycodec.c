@@ -5,6 +5,7 @@
  *   float               IEEE bits, all inverted if negative, else the sign bit set; -0 as 0, NaN as
  *                       the greatest
  *   text-like           the bytes (which hold no NUL), then 0
+ *   ... in ICU's order  ICU's sort key, which ends with its only 0, then as above
  *   bytea               0 as {0, 255}, then {0, 0}
  *   numeric             class byte (-inf, negative, zero, positive, inf, NaN), exponent, digits + 1
  *                       each big-endian, 0 0; negative ones inverted
@@ -18,6 +19,7 @@
  */
 #include "keycodec.h"
 #include "array.h"
+#include "collate.h"
 #include "json.h"
 #include "numeric.h"
 #include "types_values.h"
@@ -176,6 +178,34 @@ put_jsonb(struct out *o, lg_datum d)
     }
     put_bytea(o, (const char *)k.p, k.len);
     lg_arena_destroy(a);
+}
+
+static size_t
+text_len(lg_oid type, lg_datum d)
+{
+    return type == LG_T_BPCHAR ? lg_bpchar_len(d) : lg_text_len(d);
+}
+
+static void
+put_collated(struct out *o, const lg_keycol *col, lg_datum d)
+{
+    uint8_t buf[256], *key = buf;
+    size_t len = text_len(col->type, d);
+    lg_arena *a = lg_arena_create("key", 0);
+    size_t n = lg_collator_key(col->collator, a, lg_text_data(d), len, buf, sizeof buf, &key);
+    put_bytes(o, (const char *)key, n);
+    put_bytes(o, lg_text_data(d), len);
+    put(o, 0);
+    lg_arena_destroy(a);
+}
+
+int
+lg_key_compare(const lg_keycol *col, lg_datum a, lg_datum b)
+{
+    if (!col->collator)
+        return lg_type_compare_fn(col->type)(a, b);
+    return lg_collator_compare(col->collator, lg_text_data(a), text_len(col->type, a),
+                               lg_text_data(b), text_len(col->type, b));
 }
 
 static void
@@ -338,7 +368,10 @@ lg_key_encode(const lg_keycol *cols, uint32_t n, const lg_datum *values, const u
         }
         put(&o, 1);
         o.flip = cols[i].desc ? 0xff : 0;
-        put_value(&o, cols[i].type, values[i]);
+        if (cols[i].collator)
+            put_collated(&o, &cols[i], values[i]);
+        else
+            put_value(&o, cols[i].type, values[i]);
     }
     if (ret_has_null)
         *ret_has_null = has_null;
@@ -544,6 +577,8 @@ lg_key_decode(const lg_keycol *cols, uint32_t n, const uint8_t *key, size_t len,
         ret_values[i] = 0;
         if (marker == 1) {
             in.flip = cols[i].desc ? 0xff : 0;
+            while (cols[i].collator && !in.bad && get(&in) != 0)
+                ; /* the sort key */
             lg_datum d = get_value(&in, cols[i].type, a);
             ret_values[i] = lg_key_lossless(cols[i].type) ? d : 0;
         }

@@ -108,6 +108,8 @@ LG_MUST lg_status lg_bind_view_updatable(lg_bind *b, lg_relation *rel, uint8_t *
 
 /* ---- for DDL and utilities ---- */
 
+/* The key of an index, which needs one collation: else 42P22. */
+LG_MUST lg_status lg_bind_index_collation(lg_bind *b, lg_expr *e);
 /* Type name of the syntax to OID and typmod (-1: none). serial names give LG_NOT_FOUND with
  * *ret_oid 0 when ret_serial is NULL, else their integer type and *ret_serial = 2, 4, 8. */
 LG_MUST lg_status lg_bind_collation_name(lg_bind *b, const lg_ast_list *name, int32_t loc,

@@ -299,6 +299,11 @@ coerce_domain(lg_bind *b, lg_expr *e, lg_oid type, int32_t typmod, lg_coercion c
     *ret = wrap(b, LG_EX_DOMAIN, x, base, form, loc);
     (*ret)->domain = type;
     (*ret)->typmod = typmod;
+    if (lg_usertype_of(type) == LG_UT_DOMAIN) {
+        const lg_domain_type *d;
+        LG_TRY(b->env->user->domain_type(b->env, type, b->arena, &d));
+        (*ret)->collation = d->collation;
+    }
     return LG_OK;
 }
 

@@ -50,6 +50,11 @@ state_of(const lg_expr *e)
         r.s = EXPLICIT;
         return r;
     }
+    if (e->kind == LG_EX_DOMAIN && e->collation && e->collation != LG_COLLATION_DEFAULT) {
+        r.coll = e->collation; /* the domain's own */
+        r.s = IMPLICIT;
+        return r;
+    }
     bool leaf = e->kind == LG_EX_VAR || e->kind == LG_EX_CONST || e->kind == LG_EX_PARAM ||
                 e->kind == LG_EX_SUBLINK || e->kind == LG_EX_AGG || e->kind == LG_EX_WINDOW;
     for (uint32_t i = 0; !leaf && i < e->nargs; i++)
@@ -123,6 +128,19 @@ lg_bind__collate_value(lg_bind *b, lg_expr *e)
         return mismatch(b, &r);
     lg_oid own = type_collation(e->type);
     e->collation = !own ? 0 : r.s && r.s != CONFLICT ? r.coll : own;
+    return LG_OK;
+}
+
+lg_status
+lg_bind_index_collation(lg_bind *b, lg_expr *e)
+{
+    state r = state_of(e);
+    if (r.s == CONFLICT) {
+        lg_bind__error(b, -1, "42P22",
+                       "could not determine which collation to use for index expression");
+        lg_error_hint(b->err, "Use the COLLATE clause to set the collation explicitly.");
+        return LG_SQL;
+    }
     return LG_OK;
 }
 

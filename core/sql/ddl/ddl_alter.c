@@ -358,7 +358,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     LG_CHECK(lg_bind_type_name(&b, def->type_name, &declared, &now.typmod, NULL));
     LG_CHECK(lg_usertype_base(u->es->env, declared, u->a, u->err, &now.type, NULL));
     now.domain = declared == now.type ? 0 : declared;
-    LG_CHECK(lg_ddl_collation(u, def->coll_clause, now.type, &now.collation));
+    LG_CHECK(lg_ddl_collation(u, def->coll_clause, declared, &now.collation));
     LG_CHECK(lg_ddl_rowtype_unused(u, r));
     LG_CHECK(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, col->attnum));
     LG_CHECK(lg_ddl_type_depend(u, LG_REL_pg_class, r->oid, col->attnum, declared));
@@ -392,6 +392,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         LG_CHECK(lg_cat_segment_create(u->cat, LG_SEG_BTREE, &tree));
         lg_cat_segment_drop(u->cat, &r->indexes[i]->storage);
         LG_CHECK(lg_ddl_class_update(u, r->indexes[i]->oid, set_file, &tree));
+        LG_CHECK(lg_ddl_index_retype(u, r->indexes[i], col, &now));
     }
     LG_CHECK(lg_cat_touch(u->cat, r->oid));
     LG_CHECK(lg_ddl_column_readers(u, r->oid, col->name, true, false));

@@ -239,6 +239,7 @@ copy_index(lg_util *u, const lg_relation *rel, const lg_index *ix, lg_ddl_index 
         if (i >= ix->nkeys)
             continue;
         ret->opclass[i] = ix->opclass[i];
+        ret->collation[i] = ix->collation[i];
         ret->desc[i] = ix->key[i].desc;
         ret->nulls_first[i] = ix->key[i].nulls_first;
     }

@@ -1,7 +1,6 @@
 /* CREATE DOMAIN, ALTER DOMAIN. A domain's checks are pg_constraint rows with contypid, its NOT NULL
  * and DEFAULT are columns of its pg_type row. */
 #include "cat_type.h"
-#include "collate.h"
 #include "ddl_internal.h"
 #include <string.h>
 
@@ -180,15 +179,15 @@ lg_ddl_create_domain(lg_util *u, const lg_ast_create_domain_stmt *s)
     LG_TRY(lg_ddl_type_place(u, &s->domainname, &d.nsp, &d.name));
     LG_TRY(base_of(u, s->type_name, &d));
     lg_oid coll;
-    LG_TRY(lg_ddl_collation(u, s->coll_clause, d.base, &coll));
-    if (!lg_collation_is_c(coll))
-        return lg_error_set(u->err, "0A000", "domains in an ICU collation are not supported");
+    LG_TRY(lg_ddl_collation(u, s->coll_clause, d.declared, &coll));
     LG_TRY(lg_cat_new_oid(u->cat, &number));
     d.oid = lg_usertype_oid(LG_UT_DOMAIN, number);
     lg_type facts = *lg_type_get(d.base);
     facts.typtype = 'd';
     facts.in = 2597;
     facts.recv = 2598;
+    if (coll)
+        facts.collation = coll;
     lg_ddl_type_row(u, d.oid, d.name, d.nsp, &facts, &row);
     SETC(&row, pg_type, typbasetype, d.declared);
     SETC(&row, pg_type, typtypmod, lg_datum_int4(d.typmod));

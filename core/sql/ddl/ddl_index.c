@@ -62,7 +62,10 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
             }
             options[i] = (int16_t)((ix->desc[i] ? 1 : 0) | (ix->nulls_first[i] ? 2 : 0));
         }
-        colls[i] = !t || !t->collation ? 0 : col && col->collation ? col->collation : t->collation;
+        colls[i] = !t || !t->collation     ? 0
+                   : ix->collation[i]      ? ix->collation[i]
+                   : col && col->collation ? col->collation
+                                           : t->collation;
         if (!col)
             exprs = exprs ? lg_arena_printf(u->a, "%s\n%u %s", exprs, type, ix->expr[i])
                           : lg_arena_printf(u->a, "%u %s", type, ix->expr[i]);
@@ -94,6 +97,38 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, exprs));
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, ix->predicate_sql));
     return LG_OK;
+}
+
+/* The column now has another type or collation: so does the index, unless it has its own. */
+lg_status
+lg_ddl_index_retype(lg_util *u, const lg_index *ix, const lg_column *was, const lg_column *now)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(ix->oid);
+    lg_oid colls[LG_INDEX_MAX_KEYS], classes[LG_INDEX_MAX_KEYS];
+    const lg_type *t = lg_type_get(now->type);
+    bool any = false;
+    for (uint16_t k = 0; k < ix->nkeys; k++) {
+        colls[k] = ix->collation[k];
+        classes[k] = ix->opclass[k];
+        if (ix->attnum[k] != was->attnum)
+            continue;
+        any = true;
+        if (!t || !t->collation)
+            colls[k] = 0;
+        else if (!colls[k] || colls[k] == was->collation)
+            colls[k] = now->collation ? now->collation : t->collation;
+        if (classes[k] == default_opclass(was->type))
+            classes[k] = default_opclass(now->type);
+    }
+    if (!any)
+        return LG_OK;
+    LG_TRY(
+        lg_cat_find(u->cat, LG_REL_pg_index, LG_IX_pg_index_indexrelid_index, 1, &key, u->a, &old));
+    row = old;
+    SETC(&row, pg_index, indcollation, lg_array_oidvector(u->a, ix->nkeys, colls));
+    SETC(&row, pg_index, indclass, lg_array_oidvector(u->a, ix->nkeys, classes));
+    return lg_cat_update(u->cat, LG_REL_pg_index, &old, &row);
 }
 
 static void
@@ -292,6 +327,7 @@ index_for_key(lg_util *u, const lg_relation *rel, const lg_ast_constraint *c, co
     }
     for (uint16_t i = 0; i < ix->nkeys; i++)
         if (ix->key[i].desc || ix->key[i].nulls_first ||
+            ix->collation[i] != rel->cols[ix->attnum[i] - 1].collation ||
             ix->opclass[i] != default_opclass(rel->cols[ix->attnum[i] - 1].type)) {
             lg_error_set(u->err, "42809",
                          "index \"%s\" column number %u does not have default sorting behavior",
@@ -861,14 +897,38 @@ lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, cons
 
 /* ---- CREATE INDEX ---- */
 
+/* What an INCLUDE column cannot have. */
+static lg_status
+check_included(lg_util *u, const lg_ast_index_elem *e)
+{
+    const char *what = e->collation.n                                   ? "a collation"
+                       : e->opclass.n                                   ? "an operator class"
+                       : e->ordering != LG_A_SORTBY_DEFAULT             ? "ASC/DESC options"
+                       : e->nulls_ordering != LG_A_SORTBY_NULLS_DEFAULT ? "NULLS FIRST/LAST options"
+                                                                        : NULL;
+    if (!e->name)
+        return lg_error_set(u->err, "0A000", "expressions are not supported in included columns");
+    if (what)
+        return lg_error_set(u->err, "42P17", "including column does not support %s", what);
+    return LG_OK;
+}
+
+static lg_status
+index_key_collation(lg_util *u, lg_bind *b, const lg_ast_index_elem *e, lg_ddl_index *ix,
+                    uint16_t k)
+{
+    const lg_type *t = lg_type_get(ix->type[k]);
+    if (!e->collation.n)
+        return LG_OK;
+    if (!t || !t->collation)
+        return lg_error_set(u->err, "42804", "collations are not supported by type %s",
+                            lg_type_name(u->es->env, ix->type[k], -1, u->a));
+    return lg_bind_collation_name(b, &e->collation, -1, &ix->collation[k]);
+}
+
 static lg_status
 index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, lg_ddl_index *ix)
 {
-    lg_oid coll = 0;
-    if (e->collation.n)
-        LG_TRY(lg_bind_collation_name(b, &e->collation, -1, &coll));
-    if (!lg_collation_is_c(coll)) /* keys are ordered by bytes */
-        return lg_error_set(u->err, "0A000", "indexes in an ICU collation are not supported");
     uint16_t k = ix->natts;
     if (k == LG_INDEX_MAX_KEYS)
         return lg_error_set(u->err, "54011", "cannot use more than 32 columns in an index");
@@ -888,9 +948,13 @@ index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, 
         } else {
             ix->attnum[k] = 0;
             ix->type[k] = x->type;
+            ix->collation[k] = x->collation;
+            if (!e->collation.n)
+                LG_TRY(lg_bind_index_collation(b, x));
             LG_TRY(lg_ddl_expr_text(u, b, x, rel, &ix->expr[k]));
         }
     }
+    LG_TRY(index_key_collation(u, b, e, ix, k));
     if (e->opclass.n) {
         const char *name = lg_ast_list_str(&e->opclass, e->opclass.n - 1);
         const lg_opclass *oc = lg_opclass_by_name(LG_AM_BTREE, name);
@@ -952,9 +1016,11 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
     for (uint32_t i = 0; i < s->index_params.n; i++)
         LG_CHECK(index_key(u, &b, rel, lg_ast_as(s->index_params.at[i], index_elem), &ix));
     ix.nkeys = ix.natts;
-    for (uint32_t i = 0; i < s->index_including_params.n; i++)
-        LG_CHECK(
-            index_key(u, &b, rel, lg_ast_as(s->index_including_params.at[i], index_elem), &ix));
+    for (uint32_t i = 0; i < s->index_including_params.n; i++) {
+        const lg_ast_index_elem *e = lg_ast_as(s->index_including_params.at[i], index_elem);
+        LG_CHECK(check_included(u, e));
+        LG_CHECK(index_key(u, &b, rel, e, &ix));
+    }
     if (s->where_clause) {
         lg_expr *e;
         LG_CHECK(

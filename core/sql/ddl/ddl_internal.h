@@ -53,6 +53,7 @@ typedef struct lg_ddl_index {
     int16_t attnum[LG_INDEX_MAX_KEYS];
     lg_oid type[LG_INDEX_MAX_KEYS];
     lg_oid opclass[LG_INDEX_MAX_KEYS];
+    lg_oid collation[LG_INDEX_MAX_KEYS]; /* 0: the column's or the type's */
     bool desc[LG_INDEX_MAX_KEYS], nulls_first[LG_INDEX_MAX_KEYS];
     const char *expr[LG_INDEX_MAX_KEYS];     /* texts where attnum is 0 */
     const char *att_name[LG_INDEX_MAX_KEYS]; /* NULL: the column's own, of an expression "expr" */
@@ -201,6 +202,8 @@ LG_MUST lg_status lg_ddl_rename_relation(lg_util *u, lg_relation *r, const char 
 
 /* ---- pieces ---- */
 /* Rows and entries of an index over what the table holds now. */
+lg_status lg_ddl_index_retype(lg_util *u, const lg_index *ix, const lg_column *was,
+                              const lg_column *now);
 lg_status lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix);
 lg_status lg_ddl_index_build(lg_util *u, lg_oid table, lg_oid index);
 lg_status lg_ddl_index_from_columns(lg_util *u, const lg_relation *rel, const lg_ast_list *names,

@@ -1,5 +1,6 @@
 /* CREATE TABLE, CREATE TABLE AS, TRUNCATE, schemas. */
 #include "acl.h"
+#include "cat_type.h"
 #include "ddl_internal.h"
 #include "relstat.h"
 #include "usertype.h"
@@ -28,15 +29,20 @@ lg_ddl_table_make(lg_util *u, lg_oid nsp, const char *name, char persistence, ui
     return lg_cat_touch(u->cat, *ret_oid);
 }
 
-/* Type, typmod, NOT NULL, identity and serial of a column definition. A sequence that it needs is
- * made: *ret_sequence, and how it depends ('a' serial, 'i' identity). */
-/* COLLATE of a column of that type; NULL: 0. */
+/* COLLATE of a column of that type (perhaps a domain); NULL: 0, or the domain's. */
 lg_status
 lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid *ret)
 {
-    const lg_type *t = lg_type_get(type);
+    lg_oid base;
+    LG_TRY(lg_usertype_base(u->es->env, type, u->a, u->err, &base, NULL));
+    const lg_type *t = lg_type_get(base);
     lg_bind b;
     *ret = 0;
+    if (!c && lg_usertype_of(type) == LG_UT_DOMAIN) {
+        const lg_cat_domain *d;
+        LG_TRY(lg_cat_domain_type(u->cat, type, &d));
+        *ret = d->type.collation;
+    }
     if (!c)
         return LG_OK;
     lg_exec_bind_init(u->es, u->a, &b);
@@ -49,6 +55,8 @@ lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid
     return LG_OK;
 }
 
+/* Type, typmod, NOT NULL, identity and serial of a column definition. A sequence that it needs is
+ * made: *ret_sequence, and how it depends ('a' serial, 'i' identity). */
 lg_status
 lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_column_def *def,
                        lg_ddl_column *ret, lg_oid *ret_sequence, char *ret_dep)
@@ -68,7 +76,7 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
     LG_TRY(st);
     lg_oid base;
     LG_TRY(lg_ddl_column_base(u, ret->name, ret->type, &base));
-    LG_TRY(lg_ddl_collation(u, def->coll_clause, base, &ret->collation));
+    LG_TRY(lg_ddl_collation(u, def->coll_clause, ret->type, &ret->collation));
     ret->not_null = def->is_not_null;
     const lg_ast_list *options = NULL;
     for (uint32_t i = 0; i < def->constraints.n; i++) {

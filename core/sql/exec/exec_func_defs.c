@@ -1,9 +1,10 @@
 /* Definitions of objects as SQL text: pg_get_expr, pg_get_indexdef, pg_get_constraintdef,
  * pg_get_viewdef, pg_get_serial_sequence, pg_get_keywords. */
 #include "exec_func_internal.h"
-#include "cat_type.h"
 #include "array.h"
 #include "bind.h"
+#include "cat_type.h"
+#include "collate.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -49,6 +50,22 @@ expression_text(lg_call *c, const char *stored, lg_bind_place place, lg_relation
     if (st != LG_OK)
         *ret = stored;
     return st == LG_CANCELED || st == LG_SHUTDOWN ? st : LG_OK;
+}
+
+/* 0 when it cannot be bound. */
+static lg_oid
+expression_collation(lg_call *c, const char *stored, lg_relation *rel)
+{
+    lg_exec_session *es = lg_fx_session(c);
+    lg_error err;
+    lg_bind b;
+    lg_expr *e;
+    lg_error_init(&err, c->arena);
+    lg_bind_init(&b, es->cat, es->run, c->arena, c->env, &err, stored);
+    lg_status st =
+        stored ? lg_bind_expr_text(&b, stored, LG_PLACE_USING, rel, 0, -1, &e) : LG_NOT_FOUND;
+    lg_bind_fini(&b);
+    return st == LG_OK ? e->collation : 0;
 }
 
 lg_status
@@ -101,20 +118,39 @@ is_call(const char *text)
     return false;
 }
 
+/* NULL: key i is a column. */
+static const char *
+key_expression(const lg_index *ix, uint16_t i)
+{
+    uint16_t nth = 0;
+    for (uint16_t k = 0; k < i; k++)
+        nth = (uint16_t)(nth + (ix->attnum[k] == 0));
+    return !ix->attnum[i] && nth < ix->nexprs ? ix->exprs[nth] : NULL;
+}
+
 static const char *
 key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pretty)
 {
     if (ix->attnum[i])
         return lg_quote_ident(c->arena, rel->cols[ix->attnum[i] - 1].name);
-    uint16_t nth = 0;
-    for (uint16_t k = 0; k < i; k++)
-        nth = (uint16_t)(nth + (ix->attnum[k] == 0));
-    const char *text = "";
-    if (nth < ix->nexprs &&
-        expression_text(c, ix->exprs[nth], LG_PLACE_USING, rel, NULL, pretty, &text) == LG_OK) {
+    const char *text = "", *stored = key_expression(ix, i);
+    if (stored && expression_text(c, stored, LG_PLACE_USING, rel, NULL, pretty, &text) == LG_OK) {
         return is_call(text) ? text : lg_arena_printf(c->arena, "(%s)", text);
     }
     return text;
+}
+
+/* Shown where it is not what the column or the expression's type has. */
+static const char *
+key_collation(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i)
+{
+    const lg_collation *k = lg_collation_get(ix->collation[i]);
+    lg_oid usual = ix->attnum[i] ? rel->cols[ix->attnum[i] - 1].collation
+                   : k           ? expression_collation(c, key_expression(ix, i), rel)
+                                 : 0;
+    if (!k || ix->collation[i] == usual)
+        return "";
+    return lg_arena_printf(c->arena, " COLLATE %s", lg_quote_ident(c->arena, k->name));
 }
 
 const char *
@@ -131,6 +167,7 @@ lg_fx_index_text(lg_call *c, lg_relation *rel, const lg_index *ix, bool pretty)
         s = lg_arena_printf(a, "%s%s%s", s, sep, key_text(c, rel, ix, i, pretty));
         if (i >= ix->nkeys)
             continue;
+        s = lg_arena_printf(a, "%s%s", s, key_collation(c, rel, ix, i));
         const lg_opclass *k = lg_opclass_get(ix->opclass[i]);
         if (k && !k->is_default)
             s = lg_arena_printf(a, "%s %s", s, k->name);

@@ -67,7 +67,8 @@ lg_fx_relation_name(lg_call *c, lg_oid oid, bool always_schema, const char **ret
     bool visible = false;
     LG_TRY(lg_cat_relation_by_oid(cat, oid, &rel));
     const char *name = lg_quote_ident(c->arena, rel->name);
-    const char *schema = lg_quote_ident(c->arena, rel->schema);
+    bool temp = always_schema && rel->namespace_oid == lg_cat_temp_namespace(cat);
+    const char *schema = temp ? "pg_temp" : lg_quote_ident(c->arena, rel->schema);
     lg_relation_unref(rel);
     if (!always_schema)
         LG_TRY(lg_cat_relation_visible(cat, oid, &visible));

@@ -701,8 +701,8 @@ test_one(const lg_index *ix, const lg_index_cond *c, lg_datum want, lg_datum v, 
         return null == (c->op == LG_COND_IS_NULL);
     if (null)
         return false;
-    lg_compare_fn cmp = lg_type_compare_fn(ix->key[c->key].type);
-    if (!cmp)
+    const lg_keycol *col = &ix->key[c->key];
+    if (!lg_type_compare_fn(col->type))
         return true;
     if (c->op == LG_COND_ANY) {
         lg_array arr;
@@ -713,12 +713,12 @@ test_one(const lg_index *ix, const lg_index_cond *c, lg_datum want, lg_datum v, 
             lg_datum e = arr.values[i];
             if (!none)
                 lg_index_cond_convert(ix->key[c->key].type, c->value_type, &op, &e, &none, &all);
-            if (!none && cmp(v, e) == 0)
+            if (!none && lg_key_compare(col, v, e) == 0)
                 return true;
         }
         return false;
     }
-    int d = cmp(v, want);
+    int d = lg_key_compare(col, v, want);
     switch (c->op) {
     case LG_COND_LT:
         return d < 0;

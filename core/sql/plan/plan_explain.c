@@ -1,4 +1,5 @@
 /* EXPLAIN: titles and lines of nodes, with slots traced back to the columns they come from. */
+#include "collate.h"
 #include "plan_internal.h"
 #include <string.h>
 
@@ -376,13 +377,32 @@ join_lines(lines *l, const namer *n, const lg_node *x)
     add_expr(l, n, "Join Filter", x->join.join_quals);
 }
 
+/* As output_name; what an ICU collation sorts by is shown as what it stands for. */
+static const char *
+sorted_name(const namer *n, const lg_node *node, uint32_t col)
+{
+    const lg_node *x = node;
+    while (!x->targets && (x->kind == LG_NODE_SORT || x->kind == LG_NODE_LIMIT))
+        x = x->left;
+    const lg_expr *e = x->targets && x->kind != LG_NODE_MODIFY ? x->targets[col] : NULL;
+    if (!e || e->kind != LG_EX_FUNC || e->func.func != &lg_collate_key_func)
+        return output_name(n, node, col);
+    const lg_collation *k = lg_collation_get(lg_oid_of(e->args[1]->konst.value));
+    namer in = *n;
+    in.node = x;
+    const char *s = expr_text(&in, e->args[0]);
+    if (e->args[0]->kind != LG_EX_SLOT)
+        s = lg_arena_printf(n->a, "(%s)", s);
+    return lg_arena_printf(n->a, "%s COLLATE %s", s, lg_quote_ident(n->a, k ? k->name : "?"));
+}
+
 static void
 sort_lines(lines *l, const namer *n, const lg_node *x)
 {
     const char **t = LG_NEWN(l->a, const char *, x->sort.nkeys + 1);
     for (uint32_t i = 0; i < x->sort.nkeys; i++) {
         const lg_node_sortkey *k = &x->sort.keys[i];
-        t[i] = output_name(n, x->left, k->slot);
+        t[i] = sorted_name(n, x->left, k->slot);
         if (k->desc)
             t[i] = lg_arena_printf(l->a, "%s DESC", t[i]);
         if (k->nulls_first != k->desc)

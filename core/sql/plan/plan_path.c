@@ -117,6 +117,13 @@ is_key(const keyed *k, uint16_t key, const lg_expr *e)
            (lg_expr_equal(e, k->expr[key]) || lg_expr_equal(strip(e), strip(k->expr[key])));
 }
 
+/* The collation as keys have it: 0 when by bytes. */
+static lg_oid
+ordering(lg_oid collation)
+{
+    return lg_collation_is_c(collation) ? 0 : collation;
+}
+
 /* Does the conjunct restrict key `key` of the index? Fills *c. */
 static bool
 match_cond(const keyed *kx, uint16_t key, lg_expr *q, const bool *usable, lg_index_cond *c)
@@ -155,7 +162,7 @@ match_cond(const keyed *kx, uint16_t key, lg_expr *q, const bool *usable, lg_ind
         return false;
     int st = lg_amop_strategy(oc->family, op->oid);
     if (!st ||
-        (st != LG_COND_EQ && !lg_collation_is_c(q->incoll))) /* indexes are ordered by bytes */
+        (st != LG_COND_EQ && ordering(q->incoll) != ix->key[key].collation)) /* another order */
         return false;
     c->op = (uint8_t)st;
     c->value = v;
@@ -444,6 +451,16 @@ make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_ex
     return p;
 }
 
+/* What a sort by e orders, when it is in the key's order: an ICU collation's is by a function that
+ * the planner put there. NULL: another order. */
+static const lg_expr *
+in_order_of(const lg_expr *e, const lg_keycol *key)
+{
+    bool icu = e->kind == LG_EX_FUNC && e->func.func == &lg_collate_key_func;
+    lg_oid collation = icu ? lg_oid_of(e->args[1]->konst.value) : 0;
+    return collation != key->collation ? NULL : icu ? e->args[0] : e;
+}
+
 /* How many leading items of the wanted order the index gives; *backward when read backwards. */
 static uint32_t
 gives_order(lg_pq *pq, const lg_path *p, uint32_t rte, const lg_sort_item *order, uint32_t n,
@@ -462,6 +479,7 @@ gives_order(lg_pq *pq, const lg_path *p, uint32_t rte, const lg_sort_item *order
         bool fixed = false;
         for (uint32_t c = 0; c < p->nconds; c++)
             fixed = fixed || (p->conds[c].key == key && p->conds[c].op == LG_COND_EQ);
+        e = e ? in_order_of(e, &p->index->key[key]) : NULL;
         if (!e || !p->index->attnum[key] || !is_column(e, rte, p->index->attnum[key])) {
             if (fixed)
                 continue;

@@ -1,4 +1,5 @@
 /* Rows and keys. */
+#include "collate.h"
 #include "func.h"
 #include "keycodec.h"
 #include "lg_test.h"
@@ -59,7 +60,7 @@ check_order(lg_oid type, const char *const *s, int n)
     lg_arena *a = lg_arena_create("t", 0);
     lg_compare_fn cmp = lg_type_compare_fn(type);
     for (int desc = 0; desc < 2; desc++) {
-        lg_keycol col = {type, desc, desc};
+        lg_keycol col = {.type = type, .desc = desc, .nulls_first = desc};
         for (int i = 0; i < n; i++)
             for (int j = 0; j < n; j++) {
                 lg_datum x = value(a, type, s[i]), y = value(a, type, s[j]);
@@ -120,7 +121,8 @@ LG_TEST(test_keycodec__nulls_go_where_asked)
     lg_datum v = lg_datum_int4(5);
     uint8_t null = 1, not_null = 0, a[16], b[16];
     bool has_null;
-    lg_keycol last = {LG_T_INT4, false, false}, first = {LG_T_INT4, true, true};
+    lg_keycol last = {.type = LG_T_INT4};
+    lg_keycol first = {.type = LG_T_INT4, .desc = true, .nulls_first = true};
     size_t na = lg_key_encode(&last, 1, &v, &null, a, sizeof a, &has_null);
     size_t nb = lg_key_encode(&last, 1, &v, &not_null, b, sizeof b, NULL);
     CU_ASSERT(has_null);
@@ -129,4 +131,36 @@ LG_TEST(test_keycodec__nulls_go_where_asked)
     nb = lg_key_encode(&first, 1, &v, &not_null, b, sizeof b, NULL);
     CU_ASSERT(memcmp(a, b, na < nb ? na : nb) < 0);
     CU_ASSERT(lg_key_encode(&last, 1, &v, &not_null, b, 2, NULL) > 2);
+}
+
+/* In an ICU collation: its order, ties by the bytes, and the text comes back. */
+LG_TEST(test_keycodec__an_icu_collation_orders_keys)
+{
+    static const char *const s[] = {"",  "1", "a", "A",   "\xc3\xa4", "aa",
+                                    "b", "Z", "z", "a-b", "ab"};
+    lg_arena *a = lg_arena_create("t", 0);
+    lg_tz_cache *tzs = lg_tz_cache_create();
+    lg_oid coll = lg_collation_by_name("de-x-icu")->oid;
+    CU_ASSERT_PTR_NULL(lg_collator_get(tzs, LG_COLLATION_C));
+    for (int desc = 0; desc < 2; desc++) {
+        lg_keycol col = {LG_T_TEXT, desc, desc, coll, lg_collator_get(tzs, coll)};
+        CU_ASSERT_PTR_NOT_NULL_FATAL(col.collator);
+        for (size_t i = 0; i < sizeof s / sizeof *s; i++)
+            for (size_t k = 0; k < sizeof s / sizeof *s; k++) {
+                uint8_t x[200], y[200], null;
+                lg_datum dx = value(a, LG_T_TEXT, s[i]), dy = value(a, LG_T_TEXT, s[k]), back;
+                size_t nx = lg_key_encode(&col, 1, &dx, NULL, x, sizeof x, NULL), used;
+                size_t ny = lg_key_encode(&col, 1, &dy, NULL, y, sizeof y, NULL);
+                int d = memcmp(x, y, nx < ny ? nx : ny), want = lg_key_compare(&col, dx, dy);
+                CU_ASSERT_EQUAL((desc ? -d : d) < 0, want < 0);
+                CU_ASSERT_EQUAL(d == 0, i == k);
+                LG_ASSERT_OK(lg_key_decode(&col, 1, x, nx, a, &back, &null, &used));
+                CU_ASSERT_EQUAL(used, nx);
+                CU_ASSERT(lg_type_equal_fn(LG_T_TEXT)(back, dx));
+            }
+        CU_ASSERT(lg_key_compare(&col, value(a, LG_T_TEXT, "\xc3\xa4"), value(a, LG_T_TEXT, "b")) <
+                  0);
+    }
+    lg_tz_cache_destroy(tzs);
+    lg_arena_destroy(a);
 }

@@ -118,7 +118,7 @@ check_value(struct fuzz *f, const lg_type *t, lg_datum d)
     if (lg_key_supported(t->oid)) {
         uint8_t key[4096], null;
         size_t used;
-        lg_keycol col = {t->oid, false, false};
+        lg_keycol col = {.type = t->oid};
         size_t len = lg_key_encode(&col, 1, &d, NULL, key, sizeof key, NULL);
         if (len <= sizeof key)
             CU_ASSERT_EQUAL(lg_key_decode(&col, 1, key, len, f->a, &back, &null, &used), LG_OK);
