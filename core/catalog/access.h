@@ -167,7 +167,7 @@ typedef struct lg_access_ops {
     uint64_t (*scn_seen)(void *arg);
 
     /* Sequences: fn sees and changes the state with the block held exclusively; must not block.
-     * Not transactional; durable before the transaction's commit is. */
+     * Not transactional; durable when it returns. */
     lg_status (*seq_modify)(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state *),
                             void *fn_arg);
     /* A ring of 64-bit words beside a sequence's state. append: n words, at most 128, not

@@ -533,8 +533,9 @@ seq_modify(void *arg, const lg_rel_storage *st, void (*fn)(void *, lg_seq_state 
         return LG_OK;
     }
     lg_mtr_set(&m, b, SEQ_AT, &now, sizeof now);
-    lg_mtr_commit(&m, NULL);
-    return LG_OK;
+    lg_lsn lsn;
+    lg_mtr_commit(&m, &lsn);
+    return lg_redo_flush(lg_buf_redo(cache), lsn);
 }
 
 static uint32_t

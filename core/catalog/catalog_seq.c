@@ -1,7 +1,8 @@
 /* Sequences and the OID counter: a number is reserved in the sequence's block (held exclusively by
  * this instance for that moment), sequence_batch at a time, and given out from memory. Not
- * transactional. A number is given once only: reservations are logged before they are used, and
- * what an instance had reserved when it died is lost. */
+ * transactional. A number is given once only: a reservation is durable before its first number is given,
+ * for a client may be told a number by a statement that commits nothing; and what an instance had
+ * reserved when it died is lost. One fiber reserves, others that want a number of the sequence wait. */
 #include "catalog_internal.h"
 #include <string.h>
 
@@ -52,6 +53,7 @@ struct seq_entry {
     int64_t last; /* the last one given */
     uint32_t left;
     bool given;
+    bool busy; /* a fiber is reserving more */
 };
 
 lg_status
@@ -91,6 +93,46 @@ remember(lg_cat *c, lg_oid oid, int64_t value)
     c->lastval_seq = oid;
 }
 
+static struct seq_entry *
+entry_of(lg_catalog *cat, lg_oid oid)
+{
+    struct seq_entry *e = lg_map_get(cat->seqs, oid);
+    if (!e) {
+        e = lg_zalloc(sizeof *e);
+        lg_map_put(cat->seqs, oid, e);
+    }
+    return e;
+}
+
+/* Numbers for the sequence's entry, which is looked up again after each wait: setval drops it. */
+static lg_status
+reserve(lg_cat *c, lg_oid oid)
+{
+    lg_catalog *cat = c->cat;
+    lg_sequence seq;
+    LG_TRY(lg_cat_sequence(c, oid, &seq));
+    struct seq_entry *e = entry_of(cat, oid);
+    if (e->busy || e->left)
+        return LG_OK;
+    e->busy = true;
+    struct reserve r = {.seq = &seq, .want = cat->sequence_batch};
+    if (seq.cache > r.want)
+        r.want = (uint32_t)(seq.cache < 10000 ? seq.cache : 10000);
+    lg_status st = cat->access.ops->seq_modify(cat->access.arg, &seq.storage, reserve_fn, &r);
+    e = entry_of(cat, oid);
+    e->busy = false;
+    (void)lg_waitq_wake_all(&cat->dict->waitq);
+    LG_TRY(st);
+    if (!r.got)
+        return LG_LIMIT;
+    if (e->left == 0) { /* else ours are lost */
+        e->next = r.first;
+        e->increment = seq.increment;
+        e->left = r.got;
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_cat_sequence_next(lg_cat *c, lg_oid oid, int64_t *ret_value)
 {
@@ -105,27 +147,10 @@ lg_cat_sequence_next(lg_cat *c, lg_oid oid, int64_t *ret_value)
             remember(c, oid, *ret_value);
             return LG_OK;
         }
-        lg_sequence seq;
-        LG_TRY(lg_cat_sequence(c, oid, &seq));
-        struct reserve r = {.seq = &seq, .want = cat->sequence_batch};
-        if (seq.cache > r.want)
-            r.want = (uint32_t)(seq.cache < 10000 ? seq.cache : 10000);
-        LG_TRY(cat->access.ops->seq_modify(cat->access.arg, &seq.storage, reserve_fn, &r));
-        if (!r.got)
-            return LG_LIMIT;
-        e = lg_map_get(cat->seqs, oid);
-        if (e && e->left) { /* another fiber reserved meanwhile: ours come first, then lost */
-            *ret_value = r.first;
-            remember(c, oid, *ret_value);
-            return LG_OK;
-        }
-        if (!e) {
-            e = lg_zalloc(sizeof *e);
-            lg_map_put(cat->seqs, oid, e);
-        }
-        e->next = r.first;
-        e->increment = seq.increment;
-        e->left = r.got;
+        if (e && e->busy)
+            LG_TRY(lg_waitq_wait(&cat->dict->waitq, LG_WAIT_ENQ_OTHER, LG_FOREVER, true));
+        else
+            LG_TRY(reserve(c, oid));
     }
 }
 
