@@ -54,8 +54,7 @@ void *lg_io_buf_alloc(size_t bytes); /* 4 KiB aligned; lg_free */
 #define LG_DISK_READ_ONLY 1u
 #define LG_DISK_BUFFERED  2u /* not O_DIRECT: file systems without it (tmpfs) */
 /* A scratch file without a name in the directory `path`: it ends with the process, however that
- * ends. It grows as it is written (lg_disk_size: how far it may); closing it may block the fiber.
- * Not in simulation (LG_UNSUPPORTED). */
+ * ends. It grows as it is written (lg_disk_size: how far it may); closing it may block the fiber. */
 #define LG_DISK_SCRATCH 4u
 
 /* Opens a device or file. LG_NO_DISK when it is not there. O_DIRECT is given up by itself where the

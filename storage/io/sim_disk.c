@@ -19,11 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECTOR      512
-#define CHUNK       (64 * 1024)
-#define CHUNK_SECTS (CHUNK / SECTOR)
-#define MAX_SLOTS   64
-#define MAX_KEYS    64
+#define SECTOR        512
+#define CHUNK         (64 * 1024)
+#define CHUNK_SECTS   (CHUNK / SECTOR)
+#define MAX_SLOTS     64
+#define MAX_KEYS      64
+#define SCRATCH_BYTES (1ull << 40)
 
 struct unsynced {
     uint64_t write_no; /* of the newest write to the sector */
@@ -34,6 +35,7 @@ struct file {
     lg_sim *sim;
     char *name;
     uint64_t size;
+    bool scratch;     /* of one opening, gone with it; durability is no matter */
     lg_map *chunks;   /* number + 1 -> char[CHUNK]; absent: zeros */
     lg_map *unsynced; /* sector + 1 -> struct unsynced */
     uint64_t write_no;
@@ -78,6 +80,7 @@ struct sim_io {
 
 struct world {
     lg_strmap *files;
+    uint64_t scratches; /* made so far */
     void (*watch)(void *arg, const lg_sim_write *w);
     void *watch_arg;
 };
@@ -194,13 +197,14 @@ sector_read(struct file *f, uint64_t sector, char *buf)
 static void
 sector_write(struct file *f, uint64_t sector, const char *buf, uint64_t write_no)
 {
-    struct unsynced *u = lg_map_get(f->unsynced, sector + 1);
-    if (!u) {
+    struct unsynced *u = f->scratch ? NULL : lg_map_get(f->unsynced, sector + 1);
+    if (!u && !f->scratch) {
         u = lg_alloc(sizeof *u);
         sector_read(f, sector, u->before);
         (void)lg_map_put(f->unsynced, sector + 1, u);
     }
-    u->write_no = write_no;
+    if (u)
+        u->write_no = write_no;
     memcpy(sector_at(f, sector, true), buf, SECTOR);
 }
 
@@ -287,6 +291,13 @@ opening_release(struct opening *o)
         return;
     if (o->slot != LG_DISK_NO_SLOT)
         o->file->holder[o->slot] = NULL;
+    if (o->file->scratch) {
+        struct world *w = lg_sim_state(o->file->sim, "storage/io disks", world_make, world_drop);
+        lg_heap *outer = lg_heap_switch(NULL);
+        (void)lg_strmap_remove(w->files, o->file->name, strlen(o->file->name));
+        file_free(o->file);
+        (void)lg_heap_switch(outer);
+    }
     lg_free(o);
 }
 
@@ -433,7 +444,7 @@ static void
 tell_watch(const struct file *f, const lg_io_req *req, uint32_t node)
 {
     struct world *w = lg_sim_state(f->sim, "storage/io disks", world_make, world_drop);
-    if (w->watch && req->op == LG_IO_WRITE && req->iovcnt == 0)
+    if (w->watch && !f->scratch && req->op == LG_IO_WRITE && req->iovcnt == 0)
         w->watch(w->watch_arg, &(lg_sim_write){f->name, node, req->offset, req->buf, req->len});
 }
 
@@ -508,13 +519,28 @@ node_killed(void *arg)
 
 /* ---- disks ---- */
 
+/* A file without a name, for this opening alone. */
+static struct file *
+scratch_make(lg_run *r)
+{
+    lg_sim *s = lg_run_sim(r);
+    struct world *w = lg_sim_state(s, "storage/io disks", world_make, world_drop);
+    char name[60];
+    snprintf(name, sizeof name, "scratch %llu of node %u", (unsigned long long)++w->scratches,
+             lg_run_sim_node(r));
+    lg_status st = lg_sim_disk_create(s, name, SCRATCH_BYTES);
+    LG_ASSERT(st == LG_OK);
+    struct file *f = file_must(s, name);
+    f->scratch = true;
+    return f;
+}
+
 static lg_status
 sim_open(lg_disk *d)
 {
     lg_run *r = d->io->run;
-    if (d->flags & LG_DISK_SCRATCH)
-        return LG_UNSUPPORTED;
-    struct file *f = file_find(lg_run_sim(r), d->path);
+    struct file *f =
+        d->flags & LG_DISK_SCRATCH ? scratch_make(r) : file_find(lg_run_sim(r), d->path);
     if (!f || f->detached[lg_run_sim_node(r) % MAX_SLOTS])
         return LG_NO_DISK;
     lg_heap *outer = lg_heap_switch(NULL);

@@ -22,8 +22,8 @@
  * MEMORY    A file has two buffers while it is written, a reader two windows: one in use and one
  * in flight. Their size is the caller's choice; sealed files keep none.
  * BLOCKING  everything but lg_temp_file_size may block the fiber, on local I/O only.
- * ERRORS    LG_IO, LG_DISK_FULL, LG_LIMIT (temp_file_limit), LG_NO_DISK (no such directory),
- *           LG_UNSUPPORTED (in simulation). Fault points: temp_open, temp_write, temp_read. */
+ * ERRORS    LG_IO, LG_DISK_FULL, LG_LIMIT (temp_file_limit), LG_NO_DISK (no such directory).
+ *           Fault points: temp_open, temp_write, temp_read. */
 #ifndef LG_STORAGE_TEMP_H
 #define LG_STORAGE_TEMP_H
 

@@ -83,6 +83,48 @@ next_name(struct ddl *d)
     snprintf(d->name, sizeof d->name, "d%u_%u", d->number, ++d->serial);
 }
 
+/* Statements that take several transactions, or write the table anew: kind "wide". */
+static void
+choose_wide(struct ddl *d, char *sql, size_t len)
+{
+    sim_world *w = d->w;
+    const char *t = d->name;
+    struct state *s = &d->after;
+    switch (sim_draw(w, 9)) {
+    case 0:
+    case 1:
+        snprintf(sql, len, "create index concurrently if not exists %s_t on %s (t)", t, t);
+        break;
+    case 2:
+        snprintf(sql, len, "drop index concurrently if exists %s_t", t);
+        s->indexed = false;
+        break;
+    case 3:
+        snprintf(sql, len, "reindex table %s%s", sim_draw(w, 2) ? "concurrently " : "", t);
+        break;
+    case 4:
+        snprintf(sql, len, "alter table %s alter column id type %s", t,
+                 sim_draw(w, 2) ? "bigint" : "int");
+        break;
+    case 5:
+        snprintf(sql, len, "alter table %s alter column t type varchar(%u) using substr(t, 1, 400)",
+                 t, 400 + (unsigned)sim_draw(w, 50));
+        break;
+    case 6:
+        snprintf(sql, len,
+                 "begin; alter table %s alter column id type numeric; insert into %s values (-1); "
+                 "rollback",
+                 t, t);
+        break;
+    case 7:
+        snprintf(sql, len, "alter table %s add column c%u int default %u", t,
+                 (unsigned)sim_draw(w, 1000000), (unsigned)sim_draw(w, 100));
+        break;
+    default:
+        snprintf(sql, len, "update %s set t = repeat('z', %u)", t, (unsigned)sim_draw(w, 300));
+    }
+}
+
 /* The next statement and what it makes of the table. */
 static void
 choose(struct ddl *d, char *sql, size_t len)
@@ -96,6 +138,10 @@ choose(struct ddl *d, char *sql, size_t len)
         snprintf(sql, len, "create table %s (id int%s, t text)", t,
                  sim_draw(w, 2) ? " primary key" : "");
         *s = (struct state){.exists = true};
+        return;
+    }
+    if (sim_sql_wide(w) && sim_draw(w, 2)) {
+        choose_wide(d, sql, len);
         return;
     }
     unsigned what = (unsigned)sim_draw(w, 16);

@@ -1,4 +1,4 @@
-/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql]
+/* lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] [--nodes N] [--kind storage|ges|sql|wide]
  * [--hard] [--mutate WHAT] [--verbose] Runs seeds S .. S+N-1 of the kind, after those in F. --hard:
  * more and harder faults. --mutate: does damage that a check must find (sim_mutate.c). A failing
  * seed is printed with its reason. The last line is "N passed, N failed". */
@@ -49,7 +49,8 @@ run_seed(uint64_t seed)
 static const sim_kind *
 kind_named(const char *name)
 {
-    static const sim_kind *const kinds[] = {&sim_kind_storage, &sim_kind_ges, &sim_kind_sql};
+    static const sim_kind *const kinds[] = {&sim_kind_storage, &sim_kind_ges, &sim_kind_sql,
+                                            &sim_kind_wide};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(kinds[i]->name, name) == 0)
             return kinds[i];
@@ -117,7 +118,7 @@ main(int argc, char **argv)
             kind = kind_named(argv[++i]);
         } else {
             fprintf(stderr, "usage: lagoon-sim [--seeds N] [--start S] [--seed S] [--file F] "
-                            "[--nodes N] [--kind storage|ges|sql] [--hard] [--mutate WHAT] "
+                            "[--nodes N] [--kind storage|ges|sql|wide] [--hard] [--mutate WHAT] "
                             "[--watch FILE.BLOCK] [--verbose]\n");
             return 2;
         }

@@ -10,6 +10,8 @@ typedef struct sim_pg {
     lg_sock *sock;
     char sqlstate[6]; /* of the last error; "" none */
     char message[200];
+    void (*hear)(void *arg, const char *payload); /* notifications, as they come; may be NULL */
+    void *hear_arg;
 } sim_pg;
 
 /* Called for each row; values are NUL-terminated texts, NULL for null. */

@@ -216,6 +216,7 @@ config_of(sim_world *w, unsigned id, lg_instance_config *ret)
     for (unsigned i = 0; i < SIM_DISKS; i++)
         snprintf(ret->disks[i], sizeof ret->disks[i], "%s", sim_disk_name(i));
     ret->cache_bytes = 8u << 20;
+    snprintf(ret->temp_dir, sizeof ret->temp_dir, "scratch");
     ret->column_cache_bytes = 1u << 20;
     ret->undo_retention_ms = 60000;
     ret->disk_timeout_ms = SIM_DISK_TIMEOUT / LG_MS;
@@ -495,6 +496,11 @@ world_begin(sim_world *w)
         sim_seen_start(w, 4);
     if (st == LG_OK)
         sim_ddl_start(w, w->hard ? 2 : 1);
+    if (st == LG_OK && sim_sql_wide(w)) {
+        sim_big_start(w, 2);
+        sim_numbers_start(w, 2);
+        sim_told_start(w, 2, 3);
+    }
     (void)lg_heap_switch(outer);
     for (unsigned i = 1; i <= w->node_count; i++)
         agent_start(w, i);
@@ -543,6 +549,12 @@ connect_to(sim_world *w, sim_pg *c, unsigned id)
     return sim_pg_connect(c, state_of(w)->run, address, "lagoon", "lagoon");
 }
 
+bool
+sim_sql_wide(const sim_world *w)
+{
+    return w->kind == &sim_kind_wide;
+}
+
 void
 sim_sql_nap(sim_world *w, uint64_t us)
 {
@@ -579,6 +591,11 @@ make_tables(sim_world *w, sim_pg *c)
                      NULL, NULL));
     LG_TRY(sim_skew_tables(c));
     LG_TRY(sim_seen_table(c));
+    if (sim_sql_wide(w)) {
+        LG_TRY(sim_big_table(c));
+        LG_TRY(sim_numbers_tables(c));
+        LG_TRY(sim_told_table(c));
+    }
     LG_TRY(sim_pg_query(c,
                         "create table if not exists bulk (op bigint, k int, note text, primary key "
                         "(op, k)); create index if not exists bulk_k on bulk (k)",
@@ -742,6 +759,8 @@ verify_fiber(void *arg)
         if (st == LG_OK)
             st = sim_space_look(w, &c, id);
         if (st == LG_OK)
+            st = sim_told_look(w, &c);
+        if (st == LG_OK)
             sim_reading_judge(w, r, id, w->ack_count);
         else if (tries + 1 == READ_TRIES)
             sim_fail(w, "node %u cannot be read at the end: %s %s", id, lg_status_name(st),
@@ -764,18 +783,11 @@ verify(sim_world *w)
     (void)lg_heap_switch(outer);
 }
 
-const sim_kind sim_kind_sql = {
-    .name = "sql",
-    .world_begin = world_begin,
-    .world_end = world_end,
-    .boot = boot,
-    .lease = lease,
-    .view = view,
-    .settled = settled,
-    .cache = cache_of,
-    .check = check,
-    .closed = closed,
-    .post_mortem = tell_state,
-    .txns = txns_of,
-    .verify = verify,
-};
+#define KIND(called)                                                                               \
+    {                                                                                              \
+        .name = called, .world_begin = world_begin, .world_end = world_end, .boot = boot,          \
+        .lease = lease, .view = view, .settled = settled, .cache = cache_of, .check = check,       \
+        .closed = closed, .post_mortem = tell_state, .txns = txns_of, .verify = verify,            \
+    }
+const sim_kind sim_kind_sql = KIND("sql");
+const sim_kind sim_kind_wide = KIND("wide"); /* the same, and more to do at once */

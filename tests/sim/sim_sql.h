@@ -11,6 +11,7 @@
 
 lg_run *sim_sql_run(const sim_world *w); /* of the clients */
 lg_heap *sim_sql_heap(const sim_world *w);
+bool sim_sql_wide(const sim_world *w); /* kind "wide" */
 lg_status sim_sql_connect(sim_world *w, sim_pg *c, unsigned node);
 void sim_sql_nap(sim_world *w, uint64_t us);
 /* May a statement fail so, through no fault of the database's? */
@@ -48,6 +49,19 @@ lg_status sim_space_look(sim_world *w, sim_pg *c, unsigned node); /* LG_RETRY: l
 lg_status sim_skew_tables(sim_pg *c);
 void sim_skew_start(sim_world *w, unsigned count);
 lg_status sim_skew_look(sim_world *w, sim_pg *c, unsigned node, size_t acks);
+
+/* ---- sim_big.c ---- */
+lg_status sim_big_table(sim_pg *c);
+void sim_big_start(sim_world *w, unsigned count);
+
+/* ---- sim_numbers.c ---- */
+lg_status sim_numbers_tables(sim_pg *c);
+void sim_numbers_start(sim_world *w, unsigned count);
+
+/* ---- sim_told.c ---- */
+lg_status sim_told_table(sim_pg *c);
+void sim_told_start(sim_world *w, unsigned tellers, unsigned listeners);
+lg_status sim_told_look(sim_world *w, sim_pg *c); /* LG_RETRY: look again */
 
 /* ---- sim_seen.c ---- */
 lg_status sim_seen_table(sim_pg *c);

@@ -640,12 +640,14 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
         printf("seed %llu: %zu and %zu acknowledged, %llu DDL, %llu errors, %llu readings, %llu "
                "views, "
                "%llu kills, "
-               "%llu pauses, %llu cuts, %llu cold starts\n",
+               "%llu pauses, %llu cuts, %llu cold starts, "
+               "%llu large statements, %llu notifications heard\n",
                (unsigned long long)seed, w->ack_count, w->skew_ack_count,
                (unsigned long long)w->ddl_done, (unsigned long long)w->errors,
                (unsigned long long)w->readings, (unsigned long long)w->views,
                (unsigned long long)w->kills, (unsigned long long)w->pauses,
-               (unsigned long long)w->cuts, (unsigned long long)w->colds);
+               (unsigned long long)w->cuts, (unsigned long long)w->colds,
+               (unsigned long long)w->big_done, (unsigned long long)w->told_heard);
     int verdict = w->verdict;
     if (verdict < 0 && verbose && kind->post_mortem)
         kind->post_mortem(w);
@@ -662,6 +664,7 @@ sim_world_run(const sim_kind *kind, uint64_t seed, const sim_options *opt)
     lg_free(w->seen);
     lg_free(w->skew_acks);
     lg_map_destroy(w->seen_ops);
+    lg_map_destroy(w->numbers);
     lg_free(w);
     return verdict > 0 ? 0 : -1;
 }

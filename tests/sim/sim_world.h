@@ -15,6 +15,9 @@
  *   sim_ddl.c    kind "sql": tables and indexes that come and go
  *   sim_skew.c   kind "sql": SERIALIZABLE transactions, and whether they were
  *   sim_seen.c   kind "sql": what clients were shown stays
+ *   sim_big.c    kind "wide": statements that spill, with compute threads
+ *   sim_numbers.c kind "wide": sequences
+ *   sim_told.c   kind "wide": LISTEN and NOTIFY
  *   sim_mutate.c damage done on purpose: each check must see it (--mutate)
  *
  * The clusterware here stands for lagoon-agent: it sees the truth (a process that ended is known at
@@ -64,7 +67,7 @@ typedef struct sim_kind {
     void (*post_mortem)(sim_world *w);                /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
 } sim_kind;
-extern const sim_kind sim_kind_storage, sim_kind_sql, sim_kind_ges;
+extern const sim_kind sim_kind_storage, sim_kind_sql, sim_kind_wide, sim_kind_ges;
 
 struct sim_node {
     sim_world *w;
@@ -138,7 +141,11 @@ struct sim_world {
     struct ddl **ddls; /* sim_ddl.c */
     unsigned ddl_count;
     uint64_t ddl_done;
-    uint64_t shown[2];   /* sim_seen.c: the most that a client was told */
+    uint64_t shown[2]; /* sim_seen.c: the most that a client was told */
+    uint64_t big_done; /* sim_big.c */
+    lg_map *numbers;   /* sim_numbers.c: given to a client */
+    struct told *told; /* sim_told.c */
+    uint64_t told_heard;
     uint64_t *skew_acks; /* sim_skew.c */
     size_t skew_ack_count, skew_ack_cap;
     uint64_t op_counter[SIM_MAX_NODES + 1];
