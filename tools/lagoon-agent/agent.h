@@ -60,6 +60,7 @@ typedef struct agent {
     int child_nice; /* the nice value that the agent itself was started with */
     pid_t child;    /* 0: none */
     int child_fd;   /* pidfd */
+    off_t log_at;   /* where its log begins */
     lg_time child_started;
     lg_time backoff, link_backoff;
     lg_waitq child_changed;
@@ -98,6 +99,8 @@ void agent_child_watch(void *arg); /* fiber: a child stopped for half its lease 
 void agent_show(agent *a, uint32_t state, const char *reason);
 void agent_drain(agent *a, const char *mode);
 void agent_child_kill(agent *a, const char *why);
+/* "1,3" of bits 1 and 3. */
+const char *agent_nodes_text(uint32_t mask, char *buf, size_t size);
 void agent_child_stop(agent *a, const char *mode);
 lg_status agent_orphan_end(agent *a); /* the instance of an earlier life of this agent */
 

@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "assert.h"
 #include "fence.h"
+#include "mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +58,8 @@ child_exec(const agent *a, pid_t agent_pid)
 static lg_status
 child_start(agent *a)
 {
+    struct stat log;
+    a->log_at = stat(a->cfg.instance_log, &log) == 0 ? log.st_size : 0;
     pid_t self = getpid(), pid = fork();
     if (pid == 0)
         child_exec(a, self);
@@ -155,6 +159,47 @@ confirm(agent *a, bool clean)
     lg_membership_changed(a->ms);
 }
 
+const char *
+agent_nodes_text(uint32_t mask, char *buf, size_t size)
+{
+    size_t len = 0;
+    buf[0] = 0;
+    for (uint32_t n = 0; n < 32; n++)
+        if (mask >> n & 1 && len < size)
+            len += (size_t)snprintf(buf + len, size - len, "%s%u", len ? "," : "", n);
+    return buf;
+}
+
+#define LOG_LOOK (64 * 1024)
+
+/* The first error that the instance wrote into its log in this life, cut to fit: beginning and end. */
+static bool
+logged_error(const agent *a, char *ret, size_t size)
+{
+    static const char error[] = "\"level\":\"error\"", key[] = "\"msg\":\"";
+    bool found = false;
+    int fd = open(a->cfg.instance_log, O_RDONLY | O_CLOEXEC);
+    char *text = lg_zalloc(LOG_LOOK + 1);
+    ssize_t n = fd >= 0 ? pread(fd, text, LOG_LOOK, a->log_at) : 0;
+    text[n > 0 ? n : 0] = 0;
+    char *line = strstr(text, error), *msg = line ? strstr(line, key) : NULL;
+    char *stop = msg ? strstr(msg, "\"}") : NULL;
+    if (stop) {
+        msg += sizeof key - 1;
+        *stop = 0;
+        size_t len = (size_t)(stop - msg), half = (size - 4) / 2;
+        if (len < size)
+            snprintf(ret, size, "%s", msg);
+        else
+            snprintf(ret, size, "%.*s...%s", (int)half, msg, stop - half);
+        found = true;
+    }
+    if (fd >= 0)
+        close(fd);
+    lg_free(text);
+    return found;
+}
+
 static void
 child_await(agent *a)
 {
@@ -171,7 +216,7 @@ child_await(agent *a)
         snprintf(how, sizeof how, "%s", a->killed_why);
     else if (WIFSIGNALED(status))
         snprintf(how, sizeof how, "killed by signal %d", WTERMSIG(status));
-    else
+    else if (clean || !logged_error(a, how, sizeof how))
         snprintf(how, sizeof how, clean ? "stopped" : "ended with code %d", WEXITSTATUS(status));
     agent_show(a, LG_INSTANCE_OFFLINE, how);
     a->killed_why = NULL;

@@ -1,6 +1,7 @@
 /* What lagoonctl asks. Rows show TARGET beside STATE; a command for another node goes into the own
  * slot, where the other agent finds it. Exit codes: OPERATORS. */
 #include "agent.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,17 @@ static void
 end(struct reply *r, int code, const char *message)
 {
     agent_end(r->a, r->sock, code, message);
+}
+
+static void
+endf(struct reply *r, int code, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    end(r, code, text);
 }
 
 static const lg_vote_slot *
@@ -113,7 +125,7 @@ row_instance(struct reply *r, uint32_t node)
     lg_agent_add(&r->w, "listen", s->listen);
     lg_agent_add(&r->w, "interconnect", s->address);
     add_since(r, s->since_s);
-    lg_agent_add(&r->w, "reason", s->reason);
+    lg_agent_add(&r->w, "reason", alive ? s->reason : "its agent does not run");
     flush(r);
 }
 
@@ -216,8 +228,10 @@ status_tree(struct reply *r)
                  on                           ? "ONLINE"
                  : s->target == AGENT_REMOVED ? "REMOVED"
                                               : "OFFLINE",
-                 alive ? agent_state_name(s) : "UNKNOWN", s->since_s, s->reason,
-                 !alive || open == on                    ? ""
+                 alive ? agent_state_name(s) : "UNKNOWN", s->since_s,
+                 alive ? s->reason : "its agent does not run",
+                 !alive                                  ? "start lagoon-agent on its node"
+                 : open == on                            ? ""
                  : !on                                   ? "ends"
                  : s->shown_state == LG_INSTANCE_OFFLINE ? "its agent starts it again"
                  : m->view.members >> n & 1              ? "opens after recovery"
@@ -247,13 +261,15 @@ status(struct reply *r, const char *noun, uint32_t only)
             if ((known(a) >> n & 1) && (!only || only == n))
                 (nodes ? row_node : row_instance)(r, n);
     } else {
-        end(r, CTL_USAGE, "status knows cluster, node, instance and vote");
+        end(r, CTL_USAGE, "status knows cluster, node, instance, vote and service");
         return;
     }
     if (lg_membership_quorate(a->ms))
         end(r, CTL_OK, "");
     else
-        end(r, CTL_NO_QUORUM, "this node reaches no majority of the voting files");
+        end(r, CTL_NO_QUORUM,
+            "this node reaches no majority of the voting files: lagoonctl status "
+            "vote names them; look at their disks");
 }
 
 /* ---- commands ---- */
@@ -330,13 +346,19 @@ order(agent *a, uint32_t node, uint32_t verb)
         send_command(a, node, verb);
 }
 
-/* False: not there in time. */
+static bool
+runs(agent *a, uint32_t node)
+{
+    return lg_member_alive(lg_membership_member(a->ms), node, lg_run_now_exact_ns(a->run));
+}
+
+/* False: not there in time, or its agent has died. */
 static bool
 wait_arrived(agent *a, uint32_t node, uint32_t verb, uint64_t incarnation, uint64_t timeout_s)
 {
     lg_time limit = lg_run_now_ns(a->run) + timeout_s * LG_SEC;
     while (!arrived(a, node, verb, incarnation)) {
-        if (lg_run_now_ns(a->run) >= limit || a->stopping)
+        if (lg_run_now_ns(a->run) >= limit || a->stopping || !runs(a, node))
             return false;
         (void)!lg_fiber_sleep_until(lg_run_now_ns(a->run) + 20 * LG_MS, LG_WAIT_BACKGROUND_IDLE);
     }
@@ -351,30 +373,96 @@ drain(struct reply *r, uint32_t node, uint64_t timeout_s)
     agent *a = r->a;
     const lg_vote_slot *s = slot_of(a, node);
     if (s->shown_state != LG_INSTANCE_OPEN) {
-        end(r, CTL_NOT_FOUND, "the instance is not open");
+        endf(r, CTL_NOT_FOUND, "lagoon%u is %s, not open: there is nothing to drain", node,
+             agent_state_name(s));
         return;
     }
     order(a, node, AGENT_DRAIN);
     if (!wait_arrived(a, node, AGENT_DRAIN, 0, timeout_s)) {
         order(a, node, AGENT_DRAIN_END);
         if (!wait_arrived(a, node, AGENT_DRAIN_END, 0, 10)) {
-            end(r, CTL_PARTIAL, "sessions are left that are still in their transactions");
+            endf(
+                r, CTL_PARTIAL,
+                "%u sessions are left, still in their transactions (gv$transaction); they end with "
+                "them, or by lagoonctl stop instance lagoon%u --force",
+                s->sessions, node);
             return;
         }
     }
     end(r, CTL_OK, "");
 }
 
+/* NULL: there is something to do. */
+static const char *
+already(agent *a, uint32_t node, uint32_t verb)
+{
+    const lg_vote_slot *s = slot_of(a, node);
+    switch (verb) {
+    case AGENT_START:
+        return s->target == 1 && arrived(a, node, verb, 0) ? "is open" : NULL;
+    case AGENT_STOP:
+    case AGENT_STOP_NOW:
+        return s->target != 1 && !s->pid ? "is stopped" : NULL;
+    case AGENT_REMOVE:
+        return s->target == AGENT_REMOVED && !s->pid ? "is removed" : NULL;
+    case AGENT_DRAIN:
+        return s->pid && arrived(a, node, verb, 0) ? "is drained" : NULL;
+    case AGENT_DRAIN_OFF:
+        return !s->draining ? "takes sessions" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* --dry-run: what would be done, and to how many sessions. */
 static void
-command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
+would(struct reply *r, uint32_t node, uint32_t verb)
+{
+    static const char *const what[] = {
+        [AGENT_START] = "starts",
+        [AGENT_STOP] = "sessions are drained, then it ends; it stays down",
+        [AGENT_RESTART] = "sessions are drained, then it ends and starts again",
+        [AGENT_STOP_NOW] = "sessions are ended, their transactions rolled back; it stays down",
+        [AGENT_REMOVE] = "ends and is not shown once its agent is gone",
+        [AGENT_DRAIN] = "takes no new sessions; idle ones are ended after the timeout, others with "
+                        "their transaction",
+        [AGENT_DRAIN_OFF] = "takes sessions again",
+        [AGENT_FENCE] = "is killed at once, recovered by another one, and comes back"};
+    const lg_vote_slot *s = slot_of(r->a, node);
+    char name[32];
+    snprintf(name, sizeof name, "lagoon%u", node);
+    lg_agent_begin(&r->w, r->buf, "ROW");
+    lg_agent_add(&r->w, "resource", "instance");
+    lg_agent_add(&r->w, "name", name);
+    lg_agent_add(&r->w, "state", agent_state_name(s));
+    lg_agent_add_u64(&r->w, "sessions", s->sessions);
+    lg_agent_add(&r->w, "action", what[verb]);
+    flush(r);
+}
+
+static void
+command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s, bool dry)
 {
     agent *a = r->a;
-    lg_member *m = lg_membership_member(a->ms);
-    if (!lg_member_alive(m, node, lg_run_now_exact_ns(a->run))) {
-        end(r, CTL_NOT_FOUND, "the agent of that node does not run");
+    const lg_vote_slot *s = slot_of(a, node);
+    if (!runs(a, node)) {
+        endf(r, CTL_NOT_FOUND,
+             "the agent of node %u does not run, so its instance does not either: start "
+             "lagoon-agent there",
+             node);
         return;
     }
-    uint64_t incarnation = slot_of(a, node)->incarnation;
+    const char *is = already(a, node, verb);
+    if (is) {
+        endf(r, CTL_OK, "lagoon%u %s already", node, is);
+        return;
+    }
+    if (dry) {
+        would(r, node, verb);
+        end(r, CTL_OK, "");
+        return;
+    }
+    uint64_t incarnation = s->incarnation;
     if (verb == AGENT_DRAIN) {
         drain(r, node, timeout_s);
         return;
@@ -382,8 +470,15 @@ command(struct reply *r, uint32_t node, uint32_t verb, uint64_t timeout_s)
     order(a, node, verb);
     if (wait_arrived(a, node, verb, incarnation, timeout_s))
         end(r, CTL_OK, "");
+    else if (!runs(a, node))
+        endf(r, CTL_NOT_FOUND, "the agent of node %u has died meanwhile", node);
     else
-        end(r, CTL_TIMED_OUT, "asked, but not there in time");
+        endf(r, CTL_TIMED_OUT,
+             "asked for, but lagoon%u is %s after %llu s%s%s; it goes on: lagoonctl status, then "
+             "the "
+             "log of the instance",
+             node, agent_state_name(s), (unsigned long long)timeout_s, *s->reason ? ": " : "",
+             s->reason);
 }
 
 /* 0: no such verb. */
@@ -421,17 +516,18 @@ agent_ctl(agent *a, lg_sock *s, const lg_agent_line *l)
     else if (!strcmp(noun, "service"))
         agent_service_ctl(a, s, l, verb, name);
     else if (name && !node)
-        end(r, CTL_NOT_FOUND, "there is no such node");
+        endf(r, CTL_NOT_FOUND,
+             "there is no node or instance \"%s\": lagoonctl status node lists them", name);
     else if (!strcmp(verb, "status"))
         status(r, noun, node);
     else if (!strcmp(verb, "config")) {
         row_config(r);
         end(r, CTL_OK, "");
     } else if (instance && !node)
-        end(r, CTL_USAGE, "which one?");
+        endf(r, CTL_USAGE, "which one? lagoonctl %s %s NAME", verb, noun);
     else if (instance && (code = verb_code(verb, mode)))
-        command(r, node, code, limit);
+        command(r, node, code, limit, lg_agent_line_get(l, "dry-run") != NULL);
     else
-        end(r, CTL_USAGE, "an agent does not know that verb for that noun");
+        endf(r, CTL_USAGE, "there is no %s %s: lagoonctl help lists the commands", verb, noun);
     lg_free(r);
 }

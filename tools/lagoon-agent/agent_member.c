@@ -22,7 +22,7 @@ void
 agent_on_view(void *arg, const lg_member_view *v)
 {
     agent *a = arg;
-    char members[200] = "", victims[200] = "";
+    char members[200] = "", victims[200] = "", condemned[96];
     for (uint32_t n = 1, at = 0, bt = 0; n < LG_MEMBER_NODES; n++) {
         if (v->members >> n & 1)
             at += (uint32_t)snprintf(members + at, sizeof members - at, " %u/%llu", n,
@@ -32,8 +32,8 @@ agent_on_view(void *arg, const lg_member_view *v)
                                      (unsigned long long)v->incarnation[n]);
     }
     if (v->condemned)
-        lg_log_warn(a->log, "member", "nodes %x have to go: members cannot reach each other",
-                    v->condemned);
+        lg_log_warn(a->log, "member", "nodes %s have to go: members cannot reach each other",
+                    agent_nodes_text(v->condemned, condemned, sizeof condemned));
     lg_log_info(a->log, "member", "view %llu: members%s; victims%s%s; cold starter %u",
                 (unsigned long long)v->epoch, members, victims,
                 v->victims ? (v->by_lease ? " (lease)"
@@ -141,11 +141,12 @@ throw_out(agent *a, lg_member *m)
 static void
 tell_unheard(agent *a, const lg_member *m)
 {
+    char nodes[96];
     uint32_t mask =
         m->mine.instance == LG_MEMBER_READY && !lg_member_in_view(m) ? lg_member_unheard(m) : 0;
     if (mask && mask != a->unheard)
-        lg_log_warn(a->log, "agent", "not let in: no network to or from the agents of nodes %x",
-                    mask);
+        lg_log_warn(a->log, "agent", "not let in: no network to or from the agents of nodes %s",
+                    agent_nodes_text(mask, nodes, sizeof nodes));
     a->unheard = mask;
 }
 

@@ -68,8 +68,10 @@ agent_heard(agent *a)
     }
     if (heard == m->mine.heard)
         return;
-    lg_log_warn(a->log, "agent", "no heartbeat over the network from nodes %x",
-                m->mine.heard & ~heard);
+    char lost[96];
+    if (m->mine.heard & ~heard)
+        lg_log_warn(a->log, "agent", "no heartbeat over the network from nodes %s",
+                    agent_nodes_text(m->mine.heard & ~heard, lost, sizeof lost));
     m->mine.heard = heard;
     lg_membership_changed(a->ms);
 }

@@ -161,7 +161,31 @@ rows(agent *a, lg_sock *sock, const char *only)
         shown++;
     }
     agent_end(a, sock, only && !shown ? CTL_NOT_FOUND : CTL_OK,
-              only && !shown ? "there is no such service" : "");
+              only && !shown ? "there is no such service: lagoonctl status service lists them"
+                             : "");
+}
+
+/* --dry-run */
+static void
+would(agent *a, lg_sock *sock, const lg_member_service *s, const char *verb)
+{
+    char buf[LG_AGENT_LINE_MAX];
+    lg_agent_writer w;
+    const uint32_t masks[] = {s->preferred, s->available};
+    const char *const keys[] = {"preferred", "available"};
+    lg_agent_begin(&w, buf, "ROW");
+    lg_agent_add(&w, "resource", "service");
+    lg_agent_add(&w, "name", s->name);
+    lg_agent_add(&w, "action", verb);
+    lg_agent_add(&w, "database", s->database);
+    for (int k = 0; k < 2; k++) {
+        lg_strbuf b;
+        lg_strbuf_init(&b, 200);
+        put_nodes(&b, masks[k]);
+        lg_agent_add(&w, keys[k], b.data ? b.data : "");
+        lg_strbuf_fini(&b);
+    }
+    agent_row(a, sock, &w);
 }
 
 static void
@@ -177,7 +201,8 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
         return;
     }
     if (!adds && !exists) {
-        agent_end(a, sock, CTL_NOT_FOUND, "there is no such service");
+        agent_end(a, sock, CTL_NOT_FOUND,
+                  "there is no such service: lagoonctl status service lists them");
         return;
     }
     lg_member_service n = *s;
@@ -206,7 +231,9 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
             return;
         }
         if (!(open_instances(a) & to)) {
-            agent_end(a, sock, CTL_PRECONDITION, "no instance is open where it shall go");
+            agent_end(a, sock, CTL_PRECONDITION,
+                      "no instance is open where it shall go: lagoonctl status "
+                      "instance");
             return;
         }
         if (!from)
@@ -222,8 +249,11 @@ change(agent *a, lg_sock *sock, const lg_agent_line *l, const char *verb, const 
         agent_end(a, sock, CTL_USAGE, "nodes are given as 1,2,3");
         return;
     }
-    if (exists && !memcmp(&n, s, sizeof n)) { /* it is so already */
-        agent_end(a, sock, CTL_OK, "");
+    if ((exists && !memcmp(&n, s, sizeof n)) || lg_agent_line_get(l, "dry-run")) {
+        bool same = exists && !memcmp(&n, s, sizeof n);
+        if (!same)
+            would(a, sock, &n, verb);
+        agent_end(a, sock, CTL_OK, same ? "it is so already" : "");
         return;
     }
     n.version++;
@@ -252,5 +282,5 @@ agent_service_ctl(agent *a, lg_sock *s, const lg_agent_line *l, const char *verb
             change(a, s, l, verb, name);
             return;
         }
-    agent_end(a, s, CTL_USAGE, "an agent does not know that verb for services");
+    agent_end(a, s, CTL_USAGE, "there is no such verb for services: lagoonctl help lists them");
 }

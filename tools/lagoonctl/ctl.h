@@ -15,6 +15,7 @@ struct ctl_option {
 struct ctl {
     const char *verb, *noun, *name;
     bool watch; /* -w */
+    bool quiet; /* messages of failed requests are not printed */
     const char *agent;
     const char *output;
     struct ctl_option options[CTL_OPTIONS_MAX];
@@ -38,6 +39,13 @@ int ctl_request(const struct ctl *c, struct ctl_rows *r);
 void ctl_print(const struct ctl *c, const struct ctl_rows *r);
 /* ctl_apply.c: apply -f, diff -f */
 int ctl_apply(const struct ctl *c, bool only_show);
+
+/* ctl_options.c: 0, or the exit code with the message printed. */
+int ctl_check_options(struct ctl *c);
+int ctl_confirm(const struct ctl *c);
+double ctl_seconds(const char *text); /* negative: no duration */
+/* ctl_validate.c */
+int ctl_validate(const struct ctl *c);
 
 /* ctl_help.c */
 int ctl_explain(const struct ctl *c);

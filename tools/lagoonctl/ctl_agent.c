@@ -143,7 +143,9 @@ prove(const struct ctl *c, FILE *f)
     lg_agent_line l;
     size_t key_len = load_key(c, key, sizeof key);
     if (key_len < 16)
-        return ctl_fail(7, "over TCP the cluster key is needed: --key FILE or LAGOON_KEY");
+        return ctl_fail(7,
+                        "over TCP the cluster key is needed: --key FILE or LAGOON_KEY (cluster.key "
+                        "in the cluster's directory)");
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return ctl_fail(1, "no randomness: %s", strerror(errno));
     lg_agent_hex(random, nonce);
@@ -158,7 +160,8 @@ prove(const struct ctl *c, FILE *f)
         lg_agent_line_decode(buf, &l) == LG_OK ? lg_agent_line_get(&l, "nonce") : NULL;
     if (!theirs || strlen(theirs) != LG_AGENT_HEX - 1 ||
         !lg_agent_mac_good(key, key_len, "agent", nonce, theirs, lg_agent_line_get(&l, "mac")))
-        return ctl_fail(7, "the agent does not prove the cluster key");
+        return ctl_fail(
+            7, "the agent does not prove the cluster key: is --key the one of its cluster?");
     lg_agent_mac(key, key_len, "client", nonce, theirs, mac);
     lg_agent_begin(&w, buf, "PROOF");
     lg_agent_add(&w, "mac", mac);
@@ -177,7 +180,11 @@ ctl_request(const struct ctl *c, struct ctl_rows *r)
         return ctl_fail(2, "which agent? --agent ADDRESS or LAGOON_AGENT");
     int fd = !strncmp(address, "unix:", 5) ? connect_unix(address + 5) : connect_tcp(address);
     if (fd < 0)
-        return ctl_fail(3, "no agent answers at %s (%s): is it running?", address, strerror(errno));
+        return c->quiet ? 3
+                        : ctl_fail(3,
+                                   "no agent answers at %s (%s): start lagoon-agent there, or name "
+                                   "another one with --agent or LAGOON_AGENT",
+                                   address, strerror(errno));
     FILE *in = fdopen(fd, "r+");
     int code = strncmp(address, "unix:", 5) ? prove(c, in) : 0;
     if (!code)
@@ -185,7 +192,7 @@ ctl_request(const struct ctl *c, struct ctl_rows *r)
     if (!code)
         code = read_reply(in, r, message, sizeof message);
     fclose(in);
-    if (*message)
+    if (*message && !c->quiet)
         fprintf(stderr, "lagoonctl: %s\n", message);
     return code;
 }

@@ -112,11 +112,11 @@ ctl_explain(const struct ctl *c)
 
 #define VERBS                                                                                      \
     "add apply completion config create diff disable drain enable explain fence modify "           \
-    "relocate remove restart start status stop undrain wait"
+    "relocate remove restart start status stop undrain validate version wait"
 #define OPTIONS                                                                                    \
     "--agent --available --base-port --cache --database --dir --disks --dry-run --file --for "     \
     "--force --from --key --mode --nodes --password-file --preferred --timeout --to --transport "  \
-    "--user"
+    "--user --yes"
 
 static const struct {
     const char *verbs, *nouns;
@@ -126,6 +126,7 @@ static const struct {
     {"fence", "instance"},
     {"add|remove", "node instance service"},
     {"enable|disable|modify|relocate", "service"},
+    {"validate", "cluster node instance"},
     {"create", "cluster database"},
     {"config", "node"},
     {"completion", "bash zsh fish"},

@@ -19,6 +19,32 @@ json_string(const char *s)
     putchar('"');
 }
 
+/* Values of these keys are numbers, of all others text, whatever they look like: programs rely on it.
+ * Without a value they are null. */
+static bool
+is_number(const char *key)
+{
+    static const char *const keys[] = {
+        "node",   "incarnation", "pid",   "sessions",   "restarts", "heartbeat",
+        "epoch",  "members",     "nodes", "victims",    "lease_ms", "dead_after_ms",
+        "rounds", "errors",      "vote",  "last_ok_us", "round_us"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!strcmp(keys[i], key))
+            return true;
+    return false;
+}
+
+static void
+json_value(const char *key, const char *v)
+{
+    if (!is_number(key))
+        json_string(v);
+    else if (*v && v[strspn(v, "0123456789")] == 0)
+        fputs(v, stdout);
+    else
+        fputs("null", stdout);
+}
+
 static void
 print_json(const struct ctl_rows *r)
 {
@@ -29,14 +55,14 @@ print_json(const struct ctl_rows *r)
             printf("%s", k ? ", " : "");
             json_string(r->rows[i].kv[k].key);
             printf(": ");
-            json_string(r->rows[i].kv[k].value);
+            json_value(r->rows[i].kv[k].key, r->rows[i].kv[k].value);
         }
         printf("}");
     }
     printf("%s]\n", r->count ? "\n" : "");
 }
 
-/* A string of YAML in quotes, which escape as JSON's do. */
+/* Values as JSON's: a string in quotes escapes alike. */
 static void
 print_yaml(const struct ctl_rows *r)
 {
@@ -45,7 +71,7 @@ print_yaml(const struct ctl_rows *r)
     for (int i = 0; i < r->count; i++)
         for (uint32_t k = 0; k < r->rows[i].n; k++) {
             printf("%s%s: ", k ? "  " : "- ", r->rows[i].kv[k].key);
-            json_string(r->rows[i].kv[k].value);
+            json_value(r->rows[i].kv[k].key, r->rows[i].kv[k].value);
             putchar('\n');
         }
 }

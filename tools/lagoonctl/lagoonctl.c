@@ -53,7 +53,8 @@ run_wait(struct ctl *c)
     static struct ctl_rows rows;
     const char *want = ctl_option(c, "for");
     const char *timeout = ctl_option(c, "timeout");
-    double end = now_s() + (timeout ? strtod(timeout, NULL) : 60);
+    double end = now_s() + (timeout ? ctl_seconds(timeout) : 60);
+    int code = 0;
     if (!want || !strchr(want, '='))
         return ctl_fail(2, "wait needs --for=KEY=VALUE");
     char key[64];
@@ -62,8 +63,14 @@ run_wait(struct ctl *c)
     struct ctl ask = *c;
     ask.verb = "status";
     ask.option_count = 0;
+    if (ctl_option(c, "key"))
+        ask.options[ask.option_count++] = (struct ctl_option){"key", ctl_option(c, "key")};
     do {
-        bool all = ctl_request(&ask, &rows) == 0 && rows.count > 0;
+        code = ctl_request(&ask, &rows);
+        if (code == 2 || code == 7)
+            return code;  /* said what */
+        ask.quiet = true; /* once is enough */
+        bool all = code == 0 && rows.count > 0;
         for (int i = 0; i < rows.count; i++) {
             const char *v = lg_agent_line_get(&rows.rows[i], key);
             all &= v && !strcmp(v, value);
@@ -75,7 +82,7 @@ run_wait(struct ctl *c)
         usleep(100000);
     } while (now_s() < end);
     ctl_print(c, &rows);
-    return ctl_fail(6, "timed out waiting for %s", want);
+    return code == 3 ? code : ctl_fail(6, "timed out waiting for %s", want);
 }
 
 static uint64_t
@@ -107,7 +114,7 @@ run_watch(const struct ctl *c)
 }
 
 static int
-usage(void)
+usage(FILE *to)
 {
     fputs("usage: lagoonctl VERB [NOUN] [NAME] [--option[=value]]... [-o "
           "table|wide|json|yaml|name] [-w]\n"
@@ -126,14 +133,19 @@ usage(void)
           "  apply | diff  -f FILE [--dry-run]     services and targets as FILE says\n"
           "  add  node | instance  N --dir D       remove  node | instance  NAME\n"
           "  config  node\n"
+          "  validate  cluster | node | instance  [NAME]     is all well; may that one be taken "
+          "away?\n"
           "  wait  instance [NAME] --for=state=OPEN [--timeout 30s]\n"
           "  explain  LG-103 | NAME | SQLSTATE     what it means, what to do\n"
           "  completion  bash | zsh | fish         a script for the shell\n"
+          "  --dry-run shows what a command would do and whom it concerns; --yes asks nobody; "
+          "durations: "
+          "30, 30s, 2m\n"
           "exit codes: 0 ok, 1 failed, 2 usage, 3 not found or not running, 4 precondition, 5 "
           "partial,\n"
           "            6 timeout, 7 authentication, 8 no quorum\n",
-          stderr);
-    return 2;
+          to);
+    return to == stdout ? 0 : 2;
 }
 
 static int
@@ -195,8 +207,21 @@ main(int argc, char **argv)
 {
     static struct ctl c;
     static struct ctl_rows rows;
+    bool help = argc == 1;
+    for (int i = 1; i < argc; i++)
+        help |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h") ||
+                (i == 1 && !strcmp(argv[i], "help"));
+    if (help)
+        return usage(argc == 1 ? stderr : stdout);
+    if (argc == 2 && (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version"))) {
+        puts("lagoonctl (Lagoon) 0.1");
+        return 0;
+    }
     if (parse(argc, argv, &c) != 0)
-        return usage();
+        return usage(stderr);
+    int bad = ctl_check_options(&c);
+    if (bad)
+        return bad;
     if (!strcmp(c.verb, "apply"))
         return ctl_apply(&c, ctl_option(&c, "dry-run") != NULL);
     if (!strcmp(c.verb, "diff"))
@@ -215,7 +240,11 @@ main(int argc, char **argv)
         return run_wait(&c);
     if (c.watch && !strcmp(c.verb, "status"))
         return run_watch(&c);
-    int code = ctl_request(&c, &rows);
+    if (!strcmp(c.verb, "validate"))
+        return ctl_validate(&c);
+    int code = ctl_confirm(&c);
+    if (!code)
+        code = ctl_request(&c, &rows);
     ctl_print(&c, &rows);
     return code;
 }

@@ -19,7 +19,7 @@
 uint32_t lg_ddl_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols);
 /* arena: the statement's. params: for EXPLAIN of a parameterized statement. */
 LG_MUST lg_status lg_ddl_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt,
-                                  const lg_bind *params, lg_exec_sink sink, void *sink_arg,
+                                 const lg_bind *params, lg_exec_sink sink, void *sink_arg,
                                  char tag[LG_TAG_MAX]);
 
 /* ---- temporary tables (ddl_temp.c), each in a running transaction ---- */
@@ -30,7 +30,7 @@ LG_MUST lg_status lg_ddl_temp_commit(lg_exec_session *es, lg_arena *a);
 LG_MUST lg_status lg_ddl_temp_drop(lg_exec_session *es, lg_arena *a);
 /* The schemas of temporary objects that exist: names, for lg_ddl_temp_sweep, in the arena. */
 LG_MUST lg_status lg_ddl_temp_list(lg_exec_session *es, lg_arena *a, const char *const **ret_names,
-                                    uint32_t *ret_n);
+                                   uint32_t *ret_n);
 /* Drops what is in such a schema. The caller has claimed it (lg_cat_temp_claim). */
 LG_MUST lg_status lg_ddl_temp_sweep(lg_exec_session *es, lg_arena *a, const char *schema);
 

@@ -61,7 +61,7 @@ typedef struct mjoin {
     uint32_t npairs;
     bool flush;
     uint32_t *pl, *pr;
-    uint64_t *pg;        /* row of the group */
+    uint64_t *pg;         /* row of the group */
     const lg_xbatch *src; /* what pr are rows of; NULL: of nothing yet */
     uint8_t *lmet, *rmet;
     const bool *used; /* columns of the joined row; NULL: all */
@@ -107,8 +107,7 @@ merge_open(lg_xnode *s)
     mjoin *m = s->state = LG_NEW(a, mjoin);
     const lg_node *p = s->plan;
     m->type = p->join.type;
-    m->left_lonely =
-        m->type == LG_JOIN_LEFT || m->type == LG_JOIN_FULL || m->type == LG_JOIN_ANTI;
+    m->left_lonely = m->type == LG_JOIN_LEFT || m->type == LG_JOIN_FULL || m->type == LG_JOIN_ANTI;
     m->right_lonely = m->type == LG_JOIN_RIGHT || m->type == LG_JOIN_FULL;
     m->quals = p->join.join_quals != NULL;
     m->nl = p->left->ncols;
@@ -198,8 +197,8 @@ in_group(const mjoin *m, uint32_t row, uint32_t other)
         return false;
     for (uint32_t k = 0; k < m->nkeys; k++) {
         const mkey *x = &m->keys[k];
-        lg_datum o = other == NOBODY ? m->g.key[k]
-                                     : key_value(x, 1, lg_vector_value(m->r.keys[k], other));
+        lg_datum o =
+            other == NOBODY ? m->g.key[k] : key_value(x, 1, lg_vector_value(m->r.keys[k], other));
         if (compare_values(x, o, key_value(x, 1, lg_vector_value(m->r.keys[k], row))))
             return false;
     }
@@ -213,8 +212,8 @@ compare_group(const mjoin *m, uint32_t lrow)
         return compare_rows(m, lrow, lg_xbatch_row(m->r.b, m->g.from));
     for (uint32_t k = 0; k < m->nkeys; k++) {
         const mkey *x = &m->keys[k];
-        int c = compare_values(x, key_value(x, 0, lg_vector_value(m->l.keys[k], lrow)),
-                               m->g.key[k]);
+        int c =
+            compare_values(x, key_value(x, 0, lg_vector_value(m->l.keys[k], lrow)), m->g.key[k]);
         if (c)
             return c;
     }
@@ -241,8 +240,8 @@ side_fetch(lg_xnode *s, mside *d, bool left)
         .x = s->x, .cols = d->b->b.cols, .sys = d->b->sys, .cap = d->b->cap, .arena = d->arena};
     for (uint32_t k = 0; k < m->nkeys; k++) {
         const lg_join_key *jk = &s->plan->join.keys[k];
-        LG_TRY(lg_xexpr_vector(&c, left ? jk->left : jk->right, d->b->b.sel, d->b->b.n,
-                               &d->keys[k]));
+        LG_TRY(
+            lg_xexpr_vector(&c, left ? jk->left : jk->right, d->b->b.sel, d->b->b.n, &d->keys[k]));
     }
     memset(left ? m->lmet : m->rmet, 0, LG_BATCH);
     return LG_OK;
@@ -481,9 +480,9 @@ begin_group(lg_xnode *s)
     g->n = 0;
     lg_arena_reset(g->arena);
     for (uint32_t k = 0; k < m->nkeys; k++)
-        g->key[k] = lg_datum_copy(
-            m->keys[k].type, key_value(&m->keys[k], 1, lg_vector_value(r->keys[k], first)),
-            g->arena);
+        g->key[k] =
+            lg_datum_copy(m->keys[k].type,
+                          key_value(&m->keys[k], 1, lg_vector_value(r->keys[k], first)), g->arena);
     LG_TRY(keep_rows(m, r->i, to));
     r->i = to;
     m->state = GATHER;
