@@ -98,16 +98,6 @@ disk_version_of(const lg_cf *cf, lg_addr addr)
     return v;
 }
 
-static lg_time
-last_flush_ns(const lg_cf *cf, lg_addr addr)
-{
-    lg_buf *b = lg_buf_find(cf->buf, addr);
-    lg_time ns = b ? b->flush_ns : 0;
-    if (b)
-        lg_buf_unpin(cf->buf, b);
-    return ns;
-}
-
 static void
 say_not_here(lg_cf *cf, const lg_msg_gcs_forward *f, uint64_t pi_version)
 {
@@ -142,7 +132,7 @@ take_down(serving *s, lg_addr addr, const lg_grd_serve *plan, outcome *o)
     if (nothing && to != LG_MODE_N)
         st = lg_buf_revoke(cf->buf, addr, LG_MODE_N, NULL, NULL, NULL);
     o->done = st == LG_OK || st == LG_READ_DISK || st == LG_NOT_FOUND;
-    o->flush_ns = st == LG_OK ? last_flush_ns(cf, addr) : 0;
+    o->flush_ns = st == LG_OK ? lg_buf_revoke_flush_ns(cf->buf) : 0;
     lg_grd_local now = look(cf, addr);
     o->pi_version = now.mode == LG_GRD_N ? now.pi_version : 0;
     o->have_image = st == LG_OK && plan->ship && o->version != 0;

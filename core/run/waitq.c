@@ -3,52 +3,76 @@
 #include "assert.h"
 #include "run_internal.h"
 
-struct waiter {
-    lg_list link;
+struct lg_waiter {
+    struct lg_waiter *prev, *next; /* a ring */
     lg_fiber *fiber;
     lg_latch_mode mode; /* of a latch */
-    bool woken;
+    bool woken;         /* and out of the queue */
 };
-
-static struct waiter *
-waiter_of(lg_list *l)
-{
-    return LG_CONTAINER_OF(l, struct waiter, link);
-}
 
 void
 lg_waitq_init(lg_waitq *q)
 {
-    lg_list_init(&q->waiters);
+    q->first = NULL;
 }
 
 bool
 lg_waitq_empty(const lg_waitq *q)
 {
-    return lg_list_empty(&q->waiters);
+    return !q->first;
+}
+
+/* Waiters lie on their fibers' stacks and are out of the queue before their functions return, which the
+ * compiler cannot see. */
+__attribute__((noinline)) static void
+push_back(lg_waitq *q, struct lg_waiter *w)
+{
+    struct lg_waiter *first = q->first;
+    if (!first) {
+        q->first = w->prev = w->next = w;
+        return;
+    }
+    w->next = first;
+    w->prev = first->prev;
+    first->prev->next = w;
+    first->prev = w;
+}
+
+static void
+take_out(lg_waitq *q, struct lg_waiter *w)
+{
+    if (w->next == w) {
+        q->first = NULL;
+        return;
+    }
+    w->prev->next = w->next;
+    w->next->prev = w->prev;
+    if (q->first == w)
+        q->first = w->next;
 }
 
 lg_status
 lg_waitq_wait(lg_waitq *q, lg_wait event, lg_time deadline, bool cancelable)
 {
-    struct waiter w = {.fiber = lg_fiber_self()};
+    struct lg_waiter w = {.fiber = lg_fiber_self()};
     LG_ASSERT(w.fiber);
-    lg_list_push_back(&q->waiters, &w.link);
+    push_back(q, &w);
     lg_status st = LG_OK;
     while (!w.woken && st == LG_OK)
         st = lg_fiber_park(event, deadline, cancelable);
-    lg_list_remove(&w.link);
-    if (!w.woken)
+    if (!w.woken) {
+        take_out(q, &w);
         return st;
+    }
     if (st != LG_OK && st != LG_TIMEOUT)
         w.fiber->cancel = st; /* woken first: the cancel is for the next wait */
     return LG_OK;
 }
 
 static void
-wake(struct waiter *w)
+wake(lg_waitq *q, struct lg_waiter *w)
 {
-    lg_list_remove(&w->link);
+    take_out(q, w);
     w->woken = true;
     lg_fiber_unpark(w->fiber);
 }
@@ -56,9 +80,9 @@ wake(struct waiter *w)
 bool
 lg_waitq_wake_one(lg_waitq *q)
 {
-    if (lg_list_empty(&q->waiters))
+    if (!q->first)
         return false;
-    wake(waiter_of(q->waiters.next));
+    wake(q, q->first);
     return true;
 }
 
@@ -135,10 +159,8 @@ lg_latch_acquire(lg_latch *l, lg_latch_mode mode, lg_wait event)
     if (lg_latch_try(l, mode))
         return;
     LG_ASSERT(l->owner != f);
-    struct waiter w = {.fiber = f, .mode = mode};
-    lg_list_push_back(&l->q.waiters, &w.link);
-    if (mode == LG_LATCH_X)
-        l->x_waiting++;
+    struct lg_waiter w = {.fiber = f, .mode = mode};
+    push_back(&l->q, &w);
     while (!w.woken) {
         lg_status st = lg_fiber_park(event, LG_FOREVER, false);
         LG_ASSERT(st == LG_OK);
@@ -174,12 +196,10 @@ lg_latch_release(lg_latch *l, lg_latch_mode mode)
     if (f)
         forget_rank(f, l->rank);
     while (!lg_waitq_empty(&l->q)) {
-        struct waiter *w = waiter_of(l->q.waiters.next);
+        struct lg_waiter *w = l->q.first;
         if (!grantable(l, w->mode))
             break;
-        if (w->mode == LG_LATCH_X)
-            l->x_waiting--;
         grant(l, w->mode, w->fiber);
-        wake(w);
+        wake(&l->q, w);
     }
 }

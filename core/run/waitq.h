@@ -5,7 +5,7 @@
 #include "run.h"
 
 typedef struct lg_waitq {
-    lg_list waiters;
+    struct lg_waiter *first; /* of a ring; NULL: nobody waits. Zeroed memory is an empty queue */
 } lg_waitq;
 
 void lg_waitq_init(lg_waitq *q);
@@ -23,11 +23,10 @@ typedef enum lg_latch_mode { LG_LATCH_S = 1, LG_LATCH_X = 2 } lg_latch_mode;
 
 typedef struct lg_latch {
     lg_waitq q;
+    lg_fiber *owner;   /* the X holder */
     uint32_t shared;   /* S holders */
     uint8_t exclusive; /* 1 when held X */
     uint8_t rank;
-    uint32_t x_waiting;
-    lg_fiber *owner; /* the X holder */
 } lg_latch;
 
 void lg_latch_init(lg_latch *l, uint8_t rank);

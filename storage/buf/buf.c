@@ -15,23 +15,26 @@ bucket_of(const lg_buf_cache *c, lg_addr addr)
     return (uint32_t)lg_hash_u64(lg_addr_key(addr)) & c->hash_mask;
 }
 
-struct lg_buf__frame *
+lg_buf *
 lg_buf__lookup(lg_buf_cache *c, lg_addr addr)
 {
-    struct lg_buf__frame *f = c->hash[bucket_of(c, addr)];
-    while (f && (f->b.addr.block != addr.block || f->b.addr.file != addr.file))
-        f = f->hash_next;
-    return f;
+    for (uint32_t at = c->hash[bucket_of(c, addr)]; at != LG_BUF_NO_FRAME;) {
+        lg_buf *f = &c->frames[at];
+        if (f->addr.block == addr.block && f->addr.file == addr.file)
+            return f;
+        at = f->hash_next;
+    }
+    return NULL;
 }
 
 void
-lg_buf__hash_remove(lg_buf_cache *c, struct lg_buf__frame *f)
+lg_buf__hash_remove(lg_buf_cache *c, lg_buf *f)
 {
-    struct lg_buf__frame **at = &c->hash[bucket_of(c, f->b.addr)];
-    while (*at != f)
-        at = &(*at)->hash_next;
+    uint32_t *at = &c->hash[bucket_of(c, f->addr)];
+    while (*at != lg_buf__number(c, f))
+        at = &c->frames[*at].hash_next;
     *at = f->hash_next;
-    f->hash_next = NULL;
+    f->hash_next = LG_BUF_NO_FRAME;
 }
 
 /* ---- life ---- */
@@ -55,17 +58,17 @@ frames_make(lg_buf_cache *c)
     while (buckets < c->frame_count * 2)
         buckets *= 2;
     c->hash_mask = buckets - 1;
-    c->hash = zeroed(buckets * sizeof *c->hash);
+    c->hash = lg_io_buf_alloc(buckets * sizeof *c->hash);
+    memset(c->hash, 0xff, buckets * sizeof *c->hash); /* LG_BUF_NO_FRAME */
+    c->free = LG_BUF_NO_FRAME;
     for (uint32_t i = c->frame_count; i-- > 0;) {
-        struct lg_buf__frame *f = &c->frames[i];
-        f->cache = c;
-        f->number = i;
-        f->b.data = c->memory + (size_t)i * c->block_bytes;
-        f->b.addr = LG_ADDR_NONE;
-        f->b.rec_lsn = LG_LSN_NONE;
+        lg_buf *f = &c->frames[i];
+        f->data = c->memory + (size_t)i * c->block_bytes;
+        f->addr = LG_ADDR_NONE;
+        f->rec_lsn = LG_LSN_NONE;
         lg_list_init(&f->dirty_link);
         f->hash_next = c->free;
-        c->free = f;
+        c->free = i;
     }
     c->free_count = c->frame_count;
 }
@@ -183,9 +186,9 @@ mode_for(lg_latch_mode latch)
 }
 
 static inline bool
-usable(const struct lg_buf__frame *f, lg_mode want)
+usable(const lg_buf *f, lg_mode want)
 {
-    return f->b.mode >= want && f->b.valid && !f->b.revoking && !f->evicting;
+    return f->mode >= want && f->valid && !f->revoking && !f->evicting;
 }
 
 void
@@ -202,14 +205,14 @@ lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_
 {
     if (__builtin_expect(c->gate && c->gate(c->gate_arg, addr), 0))
         return LG_WOULD_WAIT;
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    if (!f || !usable(f, mode_for(latch)) || !lg_latch_try(&f->b.latch, latch))
+    lg_buf *f = lg_buf__lookup(c, addr);
+    if (!f || !usable(f, mode_for(latch)) || !lg_latch_try(&f->latch, latch))
         return LG_WOULD_WAIT;
-    f->b.users++;
-    f->b.pins++;
-    c->policy->touched(c->policy_state, f->number);
+    f->users++;
+    f->pins++;
+    c->policy->touched(c->policy_state, lg_buf__number(c, f));
     lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
-    *ret_buf = &f->b;
+    *ret_buf = f;
     return LG_OK;
 }
 
@@ -218,13 +221,13 @@ lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
 {
     if (c->gate && c->gate(c->gate_arg, addr))
         return false;
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    if (!f || !usable(f, LG_MODE_S) || lg_block_version(f->b.data) != version)
+    lg_buf *f = lg_buf__lookup(c, addr);
+    if (!f || !usable(f, LG_MODE_S) || lg_block_version(f->data) != version)
         return false;
-    if (!lg_latch_try(&f->b.latch, LG_LATCH_S)) /* being changed */
+    if (!lg_latch_try(&f->latch, LG_LATCH_S)) /* being changed */
         return false;
-    lg_latch_release(&f->b.latch, LG_LATCH_S);
-    c->policy->touched(c->policy_state, f->number);
+    lg_latch_release(&f->latch, LG_LATCH_S);
+    c->policy->touched(c->policy_state, lg_buf__number(c, f));
     lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
     return true;
 }
@@ -232,48 +235,48 @@ lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
 void
 lg_buf_same_ahead(const lg_buf_cache *c, lg_addr addr, unsigned stage)
 {
-    struct lg_buf__frame *const *at = &c->hash[bucket_of(c, addr)];
+    const uint32_t *at = &c->hash[bucket_of(c, addr)];
     if (stage == 0)
         __builtin_prefetch(at);
-    else if (stage == 1 && *at) {
-        __builtin_prefetch(*at);
-        __builtin_prefetch((const char *)*at + 64);
-        __builtin_prefetch(&(*at)->hash_next);
-    } else if (*at && (*at)->b.data)
-        __builtin_prefetch((*at)->b.data);
+    else if (*at == LG_BUF_NO_FRAME)
+        return;
+    else if (stage == 1)
+        __builtin_prefetch(&c->frames[*at]);
+    else
+        __builtin_prefetch(c->frames[*at].data);
 }
 
 /* The mode is ours and the disk holds the current image. */
 static lg_status
-read_image(lg_buf_cache *c, struct lg_buf__frame *f, unsigned flags)
+read_image(lg_buf_cache *c, lg_buf *f, unsigned flags)
 {
     lg_volume_place place;
     lg_addr none;
-    lg_status st = lg_volume_locate(c->cfg.volume, f->b.addr, &place, &none);
+    lg_status st = lg_volume_locate(c->cfg.volume, f->addr, &place, &none);
     if (st != LG_OK)
         return st == LG_NOT_FOUND ? LG_INVALID : st; /* dropped since */
-    if ((flags & LG_MTR_FIRST) && !f->b.pi) { /* as if the disk had been found to hold nothing */
-        memset(f->b.data, 0, c->block_bytes);
-        f->b.valid = true;
-        f->b.disk_version = 0;
+    if ((flags & LG_MTR_FIRST) && !f->pi) { /* as if the disk had been found to hold nothing */
+        memset(f->data, 0, c->block_bytes);
+        f->valid = true;
+        f->disk_version = 0;
         return LG_OK;
     }
-    f->b.valid = false;
+    f->valid = false;
     f->reading = true;
     lg_stat_inc(c->stats, LG_STAT_PHYSICAL_READS);
-    st = lg_volume_read_block(c->cfg.volume, &place, f->b.addr, f->b.data);
+    st = lg_volume_read_block(c->cfg.volume, &place, f->addr, f->data);
     f->reading = false;
     if (st == LG_CORRUPT && (flags & LG_MTR_NEW)) {
-        memset(f->b.data, 0, c->block_bytes); /* its content was to be thrown away anyway */
+        memset(f->data, 0, c->block_bytes); /* its content was to be thrown away anyway */
         st = LG_OK;
     }
     if (st != LG_OK)
         return st;
-    f->b.valid = true;
-    f->b.disk_version = lg_block_version(f->b.data);
-    lg_scn_observe(c->cfg.clock, lg_version_scn(f->b.disk_version));
-    if (f->b.pi && f->b.pi_version <= f->b.disk_version) {
-        f->b.pi = false;
+    f->valid = true;
+    f->disk_version = lg_block_version(f->data);
+    lg_scn_observe(c->cfg.clock, lg_version_scn(f->disk_version));
+    if (f->pi && f->pi_version <= f->disk_version) {
+        f->pi = false;
         lg_buf__rec_lsn_drop(f);
     }
     return LG_OK;
@@ -281,30 +284,30 @@ read_image(lg_buf_cache *c, struct lg_buf__frame *f, unsigned flags)
 
 /* One fiber at a time converts a buffer. */
 static lg_status
-convert(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, unsigned flags)
+convert(lg_buf_cache *c, lg_buf *f, lg_mode want, unsigned flags)
 {
     lg_coherence *co = &c->cfg.coherence;
     uint32_t epoch = f->mode_epoch;
-    bool had = f->b.mode >= LG_MODE_S && f->b.valid;
+    bool had = f->mode >= LG_MODE_S && f->valid;
     lg_status st = LG_READ_DISK;
-    f->b.converting = true;
-    if (f->b.mode < want)
-        st = co->ops->acquire(co->self, &f->b, want, (flags & LG_MTR_NEW) != 0, LG_FOREVER);
+    f->converting = true;
+    if (f->mode < want)
+        st = co->ops->acquire(co->self, f, want, (flags & LG_MTR_NEW) != 0, LG_FOREVER);
     if (st == LG_READ_DISK)
         st = had && epoch == f->mode_epoch ? LG_OK : read_image(c, f, flags);
-    f->b.converting = false;
-    lg_waitq_wake_all(&f->b.convq);
+    f->converting = false;
+    lg_waitq_wake_all(&f->convq);
     return st;
 }
 
 /* LG_OK: usable now. LG_RETRY: something had to be waited for. f is pinned. */
 static lg_status
-make_usable(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode want, unsigned flags)
+make_usable(lg_buf_cache *c, lg_buf *f, lg_mode want, unsigned flags)
 {
     if (usable(f, want))
         return LG_OK;
-    if (f->b.revoking || f->evicting || f->b.converting) {
-        LG_TRY(lg_waitq_wait(&f->b.convq, LG_WAIT_GC_BUFFER_BUSY_ACQUIRE, LG_FOREVER, false));
+    if (f->revoking || f->evicting || f->converting) {
+        LG_TRY(lg_waitq_wait(&f->convq, LG_WAIT_GC_BUFFER_BUSY_ACQUIRE, LG_FOREVER, false));
         return LG_RETRY;
     }
     LG_TRY(convert(c, f, want, flags));
@@ -322,30 +325,30 @@ lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags, 
     for (;;) {
         while (c->gate && c->gate(c->gate_arg, addr))
             LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
-        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+        lg_buf *f = lg_buf__lookup(c, addr);
         if (f) {
-            f->b.pins++;
+            f->pins++;
         } else {
             lg_volume_place place;
             LG_TRY(lg_buf_locate(c, addr, &place));
             LG_TRY(lg_buf__frame_take(c, addr, &f));
             if (c->gate && c->gate(c->gate_arg, addr)) {
-                f->b.pins--;
+                f->pins--;
                 continue;
             }
         }
         lg_status st = make_usable(c, f, mode_for(latch), flags);
         if (st != LG_OK) {
-            f->b.pins--;
+            f->pins--;
             if (st == LG_RETRY)
                 continue;
             return st;
         }
-        f->b.users++; /* from here on the mode stays: the latch wait is a local matter */
-        c->policy->touched(c->policy_state, f->number);
-        lg_latch_acquire(&f->b.latch, latch, LG_WAIT_BUFFER_BUSY);
-        LG_DEBUG_ASSERT(f->b.mode >= mode_for(latch) && f->b.valid);
-        *ret_buf = &f->b;
+        f->users++; /* from here on the mode stays: the latch wait is a local matter */
+        c->policy->touched(c->policy_state, lg_buf__number(c, f));
+        lg_latch_acquire(&f->latch, latch, LG_WAIT_BUFFER_BUSY);
+        LG_DEBUG_ASSERT(f->mode >= mode_for(latch) && f->valid);
+        *ret_buf = f;
         return LG_OK;
     }
 }
@@ -361,7 +364,7 @@ lg_buf_put(lg_buf_cache *c, lg_buf *b, lg_latch_mode latch)
 {
     (void)c;
     lg_latch_release(&b->latch, latch);
-    lg_buf__frame_of(b)->used = true;
+    b->used = true;
     lg_buf__user_leaves(b);
 }
 
@@ -372,7 +375,7 @@ lg_buf_secure(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags
     LG_TRY(lg_buf__get(c, addr, latch, flags, &b));
     lg_buf_put(c, b, latch);
     /* The minimum hold starts anew, so that the retry finds the block here. */
-    lg_buf__frame_of(b)->used = false;
+    b->used = false;
     b->granted_at = lg_run_now_ns(c->cfg.run);
     return LG_OK;
 }
@@ -383,8 +386,8 @@ lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame, bo
     lg_buf *b;
     lg_status st = lg_buf_try_get(c, addr, LG_LATCH_S, &b);
     if (st != LG_OK) {
-        struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-        bool ours = f && f->b.mode >= LG_MODE_S;
+        lg_buf *f = lg_buf__lookup(c, addr);
+        bool ours = f && f->mode >= LG_MODE_S;
         bool gated = c->gate && c->gate(c->gate_arg, addr);
         if (!ours && !gated) {
             lg_coherence *co = &c->cfg.coherence;

@@ -43,25 +43,32 @@ typedef struct lg_buf {
     lg_addr addr;
     uint8_t *data; /* block_bytes, 4 KiB aligned */
     lg_mode mode;
-    bool dirty;
-    bool pi;
-    bool converting;
-    bool revoking;
-    bool valid; /* data holds an image (of data's version) */
+    uint32_t hash_next; /* storage/buf's own: the next frame of the bucket, or free one */
     uint16_t users;
     uint16_t pins;
+    uint16_t mode_epoch; /* storage/buf's own: counts revokes: was a mode held all the time? */
+    bool dirty : 1;
+    bool pi : 1;
+    bool converting : 1;
+    bool revoking : 1;
+    bool valid : 1;    /* data holds an image (of data's version) */
+    bool reading : 1;  /* storage/buf's own: from disk, by the converting fiber */
+    bool writing : 1;  /* storage/buf's own: a copy is on its way to disk */
+    bool evicting : 1; /* storage/buf's own: its mode is being given up */
+    bool used : 1;     /* storage/buf's own: since the grant or lg_buf_secure */
     lg_latch latch;
+    lg_waitq idleq; /* the revoker, waiting for users == 0 */
+    /* To here a cache line, which is all that a hit looks at. */
     lg_waitq convq;  /* waiting for a conversion or a revoke to end */
-    lg_waitq idleq;  /* the revoker, waiting for users == 0 */
     lg_lsn rec_lsn;  /* LG_LSN_NONE when neither dirty nor pi */
     lg_lsn last_lsn; /* end of the last record of ours that changed it */
     lg_version pi_version;
     lg_version disk_version; /* newest version known to be on disk; 0 unknown */
     lg_time granted_at;      /* when the present mode was granted: minimum hold */
-    uint64_t flush_ns;       /* what the last revoke waited for redo */
-    void *coherence_state;   /* owned by the coherence implementation */
-    /* the frame around it (hash, replacement and dirty list links): buf_internal.h */
+    lg_list dirty_link;      /* storage/buf's own: while rec_lsn != LG_LSN_NONE */
 } lg_buf;
+_Static_assert(offsetof(lg_buf, convq) == 64 && sizeof(lg_buf) == 128,
+               "many frames: a byte more for each counts");
 
 typedef struct lg_buf_config {
     lg_run *run;
@@ -179,6 +186,8 @@ void lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode);
  * changed. */
 LG_MUST lg_status lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image,
                                 bool *ret_dirty, lg_version *ret_version);
+/* What the revoke that has just returned waited for redo: to be asked before the fiber blocks. */
+lg_time lg_buf_revoke_flush_ns(const lg_buf_cache *c);
 /* A version is on disk: past images up to it go. */
 void lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version);
 /* Makes sure that our image is on disk (a peer or recovery demands it): writes when we hold the

@@ -44,8 +44,8 @@ lg_buf_stream_open(lg_buf_cache *c, uint32_t file, uint32_t blocks, lg_scn snaps
 bool
 lg_buf_present(lg_buf_cache *c, lg_addr addr)
 {
-    const struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    return f && f->b.mode >= LG_MODE_S && f->b.valid;
+    const lg_buf *f = lg_buf__lookup(c, addr);
+    return f && f->mode >= LG_MODE_S && f->valid;
 }
 
 static uint32_t
@@ -61,8 +61,9 @@ ring_take(lg_buf_stream *s)
 static void
 make_room(lg_buf_stream *s)
 {
-    while (s->large && !s->c->free && s->ring_count && s->ring_count + s->loading > s->ring_size) {
-        struct lg_buf__frame *f = lg_buf__lookup(s->c, (lg_addr){s->file, ring_take(s)});
+    while (s->large && s->c->free_count == 0 && s->ring_count &&
+           s->ring_count + s->loading > s->ring_size) {
+        lg_buf *f = lg_buf__lookup(s->c, (lg_addr){s->file, ring_take(s)});
         if (f)
             (void)!lg_buf__frame_evict(s->c, f); /* else somebody else's goes */
     }

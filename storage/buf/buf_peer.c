@@ -8,11 +8,11 @@
 lg_buf *
 lg_buf_find(lg_buf_cache *c, lg_addr addr)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    lg_buf *f = lg_buf__lookup(c, addr);
     if (!f)
         return NULL;
-    f->b.pins++;
-    return &f->b;
+    f->pins++;
+    return f;
 }
 
 void
@@ -26,7 +26,7 @@ lg_buf_unpin(lg_buf_cache *c, lg_buf *b)
 lg_status
 lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty)
 {
-    struct lg_buf__frame *f = lg_buf__frame_of(b);
+    lg_buf *f = b;
     LG_TRY(lg_block_verify(image, c->block_bytes, b->addr));
     lg_version arrived = lg_block_version(image);
     lg_version have = b->valid ? lg_block_version(b->data) : 0;
@@ -39,33 +39,33 @@ lg_buf_install(lg_buf_cache *c, lg_buf *b, const void *image, bool dirty)
     }
     lg_scn_observe(c->cfg.clock, lg_version_scn(arrived));
     if (dirty && (!b->dirty || f->writing))
-        lg_buf__mark_dirty(f, c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
+        lg_buf__mark_dirty(c, f, c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
     return LG_OK;
 }
 
 lg_status
 lg_buf_recovered(lg_buf_cache *c, lg_addr addr, const void *image)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    if (!f || f->b.mode != LG_MODE_X || f->b.converting)
+    lg_buf *f = lg_buf__lookup(c, addr);
+    if (!f || f->mode != LG_MODE_X || f->converting)
         return LG_NOT_FOUND;
-    f->b.pins++;
-    while (f->writing || f->b.users > 0) { /* the image it began with, on its way to disk */
-        lg_waitq *q = f->b.users > 0 ? &f->b.idleq : &f->b.convq;
+    f->pins++;
+    while (f->writing || f->users > 0) { /* the image it began with, on its way to disk */
+        lg_waitq *q = f->users > 0 ? &f->idleq : &f->convq;
         (void)!lg_waitq_wait(q, LG_WAIT_BUFFER_BUSY, LG_FOREVER, false);
     }
-    lg_status st = f->b.mode == LG_MODE_X ? lg_buf_install(c, &f->b, image, true) : LG_NOT_FOUND;
-    f->b.pins--;
+    lg_status st = f->mode == LG_MODE_X ? lg_buf_install(c, f, image, true) : LG_NOT_FOUND;
+    f->pins--;
     return st;
 }
 
 bool
 lg_buf_adopt(lg_buf_cache *c, lg_buf *b)
 {
-    if (b->mode < LG_MODE_S || !b->valid || lg_buf__frame_of(b)->evicting)
+    if (b->mode < LG_MODE_S || !b->valid || b->evicting)
         return false;
     if (!b->dirty && b->disk_version != lg_block_version(b->data))
-        lg_buf__mark_dirty(lg_buf__frame_of(b), c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
+        lg_buf__mark_dirty(c, b, c->cfg.redo ? lg_redo_end(c->cfg.redo) : 0);
     return true;
 }
 
@@ -75,7 +75,7 @@ lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode)
     LG_ASSERT(mode >= b->mode);
     b->mode = mode;
     b->granted_at = lg_run_now_ns(c->cfg.run);
-    lg_buf__frame_of(b)->used = false;
+    b->used = false;
 }
 
 /* ---- revoke ---- */
@@ -84,15 +84,15 @@ lg_buf_granted(lg_buf_cache *c, lg_buf *b, lg_mode mode)
  * disk read. LG_OK: nothing of that now. An eviction is not waited for: its release may itself be
  * waiting for the master that sent us. f is pinned. */
 static lg_status
-revoke_turn(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to)
+revoke_turn(lg_buf_cache *c, lg_buf *f, lg_mode to)
 {
     for (;;) {
-        if (f->b.mode <= to)
+        if (f->mode <= to)
             return LG_NOT_FOUND;
-        lg_time until = f->b.granted_at + c->cfg.min_hold_us * 1000ULL;
-        if (f->b.revoking || f->reading)
-            LG_TRY(lg_waitq_wait(&f->b.convq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false));
-        else if (!f->used && f->b.users == 0 && lg_run_now_ns(c->cfg.run) < until)
+        lg_time until = f->granted_at + c->cfg.min_hold_us * 1000ULL;
+        if (f->revoking || f->reading)
+            LG_TRY(lg_waitq_wait(&f->convq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false));
+        else if (!f->used && f->users == 0 && lg_run_now_ns(c->cfg.run) < until)
             LG_TRY(lg_fiber_sleep_until(until, LG_WAIT_GC_BUFFER_BUSY_RELEASE));
         else
             return LG_OK;
@@ -101,10 +101,12 @@ revoke_turn(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to)
 
 /* Nobody uses the frame and nobody can begin to: revoking is set. */
 static lg_status
-step_down(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to, void *ret_image, bool *ret_dirty,
+step_down(lg_buf_cache *c, lg_buf *f, lg_mode to, void *ret_image, bool *ret_dirty,
           lg_version *ret_version)
 {
-    lg_buf *b = &f->b;
+    lg_buf *b = f;
+    lg_time waited = 0;
+    c->revoke_flush_ns = 0;
     if (b->mode <= to)
         return LG_NOT_FOUND;
     if (!b->valid) {
@@ -113,11 +115,10 @@ step_down(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to, void *ret_image,
         f->mode_epoch++;
         return LG_READ_DISK;
     }
-    b->flush_ns = 0;
     if ((ret_image || b->dirty) && c->cfg.redo && b->last_lsn > lg_redo_flushed(c->cfg.redo)) {
         lg_time began = lg_run_now_exact_ns(c->cfg.run);
         LG_TRY(lg_redo_flush(c->cfg.redo, b->last_lsn)); /* invariant 1 */
-        b->flush_ns = lg_run_now_exact_ns(c->cfg.run) - began;
+        waited = lg_run_now_exact_ns(c->cfg.run) - began;
     }
     LG_ASSERT(b->users == 0 && b->mode > to);
     lg_version version = lg_block_version(b->data);
@@ -125,6 +126,7 @@ step_down(lg_buf_cache *c, struct lg_buf__frame *f, lg_mode to, void *ret_image,
         memcpy(ret_image, b->data, c->block_bytes);
         lg_block_seal(ret_image, c->block_bytes);
     }
+    c->revoke_flush_ns = waited;
     if (ret_dirty)
         *ret_dirty = b->dirty;
     if (ret_version)
@@ -146,30 +148,36 @@ lg_status
 lg_buf_revoke(lg_buf_cache *c, lg_addr addr, lg_mode to, void *ret_image, bool *ret_dirty,
               lg_version *ret_version)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    lg_buf *f = lg_buf__lookup(c, addr);
     if (!f)
         return LG_NOT_FOUND;
-    f->b.pins++;
+    f->pins++;
     lg_status st = revoke_turn(c, f, to);
     if (st == LG_OK) {
-        f->b.revoking = true;
-        while (f->b.users > 0)
-            (void)!lg_waitq_wait(&f->b.idleq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false);
+        f->revoking = true;
+        while (f->users > 0)
+            (void)!lg_waitq_wait(&f->idleq, LG_WAIT_GC_BUFFER_BUSY_RELEASE, LG_FOREVER, false);
         st = step_down(c, f, to, ret_image, ret_dirty, ret_version);
-        f->b.revoking = false;
-        lg_waitq_wake_all(&f->b.convq);
+        f->revoking = false;
+        lg_waitq_wake_all(&f->convq);
     }
-    f->b.pins--;
+    f->pins--;
     return st;
+}
+
+lg_time
+lg_buf_revoke_flush_ns(const lg_buf_cache *c)
+{
+    return c->revoke_flush_ns;
 }
 
 void
 lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    lg_buf *f = lg_buf__lookup(c, addr);
     if (!f)
         return;
-    lg_buf *b = &f->b;
+    lg_buf *b = f;
     if (version > b->disk_version && (!b->valid || version <= lg_block_version(b->data)))
         b->disk_version = version;
     if (!b->pi || version < b->pi_version)
@@ -182,12 +190,12 @@ lg_buf_superseded(lg_buf_cache *c, lg_addr addr, lg_version version)
 
 /* ---- dropped files ---- */
 
-static struct lg_buf__frame *
+static lg_buf *
 find_of_file(lg_buf_cache *c, uint32_t file, uint32_t *from)
 {
     for (uint32_t i = *from; i < c->frame_count; i++) {
-        struct lg_buf__frame *f = &c->frames[i];
-        if (f->b.addr.file == file && f->b.addr.block != UINT32_MAX && file != 0) {
+        lg_buf *f = &c->frames[i];
+        if (f->addr.file == file && f->addr.block != UINT32_MAX && file != 0) {
             *from = i;
             return f;
         }
@@ -196,20 +204,20 @@ find_of_file(lg_buf_cache *c, uint32_t file, uint32_t *from)
 }
 
 static lg_status
-drop_frame(lg_buf_cache *c, struct lg_buf__frame *f, uint32_t file)
+drop_frame(lg_buf_cache *c, lg_buf *f, uint32_t file)
 {
-    f->b.pins++;
-    while (f->b.users > 0 || f->b.converting || f->b.revoking || f->evicting || f->writing) {
-        lg_waitq *q = f->b.users > 0 ? &f->b.idleq : &f->b.convq;
+    f->pins++;
+    while (f->users > 0 || f->converting || f->revoking || f->evicting || f->writing) {
+        lg_waitq *q = f->users > 0 ? &f->idleq : &f->convq;
         (void)!lg_waitq_wait(q, LG_WAIT_BUFFER_BUSY, lg_run_now_ns(c->cfg.run) + 10 * LG_MS, false);
     }
-    LG_ASSERT(f->b.addr.file == file);
-    f->b.dirty = f->b.pi = false;
+    LG_ASSERT(f->addr.file == file);
+    f->dirty = f->pi = false;
     lg_buf__rec_lsn_drop(f);
     lg_status st = lg_buf__mode_release(c, f);
-    f->b.pins--;
-    if (st == LG_OK && f->b.pins == 0 && f->b.mode == LG_MODE_N && f->b.rec_lsn == LG_LSN_NONE &&
-        !f->b.converting && lg_waitq_empty(&f->b.convq))
+    f->pins--;
+    if (st == LG_OK && f->pins == 0 && f->mode == LG_MODE_N && f->rec_lsn == LG_LSN_NONE &&
+        !f->converting && lg_waitq_empty(&f->convq))
         lg_buf__frame_free(c, f);
     return st;
 }
@@ -218,7 +226,7 @@ lg_status
 lg_buf_drop_file(lg_buf_cache *c, uint32_t file)
 {
     uint32_t from = 0;
-    struct lg_buf__frame *f;
+    lg_buf *f;
     LG_ASSERT(file != 0);
     while (c->gate) /* recovery may be about to write closed blocks of the file to their places */
         LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
@@ -238,7 +246,7 @@ void
 lg_buf_visit(lg_buf_cache *c, lg_buf_visit_fn fn, void *arg)
 {
     for (uint32_t i = 0; i < c->frame_count; i++) {
-        lg_buf *b = &c->frames[i].b;
+        lg_buf *b = &c->frames[i];
         if (b->mode != LG_MODE_N || b->pi)
             fn(arg, b);
     }
@@ -248,17 +256,17 @@ lg_status
 lg_buf_image(lg_buf_cache *c, lg_addr addr, void *ret_image, lg_version *ret_version,
              bool *ret_current)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    if (!f || !f->b.valid || (f->b.mode == LG_MODE_N && !f->b.pi) || f->reading)
+    lg_buf *f = lg_buf__lookup(c, addr);
+    if (!f || !f->valid || (f->mode == LG_MODE_N && !f->pi) || f->reading)
         return LG_NOT_FOUND;
-    if (c->cfg.redo && f->b.last_lsn > lg_redo_flushed(c->cfg.redo))
+    if (c->cfg.redo && f->last_lsn > lg_redo_flushed(c->cfg.redo))
         return LG_WOULD_WAIT;
     if (ret_image) {
-        memcpy(ret_image, f->b.data, c->block_bytes);
+        memcpy(ret_image, f->data, c->block_bytes);
         lg_block_seal(ret_image, c->block_bytes);
     }
-    *ret_version = lg_block_version(f->b.data);
-    *ret_current = f->b.mode >= LG_MODE_S;
+    *ret_version = lg_block_version(f->data);
+    *ret_current = f->mode >= LG_MODE_S;
     return LG_OK;
 }
 
@@ -275,7 +283,7 @@ lg_buf_count(const lg_buf_cache *c, lg_buf_counts *ret)
 {
     *ret = (lg_buf_counts){.frames = c->frame_count, .free = c->free_count};
     for (uint32_t i = 0; i < c->frame_count; i++) {
-        const lg_buf *b = &c->frames[i].b;
+        const lg_buf *b = &c->frames[i];
         if (b->addr.block == UINT32_MAX && b->addr.file == 0)
             continue;
         ret->x += b->mode == LG_MODE_X;

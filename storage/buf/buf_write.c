@@ -11,41 +11,55 @@
 /* ---- the dirty list: ordered by rec_lsn, dirty blocks and past images ---- */
 
 static void
-dirty_list_insert(lg_buf_cache *c, struct lg_buf__frame *f)
+dirty_list_insert(lg_buf_cache *c, lg_buf *f)
 {
     lg_list *at = c->dirty.prev;
-    while (at != &c->dirty &&
-           LG_CONTAINER_OF(at, struct lg_buf__frame, dirty_link)->b.rec_lsn > f->b.rec_lsn)
+    while (at != &c->dirty && LG_CONTAINER_OF(at, lg_buf, dirty_link)->rec_lsn > f->rec_lsn)
         at = at->prev;
     lg_list_insert_after(at, &f->dirty_link);
 }
 
-void
-lg_buf__mark_dirty(struct lg_buf__frame *f, lg_lsn rec_lsn)
+/* Changed while a copy is on its way to disk: the first change counts. */
+static void
+changed_since_copy(lg_buf_cache *c, const lg_buf *f, lg_lsn rec_lsn)
 {
-    if (f->writing && f->next_rec_lsn == LG_LSN_NONE)
-        f->next_rec_lsn = rec_lsn;
-    f->b.dirty = true;
-    f->b.pi = false; /* from now on we write it ourselves; rec_lsn keeps the checkpoint back */
-    if (f->b.rec_lsn != LG_LSN_NONE)
+    for (uint32_t i = 0; i < c->batch_count; i++) {
+        lg_buf__write *w = &c->batch[i];
+        if (w->b != f)
+            continue;
+        if (w->next_rec_lsn == LG_LSN_NONE)
+            w->next_rec_lsn = rec_lsn;
         return;
-    f->b.rec_lsn = rec_lsn;
-    dirty_list_insert(f->cache, f);
+    }
+    LG_UNREACHABLE();
 }
 
 void
-lg_buf__rec_lsn_drop(struct lg_buf__frame *f)
+lg_buf__mark_dirty(lg_buf_cache *c, lg_buf *f, lg_lsn rec_lsn)
 {
-    if (f->b.dirty || f->b.pi)
+    if (__builtin_expect(f->writing, 0))
+        changed_since_copy(c, f, rec_lsn);
+    f->dirty = true;
+    f->pi = false; /* from now on we write it ourselves; rec_lsn keeps the checkpoint back */
+    if (f->rec_lsn != LG_LSN_NONE)
         return;
-    f->b.rec_lsn = LG_LSN_NONE;
+    f->rec_lsn = rec_lsn;
+    dirty_list_insert(c, f);
+}
+
+void
+lg_buf__rec_lsn_drop(lg_buf *f)
+{
+    if (f->dirty || f->pi)
+        return;
+    f->rec_lsn = LG_LSN_NONE;
     lg_list_remove(&f->dirty_link);
 }
 
 void
-lg_buf__mark_clean(struct lg_buf__frame *f)
+lg_buf__mark_clean(lg_buf *f)
 {
-    f->b.dirty = false;
+    f->dirty = false;
     lg_buf__rec_lsn_drop(f);
 }
 
@@ -54,7 +68,7 @@ lg_buf_oldest_rec_lsn(const lg_buf_cache *c)
 {
     if (lg_list_empty(&c->dirty))
         return LG_LSN_MAX;
-    return LG_CONTAINER_OF(c->dirty.next, struct lg_buf__frame, dirty_link)->b.rec_lsn;
+    return LG_CONTAINER_OF(c->dirty.next, lg_buf, dirty_link)->rec_lsn;
 }
 
 /* ---- a batch ---- */
@@ -78,52 +92,51 @@ enum take { TAKEN, BUSY, UNLOCATED, DROPPED };
 
 /* Takes a copy of the frame into the batch. Never blocks. */
 static enum take
-batch_take(lg_buf_cache *c, struct lg_buf__frame *f, uint32_t i)
+batch_take(lg_buf_cache *c, lg_buf *f, uint32_t i)
 {
     lg_dwb_block *w = &c->batch_blocks[i];
     lg_addr map_block;
-    if (f->writing || f->b.revoking || f->evicting || f->reading)
+    if (f->writing || f->revoking || f->evicting || f->reading)
         return BUSY;
-    lg_status st = lg_volume_locate(c->cfg.volume, f->b.addr, &w->place, &map_block);
+    lg_status st = lg_volume_locate(c->cfg.volume, f->addr, &w->place, &map_block);
     if (st != LG_OK)
         return st == LG_NOT_FOUND ? UNLOCATED : DROPPED;
-    if (!lg_latch_try(&f->b.latch, LG_LATCH_S))
+    if (!lg_latch_try(&f->latch, LG_LATCH_S))
         return BUSY;
     uint8_t *copy = c->staging + (size_t)i * c->block_bytes;
-    memcpy(copy, f->b.data, c->block_bytes);
-    lg_latch_release(&f->b.latch, LG_LATCH_S);
+    memcpy(copy, f->data, c->block_bytes);
+    lg_latch_release(&f->latch, LG_LATCH_S);
     lg_block_seal(copy, c->block_bytes);
     w->image = copy;
-    f->b.users++;
-    f->b.pins++;
+    f->users++;
+    f->pins++;
     f->writing = true;
-    f->writing_version = lg_block_version(copy);
-    LG_ASSERT(f->writing_version >= f->b.disk_version);
-    f->next_rec_lsn = LG_LSN_NONE;
-    c->batch[i] = f;
+    c->batch[i] = (lg_buf__write){f, lg_block_version(copy), LG_LSN_NONE};
+    c->batch_count = i + 1;
+    LG_ASSERT(c->batch[i].version >= f->disk_version);
     return TAKEN;
 }
 
 static void
-written(lg_buf_cache *c, struct lg_buf__frame *f)
+written(lg_buf_cache *c, const lg_buf__write *w)
 {
-    lg_buf *b = &f->b;
-    b->disk_version = f->writing_version;
-    if (b->pi && b->pi_version <= f->writing_version)
+    lg_buf *b = w->b;
+    b->disk_version = w->version;
+    if (b->pi && b->pi_version <= w->version)
         b->pi = false;
     if (b->rec_lsn != LG_LSN_NONE) {
-        lg_list_remove(&f->dirty_link);
+        lg_list_remove(&b->dirty_link);
         /* The duty to write may also have come from a peer meanwhile, for this very version. */
-        b->dirty = lg_block_version(b->data) != f->writing_version;
-        LG_ASSERT(!b->dirty || f->next_rec_lsn != LG_LSN_NONE);
+        b->dirty = lg_block_version(b->data) != w->version;
+        LG_ASSERT(!b->dirty || w->next_rec_lsn != LG_LSN_NONE);
         if (b->dirty)
-            b->rec_lsn = f->next_rec_lsn;
+            b->rec_lsn = w->next_rec_lsn;
         if (b->dirty || b->pi)
-            dirty_list_insert(c, f);
+            dirty_list_insert(c, b);
         else
             b->rec_lsn = LG_LSN_NONE;
     }
-    c->cfg.coherence.ops->written(c->cfg.coherence.self, b->addr, f->writing_version);
+    c->cfg.coherence.ops->written(c->cfg.coherence.self, b->addr, w->version);
 }
 
 /* Writes the n copies of the batch. Blocks the fiber. */
@@ -132,28 +145,28 @@ batch_write(lg_buf_cache *c, uint32_t n)
 {
     lg_lsn redo_end = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (c->batch[i]->b.last_lsn > redo_end)
-            redo_end = c->batch[i]->b.last_lsn;
+        if (c->batch[i].b->last_lsn > redo_end)
+            redo_end = c->batch[i].b->last_lsn;
     lg_status st = c->cfg.redo ? lg_redo_flush(c->cfg.redo, redo_end) : LG_OK;
     if (st == LG_OK)
         st = lg_dwb_write(c->cfg.dwb, c->batch_blocks, n);
     if (st != LG_OK && c->cfg.redo && lg_dwb_broken(c->cfg.dwb) != LG_OK)
         lg_redo_give_up(c->cfg.redo, st);
     for (uint32_t i = 0; i < n; i++) {
-        struct lg_buf__frame *f = c->batch[i];
+        lg_buf *f = c->batch[i].b;
         f->writing = false;
         if (st == LG_OK)
-            written(c, f);
-        lg_buf__user_leaves(&f->b);
-        lg_waitq_wake_all(&f->b.convq);
+            written(c, &c->batch[i]);
+        lg_buf__user_leaves(f);
+        lg_waitq_wake_all(&f->convq);
     }
     return st;
 }
 
 static void
-demand(lg_buf_cache *c, struct lg_buf__frame *f)
+demand(lg_buf_cache *c, lg_buf *f)
 {
-    c->cfg.coherence.ops->demand_write(c->cfg.coherence.self, f->b.addr, f->b.pi_version);
+    c->cfg.coherence.ops->demand_write(c->cfg.coherence.self, f->addr, f->pi_version);
 }
 
 struct collected {
@@ -168,25 +181,25 @@ collect(lg_buf_cache *c, lg_lsn up_to, uint32_t most)
 {
     struct collected r = {0};
     LG_LIST_FOREACH_SAFE (at, &c->dirty) {
-        struct lg_buf__frame *f = LG_CONTAINER_OF(at, struct lg_buf__frame, dirty_link);
-        if (f->b.rec_lsn >= up_to || r.taken == most)
+        lg_buf *f = LG_CONTAINER_OF(at, lg_buf, dirty_link);
+        if (f->rec_lsn >= up_to || r.taken == most)
             break;
-        if (f->b.pi && !f->b.dirty) {
+        if (f->pi && !f->dirty) {
             demand(c, f);
             continue;
         }
-        LG_ASSERT(f->b.dirty && f->b.mode >= LG_MODE_S && f->b.valid);
+        LG_ASSERT(f->dirty && f->mode >= LG_MODE_S && f->valid);
         switch (batch_take(c, f, r.taken)) {
         case TAKEN:
             r.taken++;
             break;
         case BUSY:
             if (!r.any_busy)
-                r.busy = f->b.addr;
+                r.busy = f->addr;
             r.any_busy = true;
             break;
         case UNLOCATED:
-            r.unlocated = f->b.addr;
+            r.unlocated = f->addr;
             r.any_unlocated = true;
             break;
         case DROPPED: /* its file is gone: nobody will ever read it */
@@ -201,19 +214,19 @@ collect(lg_buf_cache *c, lg_lsn up_to, uint32_t most)
 static lg_status
 wait_busy(lg_buf_cache *c, lg_addr addr)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
+    lg_buf *f = lg_buf__lookup(c, addr);
     if (!f)
         return LG_OK;
-    f->b.pins++;
-    if (f->writing || f->b.revoking || f->evicting || f->reading) {
-        lg_status st = lg_waitq_wait(&f->b.convq, LG_WAIT_BUFFER_BUSY,
+    f->pins++;
+    if (f->writing || f->revoking || f->evicting || f->reading) {
+        lg_status st = lg_waitq_wait(&f->convq, LG_WAIT_BUFFER_BUSY,
                                      lg_run_now_ns(c->cfg.run) + 10 * LG_MS, false);
         (void)st; /* looked at again either way */
     } else {
-        lg_latch_acquire(&f->b.latch, LG_LATCH_S, LG_WAIT_BUFFER_BUSY);
-        lg_latch_release(&f->b.latch, LG_LATCH_S);
+        lg_latch_acquire(&f->latch, LG_LATCH_S, LG_WAIT_BUFFER_BUSY);
+        lg_latch_release(&f->latch, LG_LATCH_S);
     }
-    f->b.pins--;
+    f->pins--;
     return LG_OK;
 }
 
@@ -224,8 +237,8 @@ locate_or_drop(lg_buf_cache *c, lg_addr addr)
 {
     lg_volume_place place;
     lg_status st = lg_buf_locate(c, addr, &place);
-    struct lg_buf__frame *f = st == LG_INVALID ? lg_buf__lookup(c, addr) : NULL;
-    if (f && f->b.dirty && !f->writing)
+    lg_buf *f = st == LG_INVALID ? lg_buf__lookup(c, addr) : NULL;
+    if (f && f->dirty && !f->writing)
         lg_buf__mark_clean(f);
     return st;
 }
@@ -274,17 +287,17 @@ lg_buf__write_some(lg_buf_cache *c, uint32_t most)
 static enum take
 take_one(lg_buf_cache *c, lg_addr addr, uint32_t i, bool *ret_held)
 {
-    struct lg_buf__frame *f = lg_buf__lookup(c, addr);
-    *ret_held = f && f->b.mode >= LG_MODE_S;
+    lg_buf *f = lg_buf__lookup(c, addr);
+    *ret_held = f && f->mode >= LG_MODE_S;
     if (!*ret_held || f->reading)
         return *ret_held ? BUSY : DROPPED;
-    if (!f->b.valid) {
+    if (!f->valid) {
         *ret_held = false; /* our read failed: nothing of it is ours to write */
         return DROPPED;
     }
     if (f->writing)
         return BUSY;
-    if (!f->b.dirty && f->b.disk_version == lg_block_version(f->b.data))
+    if (!f->dirty && f->disk_version == lg_block_version(f->data))
         return DROPPED;
     return batch_take(c, f, i);
 }

@@ -430,7 +430,7 @@ lg_mtr_commit(lg_mtr *m, lg_lsn *ret_lsn)
         log->reserved = 0;
         for (uint32_t i = 0; i < log->count; i++) {
             lg_buf *b = log->blocks[i].buf;
-            lg_buf__mark_dirty(lg_buf__frame_of(b), start);
+            lg_buf__mark_dirty(c, b, start);
             b->last_lsn = end;
         }
         lg_stat_add(c->stats, LG_STAT_BLOCK_CHANGES, log->count);

@@ -273,7 +273,7 @@ forget_past_image(void *arg, lg_buf *b)
         return;
     w->mutated = true;
     b->pi = false; /* as lg_buf_superseded would */
-    lg_buf__rec_lsn_drop(lg_buf__frame_of(b));
+    lg_buf__rec_lsn_drop(b);
 }
 
 /* False: not one of these, or not now. */

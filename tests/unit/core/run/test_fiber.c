@@ -293,7 +293,7 @@ fair_main(void *arg)
     struct world *w = arg;
     lg_latch_acquire(&w->latch, LG_LATCH_S, LG_WAIT_LATCH);
     LG_ASSERT_OK(lg_run_spawn(w->run, "x", 0, x_then_note, w, NULL));
-    while (w->latch.x_waiting == 0)
+    while (lg_waitq_empty(&w->latch.q))
         lg_fiber_yield();
     LG_ASSERT_OK(lg_run_spawn(w->run, "s", 0, s_then_note, w, NULL));
     for (int i = 0; i < 50; i++)
