@@ -5,6 +5,7 @@
  * to subplans, EXISTS and IN in WHERE to semi and anti joins plan_join.c   the join tree to items
  * and conditions; dynamic programming (greedy beyond LG_DP_MAX items) over left-deep trees of
  * paths; the best path to nodes plan_path.c   ways to scan one relation, selectivities, costs
+ *   plan_decorrelate.c, plan_large.c  correlated aggregates as joins; very long FROMs
  *   plan_query.c  above the joins: grouping, distinct, sorting, limits, set operations, WITH
  *   plan_window.c window functions, above grouping
  *   plan_modify.c INSERT, UPDATE, DELETE, row locks
@@ -20,6 +21,7 @@
 
 #define LG_DP_MAX    10u
 #define LG_MAX_ITEMS 64u
+#define LG_FROM_MAX  56u /* of FROM at once: the rest of the items are for EXISTS and IN */
 
 typedef struct lg_planner {
     lg_bind *b;
@@ -167,7 +169,19 @@ void lg_plan__drop_unread(lg_pq *pq, uint32_t rte);
 bool lg_plan__never(lg_planner *p, lg_expr *cond); /* false for all rows, known now */
 bool lg_plan__is_empty(lg_planner *p, const lg_node *n);
 
+/* --- plan_decorrelate.c --- */
+/* Correlated subqueries with aggregates become joins with groups, where that is cheaper. */
+void lg_plan__decorrelate(lg_pq *pq);
+
+/* --- plan_large.c --- */
+/* More relations than can be joined at once: neighbours in FROM are made to be those that conditions
+ * connect. */
+void lg_plan__order_from(lg_pq *pq);
+uint32_t lg_plan__leaves(const lg_from *f);
+
 /* --- plan_pullup.c --- */
+/* LEFT JOINs that find at most one row and are asked for none of its columns go. */
+void lg_plan__drop_joins(lg_pq *pq);
 void lg_plan__pull_up_sublinks(lg_pq *pq);
 void lg_plan__pull_up_subqueries(lg_pq *pq);
 /* Columns that FROM items use of their siblings are needed. */
@@ -202,6 +216,9 @@ double lg_plan__distinct(lg_pq *pq, const lg_expr *e, double rows);
 double lg_plan__semi_selectivity(lg_pq *pq, const lg_expr *e, const bool *left, double rows);
 
 /* --- plan_join.c --- */
+/* Do the conditions find at most one row of the entry? */
+bool lg_plan__equates(const lg_expr *e, uint32_t rte, int16_t attno); /* the column with others */
+bool lg_plan__at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n);
 /* Plans FROM and WHERE. sort: the order wanted, for single relations; *ret_sorted says that the
  * result has it. */
 LG_MUST lg_status lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder,

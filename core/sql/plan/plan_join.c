@@ -17,7 +17,10 @@ typedef struct problem {
     cond *conds;
     bool *nonnull;    /* range table entries that WHERE makes non-null */
     uint8_t *item_of; /* range table entry -> item + 1 */
-    uint32_t norder;  /* wanted of the result */
+    uint32_t budget;  /* items that FROM may still become */
+    lg_expr **where;  /* conjuncts of WHERE; NULL: went into a part */
+    uint32_t nwhere;
+    uint32_t norder; /* wanted of the result */
     const lg_sort_item *order;
 } problem;
 
@@ -236,6 +239,15 @@ leaf_item(problem *pr, uint32_t rte, lg_item **ret)
     return LG_OK;
 }
 
+/* What of WHERE has not gone into a part that was planned on its own. */
+static void
+add_where(problem *pr)
+{
+    for (uint32_t i = 0; i < pr->nwhere; i++)
+        if (pr->where[i])
+            add_conds(pr, pr->where[i]);
+}
+
 static lg_status solve(problem *pr, const lg_sort_item *order, uint32_t norder, lg_built *ret,
                        bool *ret_sorted);
 static lg_status flatten(problem *pr, lg_from *f, uint64_t *ret_mask);
@@ -248,11 +260,14 @@ solve_subtree(problem *outer, lg_from *f, lg_expr **conds, uint32_t n, lg_built 
     pr->pq = outer->pq;
     pr->nonnull = outer->nonnull;
     pr->item_of = LG_NEWN(outer->pq->p->a, uint8_t, outer->pq->q->nrtes + 1);
+    pr->budget = LG_FROM_MAX;
+    pr->where = LG_NEWN(outer->pq->p->a, lg_expr *, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        pr->where[pr->nwhere++] = conds[i];
     uint64_t mask;
     bool sorted;
     LG_TRY(flatten(pr, f, &mask));
-    for (uint32_t i = 0; i < n; i++)
-        add_conds(pr, conds[i]);
+    add_where(pr);
     return solve(pr, NULL, 0, ret, &sorted);
 }
 
@@ -314,6 +329,8 @@ outer_join(problem *pr, lg_from *left, lg_from *right, lg_expr *quals, uint64_t 
     lg_planner *p = pq->p;
     uint64_t lmask;
     pq->has_outer_join = true;
+    if (pr->budget > 1)
+        pr->budget--;
     LG_TRY(flatten(pr, left, &lmask));
     bool *rr = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
     mark_subtree(right, rr);
@@ -348,6 +365,43 @@ outer_join(problem *pr, lg_from *left, lg_from *right, lg_expr *quals, uint64_t 
     return LG_OK;
 }
 
+/* A part of the tree as one item, with the conditions of WHERE on it alone (`inner`: they may go). */
+static lg_status
+part_item(problem *pr, lg_from *f, uint64_t *ret_mask)
+{
+    lg_pq *pq = pr->pq;
+    lg_planner *p = pq->p;
+    lg_item *it = NULL;
+    lg_built b;
+    uint32_t n = 0;
+    bool *rtes = LG_NEWN(p->a, bool, pq->q->nrtes + 1);
+    lg_expr **mine = LG_NEWN(p->a, lg_expr *, pr->nwhere + 1);
+    mark_subtree(f, rtes);
+    for (uint32_t i = 0; i < pr->nwhere; i++)
+        if (pr->where[i] && only_from(pr, pr->where[i], rtes)) {
+            mine[n++] = pr->where[i];
+            pr->where[i] = NULL;
+        }
+    LG_TRY(solve_subtree(pr, f, mine, n, &b));
+    LG_TRY(new_item(pr, &it));
+    it->built = b;
+    for (uint32_t i = 0; i < pq->q->nrtes; i++)
+        if (rtes[i])
+            pr->item_of[i] = (uint8_t)pr->n;
+    *ret_mask = 1ULL << (pr->n - 1);
+    return LG_OK;
+}
+
+/* Does something of the part name its siblings (LATERAL)? */
+static bool
+is_lateral_part(const problem *pr, const lg_from *f)
+{
+    if (f->is_join)
+        return is_lateral_part(pr, f->left) || is_lateral_part(pr, f->right);
+    const lg_rte *r = pr->pq->q->rtes[f->rte];
+    return r->lateral || r->kind == LG_RTE_FUNCTION || r->kind == LG_RTE_VALUES;
+}
+
 static lg_status
 flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
 {
@@ -356,6 +410,20 @@ flatten(problem *pr, lg_from *f, uint64_t *ret_mask)
     if (!f->is_join) {
         LG_TRY(leaf_item(pr, f->rte, &it));
         *ret_mask = 1ULL << (pr->n - 1);
+        return LG_OK;
+    }
+    if (pr->budget == 1 && !is_lateral_part(pr, f))
+        return part_item(pr, f, ret_mask);
+    uint32_t budget = pr->budget;
+    if (f->join_type == LG_A_JOIN_INNER && lg_plan__leaves(f) > budget) {
+        /* as much of the tree's top as fits, what is below as one item */
+        uint32_t right = lg_plan__leaves(f->right);
+        pr->budget = right < budget ? budget - right : budget > 1 ? budget / 2 : 1;
+        LG_TRY(flatten(pr, f->left, &l));
+        pr->budget = right < budget ? right : budget > 1 ? budget - budget / 2 : 1;
+        LG_TRY(flatten(pr, f->right, &r));
+        add_conds(pr, f->quals);
+        *ret_mask = l | r;
         return LG_OK;
     }
     switch (f->join_type) {
@@ -408,8 +476,8 @@ is_var(const lg_expr *e, uint32_t rte, int16_t attno)
 }
 
 /* column = something of other entries, by the type's own equality. */
-static bool
-equates(const lg_expr *e, uint32_t rte, int16_t attno)
+bool
+lg_plan__equates(const lg_expr *e, uint32_t rte, int16_t attno)
 {
     if (e->kind != LG_EX_FUNC || !e->func.op || !e->func.op->can_hash || e->nargs != 2)
         return false;
@@ -422,8 +490,8 @@ equates(const lg_expr *e, uint32_t rte, int16_t attno)
 
 /* Do the conditions find at most one row of the entry: equalities for all keys of a unique index?
  */
-static bool
-at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
+bool
+lg_plan__at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
 {
     const lg_rte *r = pq->q->rtes[rte];
     if (r->kind != LG_RTE_RELATION)
@@ -435,7 +503,7 @@ at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t n)
         for (uint16_t k = 0; k < ix->nkeys && all; k++) {
             all = false;
             for (uint32_t c = 0; c < n && !all; c++)
-                all = equates(on[c], rte, ix->attnum[k]);
+                all = lg_plan__equates(on[c], rte, ix->attnum[k]);
         }
         if (all)
             return true;
@@ -469,7 +537,7 @@ semi_items(problem *pr)
             it->needs |= mask_of(pr, list[k]);
         }
         it->needs &= ~(1ULL << (pr->n - 1));
-        if (s->type == LG_JOIN_SEMI && at_most_one(pq, s->rte, it->on, it->non)) {
+        if (s->type == LG_JOIN_SEMI && lg_plan__at_most_one(pq, s->rte, it->on, it->non)) {
             /* a plain join then, which may begin with this item */
             for (uint32_t k = 0; k < it->non; k++)
                 add_cond(pr, it->on[k]);
@@ -1163,7 +1231,7 @@ in_order(joiner *j, lg_path *p, lg_expr *const *exprs, uint32_t n, bool *ret_sor
 static bool
 one_of_item(const problem *pr, const lg_path *p, lg_expr *const *keys, uint32_t n)
 {
-    return p->kind == LG_PATH_SCAN && at_most_one(pr->pq, pr->items[p->item].rte, keys, n);
+    return p->kind == LG_PATH_SCAN && lg_plan__at_most_one(pr->pq, pr->items[p->item].rte, keys, n);
 }
 
 /* keys: left = right, in the order to merge by. */
@@ -1287,9 +1355,9 @@ named_selectivity(const joiner *j)
                 named[n++] = j->conds[i];
             else
                 rest[m++] = j->conds[i];
-            one = one || at_most_one(pq, r, &j->conds[i], 1);
+            one = one || lg_plan__at_most_one(pq, r, &j->conds[i], 1);
         }
-        if (one || n < 2 || !at_most_one(pq, r, named, n))
+        if (one || n < 2 || !lg_plan__at_most_one(pq, r, named, n))
             continue;
         double s =
             lg_plan__list_selectivity(pq, rest, m) / lg_plan__rel_tuples(pq->q->rtes[r]->rel);
@@ -1578,10 +1646,17 @@ lg_plan__from(lg_pq *pq, const lg_sort_item *order, uint32_t norder, lg_built *r
     if (q->where)
         strict_vars(q->where, pr->nonnull);
     reduce_outer(q->from, pr->nonnull);
+    pr->budget = LG_FROM_MAX;
+    pr->nwhere = lg_plan__split_and(p, q->where, &pr->where);
     uint64_t mask;
     LG_TRY(flatten(pr, q->from, &mask));
     LG_TRY(semi_items(pr));
-    add_conds(pr, q->where);
+    bool parted = false;
+    for (uint32_t i = 0; i < pr->nwhere; i++)
+        parted = parted || !pr->where[i];
+    if (parted && (q->cmd != LG_CMD_SELECT || q->nmarks)) /* a row cannot be checked again then */
+        return lg_error_set(p->b->err, "54001", "too many tables in one FROM clause");
+    add_where(pr);
     lg_expr *all = NULL;
     for (uint32_t i = 0; i < pr->ncond; i++)
         all = lg_expr_and(p->a, all, pr->conds[i].e);

@@ -477,7 +477,10 @@ lg_plan__prepare(lg_pq *pq)
     lg_plan__inline_sets(pq);
     LG_TRY(collate_orders(pq));
     lg_plan__pull_up_subqueries(pq);
+    lg_plan__decorrelate(pq);
     lg_plan__push_down(pq);
+    lg_plan__drop_joins(pq);
+    lg_plan__order_from(pq);
     lg_plan__minmax(pq);
     lg_plan__pull_up_sublinks(pq);
     pq->needed = LG_NEWN(pq->p->a, bool *, q->nrtes + 1);

@@ -306,6 +306,7 @@ typedef struct walker {
     const lg_query *child;
     lg_pq *pq;      /* whose columns are noted */
     uint32_t depth; /* of the expression being rewritten */
+    bool used;      /* find_use has found one */
 } walker;
 
 static void walk_query(walker *w, lg_query *q, uint32_t depth);
@@ -597,6 +598,100 @@ lg_plan__pull_up_subqueries(lg_pq *pq)
     for (uint32_t i = 0; i < q->nrtes; i++)
         if (q->rtes[i]->kind == LG_RTE_SUBQUERY)
             pull_up_one(pq->p, q, i);
+}
+
+/* ---- outer joins that add nothing ---- */
+
+static lg_expr *
+find_use(lg_expr *e, void *arg)
+{
+    step *s = arg;
+    if (e->kind == LG_EX_VAR && e->var.up == s->depth && e->var.rte == s->w->rte_index)
+        s->w->used = true;
+    return descend(s->w, e, s->depth, find_use);
+}
+
+static lg_expr *
+find_use_root(walker *w, lg_expr *e, uint32_t depth)
+{
+    step s = {w, depth};
+    (void)find_use(e, &s);
+    return e;
+}
+
+/* The groups of a subquery are as its keys: those are among the columns, and all are equated. */
+static bool
+one_group(const lg_query *c, uint32_t rte, lg_expr *const *on, uint32_t n)
+{
+    if (!c->ngroup || c->nsets || c->setop || c->has_srfs || c->has_ctes_modifying || c->nmarks)
+        return false;
+    for (uint32_t g = 0; g < c->ngroup; g++) {
+        bool found = false;
+        int16_t col = 0;
+        for (uint32_t t = 0; t < c->ntargets && !found; t++) {
+            if (c->targets[t].junk)
+                continue;
+            col++;
+            for (uint32_t i = 0; i < n && c->targets[t].ref == c->group[g].ref; i++)
+                found = found || lg_plan__equates(on[i], rte, col);
+        }
+        if (!found)
+            return false;
+    }
+    for (uint32_t t = 0; t < c->ntargets; t++)
+        if (lg_expr_volatility(c->targets[t].expr) == 'v')
+            return false;
+    return true;
+}
+
+/* Is what may be missing of the join of no consequence? */
+static bool
+adds_nothing(lg_pq *pq, lg_from *f, const lg_from *side)
+{
+    lg_query *q = pq->q;
+    lg_expr **on, *quals = f->quals;
+    uint32_t rte = side->rte, n;
+    if (side->is_join || !quals || lg_expr_volatility(quals) == 'v')
+        return false;
+    n = lg_plan__split_and(pq->p, quals, &on);
+    const lg_rte *r = q->rtes[rte];
+    if (r->kind == LG_RTE_SUBQUERY ? !one_group(r->subquery, rte, on, n)
+                                   : !lg_plan__at_most_one(pq, rte, on, n))
+        return false;
+    walker w = {.a = pq->p->a, .fn = find_use_root, .rte_index = rte};
+    f->quals = NULL;
+    walk_query(&w, q, 0);
+    f->quals = quals;
+    return !w.used;
+}
+
+static bool
+drop_in(lg_pq *pq, lg_from **f)
+{
+    lg_from *j = *f;
+    if (!j->is_join)
+        return false;
+    if (j->join_type == LG_A_JOIN_LEFT && adds_nothing(pq, j, j->right)) {
+        pq->q->rtes[j->right->rte]->kind = LG_RTE_RESULT;
+        *f = j->left;
+        return true;
+    }
+    if (j->join_type == LG_A_JOIN_RIGHT && adds_nothing(pq, j, j->left)) {
+        pq->q->rtes[j->left->rte]->kind = LG_RTE_RESULT;
+        *f = j->right;
+        return true;
+    }
+    return drop_in(pq, &j->left) || drop_in(pq, &j->right);
+}
+
+void
+lg_plan__drop_joins(lg_pq *pq)
+{
+    lg_query *q = pq->q;
+    if (q->cmd != LG_CMD_SELECT || q->setop || q->nmarks || !q->from)
+        return;
+    while (drop_in(pq, &q->from))
+        continue;
 }
 
 /* ---- min and max ---- */

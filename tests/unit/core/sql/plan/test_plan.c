@@ -120,6 +120,43 @@ LG_TEST(test_plan__merge_joins)
               "Hash Full Join [Hash Cond: (t.a = u.t_id)]\n  Seq Scan on t\n  Seq Scan on u\n");
 }
 
+LG_TEST(test_plan__correlated_aggregates_are_joined)
+{
+    plan_is("select t.id from t where t.a < (select avg(u.id) from u where u.v = t.b)",
+            "Hash Join [Hash Cond: (t.b = (u.v))] [Join Filter: ((t.a)::numeric < (avg(u.id)))]\n"
+            "  Seq Scan on t\n  HashAggregate [Group Key: u.v]\n    Seq Scan on u\n");
+    plan_is("select t.id, (select count(*) from u where u.v = t.b) from t",
+            "Hash Left Join [Hash Cond: (t.b = (u.v))]\n"
+            "  Seq Scan on t\n  HashAggregate [Group Key: u.v]\n    Seq Scan on u\n");
+    plan_is("select t.id from t where exists (select 1 from u where u.v = t.b group by u.t_id "
+            "having count(*) > 2)",
+            "Hash Semi Join [Hash Cond: (t.b = (u.v))]\n"
+            "  Seq Scan on t\n"
+            "  HashAggregate [Group Key: u.t_id, u.v] [Filter: (count(*) > 2)]\n"
+            "    Seq Scan on u\n");
+    /* one row asks: an index finds what it wants */
+    plan_is("select t.id from t where t.id = 3 and t.a < (select avg(u.id) from u where "
+            "u.t_id = t.id)",
+            "Index Scan using t_pkey on t [Index Cond: (t.id = 3)] "
+            "[Filter: ((t.a)::numeric < (SubPlan 1))]\n");
+}
+
+LG_TEST(test_plan__outer_joins_that_add_nothing_go)
+{
+    plan_is("select u.v from u left join t on t.id = u.t_id", "Seq Scan on u\n");
+    plan_is("select u.v from u left join t on t.id = u.t_id left join t x on x.id = t.a",
+            "Seq Scan on u\n");
+    plan_is("select u.v from u left join (select a, count(*) c from t group by a) g "
+            "on g.a = u.t_id",
+            "Seq Scan on u\n");
+    plan_is("select u.v, t.a from u left join t on t.id = u.t_id", NULL);
+    plan_is("select u.v from u left join t on t.a = u.t_id",
+            "Hash Right Join [Hash Cond: (t.a = u.t_id)]\n  Seq Scan on t\n  Seq Scan on u\n");
+    plan_is("select u.v from u left join t on t.id = u.t_id where t.id is null",
+            "Hash Right Join [Hash Cond: (t.id = u.t_id)] [Filter: (t.id IS NULL)]\n"
+            "  Seq Scan on t\n  Seq Scan on u\n");
+}
+
 LG_TEST(test_plan__subqueries_merge)
 {
     plan_is("select x + 1 from (select a * 2 as x, id from t where a > 5) z where id = 3",
