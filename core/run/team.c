@@ -232,9 +232,18 @@ lg_team_finish(lg_team *t)
         member_returned(t);
         t->ended = 1;
     }
+    /* A cancel stops the members, and is kept for who looks next. */
+    lg_status why = LG_OK;
     t->waiting = true;
-    while (t->ended < t->n)
-        (void)!lg_fiber_park(LG_WAIT_PARALLEL_FINISH, LG_FOREVER, false); /* the loop looks */
+    while (t->ended < t->n) {
+        lg_status st = lg_fiber_park(LG_WAIT_PARALLEL_FINISH, LG_FOREVER, why == LG_OK);
+        if (lg_failed(st)) {
+            why = st;
+            lg_team_stop(t);
+        }
+    }
+    if (why != LG_OK)
+        lg_fiber_cancel(t->fiber, why);
 }
 
 void *

@@ -44,7 +44,8 @@ void *lg_team_done(lg_team *t); /* an item that a member is through with; NULL: 
 /* An item that no member has taken, for the worker to do himself; NULL: none. Simulated: only after
  * finish, so that the member gets something. */
 void *lg_team_take(lg_team *t);
-/* No more items: blocks the fiber until all members have returned. What they left is to be taken. */
+/* No more items: blocks the fiber until all members have returned. What they left is to be taken. A
+ * cancel stops the members and stays pending. */
 void lg_team_finish(lg_team *t);
 /* Either side: the members should return as soon as they can; what is queued goes to done. */
 void lg_team_stop(lg_team *t);

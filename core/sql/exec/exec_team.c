@@ -429,6 +429,8 @@ lg_xteam_finish(lg_xteam *m, lg_status (*absorb)(lg_xnode *sink, lg_xnode *copy)
     lg_team_finish(m->team);
     for (uint32_t i = 0; i < m->n; i++)
         LG_TRY(take_error(m, m->copies[i]->helper));
+    if (absorb && lg_team_stopped(m->team)) /* canceled */
+        LG_TRY(lg_xcheck(m->sink->x));
     for (uint32_t i = 0; absorb && i < m->n; i++) {
         add_counts(m->sink->x, m->copies[i], m->sink);
         lg_xnode *scan = m->copies[i]->nodes[m->scan->plan->id];

@@ -1,5 +1,6 @@
 /* Teams: every item is done once, by a member or by the worker; errors, early returns, stops. */
 #include "lg_test.h"
+#include "assert.h"
 #include "sim.h"
 #include "team.h"
 #include <stdatomic.h>
@@ -159,4 +160,71 @@ LG_TEST(test_team__stopped_members_return)
         CU_ASSERT_EQUAL(twice, 0);
         world_free(w);
     }
+}
+
+/* ---- a cancel while the fiber waits for members ---- */
+
+struct waiting {
+    lg_run *run;
+    lg_fiber *lead;
+    _Atomic bool at_work, gave_up;
+    lg_status pending;
+    bool ended;
+};
+
+static void
+endless(lg_team *t, void *arg, unsigned member)
+{
+    struct waiting *w = arg;
+    (void)member;
+    void *item = lg_team_next(t);
+    atomic_store(&w->at_work, true);
+    while (!lg_team_stopped(t))
+        ;
+    atomic_store(&w->gave_up, true);
+    if (item)
+        lg_team_give_back(t, item);
+}
+
+static void
+wait_for_members(void *arg)
+{
+    struct waiting *w = arg;
+    int item = 1;
+    lg_team *t = lg_team_create(w->run, 1, endless, w);
+    LG_ASSERT(t);
+    lg_team_go(t);
+    lg_team_put(t, &item);
+    lg_team_finish(t);
+    w->ended = true;
+    w->pending = lg_fiber_canceled(lg_fiber_self());
+    while (lg_team_done(t))
+        ;
+    lg_team_destroy(t);
+    lg_run_stop(w->run);
+}
+
+static void
+cancel(void *arg)
+{
+    struct waiting *w = arg;
+    while (!atomic_load(&w->at_work))
+        LG_ASSERT_OK(lg_fiber_sleep_until(lg_run_now_ns(w->run) + LG_MS, LG_WAIT_BACKGROUND_IDLE));
+    CU_ASSERT(!w->ended);
+    lg_fiber_cancel(w->lead, LG_CANCELED);
+}
+
+LG_TEST(test_team__a_cancel_does_not_wait_for_members_and_stays_pending)
+{
+    struct waiting w = {.pending = LG_OK};
+    lg_run_config cfg = {.name = "team"};
+    LG_ASSERT_OK(lg_run_create(&cfg, &w.run));
+    if (lg_team_most(w.run)) {
+        LG_ASSERT_OK(lg_run_spawn(w.run, "lead", 0, wait_for_members, &w, &w.lead));
+        LG_ASSERT_OK(lg_run_spawn(w.run, "cancel", 0, cancel, &w, NULL));
+        LG_ASSERT_OK(lg_run_loop(w.run));
+        CU_ASSERT(w.ended && atomic_load(&w.gave_up));
+        CU_ASSERT_EQUAL(w.pending, LG_CANCELED);
+    }
+    lg_run_destroy(w.run);
 }
