@@ -9,10 +9,13 @@
 #define LG_BASE_INTERRUPT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef bool (*lg_poll_fn)(void);
 
 void lg_poll_install(lg_poll_fn fn); /* for the calling thread; NULL: never asked */
 bool lg_poll(void);
+/* memcpy that asks every few MiB, and copies all whatever the answer is. */
+void lg_poll_copy(void *to, const void *from, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* Heaps as lists of tagged blocks over malloc. Each block has a 48-byte tag before it. */
 #include "mem.h"
 #include "assert.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,10 @@
 #define TAG_MAGIC 0x4c474d454d544147ULL
 
 struct tag {
-    struct tag *prev;
+    union {
+        struct tag *prev;
+        lg_budget *budget; /* when heap is NULL: where it is counted, or NULL */
+    };
     struct tag *next;
     lg_heap *heap; /* NULL: the process */
     void *raw;     /* what malloc returned */
@@ -23,7 +27,15 @@ struct lg_heap {
     size_t used;
 };
 
+struct lg_budget {
+    _Atomic int64_t used, most;
+    _Atomic uint64_t refused;
+    int64_t limit;
+    _Atomic int64_t refs; /* its owner's and its blocks' */
+};
+
 static _Thread_local lg_heap *current_heap;
+static _Thread_local lg_mem_meter *current_meter;
 
 __attribute__((noreturn, cold)) static void
 out_of_memory(size_t size)
@@ -32,12 +44,135 @@ out_of_memory(size_t size)
     abort();
 }
 
+/* ---- the budget ---- */
+
+lg_budget *
+lg_budget_create(void)
+{
+    lg_budget *b = calloc(1, sizeof *b);
+    if (!b)
+        out_of_memory(sizeof *b);
+    atomic_init(&b->refs, 1);
+    return b;
+}
+
+void
+lg_budget_release(lg_budget *b)
+{
+    if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+        free(b);
+}
+
+void
+lg_budget_limit(lg_budget *b, uint64_t limit_bytes)
+{
+    b->limit = limit_bytes ? atomic_load(&b->used) + (int64_t)limit_bytes : 0;
+}
+
+void
+lg_budget_info_get(const lg_budget *b, lg_budget_info *ret_info)
+{
+    *ret_info = (lg_budget_info){.limit = (uint64_t)b->limit,
+                                 .used = (uint64_t)atomic_load(&b->used),
+                                 .most = (uint64_t)atomic_load(&b->most),
+                                 .refused = atomic_load(&b->refused)};
+}
+
+lg_mem_meter *
+lg_mem_meter_switch(lg_mem_meter *m)
+{
+    lg_mem_meter *old = current_meter;
+    current_meter = m;
+    return old;
+}
+
+__attribute__((cold)) static void
+tell_over(lg_mem_meter *m)
+{
+    if (!m->over || m->bytes < LG_MEM_SMALL)
+        return;
+    atomic_fetch_add_explicit(&m->budget->refused, 1, memory_order_relaxed);
+    m->over(m->arg);
+}
+
+static bool
+exceeded(const lg_mem_meter *m, int64_t used, int64_t more)
+{
+    int64_t limit = m->budget->limit;
+    return limit && (used + more > limit || m->bytes + more > limit / 2);
+}
+
+bool
+lg_mem_room(size_t size_bytes)
+{
+    lg_mem_meter *m = current_meter;
+    if (size_bytes < LG_MEM_LARGE || !m || !m->budget)
+        return true;
+    int64_t used = atomic_load_explicit(&m->budget->used, memory_order_relaxed);
+    if (!exceeded(m, used, (int64_t)size_bytes))
+        return true;
+    atomic_fetch_add_explicit(&m->budget->refused, 1, memory_order_relaxed);
+    return false;
+}
+
+bool
+lg_mem_refused(size_t size_bytes)
+{
+    lg_mem_meter *m = current_meter;
+    if (!m || !m->over || lg_mem_room(size_bytes))
+        return false;
+    m->over(m->arg);
+    return true;
+}
+
+bool
+lg_mem_fail(void)
+{
+    if (!current_meter || !current_meter->over)
+        return false;
+    current_meter->over(current_meter->arg);
+    return true;
+}
+
+static void
+count(struct tag *t)
+{
+    lg_mem_meter *m = current_meter;
+    if (!m || !m->budget)
+        return;
+    lg_budget *b = t->budget = m->budget;
+    int64_t size = (int64_t)t->size;
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    int64_t used = atomic_fetch_add_explicit(&b->used, size, memory_order_relaxed) + size;
+    m->bytes += size;
+    if (used > atomic_load_explicit(&b->most, memory_order_relaxed))
+        atomic_store_explicit(&b->most, used, memory_order_relaxed); /* about right will do */
+    if (exceeded(m, used, 0))
+        tell_over(m);
+}
+
+static void
+uncount(struct tag *t)
+{
+    lg_budget *b = t->budget;
+    if (current_meter && current_meter->budget == b)
+        current_meter->bytes -= (int64_t)t->size;
+    atomic_fetch_sub_explicit(&b->used, (int64_t)t->size, memory_order_relaxed);
+    lg_budget_release(b);
+}
+
+/* ---- heaps ---- */
+
 static void
 tag_link(struct tag *t, lg_heap *heap)
 {
     t->heap = heap;
-    if (!heap)
+    if (!heap) {
+        t->budget = NULL;
+        if (t->size >= LG_MEM_COUNTED)
+            count(t);
         return;
+    }
     t->prev = &heap->head;
     t->next = heap->head.next;
     t->next->prev = t;
@@ -48,8 +183,11 @@ tag_link(struct tag *t, lg_heap *heap)
 static void
 tag_unlink(struct tag *t)
 {
-    if (!t->heap)
+    if (!t->heap) {
+        if (t->budget)
+            uncount(t);
         return;
+    }
     t->prev->next = t->next;
     t->next->prev = t->prev;
     t->heap->used -= t->size;

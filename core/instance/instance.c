@@ -573,6 +573,9 @@ start(lg_instance *in)
     LG_TRY(lg_instance__sweep_start(in));
     LG_TRY(open_catalog(in));
     LG_TRY(open_notify(in));
+    if (lg_run_budget(in->env.run) && in->cfg.memory_limit_bytes)
+        lg_budget_limit(lg_run_budget(in->env.run),
+                        in->cfg.memory_limit_bytes + in->cfg.column_cache_bytes);
     return open_sessions(in);
 }
 

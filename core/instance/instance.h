@@ -42,6 +42,7 @@ typedef struct lg_instance_config {
     char disks[LG_INSTANCE_MAX_DISKS][256];
     uint64_t cache_bytes;
     uint64_t column_cache_bytes; /* core/columns; 0: none */
+    uint64_t memory_limit_bytes; /* of sessions and their statements, beside the caches; 0: none */
     uint64_t undo_retention_ms;
     uint64_t disk_timeout_ms; /* a request to a disk that takes longer ends the instance */
     uint32_t max_sessions;

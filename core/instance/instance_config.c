@@ -86,6 +86,11 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
     ret->column_cache_bytes = columns == UINT64_MAX ? ret->cache_bytes / 4 : columns;
     if (columns == UINT64_MAX)
         ret->cache_bytes -= ret->column_cache_bytes;
+    ret->memory_limit_bytes = lg_run_memory_bytes() / 4;
+    if (lg_failed(lg_config_bytes(c, "memory_limit", &ret->memory_limit_bytes)) ||
+        (ret->memory_limit_bytes && ret->memory_limit_bytes < (64ull << 20)))
+        return wrong(message, size, "memory_limit",
+                     "a size of at least 64MiB is needed, 0 for none");
     if (lg_failed(lg_config_duration_ms(c, "undo_retention", &ret->undo_retention_ms)))
         return wrong(message, size, "undo_retention", "a duration is needed");
     if (lg_failed(lg_config_duration_ms(c, "disk_timeout", &ret->disk_timeout_ms)) ||

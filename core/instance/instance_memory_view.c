@@ -86,6 +86,15 @@ pga_rows(void *arg, lg_view_sink *sink)
         pga_row(sink, "process count", lg_session_count(in->sessions), "sessions");
     if (in->temp)
         lg_temp_info_get(in->temp, &t);
+    lg_budget *budget = lg_run_budget(in->env.run);
+    if (budget) {
+        lg_budget_info b;
+        lg_budget_info_get(budget, &b);
+        pga_row(sink, "PGA limit", b.limit, "bytes");
+        pga_row(sink, "total PGA allocated", b.used, "bytes");
+        pga_row(sink, "maximum PGA allocated", b.most, "bytes");
+        pga_row(sink, "over allocation count", b.refused, "requests");
+    }
     pga_row(sink, "temporary files in use", t.files, "files");
     pga_row(sink, "temporary space in use", t.bytes, "bytes");
     pga_row(sink, "temporary space kept", t.bytes_kept, "bytes");

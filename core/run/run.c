@@ -3,10 +3,12 @@
 #include "assert.h"
 #include "sim.h"
 #include "hash.h"
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEFAULT_STACK_BYTES (2048 * 1024) /* of address space: only what is touched is memory */
 #define NATIVE_STACK_BYTES  (64ul << 20)
@@ -22,6 +24,7 @@ lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
     r->sim = cfg->sim;
     r->sim_node = cfg->sim_node;
     r->heap = cfg->heap;
+    r->budget = cfg->budget;
     r->stats = cfg->stats;
     r->faults = cfg->faults;
     r->stack_bytes = cfg->stack_bytes ? cfg->stack_bytes : DEFAULT_STACK_BYTES;
@@ -44,6 +47,30 @@ lg_run_create(const lg_run_config *cfg, lg_run **ret_run)
         lg_free(r);
     (void)lg_heap_switch(outer);
     return st;
+}
+
+static uint64_t
+group_limit(void)
+{
+    unsigned long long n = 0;
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (!f)
+        return UINT64_MAX;
+    int got = fscanf(f, "%llu", &n); /* or "max" */
+    (void)fclose(f);
+    return got == 1 ? n : UINT64_MAX;
+}
+
+uint64_t
+lg_run_memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
+    uint64_t group = group_limit();
+    struct rlimit l;
+    if (getrlimit(RLIMIT_AS, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur < bytes)
+        bytes = l.rlim_cur;
+    return group < bytes ? group : bytes;
 }
 
 lg_status
@@ -166,6 +193,12 @@ lg_run_random_bytes(lg_run *r, void *buf, size_t n)
             n -= (size_t)got;
         }
     }
+}
+
+lg_budget *
+lg_run_budget(lg_run *r)
+{
+    return r->budget;
 }
 
 lg_stats *

@@ -45,6 +45,7 @@ typedef struct lg_run_config {
     lg_sim *sim;          /* NULL: real */
     uint32_t sim_node;    /* which simulated node (clock, disks, network identity) */
     lg_heap *heap;        /* made current while its fibers run; may be NULL */
+    lg_budget *budget;    /* of what its fibers allocate outside heaps (mem.h); may be NULL */
     lg_stats *stats;      /* waits and counters of the instance; may be NULL */
     lg_faults *faults;    /* may be NULL */
     uint32_t stack_bytes; /* default of a fiber's stack; 0 = 2 MiB */
@@ -79,6 +80,7 @@ uint64_t lg_run_wall_us(lg_run *r);     /* microseconds since 1970, for SQL now(
 uint64_t lg_run_random(lg_run *r);      /* seeded in simulation, else from the system */
 void lg_run_random_bytes(lg_run *r, void *buf, size_t n); /* fit for keys when real */
 lg_stats *lg_run_stats(lg_run *r);
+lg_budget *lg_run_budget(lg_run *r); /* NULL: none */
 lg_faults *lg_run_faults(lg_run *r);
 /* Hooks that pause and delay fibers of this run; the caller may add kill before setting them. */
 void lg_run_fault_hooks(lg_run *r, lg_fault_hooks *ret_hooks);
@@ -105,6 +107,11 @@ void lg_fiber_set_owner(lg_fiber *f, void *owner, lg_stats *stats);
 /* Brings the owner's counters up to now: of the running fiber. */
 void lg_fiber_stats(void);
 void *lg_fiber_owner(const lg_fiber *f);
+/* What the fiber has allocated and freed; counts when the run has a budget. */
+lg_mem_meter *lg_fiber_meter(lg_fiber *f);
+/* Bytes of memory that this process may have: the machine's, or less by its control group or
+ * limits. */
+uint64_t lg_run_memory_bytes(void);
 
 /* Parks the running fiber until lg_fiber_unpark, the deadline (LG_TIMEOUT) or, when cancelable, a
  * cancel. An unpark that came before the park makes the park return at once. */
@@ -112,6 +119,7 @@ LG_MUST lg_status lg_fiber_park(lg_wait event, lg_time deadline, bool cancelable
 void lg_fiber_unpark(lg_fiber *f); /* same worker only */
 /* Makes the current or the next cancelable wait return `why` (< 0), once. */
 void lg_fiber_cancel(lg_fiber *f, lg_status why);
+bool lg_fiber_cancel_pending(void);       /* of the running fiber; not taken. Cheap. */
 lg_status lg_fiber_canceled(lg_fiber *f); /* takes a pending cancel: LG_OK when there is none */
 LG_MUST lg_status lg_fiber_sleep_until(lg_time deadline, lg_wait event); /* LG_OK or the cancel */
 

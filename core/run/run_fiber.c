@@ -295,6 +295,7 @@ lg_run__resume(lg_run *r, lg_fiber *f)
     r->slice_start = 0;
     lg_fiber *outer = lg_run__current_swap(f);
     lg_heap *outer_heap = lg_heap_switch(f->heap);
+    lg_mem_meter *outer_meter = lg_mem_meter_switch(&f->meter);
     stats_base(r, f);
     switch_in(r, f);
     while (r->native_fn) { /* lg_run_on_native_stack */
@@ -306,6 +307,7 @@ lg_run__resume(lg_run *r, lg_fiber *f)
         switch_in(r, f);
     }
     f->heap = lg_heap_switch(outer_heap);
+    (void)lg_mem_meter_switch(outer_meter);
     stats_give(r, f);
     (void)lg_run__current_swap(outer);
     if (f->state == LG_FIBER_DONE)
@@ -373,6 +375,7 @@ lg_run_spawn(lg_run *r, const char *name, size_t stack_bytes, lg_fiber_fn fn, vo
     f->arg = arg;
     f->stack = stack;
     f->heap = r->heap;
+    f->meter.budget = r->budget;
     lg_list_init(&f->ready);
     lg_list_push_back(&r->fibers, &f->all);
     lg_timer_init(&f->timer, r, park_timeout, f);
@@ -493,6 +496,12 @@ lg_fiber_cancel(lg_fiber *f, lg_status why)
     }
 }
 
+bool
+lg_fiber_cancel_pending(void)
+{
+    return current && current->cancel != LG_OK;
+}
+
 lg_status
 lg_fiber_canceled(lg_fiber *f)
 {
@@ -541,6 +550,12 @@ lg_fiber_set_owner(lg_fiber *f, void *owner, lg_stats *stats)
     f->owner = owner;
     f->owner_stats = stats;
     stats_base(f->run, f);
+}
+
+lg_mem_meter *
+lg_fiber_meter(lg_fiber *f)
+{
+    return &f->meter;
 }
 
 void *

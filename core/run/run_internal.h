@@ -35,6 +35,7 @@ struct lg_fiber {
     void *ctx; /* fcontext while switched out */
     lg_stack *stack;
     lg_heap *heap; /* current while it runs */
+    lg_mem_meter meter;
     enum lg_fiber_state state;
     bool in_park;     /* READY on the way out of a park */
     bool token;       /* an unpark came before the park */
@@ -66,6 +67,7 @@ struct lg_run {
     lg_sim *sim;
     uint32_t sim_node;
     lg_heap *heap;
+    lg_budget *budget;
     lg_stats *stats;
     lg_faults *faults;
     uint64_t wait_hist[LG_WAIT_COUNT][LG_WAIT_BUCKETS];

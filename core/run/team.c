@@ -80,6 +80,8 @@ member_main(void *arg)
 {
     struct member *m = arg;
     lg_team *t = m->team;
+    lg_mem_meter meter = {.budget = t->run->budget}; /* counted; the worker is who is told */
+    (void)lg_mem_meter_switch(&meter);
     lg_run__helper_begin(t->run);
     t->fn(t, t->arg, m->number);
     member_returned(t);

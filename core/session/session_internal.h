@@ -155,7 +155,11 @@ typedef struct lg_session_savepoint {
     lg_exec_checks_marks checks;
 } lg_session_savepoint;
 
-typedef enum lg_cancel_reason { LG_CANCEL_USER, LG_CANCEL_STATEMENT_TIMEOUT } lg_cancel_reason;
+typedef enum lg_cancel_reason {
+    LG_CANCEL_USER,
+    LG_CANCEL_STATEMENT_TIMEOUT,
+    LG_CANCEL_MEMORY
+} lg_cancel_reason;
 
 struct lg_session {
     lg_list link;

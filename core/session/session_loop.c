@@ -108,7 +108,11 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
 {
     if (st == LG_CANCELED && s->cancel_reason == LG_CANCEL_STATEMENT_TIMEOUT)
         (void)lg_error_set(&s->err, "57014", "canceling statement due to statement timeout");
-    else if (st == LG_TIMEOUT || (st == LG_LOCK_NOT_AVAILABLE && !s->err.set))
+    else if (st == LG_CANCELED && s->cancel_reason == LG_CANCEL_MEMORY) {
+        (void)lg_error_set(&s->err, "53200", "out of memory");
+        lg_error_detail(&s->err, "Statements and sessions may have as much memory as memory_limit "
+                                 "says, one statement half of it.");
+    } else if (st == LG_TIMEOUT || (st == LG_LOCK_NOT_AVAILABLE && !s->err.set))
         (void)lg_error_set(&s->err, "55P03", "canceling statement due to lock timeout");
     else if (st == LG_DEADLOCK && !s->err.set && lg_session__serializable(s)) {
         /* Locks stand for conflicts here: the client's answer to both is to try again. */

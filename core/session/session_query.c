@@ -13,6 +13,15 @@ on_statement_timeout(void *arg)
     }
 }
 
+/* In an allocation of the session's fiber (mem.h): fails the statement as a cancel would. */
+static void
+on_memory(void *arg)
+{
+    lg_session *s = arg;
+    s->cancel_reason = LG_CANCEL_MEMORY;
+    lg_fiber_cancel(s->fiber, LG_CANCELED);
+}
+
 void
 lg_session__statement_begin(lg_session *s, const char *text, size_t len)
 {
@@ -25,6 +34,10 @@ lg_session__statement_begin(lg_session *s, const char *text, size_t len)
     s->cancel_reason = LG_CANCEL_USER;
     lg_status stale = lg_fiber_canceled(s->fiber); /* a cancel that came between statements */
     (void)stale;
+    lg_mem_meter *meter = lg_fiber_meter(s->fiber);
+    meter->bytes = 0;
+    meter->over = on_memory;
+    meter->arg = s;
     int64_t timeout_ms = lg_settings_int(s->settings, LG_SETTING_statement_timeout);
     if (timeout_ms > 0) {
         lg_timer_init(&s->statement_timer, s->server->cfg.run, on_statement_timeout, s);
@@ -38,6 +51,7 @@ lg_session__statement_end(lg_session *s)
 {
     if (s->statement_timer.slot)
         lg_timer_stop(&s->statement_timer);
+    lg_fiber_meter(s->fiber)->over = NULL;
     /* A cancel that came when the statement had failed already is not the next one's, nor the session's. */
     lg_status late = lg_fiber_canceled(s->fiber);
     if (late != LG_OK && late != LG_CANCELED)

@@ -4,6 +4,7 @@
 #include "type_bit.h"
 #include "array.h"
 #include "collate.h"
+#include "interrupt.h"
 #include "json.h"
 #include "numeric.h"
 #include "types_values.h"
@@ -1150,6 +1151,8 @@ step_rows(lg_call *c, const lg_agg *agg, void *one, void *const *states,
         agg->step(c, one ? one : states[k]);
         if (c->st != LG_OK)
             return c->st;
+        if ((k & 31) == 31 && lg_poll())
+            return LG_CANCELED;
     }
     return LG_OK;
 }

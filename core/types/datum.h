@@ -14,6 +14,7 @@
 #define LG_TYPES_DATUM_H
 
 #include "arena.h"
+#include "mem.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -194,10 +195,15 @@ lg_varlen_new(lg_arena *a, size_t len)
     return v;
 }
 
+/* Lets others run meanwhile. Empty when there is no memory: the statement is going to fail. */
+lg_datum lg_datum_text_large(lg_arena *a, const char *s, size_t len);
+
 /* Text (or bytea, name: anything whose payload is plain bytes) from bytes, copied. */
 static inline lg_datum
 lg_datum_text(lg_arena *a, const char *s, size_t len)
 {
+    if (len >= LG_MEM_LARGE)
+        return lg_datum_text_large(a, s, len);
     lg_varlen *v = lg_varlen_new(a, len);
     if (len)
         memcpy(v->data, s, len);

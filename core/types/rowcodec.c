@@ -1,5 +1,6 @@
 /* Rows as bytes. */
 #include "rowcodec.h"
+#include "types_internal.h"
 #include "assert.h"
 #include <endian.h>
 
@@ -75,6 +76,12 @@ lg_row_encode_arena(const lg_rowcol *cols, uint32_t n, const lg_datum *values, c
                     lg_arena *a, const uint8_t **ret, size_t *ret_len)
 {
     size_t size = lg_row_size(cols, n, values, nulls);
+    if (lg_value_impossible(size)) {
+        uint8_t *none = lg_arena_alloc(a, n);
+        memset(none, 1, n);
+        nulls = none;
+        size = lg_row_size(cols, n, values, nulls);
+    }
     uint8_t *buf = lg_arena_alloc(a, size);
     *ret_len = lg_row_encode(cols, n, values, nulls, buf);
     *ret = buf;

@@ -207,9 +207,16 @@ LG_FN(text_right)
 LG_FN(text_reverse)
 {
     const char *s = ARG_STR(0);
-    size_t len = ARG_LEN(0);
+    size_t len = ARG_LEN(0), asked = 0;
+    if (!lg_call_fits(c, len))
+        return 0;
     lg_varlen *v = lg_varlen_new(c->arena, len);
     for (size_t i = 0; i < len;) {
+        if (i >= asked + REPEAT_STEP) {
+            asked = i;
+            if (lg_poll())
+                return make(c, "", 0);
+        }
         size_t n = lg_utf8_len((uint8_t)s[i]);
         n = i + n > len ? len - i : n;
         memcpy(v->data + len - i - n, s + i, n);
@@ -375,6 +382,8 @@ LG_FN(repeat)
     if ((uint64_t)n * len > 0x3fffffff)
         return lg_call_error(c, "54000", "requested length too large");
     size_t total = (size_t)n * len, done = total < len ? total : len;
+    if (!lg_call_fits(c, total))
+        return 0;
     lg_varlen *v = lg_varlen_new(c->arena, total);
     memcpy(v->data, ARG_STR(0), done);
     while (done < total) { /* twice as much each time, but not too much without asking */
@@ -902,7 +911,19 @@ digest(lg_call *c, const EVP_MD *md, bool hex)
 {
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    if (!EVP_Digest(ARG_STR(0), ARG_LEN(0), out, &n, md, NULL))
+    const char *s = ARG_STR(0);
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    bool fine = x && EVP_DigestInit_ex(x, md, NULL);
+    for (size_t at = 0, len = ARG_LEN(0); fine && at < len;) {
+        size_t part = len - at < REPEAT_STEP ? len - at : REPEAT_STEP;
+        fine = EVP_DigestUpdate(x, s + at, part);
+        at += part;
+        if (at < len && lg_poll())
+            break;
+    }
+    fine = fine && EVP_DigestFinal_ex(x, out, &n);
+    EVP_MD_CTX_free(x);
+    if (!fine)
         return lg_call_error(c, "XX000", "could not compute %s hash", "MD5");
     if (!hex)
         return make(c, (char *)out, n);

@@ -24,9 +24,16 @@ struct subject {
     int32_t n;
 };
 
+#define ASK_EACH ((size_t)1 << 20) /* bytes between two questions whether to go on */
+
+/* Without room it is empty, and the call has failed. */
 static void
 subject_of(lg_call *c, const char *s, size_t len, bool with_offsets, struct subject *ret)
 {
+    if (!lg_mem_room((len + 1) * sizeof(uint32_t) * (with_offsets ? 2 : 1))) {
+        (void)lg_call_error(c, "53200", "out of memory");
+        len = 0;
+    }
     uint32_t *chars = lg_arena_alloc(c->arena, (len + 1) * sizeof *chars), *at = NULL;
     size_t pos = 0;
     int32_t n = 0;
@@ -34,8 +41,11 @@ subject_of(lg_call *c, const char *s, size_t len, bool with_offsets, struct subj
     for (size_t i = 0; i < len && ascii; i++)
         ascii = !(s[i] & 0x80);
     if (ascii) {
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < len; i++) {
             chars[i] = (uint8_t)s[i];
+            if (i % ASK_EACH == ASK_EACH - 1)
+                (void)lg_poll();
+        }
         *ret = (struct subject){s, chars, NULL, (int32_t)len};
         return;
     }
@@ -45,6 +55,8 @@ subject_of(lg_call *c, const char *s, size_t len, bool with_offsets, struct subj
         size_t k;
         if (at)
             at[n] = (uint32_t)pos;
+        if ((size_t)n % ASK_EACH == ASK_EACH - 1)
+            (void)lg_poll();
         chars[n++] = lg_utf8_decode(s + pos, len - pos, &k);
         pos += k;
     }
@@ -606,6 +618,10 @@ split_array(lg_call *c)
             cap *= 2;
         }
         d[n++] = x;
+        if (n % 1024 == 0 && lg_poll())
+            c->st = LG_CANCELED;
+        if (c->st)
+            return 0;
     }
     return c->st ? 0 : lg_array_make(c->arena, LG_T_TEXT, n, d, NULL);
 }

@@ -1,4 +1,5 @@
 /* The table of types: lookup, names, compare, hash, conversion. */
+#include "interrupt.h"
 #include "type.h"
 #include "hash.h"
 #include "types_internal.h"
@@ -563,9 +564,29 @@ lg_datum_size(lg_oid type, lg_datum d)
 }
 
 lg_datum
+lg_datum_text_large(lg_arena *a, const char *s, size_t len)
+{
+    lg_varlen *v = lg_varlen_new(a, lg_mem_refused(len) ? 0 : len);
+    lg_poll_copy(v->data, s, v->len);
+    return lg_datum_ptr(v);
+}
+
+static lg_datum
+copy_large(lg_oid type, lg_datum d, size_t n, lg_arena *a)
+{
+    if (type == LG_T_TEXT || type == LG_T_VARCHAR || type == LG_T_BPCHAR || type == LG_T_BYTEA)
+        return lg_datum_text_large(a, lg_text_data(d), lg_text_len(d));
+    void *p = lg_arena_alloc(a, n);
+    lg_poll_copy(p, lg_ptr(d), n);
+    return lg_datum_ptr(p);
+}
+
+lg_datum
 lg_datum_copy(lg_oid type, lg_datum d, lg_arena *a)
 {
     size_t n = lg_datum_size(type, d);
+    if (n >= LG_MEM_LARGE)
+        return copy_large(type, d, n, a);
     return n ? lg_datum_ptr(lg_arena_dup(a, lg_ptr(d), n)) : d;
 }
 

@@ -1,5 +1,6 @@
 /* Arrays: text and binary form, operators, functions; int2vector and oidvector. */
 #include "array.h"
+#include "interrupt.h"
 #include "text.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -1011,6 +1012,10 @@ from_text(lg_call *c)
         }
         x.nulls[x.n] = is_null_text(c, p, n);
         x.values[x.n++] = lg_datum_text(c->arena, p, n);
+        if (x.n % 1024 == 0 && lg_poll()) {
+            c->st = LG_CANCELED;
+            return 0;
+        }
     }
     x.dims[0] = (int32_t)x.n;
     return lg_array_pack(c->arena, &x);

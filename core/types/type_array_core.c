@@ -2,6 +2,7 @@
 #include "array.h"
 #include "assert.h"
 #include "hash.h"
+#include "types_internal.h"
 #include "types_values.h"
 
 struct head {
@@ -84,6 +85,10 @@ lg_array_pack(lg_arena *a, const lg_array *x)
             size += element_size(t, x->values[i]);
     }
     size += h.has_nulls ? (x->n + 7) / 8 : 0;
+    if (lg_value_impossible(size)) {
+        lg_array none = {.elem = x->elem};
+        return lg_array_pack(a, &none);
+    }
     lg_varlen *v = lg_varlen_new(a, size);
     char *p = v->data;
     size_t bytes = sizeof(int32_t) * (size_t)h.ndim;

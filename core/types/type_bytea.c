@@ -1,4 +1,5 @@
 /* bytea (hex and escape forms), encode and decode, uuid. */
+#include "interrupt.h"
 #include "text.h"
 #include <ctype.h>
 #include <strings.h>
@@ -22,6 +23,8 @@ hex_digit(char ch)
 static lg_datum
 from_hex(lg_call *c, const char *s, size_t n)
 {
+    if (!lg_call_fits(c, n / 2))
+        return 0;
     lg_varlen *v = lg_varlen_new(c->arena, n / 2);
     size_t k = 0;
     for (size_t i = 0; i < n;) {
@@ -174,8 +177,8 @@ LG_FN(byteacat)
     if (!lg_call_fits(c, (size_t)ARG_LEN(0) + ARG_LEN(1)))
         return 0;
     lg_varlen *v = lg_varlen_new(c->arena, (size_t)ARG_LEN(0) + ARG_LEN(1));
-    memcpy(v->data, ARG_STR(0), ARG_LEN(0));
-    memcpy(v->data + ARG_LEN(0), ARG_STR(1), ARG_LEN(1));
+    lg_poll_copy(v->data, ARG_STR(0), ARG_LEN(0));
+    lg_poll_copy(v->data + ARG_LEN(0), ARG_STR(1), ARG_LEN(1));
     return lg_datum_ptr(v);
 }
 
@@ -346,6 +349,8 @@ LG_FN(binary_encode)
 {
     char *f = lg_text_cstring(c->arena, ARG(1));
     if (strcasecmp(f, "hex") == 0) {
+        if (!lg_call_fits(c, 2 * (size_t)ARG_LEN(0)))
+            return 0;
         lg_varlen *v = lg_varlen_new(c->arena, 2 * (size_t)ARG_LEN(0));
         put_hex(v->data, ARG_STR(0), ARG_LEN(0));
         return lg_datum_ptr(v);

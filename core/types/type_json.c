@@ -1155,6 +1155,7 @@ start(lg_call *c, struct state *s, char open)
     } else {
         lg_abuf_puts(&s->b, ", ");
     }
+    s->b.c = c; /* it ends when there is no room, whichever call comes upon it */
     s->any = true;
 }
 

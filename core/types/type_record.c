@@ -35,7 +35,13 @@ lg_record_pack(lg_arena *a, lg_oid type, uint32_t n, const lg_oid *types, const 
     for (uint32_t i = 0; i < n; i++)
         lg_rowcol_init(&cols[i], stored_type(types[i]));
     size_t row = lg_row_size(cols, n, values, nulls);
-    lg_varlen *v = lg_varlen_new(a, sizeof h + 4 * (size_t)n + names_len + row);
+    size_t size = sizeof h + 4 * (size_t)n + names_len + row;
+    if (lg_value_impossible(size)) {
+        uint8_t *none = lg_arena_alloc(a, n);
+        memset(none, 1, n);
+        return lg_record_pack(a, type, n, types, values, none, names);
+    }
+    lg_varlen *v = lg_varlen_new(a, size);
     char *p = v->data;
     memcpy(p, &h, sizeof h);
     p += sizeof h;

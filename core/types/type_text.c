@@ -544,8 +544,8 @@ LG_FN(textcat)
     if (!lg_call_fits(c, (size_t)na + nb))
         return 0;
     lg_varlen *v = lg_varlen_new(c->arena, (size_t)na + nb);
-    memcpy(v->data, ARG_STR(0), na);
-    memcpy(v->data + na, ARG_STR(1), nb);
+    lg_poll_copy(v->data, ARG_STR(0), na);
+    lg_poll_copy(v->data + na, ARG_STR(1), nb);
     return lg_datum_ptr(v);
 }
 

@@ -88,6 +88,9 @@ void lg_abuf_init(lg_abuf *b, lg_arena *a);
 void lg_abuf_for(lg_abuf *b, struct lg_call *c);
 /* False, and the call has failed: a result of so many bytes is too large. */
 bool lg_call_fits(struct lg_call *c, size_t bytes);
+/* A value of that size is too long for its header, or there is no memory: the statement is going to fail
+ * with 53200, and the caller makes a small value instead. */
+bool lg_value_impossible(size_t bytes);
 void lg_abuf_add(lg_abuf *b, const char *s, size_t n);
 void lg_abuf_puts(lg_abuf *b, const char *s);
 void lg_abuf_putc(lg_abuf *b, char ch);

@@ -1,5 +1,7 @@
 /* Texts that grow in an arena; environment defaults. */
 #include "types_internal.h"
+#include "assert.h"
+#include "interrupt.h"
 #include <stdio.h>
 
 void
@@ -22,9 +24,30 @@ lg_abuf_for(lg_abuf *b, lg_call *c)
 bool
 lg_call_fits(lg_call *c, size_t bytes)
 {
-    if (bytes > LG_TEXT_MAX && c->st == LG_OK)
-        (void)lg_call_error(c, "54000", "out of memory");
-    return bytes <= LG_TEXT_MAX;
+    if (bytes > LG_TEXT_MAX) {
+        if (c->st == LG_OK)
+            (void)lg_call_error(c, "54000", "out of memory");
+        return false;
+    }
+    if (bytes < LG_MEM_LARGE || lg_mem_room(bytes))
+        return true;
+    if (c->st == LG_OK) {
+        (void)lg_call_error(c, "53200", "out of memory");
+        lg_error_detail(c->err, "Failed on request of size %zu.", bytes);
+    }
+    return false;
+}
+
+bool
+lg_value_impossible(size_t bytes)
+{
+    if (bytes < LG_MEM_LARGE)
+        return false;
+    if (bytes <= LG_TEXT_MAX)
+        return lg_mem_refused(bytes);
+    bool fails = lg_mem_fail();
+    LG_ASSERT(fails || bytes <= UINT32_MAX);
+    return fails;
 }
 
 char *
@@ -36,8 +59,10 @@ lg_abuf_extend(lg_abuf *b, size_t n)
         size_t cap = (b->cap + n + 1) * 2;
         if (b->c && cap > LG_TEXT_MAX + (size_t)1)
             cap = LG_TEXT_MAX + (size_t)1;
+        if (!lg_mem_room(cap))
+            cap = b->len + n + 1;
         char *p = (char *)lg_arena_alloc(b->a, cap + sizeof(lg_varlen)) + sizeof(lg_varlen);
-        memcpy(p, b->p, b->len);
+        lg_poll_copy(p, b->p, b->len);
         b->p = p;
         b->cap = cap;
     }
@@ -49,11 +74,11 @@ lg_abuf_extend(lg_abuf *b, size_t n)
 void
 lg_abuf_add(lg_abuf *b, const char *s, size_t n)
 {
-    if (b->c && b->c->st != LG_OK)
+    if (b->c && (b->c->st != LG_OK || !lg_call_fits(b->c, b->len + n)))
         return;
     char *at = lg_abuf_extend(b, n);
     if (n)
-        memcpy(at, s, n);
+        lg_poll_copy(at, s, n);
 }
 
 void

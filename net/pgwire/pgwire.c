@@ -34,6 +34,8 @@ lg_pgwire_reader_space(lg_pgwire_reader *r, size_t want, char **ret_at, size_t *
         size_t cap = r->cap ? r->cap : READER_FIRST_BYTES;
         while (cap - r->end < want)
             cap *= 2;
+        if (!lg_mem_room(cap - r->cap))
+            return LG_NO_MEMORY;
         r->buf = lg_realloc(r->buf, cap);
         r->cap = cap;
     }

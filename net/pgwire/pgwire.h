@@ -40,8 +40,8 @@ typedef struct lg_pgwire_reader {
 
 void lg_pgwire_reader_init(lg_pgwire_reader *r);
 void lg_pgwire_reader_fini(lg_pgwire_reader *r);
-/* Where to put more bytes: at least `want`; LG_LIMIT when a message would exceed max_message.
- * Invalidates messages handed out before. */
+/* Where to put more bytes: at least `want`; LG_LIMIT when a message would exceed max_message,
+ * LG_NO_MEMORY when the instance has no room for it. Invalidates messages handed out before. */
 LG_MUST lg_status lg_pgwire_reader_space(lg_pgwire_reader *r, size_t want, char **ret_at,
                                          size_t *ret_room);
 void lg_pgwire_reader_filled(lg_pgwire_reader *r, size_t n);

@@ -52,6 +52,42 @@ chain_write(lg_segment *g, const uint8_t *bytes, heap_large *l)
     return LG_OK;
 }
 
+/* ---- compression ---- */
+
+/* A large row keeps a processor busy for seconds: then it is a helper thread's work, so that the
+ * worker serves the others. */
+struct lz4 {
+    const char *from;
+    char *to;
+    int len, room; /* bytes of from, to */
+    int n;         /* what came of it */
+};
+
+static void
+compress_fn(void *arg)
+{
+    struct lz4 *z = arg;
+    z->n = LZ4_compress_default(z->from, z->to, z->len, z->room);
+}
+
+static void
+decompress_fn(void *arg)
+{
+    struct lz4 *z = arg;
+    z->n = LZ4_decompress_safe(z->from, z->to, z->len, z->room);
+}
+
+static int
+lz4_run(void (*fn)(void *arg), const void *from, uint32_t len, void *to, uint32_t room)
+{
+    struct lz4 z = {.from = from, .to = to, .len = (int)len, .room = (int)room};
+    if ((len > room ? len : room) >= LG_MEM_LARGE && lg_fiber_self())
+        lg_run_offload(lg_fiber_run(lg_fiber_self()), fn, &z);
+    else
+        fn(&z);
+    return z.n;
+}
+
 lg_status
 lg_heap__store(lg_segment *g, lg_arena *a, const void *row, uint32_t len, heap_content *ret)
 {
@@ -63,7 +99,7 @@ lg_heap__store(lg_segment *g, lg_arena *a, const void *row, uint32_t len, heap_c
         return LG_TOO_LARGE;
     int bound = LZ4_compressBound((int)len);
     uint8_t *z = lg_alloc(4 + (size_t)bound);
-    int n = LZ4_compress_default(row, (char *)z + 4, (int)len, bound);
+    int n = lz4_run(compress_fn, row, len, z + 4, (uint32_t)bound);
     lg_status st = LG_OK;
     if (n > 0 && (uint32_t)n + 4 <= max) {
         memcpy(z, &len, 4);
@@ -112,8 +148,8 @@ lg_heap__large_read(lg_segment *g, const heap_large *l, uint8_t *buf)
         block = h.next;
     }
     if (packed) {
-        if (st == LG_OK && LZ4_decompress_safe((char *)to, (char *)buf, (int)l->stored_len,
-                                               (int)l->raw_len) != (int)l->raw_len)
+        if (st == LG_OK &&
+            lz4_run(decompress_fn, to, l->stored_len, buf, l->raw_len) != (int)l->raw_len)
             st = LG_CORRUPT;
         lg_free(to);
     }

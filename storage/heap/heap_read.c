@@ -130,6 +130,8 @@ lg_heap__expand(lg_segment *g, lg_arena *a, const heap_content *c, const uint8_t
         if (c->len != sizeof l)
             return LG_CORRUPT;
         memcpy(&l, c->bytes, sizeof l);
+        if (!lg_mem_room(l.raw_len))
+            return LG_NO_MEMORY;
         uint8_t *row = lg_arena_alloc(a, l.raw_len);
         *ret_row = row;
         *ret_len = l.raw_len;

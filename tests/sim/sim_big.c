@@ -74,12 +74,15 @@ static const struct question {
     {"select count(*), sum(x.id) from big x join big y on x.id = y.a", false},
     {"select count(*), sum(id) from (select id, pad from big order by pad, id offset 0) s", false},
     {"select count(*), sum(id), min(pad), max(a) from big group by k", true},
-    {"select count(*), sum(id) from (select id, row_number() over (partition by k order by pad, id) "
+    {"select count(*), sum(id) from (select id, row_number() over (partition by k order by pad, "
+     "id) "
      "from big offset 0) s",
      false},
     {"select count(*), sum(id) from big where a > 0 and k >= 0", false},
-    {"select count(*), sum(id) from (select id, pad from big union select id, pad from big) s", false},
-    {"select count(*), sum(x.id) from big x, (select k, count(*) n from big group by k) g where x.k = g.k",
+    {"select count(*), sum(id) from (select id, pad from big union select id, pad from big) s",
+     false},
+    {"select count(*), sum(x.id) from big x, (select k, count(*) n from big group by k) g where "
+     "x.k = g.k",
      false},
     {"select count(*), sum(x.id) from big x where exists (select from big y where y.a = x.id and "
      "y.pad is not null)",
@@ -110,20 +113,22 @@ change(sim_world *w, sim_pg *c)
         LG_TRY(sim_pg_query(c, "update big set k = -1, a = -a", NULL, NULL));
         return sim_pg_query(c, "rollback", NULL, NULL);
     case 1:
-        snprintf(sql, sizeof sql, "update big set pad = repeat(chr(97 + %u), 40 + id %% 120) where k = %u",
-                 b % 23, a);
+        snprintf(sql, sizeof sql,
+                 "update big set pad = repeat(chr(97 + %u), 40 + id %% 120) where k = %u", b % 23,
+                 a);
         break;
     case 2: /* out and in again by a table made for it */
         snprintf(sql, sizeof sql,
                  "with gone as (delete from big where k = %u returning *) "
                  "select count(*) from gone; insert into big select g.id, %u, g.id, 'back' "
-                 "from generate_series(1, %d) g(id) where not exists (select from big b where b.id = g.id)",
+                 "from generate_series(1, %d) g(id) where not exists (select from big b where b.id "
+                 "= g.id)",
                  a, a, ROWS);
         break;
     default:
         snprintf(sql, sizeof sql,
-                 "update big set k = case when k = %u then %u else %u end where k in (%u, %u)", a, b,
-                 a, a, b);
+                 "update big set k = case when k = %u then %u else %u end where k in (%u, %u)", a,
+                 b, a, a, b);
     }
     return sim_pg_query(c, sql, NULL, NULL);
 }
@@ -134,9 +139,11 @@ copy(sim_world *w, sim_pg *c, unsigned node)
 {
     struct answer r = {0};
     LG_TRY(sim_pg_query(c, "begin", NULL, NULL));
-    LG_TRY(sim_pg_query(c, "create table big_copy as select * from big order by pad, id", NULL, NULL));
+    LG_TRY(
+        sim_pg_query(c, "create table big_copy as select * from big order by pad, id", NULL, NULL));
     LG_TRY(sim_pg_query(c, "create index on big_copy (pad, id)", NULL, NULL));
-    LG_TRY(sim_pg_query(c, "select count(*), sum(id) from big_copy where pad >= ''", total_row, &r));
+    LG_TRY(
+        sim_pg_query(c, "select count(*), sum(id) from big_copy where pad >= ''", total_row, &r));
     if (r.wrong || r.ids != IDS)
         sim_fail(w, "node %u: a copy has other rows, ids add up to %lld", node, (long long)r.ids);
     return sim_pg_query(c, "rollback", NULL, NULL);
@@ -165,7 +172,8 @@ worker_fiber(void *arg)
             for (unsigned i = 0; st == LG_OK && i < 10 && !w->stop_work && w->verdict == 0; i++) {
                 w->node[0].active++;
                 st = step(w, &c, k->number, node);
-                if (st == LG_SQL && !sim_sql_excused(c.sqlstate) && strcmp(c.sqlstate, "53100") != 0)
+                if (st == LG_SQL && !sim_sql_excused(c.sqlstate) &&
+                    strcmp(c.sqlstate, "53100") != 0)
                     sim_fail(w, "a large statement failed: %s %s", c.sqlstate, c.message);
                 if (st == LG_SQL)
                     st = sim_pg_query(&c, "rollback", NULL, NULL);

@@ -21,12 +21,13 @@ struct taken {
 lg_status
 sim_numbers_tables(sim_pg *c)
 {
-    return sim_pg_query(c,
-                        "create sequence if not exists numbers0; "
-                        "create sequence if not exists numbers1 cache 7 increment by 3; "
-                        "create table if not exists numbered (id bigint generated always as identity "
-                        "primary key, n int)",
-                        NULL, NULL);
+    return sim_pg_query(
+        c,
+        "create sequence if not exists numbers0; "
+        "create sequence if not exists numbers1 cache 7 increment by 3; "
+        "create table if not exists numbered (id bigint generated always as identity "
+        "primary key, n int)",
+        NULL, NULL);
 }
 
 static void
@@ -53,7 +54,8 @@ take(sim_world *w, sim_pg *c, unsigned node)
     unsigned n = 1 + (unsigned)sim_draw(w, sim_draw(w, 4) ? 3 : 90);
     switch (sim_draw(w, 5)) {
     case 0:
-        snprintf(sql, sizeof sql, "insert into numbered (n) select g from generate_series(1, %u) g", n);
+        snprintf(sql, sizeof sql, "insert into numbered (n) select g from generate_series(1, %u) g",
+                 n);
         return sim_pg_query(c, sql, NULL, NULL);
     case 1: /* what a rollback gave away is gone too */
         snprintf(sql, sizeof sql, "select nextval('numbers%u')", t.sequence);
@@ -61,8 +63,8 @@ take(sim_world *w, sim_pg *c, unsigned node)
         LG_TRY(sim_pg_query(c, sql, number_row, &t));
         return sim_pg_query(c, "rollback", NULL, NULL);
     default:
-        snprintf(sql, sizeof sql, "select nextval('numbers%u') from generate_series(1, %u)", t.sequence,
-                 n);
+        snprintf(sql, sizeof sql, "select nextval('numbers%u') from generate_series(1, %u)",
+                 t.sequence, n);
         return sim_pg_query(c, sql, number_row, &t);
     }
 }

@@ -33,10 +33,11 @@ struct teller {
 lg_status
 sim_told_table(sim_pg *c)
 {
-    return sim_pg_query(c,
-                        "create table if not exists told (n bigint); insert into told select 0 where not "
-                        "exists (select from told)",
-                        NULL, NULL);
+    return sim_pg_query(
+        c,
+        "create table if not exists told (n bigint); insert into told select 0 where not "
+        "exists (select from told)",
+        NULL, NULL);
 }
 
 static void
@@ -54,8 +55,8 @@ hear(void *arg, const char *payload)
     struct told_listener *l = arg;
     uint64_t n = strtoull(payload, NULL, 10);
     if (l->heard && n != l->heard + 1)
-        sim_fail(l->w, "a listener on node %u hears %llu after %llu", l->node, (unsigned long long)n,
-                 (unsigned long long)l->heard);
+        sim_fail(l->w, "a listener on node %u hears %llu after %llu", l->node,
+                 (unsigned long long)n, (unsigned long long)l->heard);
     if (!l->first)
         l->first = n;
     l->heard = n;
@@ -84,8 +85,8 @@ listen_once(struct told_listener *l)
         if (st == LG_SQL && sim_sql_excused(c.sqlstate))
             st = LG_OK;
         if (l->first > l->at_most + 1)
-            sim_fail(w, "a listener on node %u read %llu after LISTEN and hears %llu first", l->node,
-                     (unsigned long long)l->at_most, (unsigned long long)l->first);
+            sim_fail(w, "a listener on node %u read %llu after LISTEN and hears %llu first",
+                     l->node, (unsigned long long)l->at_most, (unsigned long long)l->first);
     }
     if (st == LG_SQL && !sim_sql_excused(c.sqlstate))
         sim_fail(w, "a listener failed: %s %s", c.sqlstate, c.message);
@@ -113,8 +114,8 @@ sim_told_look(sim_world *w, sim_pg *c)
     for (unsigned i = 0; i < w->told->count; i++) {
         const struct told_listener *l = &w->told->listener[i];
         if (l->listening && l->heard < n && l->at_most < n) {
-            snprintf(c->message, sizeof c->message, "a listener on node %u has heard %llu of %llu", l->node,
-                     (unsigned long long)l->heard, (unsigned long long)n);
+            snprintf(c->message, sizeof c->message, "a listener on node %u has heard %llu of %llu",
+                     l->node, (unsigned long long)l->heard, (unsigned long long)n);
             return LG_RETRY;
         }
     }
@@ -172,8 +173,8 @@ sim_told_start(sim_world *w, unsigned tellers, unsigned listeners)
     w->told->count = listeners < LISTENERS_MOST ? listeners : LISTENERS_MOST;
     for (unsigned i = 0; i < w->told->count; i++) {
         w->told->listener[i].w = w;
-        if (lg_run_spawn(sim_sql_run(w), "listener", 0, listener_fiber, &w->told->listener[i], NULL) !=
-            LG_OK)
+        if (lg_run_spawn(sim_sql_run(w), "listener", 0, listener_fiber, &w->told->listener[i],
+                         NULL) != LG_OK)
             sim_fail(w, "no fiber");
     }
     for (unsigned i = 0; i < tellers; i++) {

@@ -83,8 +83,9 @@ ctl_check_options(struct ctl *c)
     for (int i = 0; i < c->option_count; i++) {
         struct ctl_option *o = &c->options[i];
         if (strcmp(o->name, "key") && strcmp(o->name, "dir") && !among(options, o->name))
-            return ctl_fail(2, "%s %s takes no --%s; it takes:%s%s", c->verb, c->noun ? c->noun : "",
-                            o->name, *options ? " " : " nothing of its own", options);
+            return ctl_fail(2, "%s %s takes no --%s; it takes:%s%s", c->verb,
+                            c->noun ? c->noun : "", o->name, *options ? " " : " nothing of its own",
+                            options);
         if (!strcmp(o->name, "timeout") && check_timeout(o, strcmp(c->verb, "wait") != 0))
             return 2;
         if (!strcmp(o->name, "mode") && strcmp(o->value, "immediate") && strcmp(o->value, "normal"))

@@ -63,9 +63,9 @@ check_votes(struct checks *k, const struct ctl_rows *votes)
         online += is(&votes->rows[i], "state", "ONLINE");
     snprintf(text, sizeof text, "%d of %d voting files answer", online, votes->count);
     check(k, "voting files",
-          online * 2 <= votes->count  ? "FAIL"
-          : online < votes->count ? "WARN"
-                                  : "OK",
+          online * 2 <= votes->count ? "FAIL"
+          : online < votes->count    ? "WARN"
+                                     : "OK",
           text);
 }
 

@@ -178,7 +178,8 @@ main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     p.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     p.log = lg_log_create(2, p.cfg.name, LG_LOG_INFO, NULL, NULL);
-    lg_run_config rcfg = {.name = p.cfg.name, .stats = &p.stats};
+    lg_budget *budget = lg_budget_create();
+    lg_run_config rcfg = {.name = p.cfg.name, .stats = &p.stats, .budget = budget};
     if (lg_run_create(&rcfg, &p.run) != LG_OK ||
         lg_run_watch_fd(p.run, p.signals, on_signal, &p, &watch) != LG_OK ||
         lg_run_spawn(p.run, "main", 0, main_fiber, &p, NULL) != LG_OK) {
@@ -191,6 +192,7 @@ main(int argc, char **argv)
     lg_status looped = lg_run_loop(p.run);
     lg_run_unwatch_fd(watch);
     lg_run_destroy(p.run);
+    lg_budget_release(budget);
     lg_log_destroy(p.log);
     close(p.signals);
     return p.result == LG_OK && looped == LG_OK ? 0 : 1;

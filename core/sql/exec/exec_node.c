@@ -341,6 +341,8 @@ next_measured(lg_xnode *s, lg_xbatch **ret)
 lg_status
 lg_xnode_next(lg_xnode *s, lg_xbatch **ret)
 {
+    if (lg_fiber_cancel_pending())
+        LG_TRY(lg_xcheck(s->x));
     if (s->x->instrument)
         return next_measured(s, ret);
     LG_TRY(next_batch(s, ret));

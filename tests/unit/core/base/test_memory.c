@@ -77,3 +77,61 @@ LG_TEST(test_scn__versions_strictly_increase)
     CU_ASSERT(lg_version_next(v, 11) > v);
     CU_ASSERT(lg_version_next(v, 3) > v);
 }
+
+static void
+told(void *arg)
+{
+    ++*(int *)arg;
+}
+
+LG_TEST(test_budget__counts_large_blocks_and_tells_who_goes_beyond)
+{
+    int times = 0;
+    lg_budget_info i;
+    lg_budget *b = lg_budget_create();
+    lg_mem_meter m = {.budget = b, .over = told, .arg = &times};
+    lg_mem_meter *outer = lg_mem_meter_switch(&m);
+    void *before = lg_alloc(1 << 20), *small = lg_alloc(100);
+    lg_budget_limit(b, 100 << 20); /* beside what there is */
+    m.bytes = 0;
+    lg_budget_info_get(b, &i);
+    CU_ASSERT_EQUAL(i.used, 1 << 20);
+    CU_ASSERT_EQUAL(i.limit, 101 << 20);
+    CU_ASSERT(lg_mem_room(50 << 20));
+    CU_ASSERT(!lg_mem_room(51 << 20)); /* one statement has half of it */
+    CU_ASSERT(!lg_mem_room(SIZE_MAX / 4));
+    CU_ASSERT_EQUAL(times, 0);
+    CU_ASSERT(lg_mem_refused(51 << 20));
+    CU_ASSERT_EQUAL(times, 1);
+
+    void *a = lg_alloc(40 << 20);
+    CU_ASSERT_EQUAL(times, 1);
+    void *c = lg_alloc(20 << 20); /* never refused, but told */
+    CU_ASSERT_EQUAL(times, 2);
+    lg_free(a);
+    a = lg_alloc(10 << 20);
+    CU_ASSERT_EQUAL(times, 2);
+    CU_ASSERT_EQUAL(m.bytes, 30 << 20);
+
+    lg_mem_meter other = {.budget = b, .over = told, .arg = &times}; /* it has little itself */
+    (void)lg_mem_meter_switch(&other);
+    void *d = lg_alloc(15 << 20);
+    c = lg_realloc(c, 90 << 20);
+    CU_ASSERT_EQUAL(other.bytes, 85 << 20);
+    CU_ASSERT_EQUAL(times, 3);
+    lg_free(c);
+    lg_free(d);
+    d = lg_alloc(12 << 20);
+    CU_ASSERT_EQUAL(times, 3);
+
+    (void)lg_mem_meter_switch(outer);
+    lg_free(a);
+    lg_free(before);
+    lg_free(small);
+    lg_budget_info_get(b, &i);
+    CU_ASSERT_EQUAL(i.used, 12 << 20);
+    CU_ASSERT_EQUAL(i.most, 116 << 20);
+    CU_ASSERT(i.refused >= 5);
+    lg_budget_release(b); /* it stays until its last block is gone: the sanitizer sees */
+    lg_free(d);
+}

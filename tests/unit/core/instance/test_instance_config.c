@@ -18,13 +18,15 @@ LG_TEST(test_instance_config__a_full_document_is_read)
     lg_instance_config cfg;
     char message[256] = "";
     LG_ASSERT_OK(
-        read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: 10s\n"
+        read_text("instance: 3\nname: c\nlisten: 127.0.0.1:5443\ncache: 1GiB\nundo_retention: "
+                  "10s\nmemory_limit: 2GiB\n"
                   "interconnect: {transport: shm, address: x}\nagent: unix:/a\ncluster_key: /k\n"
                   "archive: /arch\nmax_sessions: 7\nworker_nice: -3\nvolume: [/d1, /d2]\n",
                   &cfg, message, sizeof message));
     CU_ASSERT_EQUAL(cfg.node, 3);
     CU_ASSERT_EQUAL(cfg.cache_bytes, 768ull << 20); /* a quarter is for columns */
     CU_ASSERT_EQUAL(cfg.column_cache_bytes, 256ull << 20);
+    CU_ASSERT_EQUAL(cfg.memory_limit_bytes, 2048ull << 20);
     CU_ASSERT_EQUAL(cfg.undo_retention_ms, 10000);
     CU_ASSERT_EQUAL(cfg.disk_count, 2);
     CU_ASSERT_STRING_EQUAL(cfg.disks[1], "/d2");
@@ -42,6 +44,7 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
     CU_ASSERT_STRING_EQUAL(cfg.name, "lagoon1");
     CU_ASSERT_STRING_EQUAL(cfg.agent, "");
     CU_ASSERT_EQUAL(cfg.cache_bytes + cfg.column_cache_bytes, 128ull << 20);
+    CU_ASSERT(cfg.memory_limit_bytes >= 64ull << 20);
     CU_ASSERT_EQUAL(cfg.disk_timeout_ms, 60000);
     CU_ASSERT_EQUAL(cfg.worker_nice, -10);
 }
