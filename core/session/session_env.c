@@ -302,6 +302,7 @@ limits_changed(lg_session *s)
         (uint32_t)lg_settings_int(g, LG_SETTING_min_parallel_table_scan_size);
     s->temp_owner.limit_bytes = limit < 0 ? 0 : (uint64_t)limit << 10;
     s->temp_owner.timing = lg_settings_bool(g, LG_SETTING_track_io_timing);
+    lg_session__log_settings(s);
 }
 
 lg_status

@@ -132,6 +132,12 @@ typedef struct lg_session_meter {
     uint64_t wait_ns[LG_WAIT_COUNT];
 } lg_session_meter;
 
+/* session_log.c: what is logged, as of the settings */
+typedef struct lg_session_logs {
+    int64_t min_ms, temp_kb; /* negative: never */
+    bool duration, errors, statements;
+} lg_session_logs;
+
 typedef enum lg_session_txn_state {
     LG_SESSION_TXN_NONE,     /* a statement starts an implicit one */
     LG_SESSION_TXN_IMPLICIT, /* until the end of the simple query or Sync */
@@ -202,6 +208,7 @@ struct lg_session {
     lg_env env;
     lg_exec_session es;
     lg_temp_owner temp_owner;
+    lg_session_logs logs;
 
     lg_session_txn_state txn_state;
     bool several; /* the simple query that runs has more than one statement */
@@ -254,6 +261,11 @@ LG_MUST lg_status lg_session__flush(lg_session *s);
 void lg_session__report_settings(lg_session *s);
 void lg_session__ready(lg_session *s);
 void lg_session__set_state(lg_session *s, lg_session_state state);
+/* session_log.c */
+void lg_session__log_settings(lg_session *s);
+void lg_session__log_error(lg_session *s, const char *severity); /* s->err */
+void lg_session__log_duration(lg_session *s, lg_time ns);
+
 void lg_session__send_error(lg_session *s, lg_status st, const char *severity);
 bool lg_session__ends_session(lg_status st);
 

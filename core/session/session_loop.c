@@ -122,6 +122,7 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
         lg_error_hint(&s->err, "The transaction might succeed if retried.");
     }
     lg_error_from_status(&s->err, st);
+    lg_session__log_error(s, severity);
     lg_pgwire_send_error(&s->out, severity, &s->err);
     lg_error_clear(&s->err);
 }

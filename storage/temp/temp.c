@@ -356,6 +356,8 @@ lg_temp_file_close(lg_temp_file *f)
     for (uint32_t i = 0; i < f->nextents; i++)
         extent_give(t, f->extents[i]);
     f->o->used_bytes -= f->durable;
+    if (f->o->closed)
+        f->o->closed(f->o->arg, f->size);
     lg_list_remove(&f->link);
     lg_free(f->extents);
     lg_free(f->buf[0]);

@@ -40,7 +40,7 @@ typedef struct lg_temp_reader lg_temp_reader;
 #define LG_TEMP_EXTENT_BYTES (256u << 10)
 
 /* Whoever temporary files are charged to: a session. Counters only rise; the user may read them
- * and write limit_bytes and timing. */
+ * and write limit_bytes, timing and closed. */
 typedef struct lg_temp_owner {
     lg_list files;
     uint64_t limit_bytes; /* 0: none */
@@ -49,6 +49,9 @@ typedef struct lg_temp_owner {
     lg_time write_ns, read_ns; /* waited for; when timing */
     uint64_t files_made, bytes_made;
     bool timing;
+    void (*closed)(void *arg,
+                   uint64_t bytes); /* a file of it is gone; may be NULL; set by the user */
+    void *arg;
 } lg_temp_owner;
 
 void lg_temp_owner_init(lg_temp_owner *o);

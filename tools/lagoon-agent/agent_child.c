@@ -171,6 +171,7 @@ agent_nodes_text(uint32_t mask, char *buf, size_t size)
 }
 
 #define LOG_LOOK (64 * 1024)
+#define SESSION  "\"module\":\"session\""
 
 /* The first error that the instance wrote into its log in this life, cut to fit: beginning and end. */
 static bool
@@ -182,7 +183,10 @@ logged_error(const agent *a, char *ret, size_t size)
     char *text = lg_zalloc(LOG_LOOK + 1);
     ssize_t n = fd >= 0 ? pread(fd, text, LOG_LOOK, a->log_at) : 0;
     text[n > 0 ? n : 0] = 0;
-    char *line = strstr(text, error), *msg = line ? strstr(line, key) : NULL;
+    char *line = strstr(text, error);
+    for (char *of; line && (of = strstr(line, SESSION)) && of < line + strcspn(line, "\n");)
+        line = strstr(line + 1, error); /* of a client: no reason to end */
+    char *msg = line ? strstr(line, key) : NULL;
     char *stop = msg ? strstr(msg, "\"}") : NULL;
     if (stop) {
         msg += sizeof key - 1;
