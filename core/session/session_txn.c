@@ -406,6 +406,7 @@ command_end(lg_session *s, const lg_ast_transaction_stmt *t, char tag[LG_TAG_MAX
         LG_TRY(commit(s));
     else
         rollback(s);
+    s->out_shows = true; /* confirms the block's tags; another block may begin in the same answer */
     return chain_begin(s, t->chain, isolation, read_only);
 }
 

@@ -88,6 +88,8 @@ read_answer(sim_pg *c, sim_pg_row row, void *arg)
         body[len] = 0;
         if (st == LG_OK && head[0] == 'E')
             note_error(c, body, len);
+        if (st == LG_OK && head[0] == 'C')
+            snprintf(c->tag, sizeof c->tag, "%s", body);
         if (st == LG_OK && head[0] == 'A' && c->hear) /* pid, channel, payload */
             c->hear(c->hear_arg, body + 4 + strlen(body + 4) + 1);
         if (st == LG_OK && head[0] == 'R' && be32(body) != 0)

@@ -10,6 +10,7 @@ typedef struct sim_pg {
     lg_sock *sock;
     char sqlstate[6]; /* of the last error; "" none */
     char message[200];
+    char tag[32];                                 /* of the last statement that was done */
     void (*hear)(void *arg, const char *payload); /* notifications, as they come; may be NULL */
     void *hear_arg;
 } sim_pg;
