@@ -224,6 +224,8 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
     for (;;) {
         if (lg_cf__is_stale_recovery(cf))
             return LG_STALE_EPOCH; /* the script waits for us before it can go on */
+        if (cf->stopping)
+            return LG_SHUTDOWN;
         if (cf->frozen) {
             while (cf->frozen) {
                 if (cf->stopping)

@@ -103,6 +103,8 @@ rollback_main(void *arg)
 void
 lg_instance__undo_recover(lg_instance *in, uint64_t segments)
 {
+    if (in->calls_closed) /* being taken apart: a view that opens now finds others, or the next start */
+        return;
     for (uint32_t useg = 1; useg <= LG_INSTANCE_MAX; useg++) {
         if (!lg_node_in(segments, useg) || !in->control.undo_file[useg])
             continue;

@@ -19,6 +19,8 @@ struct lg_recoverer {
     lg_cf_block *set; /* sorted by address: the recovery set ... */
     bool *held;       /* ... and whether a living member has the block */
     uint32_t count, cap;
+    unsigned tasks;  /* fibers, also those given up */
+    lg_waitq idle;   /* the last of them has ended */
     lg_map *fetched; /* blocks brought here in X to be recovered, and not yet recovered */
     lg_recovery_stats stats;
     lg_recoverer_times times;
@@ -114,8 +116,11 @@ static void
 task_fiber(void *arg)
 {
     struct task *t = arg;
+    lg_recoverer *r = t->r;
     t->st = t->fn(t);
     t->finished = true;
+    if (--r->tasks == 0)
+        (void)lg_waitq_wake_all(&r->idle);
     if (t->abandoned)
         task_free(t);
     else
@@ -139,6 +144,7 @@ task_run(struct task *t)
 {
     lg_recoverer *r = t->r;
     LG_TRY(lg_run_spawn(r->cfg.run, "recovery task", 0, task_fiber, t, NULL));
+    r->tasks++;
     while (!t->finished) {
         lg_time until = lg_run_now_exact_ns(r->cfg.run) + STALE_EVERY;
         (void)!lg_waitq_wait(&t->over, LG_WAIT_GC_RECOVERY, until, false);
@@ -451,6 +457,7 @@ lg_recoverer_create(const lg_recoverer_config *cfg, lg_recoverer **ret_r)
 {
     lg_recoverer *r = lg_zalloc(sizeof *r);
     r->cfg = *cfg;
+    lg_waitq_init(&r->idle);
     r->fetched = lg_map_create();
     *ret_r = r;
     return LG_OK;
@@ -461,6 +468,8 @@ lg_recoverer_destroy(lg_recoverer *r)
 {
     if (!r)
         return;
+    while (r->tasks) /* they read from disks and through the cache, which end after us */
+        (void)!lg_waitq_wait(&r->idle, LG_WAIT_GC_RECOVERY, LG_FOREVER, false);
     forget(r);
     lg_map_destroy(r->fetched);
     lg_free(r);

@@ -176,10 +176,29 @@ fault_stall(sim_world *w)
     }
 }
 
+/* Ends in order: drains, writes all, leaves; perhaps several at once, or while another dies. */
+static void
+fault_stop(sim_world *w)
+{
+    for (unsigned i = 0, n = 1 + (unsigned)sim_draw(w, 2); i < n; i++) {
+        sim_node *a = alive(w);
+        if (!a || !a->open)
+            continue;
+        sim_log(w, "stop node %u", a->id);
+        w->kind->stop(a);
+    }
+    if (sim_draw(w, 2))
+        (void)lg_sim_at(w->sim, lg_sim_now(w->sim) + sim_draw(w, 60 * LG_MS), NULL, strike, w);
+}
+
 void
 sim_hard_fault(sim_world *w)
 {
     w->faults++;
+    if (w->kind->stop && sim_draw(w, 6) == 0) {
+        fault_stop(w);
+        return;
+    }
     uint64_t what = sim_draw(w, 100);
     if (what < 30)
         kill_some(w, 1 + (unsigned)sim_draw(w, 3));

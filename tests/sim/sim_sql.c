@@ -278,6 +278,20 @@ instance_of(const sim_node *n)
 }
 
 static void
+stop_arrives(void *arg)
+{
+    sim_node *n = arg;
+    if (instance_of(n))
+        lg_instance_stop(instance_of(n), 200);
+}
+
+static void
+stop(sim_node *n)
+{
+    (void)lg_sim_at(n->w->sim, lg_sim_now(n->w->sim), n->run, stop_arrives, n);
+}
+
+static void
 lease(sim_node *n)
 {
     struct agent *a = n->agent;
@@ -783,11 +797,12 @@ verify(sim_world *w)
     (void)lg_heap_switch(outer);
 }
 
-#define KIND(called)                                                                               \
+#define KIND(called, end_in_order)                                                                 \
     {                                                                                              \
         .name = called, .world_begin = world_begin, .world_end = world_end, .boot = boot,          \
         .lease = lease, .view = view, .settled = settled, .cache = cache_of, .check = check,       \
         .closed = closed, .post_mortem = tell_state, .txns = txns_of, .verify = verify,            \
+        .stop = end_in_order,                                                                      \
     }
-const sim_kind sim_kind_sql = KIND("sql");
-const sim_kind sim_kind_wide = KIND("wide"); /* the same, and more to do at once */
+const sim_kind sim_kind_sql = KIND("sql", NULL);
+const sim_kind sim_kind_wide = KIND("wide", stop); /* the same, and more to do at once */

@@ -355,7 +355,7 @@ end_hopeless(sim_world *w)
             sim_log(w, "node %u gives up: %s: %s", i, n->why, lg_status_name(n->why_status));
         if (n->failed || ((evicted || other_life) && !n->cut)) {
             bool disk = n->why_status == LG_IO && w->lost; /* a request lost before */
-            if (w->quiet && n->failed && n->why_status != LG_FENCED &&
+            if (w->quiet && n->failed && n->why_status != LG_OK && n->why_status != LG_FENCED &&
                 n->why_status != LG_PEER_DOWN && !disk && !evicted && !other_life)
                 sim_fail(w, "node %u gave up in quiet times: %s: %s", i, n->why,
                          lg_status_name(n->why_status));

@@ -63,6 +63,7 @@ typedef struct sim_kind {
     struct lg_buf_cache *(*cache)(const sim_node *n); /* NULL while booting */
     void (*check)(sim_world *w);                      /* invariants of the kind; may be NULL */
     bool (*closed)(const sim_node *n, uint64_t key);  /* block waits for recovery; may be NULL */
+    void (*stop)(sim_node *n);                        /* asks it to end in order; may be NULL */
     struct lg_txn_sys *(*txns)(const sim_node *n);    /* NULL while booting; may be NULL */
     void (*post_mortem)(sim_world *w);                /* a run failed: tells more; may be NULL */
     void (*verify)(sim_world *w); /* everything is healed: reads all, sets w->verdict */
