@@ -48,8 +48,8 @@ ident_part(lg_call *c, char **p, bool after_dot, lg_datum *ret)
             *s = (char)tolower((unsigned char)*s);
         *ret = lg_datum_text(c->arena, start, (size_t)(s - start));
     } else {
-        bad_ident(c, after_dot   ? "No valid identifier after \".\"."
-                     : *s == '.' ? "No valid identifier before \".\"."
+        bad_ident(c, *s == '.'   ? "No valid identifier before \".\"."
+                     : after_dot ? "No valid identifier after \".\"."
                                  : NULL);
         return false;
     }

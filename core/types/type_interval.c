@@ -331,6 +331,20 @@ scan_time(const char *p, struct acc *a, int32_t typmod, bool *bad, bool *range)
     return p;
 }
 
+/* The standard's "-1 2:03": a sign before the first field, and no other, is that of all of them. */
+static bool
+sign_of_all(const char *s)
+{
+    while (isspace((unsigned char)*s))
+        s++;
+    if (*s != '-')
+        return false;
+    for (bool digit = true; *++s; digit = isalnum((unsigned char)*s))
+        if ((*s == '-' || *s == '+') && !digit)
+            return false;
+    return true;
+}
+
 static bool
 parse_plain(lg_call *c, const char *s, int32_t typmod, struct acc *a)
 {
@@ -396,6 +410,11 @@ parse_plain(lg_call *c, const char *s, int32_t typmod, struct acc *a)
     }
     if (bad || !a->any || a->twice)
         return bad_syntax(c, s);
+    if (c->env && c->env->intervalstyle == LG_INTERVALSTYLE_SQL_STANDARD && sign_of_all(s)) {
+        a->us = a->us > 0 ? -a->us : a->us;
+        a->days = a->days > 0 ? -a->days : a->days;
+        a->months = a->months > 0 ? -a->months : a->months;
+    }
     if (range)
         return out_of_range(c, s);
     if (ago) {

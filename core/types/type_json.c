@@ -879,12 +879,10 @@ static lg_json *
 changed(lg_call *c, lg_json *x, const lg_array *path, uint32_t level, lg_json *v, enum change op,
         bool flag)
 {
-    if (scalar(x) || level >= path->n)
-        return x;
-    if (path->nulls[level]) {
+    if (level < path->n && path->nulls[level])
         lg_call_error(c, "22004", "path element at position %u is null", level + 1);
+    if (scalar(x) || level >= path->n || path->nulls[level])
         return x;
-    }
     const char *s = lg_text_data(path->values[level]);
     size_t n = lg_text_len(path->values[level]);
     bool last = level + 1 == path->n;
@@ -1180,7 +1178,7 @@ lg_json__object_agg_step(lg_call *c, void *state)
     if (!s->b.len || s->b.p[s->b.len - 1] == '{')
         lg_abuf_putc(&s->b, ' ');
     if (ARG_NULL(0))
-        lg_call_error(c, "22004", "field name must not be null");
+        lg_call_error(c, "22023", "field name must not be null");
     else if (put_key(c, &s->b, lg_argtype(c, 0), ARG(0), false, 1))
         put_value(c, &s->b, lg_argtype(c, 1), ARG(1), ARG_NULL(1), false);
 }

@@ -11,7 +11,7 @@ bind_number(lg_bind *b, const lg_ast_value *v, lg_expr **ret)
     char *end;
     long long x = strtoll(v->sval, &end, 10);
     size_t digits = strspn(v->sval, "-0123456789");
-    if (!v->sval[digits] && !*end && digits < 20 &&
+    if (!v->sval[digits] && !*end && digits <= 20 &&
         !(x == INT64_MAX && strcmp(v->sval, "9223372036854775807") != 0) &&
         !(x == INT64_MIN && strcmp(v->sval, "-9223372036854775808") != 0)) {
         *ret = x >= INT32_MIN && x <= INT32_MAX
@@ -154,14 +154,15 @@ lg_bind__bool_operand(lg_level *l, lg_expr *e, const char *what, lg_expr **ret)
         LG_TRY(lg_bind__coerce_to(b, e, LG_T_BOOL, -1, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT,
                                   e->loc, ret));
         if (!*ret)
-            return lg_bind__error(b, e->loc, "42804",
+            return lg_bind__error(b, lg_bind__expr_loc(e), "42804",
                                   "argument of %s must be type boolean, not type %s", what,
                                   lg_bind__type_name(b, from));
     } else {
         *ret = e;
     }
     if (lg_expr_returns_set(*ret))
-        return lg_bind__error(b, e->loc, "42804", "argument of %s must not return a set", what);
+        return lg_bind__error(b, lg_bind__expr_loc(e), "42804",
+                              "argument of %s must not return a set", what);
     return LG_OK;
 }
 
@@ -650,6 +651,8 @@ bind_row_sublink(lg_level *l, const lg_ast_a_expr *a, lg_expr **ret)
 
 /* ---- CASE and friends ---- */
 
+#define SETS_IN "set-returning functions are not allowed in "
+
 static lg_status
 bind_case(lg_level *l, const lg_ast_case_expr *c, lg_expr **ret)
 {
@@ -661,6 +664,7 @@ bind_case(lg_level *l, const lg_ast_case_expr *c, lg_expr **ret)
     if (c->arg) {
         LG_TRY(lg_bind__expr(l, c->arg, &e->args[0]));
         LG_TRY(lg_bind__resolve_unknown(b, &e->args[0]));
+        LG_TRY(lg_bind__no_sets(b, e->args[0], SETS_IN "CASE"));
         e->has_arg = true;
         test = lg_expr_new(b->arena, LG_EX_CASE_TEST, e->args[0]->type, 0);
         test->typmod = e->args[0]->typmod;
@@ -680,6 +684,10 @@ bind_case(lg_level *l, const lg_ast_case_expr *c, lg_expr **ret)
         LG_TRY(lg_bind__expr(l, c->defresult, &results[0]));
     else
         results[0] = lg_expr_const(b->arena, LG_T_UNKNOWN, lg_datum_ptr(""), true);
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(lg_bind__no_sets(b, e->args[at + 2 * i], SETS_IN "CASE"));
+    for (uint32_t i = 0; i <= n; i++)
+        LG_TRY(lg_bind__no_sets(b, results[i], SETS_IN "CASE"));
     LG_TRY(lg_bind__common_type(b, results, n + 1, "CASE", &e->type));
     for (uint32_t i = 0; i <= n; i++)
         LG_TRY(lg_bind__coerce_common(b, results[i], e->type, "CASE/WHEN", &results[i]));
@@ -701,6 +709,8 @@ bind_common(lg_level *l, const lg_ast_list *args, lg_expr_kind kind, const char 
     lg_expr *e = lg_expr_new(b->arena, kind, 0, args->n);
     for (uint32_t i = 0; i < args->n; i++)
         LG_TRY(lg_bind__expr(l, args->at[i], &e->args[i]));
+    for (uint32_t i = 0; i < args->n && kind == LG_EX_COALESCE; i++)
+        LG_TRY(lg_bind__no_sets(b, e->args[i], SETS_IN "COALESCE"));
     LG_TRY(lg_bind__common_type(b, e->args, e->nargs, what, &e->type));
     for (uint32_t i = 0; i < args->n; i++)
         LG_TRY(lg_bind__coerce_common(b, e->args[i], e->type, what, &e->args[i]));
@@ -879,6 +889,40 @@ bind_cast(lg_level *l, const lg_ast_type_cast *c, lg_expr **ret)
     return LG_OK;
 }
 
+/* Of jsonb: what is at the path of the subscripts, as #> finds it. */
+static lg_status
+jsonb_subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t from, uint32_t to,
+                 int32_t loc, lg_expr **ret)
+{
+    lg_bind *b = l->b;
+    lg_expr *path = lg_expr_new(b->arena, LG_EX_ARRAY, LG_T_TEXT_ARRAY, to - from);
+    for (uint32_t i = from; i < to; i++) {
+        const lg_ast_a_indices *x = lg_ast_as(ind->at[i], a_indices);
+        lg_expr *v, *c = NULL;
+        if (x->is_slice)
+            return lg_bind__error(b, lg_bind__loc(x->uidx ? x->uidx : x->lidx), "42804",
+                                  "jsonb subscript does not support slices");
+        LG_TRY(lg_bind__expr(l, x->uidx, &v));
+        int32_t at = lg_bind__expr_loc(v);
+        bool number = v->type == LG_T_INT4 || v->type == LG_T_INT2;
+        if (number)
+            LG_TRY(lg_bind__coerce_to(b, v, LG_T_TEXT, -1, LG_COERCE_EXPLICIT, LG_FORM_EXPLICIT, at,
+                                      &c));
+        else
+            LG_TRY(lg_bind__coerce_to(b, v, LG_T_TEXT, -1, LG_COERCE_IMPLICIT, LG_FORM_IMPLICIT, at,
+                                      &c));
+        if (!c) {
+            lg_bind__error(b, at, "42804", "subscript type %s is not supported",
+                           lg_bind__type_name(b, v->type));
+            lg_error_hint(b->err, "jsonb subscript must be coercible to either integer or text.");
+            return LG_SQL;
+        }
+        path->args[i - from] = c;
+    }
+    path->loc = loc;
+    return lg_bind__make_op(b, NULL, "#>", base, path, loc, ret);
+}
+
 lg_status
 lg_bind__subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t from, uint32_t to,
                     int32_t loc, lg_expr **ret)
@@ -891,6 +935,8 @@ lg_bind__subscripts(lg_level *l, lg_expr *base, const lg_ast_list *ind, uint32_t
         elem = LG_T_OID;
     if (base->type == LG_T_NAME) /* its letters, counted from 0 */
         elem = LG_T_CHAR;
+    if (base->type == LG_T_JSONB)
+        return jsonb_subscripts(l, base, ind, from, to, loc, ret);
     if (!elem)
         return lg_bind__error(b, loc, "42804",
                               "cannot subscript type %s because it does not support subscripting",

@@ -483,6 +483,21 @@ split_unnest(lg_bind *b, const lg_ast_range_function *r, lg_ast_list *ret)
     return LG_OK;
 }
 
+#define SET_PLACE "set-returning functions must appear at top level of FROM"
+
+/* A set-returning call stands alone in FROM, not in another's arguments. */
+static lg_status
+check_top_set(lg_bind *b, const lg_expr *e)
+{
+    bool top = e->kind == LG_EX_FUNC && lg_func_retset(e->func.func);
+    lg_status st = top ? LG_OK : lg_bind__no_sets(b, e, SET_PLACE);
+    for (uint32_t i = 0; top && i < e->nargs && st == LG_OK; i++)
+        st = lg_bind__no_sets(b, e->args[i], SET_PLACE);
+    if (st != LG_OK)
+        b->err->hint = NULL;
+    return st;
+}
+
 static lg_status
 bind_function(lg_level *l, const lg_ast_range_function *r, lg_rte **ret)
 {
@@ -511,6 +526,7 @@ bind_function(lg_level *l, const lg_ast_range_function *r, lg_rte **ret)
         lg_expr *e;
         LG_TRY(lg_bind__expr(l, pair->at[0], &e));
         LG_TRY(lg_bind__resolve_unknown(b, &e));
+        LG_TRY(check_top_set(b, e));
         const char *name = lg_bind__column_name(pair->at[0]);
         first = first ? first : name;
         rte->funcs[i].expr = e;
@@ -742,6 +758,7 @@ sample_argument(lg_level *l, const lg_ast *n, lg_oid type, lg_expr **ret)
 {
     lg_oid from;
     LG_TRY(lg_bind__clause_expr(l, n, LG_CL_FROM_FUNCTION, ret));
+    LG_TRY(lg_bind__no_sets(l->b, *ret, "set-returning functions are not allowed in TABLESAMPLE"));
     from = (*ret)->type;
     LG_TRY(lg_bind__coerce_to(l->b, *ret, type, -1, LG_COERCE_ASSIGNMENT, LG_FORM_IMPLICIT,
                               (*ret)->loc, ret));

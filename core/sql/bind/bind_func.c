@@ -733,6 +733,10 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
     e->agg.distinct = s->distinct;
     e->variadic = s->variadic;
     e->loc = s->loc;
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(lg_bind__no_sets(b, args[i],
+                                "aggregate function calls cannot contain set-returning function "
+                                "calls"));
     LG_TRY(lg_bind__collate(b, e));
     if (s->ast) {
         if (s->within_group)
@@ -747,6 +751,10 @@ make_agg(lg_level *l, const lg_call_site *s, const lg_func *f, lg_oid type, uint
             e->agg.filter = filter;
         }
     }
+    for (uint32_t i = 0; i < e->agg.norder; i++)
+        LG_TRY(lg_bind__no_sets(b, e->agg.order[i].expr,
+                                "aggregate function calls cannot contain set-returning function "
+                                "calls"));
     if (s->distinct && !n)
         return lg_bind__error(b, s->loc, "42809", "DISTINCT specified, but %s has no arguments",
                               s->name);
@@ -822,6 +830,30 @@ check_call_form(lg_bind *b, const lg_call_site *s, const lg_func *f)
         return lg_bind__error(b, s->loc, "42809",
                               "FILTER specified, but %s is not an aggregate function", s->name);
     return LG_OK;
+}
+
+static bool
+set_loc(const lg_expr *e, void *arg)
+{
+    if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func))
+        *(int32_t *)arg = lg_bind__expr_loc(e);
+    else
+        lg_expr_walk(e, set_loc, arg);
+    return false;
+}
+
+lg_status
+lg_bind__no_sets(lg_bind *b, const lg_expr *e, const char *message)
+{
+    int32_t loc = -1;
+    if (!lg_expr_returns_set(e))
+        return LG_OK;
+    set_loc(e, &loc);
+    lg_bind__error(b, loc, "0A000", "%s", message);
+    lg_error_hint(b->err,
+                  "You might be able to move the set-returning function into a LATERAL FROM "
+                  "item.");
+    return LG_SQL;
 }
 
 static lg_status

@@ -161,6 +161,8 @@ typedef struct lg_call_site {
 } lg_call_site;
 
 LG_MUST lg_status lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret);
+/* 0A000 with the message when a set-returning call is in the expression. */
+LG_MUST lg_status lg_bind__no_sets(lg_bind *b, const lg_expr *e, const char *message);
 LG_MUST lg_status lg_bind__make_op(lg_bind *b, const char *schema, const char *name, lg_expr *left,
                                    lg_expr *right, int32_t loc, lg_expr **ret);
 LG_MUST lg_status lg_bind__find_op(lg_bind *b, const char *schema, const char *name, lg_oid left,

@@ -182,9 +182,13 @@ lg_bind__order_item(lg_level *l, const lg_ast_sort_by *s, lg_expr *e, lg_sort_it
         const char *name = lg_ast_list_str(&s->use_op, s->use_op.n - 1);
         const lg_operator *op;
         LG_TRY(lg_bind__find_op(b, NULL, name, e->type, e->type, s->h.loc, &op));
-        if (op != ret->lt && op->oid != lg_type_gt_operator(e->type))
-            return lg_bind__error(b, s->h.loc, "42809",
-                                  "operator %s is not a valid ordering operator", name);
+        if (op != ret->lt && op->oid != lg_type_gt_operator(e->type)) {
+            lg_bind__error(b, s->h.loc, "42809", "operator %s is not a valid ordering operator",
+                           name);
+            lg_error_hint(b->err, "Ordering operators must be \"<\" or \">\" members of btree "
+                                  "operator families.");
+            return LG_SQL;
+        }
         ret->desc = op->oid == lg_type_gt_operator(e->type);
         ret->lt = op;
     }

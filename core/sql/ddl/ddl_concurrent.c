@@ -220,16 +220,15 @@ lg_ddl_drop_index_concurrently(lg_util *u, lg_oid table, lg_oid index)
 
 /* ---- REINDEX ---- */
 
-static void
-copy_index(lg_util *u, const lg_relation *rel, const lg_index *ix, lg_ddl_index *ret)
+void
+lg_ddl_index_copy(lg_util *u, const lg_relation *rel, const lg_index *ix, lg_ddl_index *ret)
 {
     uint16_t e = 0;
     *ret = (lg_ddl_index){.nkeys = ix->nkeys,
                           .natts = ix->natts,
                           .unique = ix->unique,
                           .nulls_not_distinct = ix->nulls_not_distinct,
-                          .immediate = ix->immediate,
-                          .invalid = true};
+                          .immediate = ix->immediate};
     for (uint16_t i = 0; i < ix->natts; i++) {
         const lg_column *col = lg_relation_column(rel, ix->attnum[i]);
         ret->attnum[i] = ix->attnum[i];
@@ -288,7 +287,8 @@ lg_ddl_reindex_concurrently(lg_util *u, lg_oid table, lg_oid index)
         const lg_index *ix = lg_relation_index(rel, index);
         st = ix ? LG_OK : lg_error_set(u->err, "42704", "index with OID %u does not exist", index);
         if (st == LG_OK) {
-            copy_index(u, rel, ix, &copy);
+            lg_ddl_index_copy(u, rel, ix, &copy);
+            copy.invalid = true;
             st = lg_ddl_choose_name(u, rel->namespace_oid, ix->name, NULL, "ccnew", &copy.name);
         }
         if (st == LG_OK)

@@ -436,7 +436,7 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
         LG_TRY(lg_ddl_choose_name(u, rel->namespace_oid, rel->name, NULL, "pkey", &ix.name));
     } else {
         const char *names = "";
-        for (uint16_t i = 0; i < ix.nkeys; i++)
+        for (uint16_t i = 0; i < ix.natts; i++)
             names = lg_arena_printf(u->a, "%s%s%s", names, i ? "_" : "",
                                     rel->cols[ix.attnum[i] - 1].name);
         LG_TRY(lg_ddl_choose_name(u, rel->namespace_oid, rel->name, names, "key", &ix.name));
@@ -971,8 +971,8 @@ index_key(lg_util *u, lg_bind *b, lg_relation *rel, const lg_ast_index_elem *e, 
     return LG_OK;
 }
 
-static const char *
-index_columns_name(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix)
+const char *
+lg_ddl_index_columns_name(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix)
 {
     const char *joined = "", *names[LG_INDEX_MAX_KEYS];
     attribute_names(u, rel, ix, names);
@@ -1035,7 +1035,7 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
         ix.name = s->idxname;
     } else {
         LG_CHECK(lg_ddl_choose_name(u, rel->namespace_oid, rel->name,
-                                    index_columns_name(u, rel, &ix), "idx", &ix.name));
+                                    lg_ddl_index_columns_name(u, rel, &ix), "idx", &ix.name));
     }
     LG_CHECK(lg_ddl_index_create(u, rel, &ix));
     LG_CHECK(lg_ddl_reloptions(u, ix.oid, 'i', &s->options, false));

@@ -210,6 +210,15 @@ lg_status lg_ddl_index_from_columns(lg_util *u, const lg_relation *rel, const lg
                                     lg_ddl_index *ix);
 lg_status lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type,
                                const lg_ast_list *options, lg_oid *ret_oid);
+/* LIKE (ddl_like.c): the columns, with the sequences of identity columns; and, once the table is
+ * there, what else of the source was asked for. */
+lg_status lg_ddl_like_columns(lg_util *u, const lg_ast_table_like_clause *like, const char *table,
+                              lg_oid nsp, lg_ddl_column *cols, lg_oid *seqs, uint32_t *n,
+                              uint32_t cap);
+lg_status lg_ddl_like_rest(lg_util *u, const lg_ast_table_like_clause *like, lg_oid table);
+const char *lg_ddl_index_columns_name(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix);
+/* The same index once more, for rel (the same columns). */
+void lg_ddl_index_copy(lg_util *u, const lg_relation *rel, const lg_index *ix, lg_ddl_index *ret);
 /* Columns by definition: types, serial, identity. Constraints of columns are appended to `later`.
  */
 lg_status lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c,

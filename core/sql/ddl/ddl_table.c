@@ -131,32 +131,6 @@ lg_ddl_column_default(lg_util *u, const lg_ast_column_def *def, lg_relation *rel
     return st;
 }
 
-/* ---- LIKE ---- */
-
-static lg_status
-like_columns(lg_util *u, const lg_ast_table_like_clause *like, lg_ddl_column *cols, uint32_t *n,
-             uint32_t cap)
-{
-    lg_relation *r;
-    LG_TRY(lg_ddl_open(u, like->relation, LG_LOCK_ACCESS_SHARE, false, &r));
-    for (uint16_t i = 0; i < r->ncols && *n < cap; i++) {
-        const lg_column *c = &r->cols[i];
-        if (c->dropped)
-            continue;
-        lg_ddl_column *out = &cols[(*n)++];
-        memset(out, 0, sizeof *out);
-        out->name = lg_arena_strdup(u->a, c->name);
-        out->type = lg_column_declared(c);
-        out->typmod = c->typmod;
-        out->collation = c->collation;
-        out->not_null = c->not_null;
-        if (c->default_sql && (like->options & 8) && !c->generated) /* INCLUDING DEFAULTS */
-            out->default_sql = lg_arena_strdup(u->a, c->default_sql);
-    }
-    lg_relation_unref(r);
-    return LG_OK;
-}
-
 /* ---- CREATE TABLE ---- */
 
 struct making {
@@ -178,7 +152,8 @@ collect_columns(lg_util *u, const lg_ast_create_stmt *s, lg_oid nsp, struct maki
     for (uint32_t i = 0; i < s->table_elts.n; i++) {
         const lg_ast *e = s->table_elts.at[i];
         if (e->tag == LG_AST_TABLE_LIKE_CLAUSE) {
-            LG_TRY(like_columns(u, lg_ast_as(e, table_like_clause), m->cols, &m->n, m->cap));
+            LG_TRY(lg_ddl_like_columns(u, lg_ast_as(e, table_like_clause), s->relation->relname,
+                                       nsp, m->cols, m->seqs, &m->n, m->cap));
         } else if (e->tag == LG_AST_COLUMN_DEF) {
             const lg_ast_column_def *def = lg_ast_as(e, column_def);
             if (m->n + 1 >= m->cap)
@@ -207,7 +182,7 @@ add_defaults(lg_util *u, lg_oid oid, const struct making *m)
     for (uint32_t i = 0; i < m->n; i++) {
         int16_t att = (int16_t)(i + 1);
         const char *text = m->cols[i].default_sql;
-        char generated = 0;
+        char generated = m->cols[i].generated;
         if (!text && m->defs[i]) {
             lg_relation *rel;
             LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &rel));
@@ -216,6 +191,8 @@ add_defaults(lg_util *u, lg_oid oid, const struct making *m)
             lg_relation_unref(rel);
             LG_TRY(st);
         }
+        if (m->seqs[i] && !m->deps[i]) /* LIKE's */
+            m->deps[i] = 'i';
         if (m->seqs[i])
             LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, m->seqs[i], 0, LG_REL_pg_class, oid, att,
                                  m->deps[i]));
@@ -290,6 +267,9 @@ lg_ddl_create_table(lg_util *u, const lg_ast_create_stmt *s)
     LG_TRY(lg_ddl_reloptions(u, oid, 'r', &s->options, false));
     LG_TRY(add_defaults(u, oid, &m));
     LG_TRY(add_constraints(u, s, oid, &m));
+    for (uint32_t i = 0; i < s->table_elts.n; i++)
+        if (s->table_elts.at[i]->tag == LG_AST_TABLE_LIKE_CLAUSE)
+            LG_TRY(lg_ddl_like_rest(u, lg_ast_as(s->table_elts.at[i], table_like_clause), oid));
     lg_ddl_temp_on_commit(u, oid, s->oncommit);
     return LG_OK;
 }

@@ -25,6 +25,7 @@ struct modify {
     lg_xinsert *many; /* INSERT of several rows at once */
     lg_datum *values, *old;
     uint8_t *nulls, *old_nulls;
+    bool on_conflict; /* the row given back was there before an INSERT */
 };
 
 static lg_status
@@ -70,6 +71,15 @@ modify_open(lg_xnode *s)
 
 /* ---- RETURNING ---- */
 
+/* What xmax shows of a row that ON CONFLICT has locked and changed: never 0. */
+static lg_datum
+own_xid(const lg_xnode *s)
+{
+    uint64_t xid = (uint64_t)lg_txn_xid(lg_cat_txn(s->x->es->cat));
+    uint32_t low = (uint32_t)(xid ^ xid >> 32);
+    return low ? low : 1;
+}
+
 /* Targets over {row, ctid, the input row's further columns}, which are in m->vecs. */
 static lg_status
 give_back(lg_xnode *s, const lg_datum *values, const uint8_t *nulls, lg_tid tid)
@@ -90,9 +100,16 @@ give_back(lg_xnode *s, const lg_datum *values, const uint8_t *nulls, lg_tid tid)
     lg_datum oid_value = m->target.rel->oid, ctid_value = tid;
     oid.v = &oid_value;
     ctid.v = &ctid_value;
+    lg_vector xmax = {.type = LG_T_XID, .constant = true}, zero = {.type = LG_T_XID};
+    lg_datum xmax_value = m->on_conflict ? own_xid(s) : 0, zero_value = 0;
+    xmax.v = &xmax_value;
+    zero.v = &zero_value;
+    zero.constant = true;
     lg_vector *sys[LG_SYSCOLS] = {0};
     sys[-LG_SYSCOL_TABLEOID] = &oid;
     sys[-LG_SYSCOL_CTID] = &ctid;
+    sys[-LG_SYSCOL_XMAX] = &xmax;
+    sys[-LG_SYSCOL_XMIN] = sys[-LG_SYSCOL_CMIN] = sys[-LG_SYSCOL_CMAX] = &zero;
     lg_ectx c = {.x = s->x, .cols = m->cols, .sys = sys, .cap = 1, .arena = m->row};
     lg_datum *row = lg_xrow_new(m->returning.arena, p->ncols);
     for (uint32_t i = 0; i < p->ncols; i++) {
@@ -330,7 +347,10 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
     LG_TRY(st);
     LG_TRY(check_views(s, tid));
     s->x->rows += s->plan->modify.can_set_tag;
-    return give_back(s, m->values, m->nulls, tid);
+    m->on_conflict = true;
+    st = give_back(s, m->values, m->nulls, tid);
+    m->on_conflict = false;
+    return st;
 }
 
 static lg_status

@@ -95,6 +95,7 @@ sqlstate_of(const char *message)
         {"frame start", "42P20"},
         {"frame end", "42P20"},
         {"invalid name syntax", "42602"},
+        {"precision for type float", "22023"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strstr(message, known[i].part))

@@ -262,8 +262,8 @@ grouped_by_keys(const parts *s, lg_expr *const *more, uint32_t nmore)
         g[i] = q->group[i];
     for (uint32_t i = 0; i < s->n; i++) {
         g[q->ngroup + i] = group_item(++ref, s->inner[i]);
-        t[n++] = (lg_target){
-            .expr = s->inner[i], .name = lg_arena_printf(a, "k%u", i + 1), .ref = ref};
+        t[n++] =
+            (lg_target){.expr = s->inner[i], .name = lg_arena_printf(a, "k%u", i + 1), .ref = ref};
     }
     for (uint32_t i = 0; i < nmore; i++)
         t[n++] = (lg_target){.expr = more[i], .name = lg_arena_printf(a, "a%u", i + 1)};
@@ -316,8 +316,8 @@ take_value(parts *s, const lg_expr *e, bool top)
             lg_expr_volatility(e) == 'v')
             return false;
         /* one that says something about no rows */
-        static const char *const null_when_empty[] = {"count", "sum", "avg", "min", "max",
-                                                      "bool_and", "bool_or", "every"};
+        static const char *const null_when_empty[] = {"count", "sum",      "avg",     "min",
+                                                      "max",   "bool_and", "bool_or", "every"};
         bool known = false;
         for (uint32_t i = 0; i < 8; i++)
             known = known || !strcmp(e->agg.func->name, null_when_empty[i]);
@@ -411,7 +411,8 @@ takes_columns(const parts *s)
 {
     const lg_query *q = s->sub;
     names having = names_in(q->having);
-    if (!q->ngroup || having.outer || having.further || (q->having && lg_expr_volatility(q->having) == 'v'))
+    if (!q->ngroup || having.outer || having.further ||
+        (q->having && lg_expr_volatility(q->having) == 'v'))
         return false;
     for (uint32_t i = 0; i < q->ntargets; i++) {
         names n = names_in(q->targets[i].expr);

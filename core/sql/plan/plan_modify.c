@@ -208,6 +208,16 @@ plan_on_conflict(lg_pq *pq, lg_node *n)
     n->modify.conflict_where = lg_plan__fix(pq, oc->where, map, 2 * nc + 1);
 }
 
+/* System columns of the row that INSERT gives back: the executor has them at hand. */
+static lg_expr *
+own_system_columns(lg_expr *e, void *arg)
+{
+    lg_planner *p = arg;
+    if (e->kind == LG_EX_VAR && !e->var.rte && !e->var.up && e->var.attno < 0)
+        return lg_plan__slot(p, e->var.attno, e->type, e->typmod, e->collation);
+    return lg_expr_mutate(p->a, e, own_system_columns, p);
+}
+
 lg_status
 lg_plan__insert(lg_pq *pq, lg_node **ret)
 {
@@ -231,6 +241,8 @@ lg_plan__insert(lg_pq *pq, lg_node **ret)
     for (uint32_t i = 0; i < nc; i++)
         map[i] = (lg_colref){0, (int16_t)(i + 1)};
     map[nc] = (lg_colref){0, LG_SYSCOL_CTID};
+    for (uint32_t i = 0; i < q->nreturning; i++)
+        q->returning[i].expr = own_system_columns(q->returning[i].expr, p);
     set_result(pq, n, map, nc + 1);
     *ret = n;
     return LG_OK;

@@ -618,7 +618,8 @@ lg_plan__index_order(lg_pq *pq, const lg_item *it, lg_expr *const *columns, uint
     return false;
 }
 
-/* Does the index, read in one direction, give the columns ascending with NULLs last? */
+/* Does the index, read in one direction, give the columns ascending (as their values compare, not in
+ * an ICU collation) with NULLs last? */
 static bool
 ascends(const lg_relation *r, const lg_index *ix, uint32_t rte, lg_expr *const *columns, uint32_t n,
         bool *backward)
@@ -627,7 +628,7 @@ ascends(const lg_relation *r, const lg_index *ix, uint32_t rte, lg_expr *const *
         return false;
     for (uint32_t k = 0; k < n; k++) {
         const lg_keycol *kc = &ix->key[k];
-        if (!ix->attnum[k] || !is_column(columns[k], rte, ix->attnum[k]) ||
+        if (!ix->attnum[k] || !is_column(columns[k], rte, ix->attnum[k]) || kc->collation ||
             (k && kc->desc != *backward))
             return false;
         *backward = kc->desc;

@@ -694,7 +694,24 @@ make_agg_node(lg_pq *pq, grouper *g, const lg_built *b)
 
 /* ---- SELECT ---- */
 
-/* Set-returning calls below other calls: first a node that gives their values as columns. */
+static bool
+args_return_sets(const lg_expr *e)
+{
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (lg_expr_returns_set(e->args[i]))
+            return true;
+    return false;
+}
+
+static bool
+is_set_call(const lg_expr *e)
+{
+    return e->kind == LG_EX_FUNC && lg_func_retset(e->func.func);
+}
+
+/* Set-returning calls below other calls: first a node that gives their values as columns. Those in
+ * arguments of others come below these, a node for each level; all calls of one level advance
+ * together. */
 typedef struct set_split {
     lg_planner *p;
     lg_expr **calls;
@@ -705,7 +722,7 @@ static lg_expr *
 take_sets(lg_expr *e, void *arg)
 {
     set_split *s = arg;
-    if (e->kind == LG_EX_FUNC && lg_func_retset(e->func.func)) {
+    if (is_set_call(e) && !args_return_sets(e)) {
         push_expr(s->p->a, &s->calls, &s->n, &s->cap, e);
         for (uint32_t i = 0; i < s->n; i++)
             if (lg_expr_equal(s->calls[i], e))
@@ -722,7 +739,7 @@ project_targets(lg_pq *pq, lg_node *in, uint32_t n, lg_expr **exprs, lg_outcol *
     bool nested = false;
     for (uint32_t i = 0; i < n; i++)
         nested = nested || (lg_expr_returns_set(exprs[i]) &&
-                            !(exprs[i]->kind == LG_EX_FUNC && lg_func_retset(exprs[i]->func.func)));
+                            (!is_set_call(exprs[i]) || args_return_sets(exprs[i])));
     if (!nested)
         return lg_plan__project(p, in, n, exprs, cols);
     set_split s = {.p = p, .base = in->ncols};
@@ -738,7 +755,7 @@ project_targets(lg_pq *pq, lg_node *in, uint32_t n, lg_expr **exprs, lg_outcol *
                                  : s.calls[i - in->ncols];
         ic[i] = lg_plan__outcol(inner[i], "set");
     }
-    return lg_plan__project(p, lg_plan__project(p, in, m, inner, ic), n, outer, cols);
+    return project_targets(pq, lg_plan__project(p, in, m, inner, ic), n, outer, cols);
 }
 
 /* Drops junk columns at the top. */
