@@ -109,7 +109,8 @@ char *
 lg_arena_strndup(lg_arena *a, const char *s, size_t n)
 {
     char *d = lg_arena_alloc(a, n + 1);
-    memcpy(d, s, n);
+    if (n)
+        memcpy(d, s, n);
     d[n] = 0;
     return d;
 }

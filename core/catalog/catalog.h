@@ -38,19 +38,22 @@ typedef struct lg_catalog lg_catalog; /* a database, of an instance */
 typedef struct lg_cat lg_cat;         /* of a session */
 
 /* Fixed OIDs. */
-#define LG_NSP_CATALOG         11u
-#define LG_NSP_TOAST           99u
-#define LG_NSP_PUBLIC          2200u
-#define LG_NSP_INFORMATION     13000u
-#define LG_ROLE_BOOTSTRAP      10u
-#define LG_ROLE_DATABASE_OWNER 6171u
-#define LG_ROLE_SIGNAL_BACKEND 4200u
-#define LG_ROLE_READ_ALL_STATS 3375u
-#define LG_ROLE_CHECKPOINT     4544u
-#define LG_DB_TEMPLATE1        1u
-#define LG_DB_TEMPLATE0        4u
-#define LG_DB_POSTGRES         5u
-#define LG_DB_FIRST            16000u /* made with the volume; has the shared catalog tables */
+#define LG_NSP_CATALOG          11u
+#define LG_NSP_TOAST            99u
+#define LG_NSP_PUBLIC           2200u
+#define LG_NSP_INFORMATION      13000u
+#define LG_ROLE_BOOTSTRAP       10u
+#define LG_ROLE_DATABASE_OWNER  6171u
+#define LG_ROLE_SIGNAL_BACKEND  4200u
+#define LG_ROLE_READ_ALL_STATS  3375u
+#define LG_ROLE_CHECKPOINT      4544u
+#define LG_ROLE_READ_FILES      4569u
+#define LG_ROLE_WRITE_FILES     4570u
+#define LG_ROLE_EXECUTE_PROGRAM 4571u
+#define LG_DB_TEMPLATE1         1u
+#define LG_DB_TEMPLATE0         4u
+#define LG_DB_POSTGRES          5u
+#define LG_DB_FIRST             16000u /* made with the volume; has the shared catalog tables */
 
 /* relkind */
 #define LG_REL_TABLE     'r'

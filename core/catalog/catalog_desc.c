@@ -64,14 +64,11 @@ read_columns(struct desc *d, uint16_t natts)
         lg_rowcol_init(&rc[n - 1], col->type ? col->type : LG_T_INT4);
         if (lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_atthasmissing)) &&
             !LG_ROW_NULL(&row, LG_AT_pg_attribute_attmissingval)) {
-            /* stored as an encoded one-column row inside the text */
-            lg_datum x = LG_ROW_GET(&row, LG_AT_pg_attribute_attmissingval);
-            const uint8_t *bytes = lg_arena_dup(d->a, lg_text_data(x), lg_text_len(x));
-            uint8_t null = 1;
-            st = lg_row_decode(&rc[n - 1], 1, bytes, lg_text_len(x), &col->missing, &null, NULL);
-            if (st != LG_OK)
-                break;
-            col->has_missing = !null;
+            lg_array one; /* an array of the one value */
+            lg_array_unpack(LG_ROW_GET(&row, LG_AT_pg_attribute_attmissingval), d->tmp, &one);
+            col->has_missing = one.n == 1 && !one.nulls[0];
+            if (col->has_missing)
+                col->missing = lg_datum_copy(one.elem, one.values[0], d->a);
         }
     }
     lg_cat_scan_close(&s);

@@ -207,9 +207,14 @@ scram_exchange(lg_session *s, lg_scram_server *scram, bool known, lg_time deadli
     lg_status st = lg_scram_server_final(scram, m.data, m.len, final);
     if (st == LG_PROTOCOL)
         return fatal_protocol(s, "malformed SCRAM message");
-    if (st != LG_OK || !known)
+    if (st != LG_OK || !known) { /* why is for the log, not for who knocks */
+        lg_log_warn(s->server->cfg.log, "session",
+                    "password authentication failed for user \"%s\" from %s: %s", s->user,
+                    lg_sock_peer(s->sock),
+                    known ? "the password does not match" : "no such role, or it has no password");
         return lg_error_set(&s->err, "28P01", "password authentication failed for user \"%s\"",
                             s->user);
+    }
     put_auth(s, AUTH_SASL_FINAL, final, strlen(final));
     return LG_OK;
 }

@@ -56,8 +56,8 @@ wait_seen_is_durable(lg_session *s)
 lg_status
 lg_session__flush(lg_session *s)
 {
-    if (s->out.overflow)
-        return LG_LIMIT;
+    if (s->out.overflow) /* a message past the protocol's limit: the stream cannot go on */
+        return LG_PROTOCOL;
     if (!s->out.len)
         return LG_OK;
     LG_TRY(wait_seen_is_durable(s));
@@ -130,8 +130,7 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
 bool
 lg_session__ends_session(lg_status st)
 {
-    return st == LG_CLOSED || st == LG_SHUTDOWN || st == LG_PROTOCOL || st == LG_LIMIT ||
-           st == LG_FENCED;
+    return st == LG_CLOSED || st == LG_SHUTDOWN || st == LG_PROTOCOL || st == LG_FENCED;
 }
 
 /* ---- dispatch ---- */

@@ -17,6 +17,8 @@ lg_ts_finite(int64_t t)
 {
     return t != LG_TS_INFINITY && t != LG_TS_NEG_INFINITY;
 }
+/* The date as a timestamp; infinities stay. False: out of range. */
+bool lg_date_to_ts(int32_t date, int64_t *ret);
 static inline bool
 lg_date_finite(int32_t d)
 {

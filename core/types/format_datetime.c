@@ -304,10 +304,13 @@ put_date_key(lg_call *c, lg_abuf *b, const struct node *n, const struct moment *
         put_number(b, n, m->interval ? y / 100 : y > 0 ? (y - 1) / 100 + 1 : y / 100 - 1, 2);
         return true;
     }
-    case K_RM:
-        if (t->mon)
-            put_name(b, n, romans[t->mon - 1], strlen(romans[t->mon - 1]), 4);
+    case K_RM: {
+        /* Intervals: whole years are month 12 (1 of negative ones), -1 is December, -2 November */
+        int at = t->mon > 0 ? t->mon - 1 : t->mon < 0 ? 12 + t->mon : t->year > 0 ? 11 : 0;
+        if (t->mon || t->year)
+            put_name(b, n, romans[at], strlen(romans[at]), 4);
         return true;
+    }
     case K_J:
         put_number(b, n, m->interval ? doy : jd, 1);
         return true;

@@ -21,7 +21,7 @@ LG_FN(pg_size_pretty)
     int64_t size = ARG_INT8(0);
     int unit = 0;
     bool half = false; /* one bit more than the unit's is kept, to round by */
-    while (unit < 5 && llabs(size) >= (half ? 20479 : 10240)) {
+    while (unit < 5 && (size < 0 ? -(uint64_t)size : (uint64_t)size) >= (half ? 20479 : 10240)) {
         size = half ? size / 1024 : size / 512;
         half = true;
         unit++;
@@ -106,9 +106,12 @@ LG_FN(pg_lsn_pli)
 }
 LG_FN(oid_5023) /* numeric + pg_lsn */
 {
+    const lg_datum *saved = c->args;
     lg_datum swap[2] = {ARG(1), ARG(0)};
-    c->args = swap;
-    return lsn_add(c, 1);
+    c->args = swap; /* of this call only: a batch goes on with its own */
+    lg_datum ret = lsn_add(c, 1);
+    c->args = saved;
+    return ret;
 }
 LG_FN(pg_lsn_mii)
 {

@@ -149,9 +149,8 @@ LG_FN(date_mii)
 {
     return date_shift(c, -(int64_t)ARG_INT4(1));
 }
-/* The date as a timestamp; infinities stay. False: out of range. */
-static bool
-date_to_ts(int32_t d, int64_t *ret)
+bool
+lg_date_to_ts(int32_t d, int64_t *ret)
 {
     if (!lg_date_finite(d)) {
         *ret = d < 0 ? LG_TS_NEG_INFINITY : LG_TS_INFINITY;
@@ -171,13 +170,14 @@ date_range(lg_call *c)
 LG_FN(date_timestamp)
 {
     int64_t t;
-    return date_to_ts(ARG_INT4(0), &t) ? lg_datum_int8(t) : date_range(c);
+    return lg_date_to_ts(ARG_INT4(0), &t) ? lg_datum_int8(t) : date_range(c);
 }
 
 LG_FN(date_timestamptz)
 {
     int64_t t;
-    return date_to_ts(ARG_INT4(0), &t) ? lg_datum_int8(lg_ts_to_utc(c->env->tz, t)) : date_range(c);
+    return lg_date_to_ts(ARG_INT4(0), &t) ? lg_datum_int8(lg_ts_to_utc(c->env->tz, t))
+                                          : date_range(c);
 }
 
 static lg_datum
@@ -205,7 +205,7 @@ date_plus_interval(lg_call *c, int sign)
     lg_interval iv = lg_interval_of(ARG(1));
     if (sign < 0)
         iv = (lg_interval){-iv.us, -iv.days, -iv.months};
-    if (!date_to_ts(ARG_INT4(0), &t))
+    if (!lg_date_to_ts(ARG_INT4(0), &t))
         return date_range(c);
     return lg_ts_add_interval(c, t, iv, false, &t) ? lg_datum_int8(t) : 0;
 }
@@ -222,7 +222,7 @@ LG_FN(date_mi_interval)
 LG_FN(datetime_timestamp)
 {
     int64_t t;
-    if (!date_to_ts(ARG_INT4(0), &t))
+    if (!lg_date_to_ts(ARG_INT4(0), &t))
         return date_range(c);
     if (lg_ts_finite(t))
         t += ARG_INT8(1);
@@ -234,7 +234,7 @@ static int
 compare_date_ts(int32_t d, int64_t ts, const lg_tz *tz, bool with_zone)
 {
     int64_t t;
-    if (!date_to_ts(d, &t))
+    if (!lg_date_to_ts(d, &t))
         return d < 0 ? -1 : 1;
     if (with_zone)
         t = lg_ts_to_utc(tz, t);
@@ -588,7 +588,7 @@ LG_FN(datetimetz_timestamptz)
 {
     int64_t t;
     lg_timetz z = timetz_arg(c, 1);
-    if (!date_to_ts(ARG_INT4(0), &t))
+    if (!lg_date_to_ts(ARG_INT4(0), &t))
         return date_range(c);
     if (lg_ts_finite(t))
         t += z.us + z.zone * LG_US_PER_S;

@@ -377,13 +377,16 @@ LG_FN(extract_date)
 /* date_part(text, date) goes by way of timestamp. */
 LG_FN(oid_1384)
 {
-    lg_datum saved = ARG(1), args[2] = {ARG(0), 0};
-    int32_t date = lg_int4(saved);
-    args[1] = lg_datum_int8(date == LG_DATE_INFINITY       ? LG_TS_INFINITY
-                            : date == LG_DATE_NEG_INFINITY ? LG_TS_NEG_INFINITY
-                                                           : date * LG_US_PER_DAY);
-    c->args = args;
-    return ts_extract(c, LG_T_TIMESTAMP);
+    const lg_datum *saved = c->args;
+    int32_t date = lg_int4(ARG(1));
+    int64_t ts;
+    if (!lg_date_to_ts(date, &ts))
+        return lg_call_error(c, "22008", "date out of range for timestamp");
+    lg_datum args[2] = {ARG(0), lg_datum_int8(ts)};
+    c->args = args; /* of this call only: a batch goes on with its own */
+    lg_datum ret = ts_extract(c, LG_T_TIMESTAMP);
+    c->args = saved;
+    return ret;
 }
 
 static lg_datum

@@ -146,9 +146,7 @@ LG_FN(in_range_timestamptz_interval)
 static bool
 date_ts(lg_call *c, int32_t date, int64_t *ret)
 {
-    if (!lg_date_finite(date))
-        *ret = date == LG_DATE_INFINITY ? LG_TS_INFINITY : LG_TS_NEG_INFINITY;
-    else if (__builtin_mul_overflow((int64_t)date, LG_US_PER_DAY, ret) || !lg_ts_valid(*ret)) {
+    if (!lg_date_to_ts(date, ret)) {
         lg_call_error(c, "22008", "date out of range for timestamp");
         return false;
     }

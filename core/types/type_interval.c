@@ -200,7 +200,7 @@ scan_number(const char *p, int64_t *v, double *f, bool *ret_neg, bool *range)
     if (*p == '.')
         p = scan_fraction(p, f);
     if (neg) {
-        *v = -*v;
+        *v = (int64_t)(0 - (uint64_t)*v);
         *f = -*f;
     }
     *ret_neg = neg;
@@ -628,27 +628,10 @@ LG_FN(interval_um)
     return negate(&iv) ? lg_datum_interval(c->arena, iv) : interval_overflow(c);
 }
 
-/* Fractions cascade down: months to days (30), days to time. */
 static lg_datum
 multiply(lg_call *c, lg_interval iv, double by)
 {
-    double m = iv.months * by, d = iv.days * by;
-    if (isnan(m) || m > INT32_MAX || m < INT32_MIN || isnan(d) || d > INT32_MAX || d < INT32_MIN)
-        return interval_overflow(c);
-    lg_interval r = {0, (int32_t)d, (int32_t)m};
-    double month_days = rint((m - r.months) * 30 * 1e6) / 1e6;
-    double sec = (d - r.days + month_days - (int32_t)month_days) * 86400.0;
-    sec = rint(sec * 1e6) / 1e6;
-    if (fabs(sec) >= 86400.0) {
-        r.days += (int32_t)(sec / 86400.0);
-        sec -= (int32_t)(sec / 86400.0) * 86400.0;
-    }
-    r.days += (int32_t)month_days;
-    double us = rint((double)iv.us * by + sec * 1e6);
-    if (isnan(us) || us >= 9223372036854775808.0 || us < -9223372036854775808.0)
-        return interval_overflow(c);
-    r.us = (int64_t)us;
-    return lg_datum_interval(c->arena, r);
+    return lg_interval_of_parts(c, iv.months * by, iv.days * by, (double)iv.us * by);
 }
 
 LG_FN(interval_mul)

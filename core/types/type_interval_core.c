@@ -50,25 +50,39 @@ lg_timetz_hash(lg_datum d)
     return lg_hash_u64((uint64_t)t.us * 31 + (uint32_t)t.zone);
 }
 
+static bool
+fits_int32(double x)
+{
+    return x >= -0x1p31 && x < 0x1p31;
+}
+
 /* Fractions of a month go to days (30 to the month), fractions of a day to time. */
+lg_datum
+lg_interval_of_parts(lg_call *c, double months, double days, double us)
+{
+    if (!fits_int32(months) || !fits_int32(days))
+        return lg_call_error(c, "22008", "interval out of range");
+    lg_interval r = {0, (int32_t)days, (int32_t)months};
+    double month_days = rint((months - r.months) * 30 * 1e6) / 1e6;
+    double sec = (days - r.days + month_days - (int32_t)month_days) * 86400.0;
+    sec = rint(sec * 1e6) / 1e6;
+    bool over = false;
+    if (fabs(sec) >= 86400.0) {
+        over = __builtin_add_overflow(r.days, (int32_t)(sec / 86400.0), &r.days);
+        sec -= (int32_t)(sec / 86400.0) * 86400.0;
+    }
+    us = rint(us + sec * 1e6);
+    if (over || __builtin_add_overflow(r.days, (int32_t)month_days, &r.days) ||
+        !(us >= -0x1p63 && us < 0x1p63))
+        return lg_call_error(c, "22008", "interval out of range");
+    r.us = (int64_t)us;
+    return lg_datum_interval(c->arena, r);
+}
+
 lg_datum
 lg_interval_div(lg_call *c, lg_interval iv, double by)
 {
     if (by == 0)
         return lg_call_error(c, "22012", "division by zero");
-    if (isnan(by))
-        return lg_call_error(c, "22008", "interval out of range");
-    double months = iv.months / by, days = iv.days / by;
-    lg_interval r = {0, (int32_t)days, (int32_t)months};
-    double month_days = (months - r.months) * 30;
-    month_days = rint(month_days * 1000000.0) / 1000000.0;
-    double sec = (days - r.days + month_days - (int32_t)month_days) * 86400.0;
-    sec = rint(sec * 1000000.0) / 1000000.0;
-    if (fabs(sec) >= 86400.0) {
-        r.days += (int32_t)(sec / 86400.0);
-        sec -= (int32_t)(sec / 86400.0) * 86400.0;
-    }
-    r.days += (int32_t)month_days;
-    r.us = (int64_t)rint((double)iv.us / by + sec * 1000000.0);
-    return lg_datum_interval(c->arena, r);
+    return lg_interval_of_parts(c, iv.months / by, iv.days / by, (double)iv.us / by);
 }

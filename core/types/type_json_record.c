@@ -38,6 +38,8 @@ struct building {
     struct target elem;
     lg_array out;
     uint32_t cap;
+    int at[LG_ARRAY_MAX_DIM]; /* the element in work at each level */
+    bool sized[LG_ARRAY_MAX_DIM];
 };
 
 static bool
@@ -62,32 +64,58 @@ add_element(struct building *b, const lg_json *x)
     return true;
 }
 
-/* Nested JSON arrays are further dimensions. */
+/* An element where an array was expected: says which, by its place at each level above. */
+static void
+expected_array_at(struct building *b, int level)
+{
+    const char *at = "";
+    if (level == 0) {
+        expected_array(b->c, b->elem.name);
+        return;
+    }
+    for (int i = 0; i < level; i++)
+        at = lg_arena_printf(b->c->arena, "%s[%d]", at, b->at[i]);
+    lg_call_error(b->c, "22P02", "expected JSON array");
+    if (b->elem.name)
+        lg_error_hint(b->c->err, "See the array element %s of key \"%s\".", at, b->elem.name);
+    else
+        lg_error_hint(b->c->err, "See the array element %s.", at);
+}
+
+/*
+ * Nested JSON arrays are further dimensions. Their number is known with the first element that is
+ * none (PostgreSQL's populate_array_dim_json): arrays below that are elements' own text.
+ */
 static bool
 add_level(struct building *b, const lg_json *x, int level)
 {
-    if (level == b->out.ndim) {
-        if (level == LG_ARRAY_MAX_DIM) {
-            lg_call_error(b->c, "54000",
-                          "number of array dimensions (%d) exceeds the maximum allowed (%d)",
-                          level + 1, LG_ARRAY_MAX_DIM);
+    if (x->kind != LG_JSON_ARRAY) {
+        expected_array_at(b, level);
+        return false;
+    }
+    if (level == LG_ARRAY_MAX_DIM) {
+        lg_call_error(b->c, "54000",
+                      "number of array dimensions (%d) exceeds the maximum allowed (%d)", level + 1,
+                      LG_ARRAY_MAX_DIM);
+        return false;
+    }
+    if (!b->out.ndim && (!x->n || x->v[0]->kind != LG_JSON_ARRAY))
+        b->out.ndim = level + 1;
+    for (uint32_t i = 0; i < x->n; i++) {
+        b->at[level] = (int)i;
+        bool inner = b->out.ndim && level + 1 >= b->out.ndim;
+        if (inner ? !add_element(b, x->v[i]) : !add_level(b, x->v[i], level + 1))
             return false;
-        }
-        b->out.dims[level] = (int32_t)x->n;
-        b->out.lbs[level] = 1;
-        b->out.ndim++;
-    } else if (b->out.dims[level] != (int32_t)x->n) {
+    }
+    if (b->sized[level] && b->out.dims[level] != (int32_t)x->n) {
         lg_call_error(b->c, "22P02", "malformed JSON array");
         lg_error_detail(b->c->err,
                         "Multidimensional arrays must have sub-arrays with matching dimensions.");
         return false;
     }
-    for (uint32_t i = 0; i < x->n; i++) {
-        bool nested = x->v[i]->kind == LG_JSON_ARRAY && b->elem.type != LG_T_JSON &&
-                      b->elem.type != LG_T_JSONB;
-        if (nested ? !add_level(b, x->v[i], level + 1) : !add_element(b, x->v[i]))
-            return false;
-    }
+    b->sized[level] = true;
+    b->out.dims[level] = (int32_t)x->n;
+    b->out.lbs[level] = 1;
     return true;
 }
 
@@ -97,10 +125,6 @@ convert_array(lg_call *c, const struct target *t, const lg_json *x, lg_datum *re
     struct building b = {
         .c = c, .elem = {.type = lg_type_elem(t->type), .typmod = t->typmod, .name = t->name}};
     b.out.elem = b.elem.type;
-    if (x->kind != LG_JSON_ARRAY) {
-        expected_array(c, t->name);
-        return false;
-    }
     if (!add_level(&b, x, 0))
         return false;
     if (!b.out.n)
@@ -172,6 +196,45 @@ populate(lg_call *c, const lg_row_type *t, lg_oid type, const lg_json *x, const 
 
 /* --- the functions --- */
 
+static bool
+row_of_record(lg_call *c, const lg_record *r, const lg_row_type **ret)
+{
+    const char *const *names;
+    lg_row_field *f = lg_arena_zalloc(c->arena, sizeof *f * (r->n + 1));
+    lg_row_type *t = lg_arena_zalloc(c->arena, sizeof *t);
+    c->st = lg_record_names(c->env, r, c->arena, c->err, &names);
+    if (c->st != LG_OK)
+        return false;
+    for (uint32_t i = 0; i < r->n; i++)
+        f[i] = (lg_row_field){.name = names[i], .type = r->types[i], .typmod = -1};
+    t->n = r->n;
+    t->fields = f;
+    *ret = t;
+    return true;
+}
+
+/* A record given as the default must have the columns that the call names. */
+static bool
+record_fits(lg_call *c, const lg_record *r, const lg_row_type *t)
+{
+    const char *detail = NULL;
+    if (r->n != t->n)
+        detail =
+            lg_arena_printf(c->arena, "Returned row contains %u attribute%s, but query expects %u.",
+                            r->n, r->n == 1 ? "" : "s", t->n);
+    for (uint32_t i = 0; i < r->n && !detail; i++)
+        if (r->types[i] != t->fields[i].type)
+            detail = lg_arena_printf(
+                c->arena, "Returned type %s at ordinal position %u, but query expects %s.",
+                lg_type_name(c->env, r->types[i], -1, c->arena), i + 1,
+                lg_type_name(c->env, t->fields[i].type, -1, c->arena));
+    if (!detail)
+        return true;
+    lg_call_error(c, "42804", "function return row and query-specified return row do not match");
+    lg_error_detail(c->err, "%s", detail);
+    return false;
+}
+
 /* What the result's rows are: the first argument's type, or the columns of the call. */
 static bool
 row_of_call(lg_call *c, bool to_record, const lg_row_type **ret, lg_oid *ret_type, lg_record *base,
@@ -203,6 +266,8 @@ row_of_call(lg_call *c, bool to_record, const lg_row_type **ret, lg_oid *ret_typ
         lg_call_error(c, "42804", "first argument of %s must be a row type", c->func->name);
         return false;
     }
+    if (*ret_has_base) /* the keys are the names of the record given, as with PostgreSQL */
+        return row_of_record(c, base, ret) && (!c->columns || record_fits(c, base, c->columns));
     if (!c->columns) {
         lg_call_error(c, "22023", "could not determine row type for result of %s", c->func->name);
         lg_error_hint(c->err, "Provide a non-null record argument, or call the function in the "

@@ -13,6 +13,8 @@ int lg_interval_compare(lg_datum a, lg_datum b);
 uint64_t lg_interval_hash(lg_datum d);
 __int128 lg_interval_total_us(lg_interval iv); /* months of 30 days, days of 24 hours */
 lg_datum lg_interval_div(lg_call *c, lg_interval iv, double by);
+/* From parts with fractions: of a month they go to days (30 to the month), of a day to time. */
+lg_datum lg_interval_of_parts(lg_call *c, double months, double days, double us);
 int lg_timetz_compare(lg_datum a, lg_datum b);
 uint64_t lg_timetz_hash(lg_datum d);
 int lg_jsonb_compare(lg_datum a, lg_datum b);

@@ -964,6 +964,9 @@ lg_bind__call(lg_level *l, const lg_call_site *s, lg_expr **ret)
             LG_TRY(coerce_args(b, 1, &args[i], &declared[i]));
     if (c.ndefaults)
         LG_TRY(add_defaults(l, f, have, args, declared));
+    if (s->variadic && n && f->variadic == LG_T_ANY && !lg_type_elem(args[n - 1]->type))
+        return lg_bind__error(b, lg_bind__expr_loc(args[n - 1]), "42804",
+                              "VARIADIC argument must be an array");
     pack_variadic(b, &c, args, &n, total ? declared[total - 1] : 0);
     if (c.call) { /* only the inputs are passed on */
         uint32_t k = 0;

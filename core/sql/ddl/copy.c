@@ -1,8 +1,11 @@
-/* COPY FROM STDIN and TO STDOUT: text, csv and binary, through the session's callbacks. */
+/* COPY: text, csv and binary; the other end is the client, through the session's callbacks, or a
+ * file of the server. */
 #include "acl.h"
 #include "copy_fast.h"
 #include "ddl_internal.h"
+#include "server_file.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,7 +36,135 @@ struct copy {
     const char *buf;
     size_t len, pos;
     bool eof;
+    lg_server_file *file; /* NULL: the client */
+    const char *path;
+    char *file_buf;
 };
+
+#define FILE_BUF 65536
+
+/* ---- the other end: the client, or a file of the server ---- */
+
+static const char *
+errno_sqlstate(int e)
+{
+    switch (e) {
+    case EPERM:
+    case EACCES:
+    case EROFS:
+        return "42501";
+    case ENOENT:
+        return "58P01";
+    case EEXIST:
+        return "58P02";
+    case EISDIR:
+    case ENOTDIR:
+        return "42809";
+    case ENOSPC:
+        return "53100";
+    case EMFILE:
+    case ENFILE:
+        return "53000";
+    case ENOMEM:
+        return "53200";
+    default:
+        return "58030";
+    }
+}
+
+static lg_status
+end_check_role(lg_util *u, const lg_ast_copy_stmt *s)
+{
+    bool may;
+    const char *role = s->is_program ? "pg_execute_server_program"
+                       : s->is_from  ? "pg_read_server_files"
+                                     : "pg_write_server_files";
+    LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat),
+                            s->is_program ? LG_ROLE_EXECUTE_PROGRAM
+                            : s->is_from  ? LG_ROLE_READ_FILES
+                                          : LG_ROLE_WRITE_FILES,
+                            false, &may));
+    if (may)
+        return s->is_program
+                   ? lg_error_set(u->err, "0A000", "COPY to or from a program is not supported")
+                   : LG_OK;
+    lg_error_set(u->err, "42501", "must be superuser or have privileges of the %s role to COPY %s",
+                 role,
+                 s->is_program ? "to or from an external program"
+                 : s->is_from  ? "from a file"
+                               : "to a file");
+    lg_error_hint(u->err, "Anyone can COPY to stdout or from stdin. psql's \\copy command "
+                          "also works for anyone.");
+    return LG_SQL;
+}
+
+static lg_status
+end_open(struct copy *c, bool in)
+{
+    lg_util *u = c->u;
+    int e;
+    if (!c->path)
+        return u->es->copy_start(u->es->arg, in, c->format == 'b', c->ncols);
+    if (!in && c->path[0] != '/')
+        return lg_error_set(u->err, "42602", "relative path not allowed for COPY to file");
+    if (lg_server_file_open(u->es->run, c->path, !in, &c->file, &e) != LG_OK) {
+        if (in && e == EISDIR)
+            return lg_error_set(u->err, "42809", "\"%s\" is a directory", c->path);
+        lg_error_set(u->err, errno_sqlstate(e), "could not open file \"%s\" for %s: %s", c->path,
+                     in ? "reading" : "writing", strerror(e));
+        if (e == ENOENT || e == EACCES)
+            lg_error_hint(u->err,
+                          "COPY %s instructs the server process to %s a file. You may want a "
+                          "client-side facility such as psql's \\copy.",
+                          in ? "FROM" : "TO", in ? "read" : "write");
+        return LG_SQL;
+    }
+    if (in)
+        c->file_buf = LG_NEWN(u->a, char, FILE_BUF);
+    return LG_OK;
+}
+
+static lg_status
+end_in(struct copy *c, const char **ret_data, size_t *ret_len)
+{
+    lg_exec_session *es = c->u->es;
+    int e;
+    if (!c->file)
+        return es->copy_in(es->arg, ret_data, ret_len);
+    *ret_data = c->file_buf;
+    return lg_server_file_read(c->file, c->file_buf, FILE_BUF, ret_len, &e) == LG_OK
+               ? LG_OK
+               : lg_error_set(c->u->err, errno_sqlstate(e), "could not read from COPY file: %s",
+                              strerror(e));
+}
+
+static lg_status
+end_out(struct copy *c, const char *data, size_t len)
+{
+    lg_exec_session *es = c->u->es;
+    int e;
+    if (!c->file)
+        return es->copy_out(es->arg, data, len);
+    return lg_server_file_write(c->file, data, len, &e) == LG_OK
+               ? LG_OK
+               : lg_error_set(c->u->err, errno_sqlstate(e), "could not write to COPY file: %s",
+                              strerror(e));
+}
+
+static lg_status
+end_close(struct copy *c)
+{
+    lg_exec_session *es = c->u->es;
+    int e;
+    lg_server_file *f = c->file;
+    if (!c->path)
+        return es->copy_end ? es->copy_end(es->arg) : LG_OK;
+    c->file = NULL;
+    return lg_server_file_close(f, &e) == LG_OK
+               ? LG_OK
+               : lg_error_set(c->u->err, errno_sqlstate(e), "could not close file \"%s\": %s",
+                              c->path, strerror(e));
+}
 
 static lg_status
 bad(struct copy *c, const char *sqlstate, const char *msg)
@@ -226,7 +357,7 @@ progress_begin(const struct copy *c, int command)
 {
     lg_xprogress_begin(c->u->es, "COPY", c->rel ? c->rel->oid : 0);
     lg_xprogress_set(c->u->es, LG_COPY_COMMAND, command);
-    lg_xprogress_set(c->u->es, LG_COPY_TYPE, 3);
+    lg_xprogress_set(c->u->es, LG_COPY_TYPE, c->path ? 1 : 3);
 }
 
 static lg_status
@@ -236,7 +367,7 @@ flush_out(struct copy *c, bool all)
         c->bytes += c->out.len;
         lg_xprogress_set(c->u->es, LG_COPY_BYTES, (int64_t)c->bytes);
         lg_xprogress_set(c->u->es, LG_COPY_TUPLES, (int64_t)c->n);
-        LG_TRY(c->u->es->copy_out(c->u->es->arg, c->out.data, c->out.len));
+        LG_TRY(end_out(c, c->out.data, c->out.len));
         lg_strbuf_reset(&c->out);
     }
     return LG_OK;
@@ -361,7 +492,7 @@ run_out(struct copy *c, const lg_ast *query)
     }
     LG_CHECK(lg_exec_open(u->es, plan, NULL, NULL, &x));
     progress_begin(c, 2);
-    LG_CHECK(u->es->copy_start(u->es->arg, false, c->format == 'b', c->ncols));
+    LG_CHECK(end_open(c, false));
     if (c->format == 'b') {
         lg_strbuf_append(&c->out, "PGCOPY\n\377\r\n\0", 11);
         put_be(&c->out, 0, 8);
@@ -384,7 +515,7 @@ run_out(struct copy *c, const lg_ast *query)
     if (c->format == 'b')
         put_be(&c->out, 0xFFFF, 2);
     LG_CHECK(flush_out(c, true));
-    st = u->es->copy_end(u->es->arg);
+    st = end_close(c);
 out:
     lg_exec_close(x);
     if (plan)
@@ -405,7 +536,7 @@ next_byte(struct copy *c, int *ret)
             *ret = -1;
             return LG_OK;
         }
-        LG_TRY(c->u->es->copy_in(c->u->es->arg, &c->buf, &c->len));
+        LG_TRY(end_in(c, &c->buf, &c->len));
         c->pos = 0;
         if (!c->len)
             c->eof = true;
@@ -821,7 +952,7 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     lg_status st = LG_OK;
     LG_CHECK(load_prepare(&l, &b, s));
     progress_begin(c, 1);
-    LG_CHECK(u->es->copy_start(u->es->arg, true, c->format == 'b', c->ncols));
+    LG_CHECK(end_open(c, true));
     if (c->format == 'b') {
         LG_CHECK(binary_header(c));
     } else if (c->header) {
@@ -849,11 +980,10 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
     st = lg_xinsert_flush(l.rows, &about);
     LG_CHECK(insert_outcome(c, st, about));
     while (!c->eof) { /* what follows \. is thrown away */
-        LG_CHECK(u->es->copy_in(u->es->arg, &c->buf, &c->len));
+        LG_CHECK(end_in(c, &c->buf, &c->len));
         c->eof = c->len == 0;
     }
-    if (u->es->copy_end)
-        st = u->es->copy_end(u->es->arg);
+    st = end_close(c);
 out:
     lg_xinsert_close(l.rows);
     lg_exec_close(l.x);
@@ -866,14 +996,9 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
 {
     struct copy c = {.u = u};
     lg_status st = LG_OK;
-    if (s->filename || s->is_program) {
-        lg_error_set(u->err, "42501",
-                     "must be superuser or have privileges of the "
-                     "pg_read_server_files role to COPY from a file");
-        lg_error_hint(u->err, "Anyone can COPY to stdout or from stdin. psql's \\copy command "
-                              "also works for anyone.");
-        return LG_SQL;
-    }
+    if (s->filename || s->is_program)
+        LG_TRY(end_check_role(u, s));
+    c.path = s->filename;
     c.row = lg_arena_create("copy row", 8192);
     lg_strbuf_init(&c.out, 1u << 30);
     if (s->relation) {
@@ -907,6 +1032,8 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
         LG_CHECK(run_out(&c, s->query ? s->query : select_of(&c, s)));
     snprintf(u->tag, LG_TAG_MAX, "COPY %llu", (unsigned long long)c.n);
 out:
+    int ignored; /* a statement that failed has said why */
+    (void)lg_server_file_close(c.file, &ignored);
     lg_strbuf_fini(&c.out);
     lg_arena_destroy(c.row);
     lg_relation_unref(c.rel);

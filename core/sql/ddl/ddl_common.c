@@ -1,5 +1,6 @@
 /* What all DDL shares: opening by name, catalog rows, dropping with dependents. */
 #include "acl.h"
+#include "array.h"
 #include "cat_proc.h"
 #include "ddl_internal.h"
 #include "usertype.h"
@@ -396,14 +397,11 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
          : col->collation    ? col->collation
                              : t->collation);
     if (col->has_missing) {
-        lg_rowcol rc;
-        const uint8_t *bytes;
-        size_t len;
-        uint8_t null = 0;
-        lg_rowcol_init(&rc, base);
-        lg_row_encode_arena(&rc, 1, &col->missing, &null, u->a, &bytes, &len);
+        lg_array one = {.elem = base, .ndim = 1, .dims = {1}, .lbs = {1}, .n = 1};
+        lg_datum value = col->missing;
+        one.values = &value;
         SETC(&row, pg_attribute, atthasmissing, 1);
-        SETC(&row, pg_attribute, attmissingval, lg_datum_text(u->a, (const char *)bytes, len));
+        SETC(&row, pg_attribute, attmissingval, lg_array_pack(u->a, &one));
     }
     lg_status st = lg_cat_insert(u->cat, LG_REL_pg_attribute, &row);
     if (st == LG_EXISTS)
@@ -908,13 +906,32 @@ drop_dependents(lg_util *u, lg_oid oid, bool cascade)
     return LG_OK;
 }
 
+/* Views replaced by others can depend on each other in a circle: is this one being dropped? */
+static bool
+drop_begin(lg_util *u, lg_oid oid)
+{
+    for (uint32_t i = 0; i < u->ndropping; i++)
+        if (u->dropping[i] == oid)
+            return false;
+    if (u->ndropping == u->cap_dropping) {
+        uint32_t cap = u->cap_dropping * 2 + 16;
+        lg_oid *more = LG_NEWN(u->a, lg_oid, cap);
+        if (u->ndropping)
+            memcpy(more, u->dropping, u->ndropping * sizeof *more);
+        u->dropping = more;
+        u->cap_dropping = cap;
+    }
+    u->dropping[u->ndropping++] = oid;
+    return true;
+}
+
 lg_status
 lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade)
 {
     lg_relation *r;
     LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
     lg_status st = lg_ddl_check_unused(u, r, "DROP TABLE");
-    if (st != LG_OK)
+    if (st != LG_OK || !drop_begin(u, oid))
         goto out;
     if (r->kind == LG_REL_INDEX) {
         lg_oid table;

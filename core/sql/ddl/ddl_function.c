@@ -521,7 +521,10 @@ atomic_body(lg_util *u, const lg_ast *body, struct making *m)
     bool printable = true;
     if (body->tag == LG_AST_LIST) {
         list = &lg_ast_as(body, list_node)->list;
-        if (list->n == 1 && list->at[0]->tag == LG_AST_LIST)
+        static const lg_ast_list empty;
+        if (list->n == 1 && !list->at[0]) /* BEGIN ATOMIC END */
+            list = &empty;
+        else if (list->n == 1 && list->at[0]->tag == LG_AST_LIST)
             list = &lg_ast_as(list->at[0], list_node)->list;
     } else {
         list = &one;

@@ -26,6 +26,8 @@ typedef struct lg_util {
     struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
     const lg_oid *targets;                           /* relations that the statement drops */
     uint32_t ntargets;
+    lg_oid *dropping; /* relations whose drop has begun */
+    uint32_t ndropping, cap_dropping;
 } lg_util;
 
 #define SETC(row, tab, col, d) LG_ROW_SET((row), LG_AT_##tab##_##col, (lg_datum)(d))

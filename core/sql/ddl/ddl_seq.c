@@ -60,8 +60,44 @@ read_options(lg_util *u, const lg_ast_list *list, struct options *o)
     return LG_OK;
 }
 
+static int64_t
+type_max(lg_oid type)
+{
+    return type == LG_T_INT2 ? INT16_MAX : type == LG_T_INT4 ? INT32_MAX : INT64_MAX;
+}
+
+static int64_t
+type_min(lg_oid type)
+{
+    return -type_max(type) - 1;
+}
+
 static lg_status
-fill(lg_util *u, const struct options *o, lg_cat_row *row, bool create)
+out_of_type(lg_util *u, const char *what, int64_t v, lg_oid type)
+{
+    return lg_error_set(u->err, "22023", "%s (%lld) is out of range for sequence data type %s",
+                        what, (long long)v,
+                        type == LG_T_INT2   ? "smallint"
+                        : type == LG_T_INT4 ? "integer"
+                                            : "bigint");
+}
+
+static lg_status
+within(lg_util *u, const char *what, int64_t v, int64_t min, int64_t max)
+{
+    if (v < min)
+        return lg_error_set(u->err, "22023", "%s value (%lld) cannot be less than MINVALUE (%lld)",
+                            what, (long long)v, (long long)min);
+    if (v > max)
+        return lg_error_set(u->err, "22023",
+                            "%s value (%lld) cannot be greater than MAXVALUE (%lld)", what,
+                            (long long)v, (long long)max);
+    return LG_OK;
+}
+
+/* The rule as the options leave it; `last`: the value an existing sequence stands at. */
+static lg_status
+fill(lg_util *u, const struct options *o, lg_cat_row *row, bool create, int64_t last)
 {
     lg_oid type = o->type ? o->type : lg_oid_of(GETC(row, pg_sequence, seqtypid));
     if (type != LG_T_INT2 && type != LG_T_INT4 && type != LG_T_INT8)
@@ -69,29 +105,41 @@ fill(lg_util *u, const struct options *o, lg_cat_row *row, bool create)
     int64_t inc = o->has_inc ? o->inc : create ? 1 : lg_int8(GETC(row, pg_sequence, seqincrement));
     if (!inc)
         return lg_error_set(u->err, "22023", "INCREMENT must not be zero");
-    int64_t tmax = type == LG_T_INT2 ? INT16_MAX : type == LG_T_INT4 ? INT32_MAX : INT64_MAX;
-    int64_t tmin = type == LG_T_INT2 ? INT16_MIN : type == LG_T_INT4 ? INT32_MIN : INT64_MIN;
-    bool fresh = create || o->type;
-    int64_t max = o->has_max           ? o->max
-                  : fresh || o->no_max ? (inc > 0 ? tmax : -1)
-                                       : lg_int8(GETC(row, pg_sequence, seqmax));
-    int64_t min = o->has_min           ? o->min
-                  : fresh || o->no_min ? (inc > 0 ? 1 : tmin)
-                                       : lg_int8(GETC(row, pg_sequence, seqmin));
-    int64_t start = o->has_start ? o->start
-                    : create     ? (inc > 0 ? min : max)
-                                 : lg_int8(GETC(row, pg_sequence, seqstart));
+    int64_t old_max = lg_int8(GETC(row, pg_sequence, seqmax));
+    int64_t old_min = lg_int8(GETC(row, pg_sequence, seqmin));
+    lg_oid old_type = lg_oid_of(GETC(row, pg_sequence, seqtypid));
+    /* a bound that was the old type's follows the type */
+    bool reset_max = !create && o->type && old_max == type_max(old_type);
+    bool reset_min = !create && o->type && old_min == type_min(old_type);
+    int64_t max = old_max, min = old_min;
+    if (o->has_max)
+        max = o->max;
+    else if (create || o->no_max || reset_max)
+        max = inc > 0 || reset_max ? type_max(type) : -1;
+    if (o->has_min)
+        min = o->min;
+    else if (create || o->no_min || reset_min)
+        min = inc < 0 || reset_min ? type_min(type) : 1;
+    if (max > type_max(type) || max < type_min(type))
+        return out_of_type(u, "MAXVALUE", max, type);
+    if (min > type_max(type) || min < type_min(type))
+        return out_of_type(u, "MINVALUE", min, type);
     if (min >= max)
         return lg_error_set(u->err, "22023", "MINVALUE (%lld) must be less than MAXVALUE (%lld)",
                             (long long)min, (long long)max);
-    if (start < min)
-        return lg_error_set(u->err, "22023",
-                            "START value (%lld) cannot be less than MINVALUE (%lld)",
-                            (long long)start, (long long)min);
-    if (start > max)
-        return lg_error_set(u->err, "22023",
-                            "START value (%lld) cannot be greater than MAXVALUE (%lld)",
-                            (long long)start, (long long)max);
+    int64_t start = o->has_start ? o->start
+                    : create     ? (inc > 0 ? min : max)
+                                 : lg_int8(GETC(row, pg_sequence, seqstart));
+    LG_TRY(within(u, "START", start, min, max));
+    if (!create)
+        LG_TRY(within(u, "RESTART",
+                      !o->restart      ? last
+                      : o->has_restart ? o->restart_at
+                                       : start,
+                      min, max));
+    if (o->has_cache && o->cache <= 0)
+        return lg_error_set(u->err, "22023", "CACHE (%lld) must be greater than zero",
+                            (long long)o->cache);
     SETC(row, pg_sequence, seqtypid, type);
     SETC(row, pg_sequence, seqincrement, lg_datum_int8(inc));
     SETC(row, pg_sequence, seqmax, lg_datum_int8(max));
@@ -125,7 +173,7 @@ lg_ddl_sequence_make(lg_util *u, lg_oid nsp, const char *name, lg_oid type, cons
     LG_TRY(read_options(u, list, &o));
     lg_cat_row_init(LG_REL_pg_sequence, &row);
     SETC(&row, pg_sequence, seqtypid, LG_T_INT8);
-    LG_TRY(fill(u, &o, &row, true));
+    LG_TRY(fill(u, &o, &row, true, 0));
     LG_TRY(lg_cat_new_oid(u->cat, ret_oid));
     LG_TRY(lg_cat_segment_create(u->cat, LG_SEG_SEQUENCE, &st));
     lg_seq_state state = {lg_int8(GETC(&row, pg_sequence, seqstart)), false};
@@ -202,9 +250,9 @@ lg_ddl_alter_sequence(lg_util *u, const lg_ast_alter_seq_stmt *s)
                          u->a, &old));
     row = old;
     LG_CHECK(read_options(u, &s->options, &o));
-    LG_CHECK(fill(u, &o, &row, false));
     lg_seq_state state;
     LG_CHECK(lg_cat_sequence_read(u->cat, r->oid, &state));
+    LG_CHECK(fill(u, &o, &row, false, state.last_value));
     LG_CHECK(lg_cat_update(u->cat, LG_REL_pg_sequence, &old, &row));
     if (o.restart)
         LG_CHECK(lg_cat_sequence_set(

@@ -22,7 +22,7 @@ role_text(lg_call *c, lg_oid oid)
     if (!*p && *role.name)
         return role.name;
     lg_strbuf b; /* not an identifier as SQL sees it: only letters, digits and _ go bare */
-    lg_strbuf_init(&b, 0);
+    lg_strbuf_init(&b, 1024);
     lg_strbuf_putc(&b, '"');
     for (p = role.name; *p; p++) {
         if (*p == '"')

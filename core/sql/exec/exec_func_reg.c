@@ -25,7 +25,7 @@ lg_fx_split_name(lg_call *c, const char *text, const char *ret_parts[3], int *re
             if (!*p++)
                 goto bad;
         } else {
-            while (*p && *p != '.' && *p != '"' && !isspace((unsigned char)*p))
+            while (*p && *p != '.' && !isspace((unsigned char)*p))
                 *to++ = (char)tolower((unsigned char)*p++);
         }
         *to = 0;
@@ -66,14 +66,16 @@ lg_fx_relation_name(lg_call *c, lg_oid oid, bool always_schema, const char **ret
     lg_relation *rel;
     bool visible = false;
     LG_TRY(lg_cat_relation_by_oid(cat, oid, &rel));
-    const char *name = lg_quote_ident(c->arena, rel->name);
-    bool temp = always_schema && rel->namespace_oid == lg_cat_temp_namespace(cat);
-    const char *schema = temp ? "pg_temp" : lg_quote_ident(c->arena, rel->schema);
+    lg_status st = always_schema ? LG_OK : lg_cat_relation_visible(cat, oid, &visible);
+    if (st == LG_OK) { /* a copy: what needs no quotes is the relation's own string */
+        bool temp = always_schema && rel->namespace_oid == lg_cat_temp_namespace(cat);
+        const char *name = lg_quote_ident(c->arena, rel->name);
+        const char *schema = temp ? "pg_temp" : lg_quote_ident(c->arena, rel->schema);
+        *ret_name = visible ? lg_arena_strdup(c->arena, name)
+                            : lg_arena_printf(c->arena, "%s.%s", schema, name);
+    }
     lg_relation_unref(rel);
-    if (!always_schema)
-        LG_TRY(lg_cat_relation_visible(cat, oid, &visible));
-    *ret_name = visible ? name : lg_arena_printf(c->arena, "%s.%s", schema, name);
-    return LG_OK;
+    return st;
 }
 
 /* "123" and "-" are OIDs whatever the type. */

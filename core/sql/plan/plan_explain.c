@@ -79,6 +79,8 @@ agg_slot(const namer *n, const lg_node *x, uint32_t slot)
 {
     if (slot < x->agg.ngroup)
         return output_name(n, x->left, x->agg.group[slot].slot);
+    if (slot >= x->agg.ngroup + x->agg.naggs)
+        return "GROUPING SET"; /* its number, from which GROUPING() is worked out */
     namer in = *n;
     lg_node below = {.kind = LG_NODE_RESULT, .left = x->left};
     in.node = &below;
