@@ -87,6 +87,8 @@ typedef struct lg_bind {
     bool calling;               /* the function call at hand is CALL's */
     uint32_t nprocs, procs_cap; /* functions of users that were called, for who depends on them */
     lg_oid *procs;
+    uint32_t nkeys; /* constraints: primary keys that GROUP BY relies on */
+    lg_oid *keys;
     bool no_lock; /* binding stored expressions */
 } lg_bind;
 
@@ -100,6 +102,11 @@ bool lg_bind_is_query(const lg_ast *stmt);
 LG_MUST lg_status lg_bind_query(lg_bind *b, const lg_ast *stmt, lg_query **ret_query);
 /* The result's columns (RETURNING's for INSERT, UPDATE, DELETE); 0 when there are none. */
 uint32_t lg_query_outcols(const lg_query *q, lg_arena *a, lg_outcol **ret_cols);
+
+/* What the query itself names, not what its views do: fn is called with each relation and each of
+ * its columns that is used (0: none is), and with the types of constants and coercions (rel NULL). */
+typedef void (*lg_query_use_fn)(void *arg, const lg_relation *rel, int16_t attnum, lg_oid type);
+void lg_query_uses(const lg_query *q, lg_arena *a, lg_query_use_fn fn, void *arg);
 
 /* Can the view be changed automatically, and which of its columns (one byte each)? ret_why: why
  * not, in PostgreSQL's words. */

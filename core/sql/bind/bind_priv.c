@@ -5,6 +5,15 @@
 #include "bind_internal.h"
 #include <string.h>
 
+/* Queries, each with those in it. */
+typedef struct queries {
+    lg_arena *a;
+    const lg_query **at;
+    uint32_t n, cap;
+    void (*type)(void *arg, lg_oid type); /* of constants and coercions; NULL */
+    void *arg;
+} queries;
+
 /* Which columns of one entry are used in a query and those below it. */
 typedef struct use {
     uint32_t rte, depth;
@@ -12,6 +21,7 @@ typedef struct use {
     uint8_t *used; /* by attnum; [0] the whole row or a system column */
     bool any;
     const lg_query *at; /* the query whose entry it is */
+    queries *found;     /* collects the queries instead, views' left out; or NULL */
 } use;
 
 static void use_query(use *u, const lg_query *q, uint32_t depth);
@@ -37,6 +47,10 @@ use_expr(const lg_expr *e, void *arg)
     }
     if (e->kind == LG_EX_SUBLINK)
         use_query(u, e->sublink.query, u->depth + 1);
+    if (u->found && u->found->type &&
+        (e->kind == LG_EX_CONST || e->kind == LG_EX_RELABEL || e->kind == LG_EX_COERCE_IO ||
+         e->kind == LG_EX_ARRAY_COERCE || e->kind == LG_EX_DOMAIN || e->kind == LG_EX_ROW))
+        u->found->type(u->found->arg, e->domain ? e->domain : e->type);
     return lg_expr_walk(e, use_expr, u);
 }
 
@@ -58,10 +72,25 @@ use_targets(use *u, const lg_target *t, uint32_t n)
 }
 
 static void
+queries_add(queries *l, const lg_query *q)
+{
+    if (l->n == l->cap) {
+        const lg_query **more = LG_NEWN(l->a, const lg_query *, l->cap * 2 + 16);
+        if (l->n)
+            memcpy(more, l->at, l->n * sizeof *more);
+        l->at = more;
+        l->cap = l->cap * 2 + 16;
+    }
+    l->at[l->n++] = q;
+}
+
+static void
 use_query(use *u, const lg_query *q, uint32_t depth)
 {
     uint32_t was = u->depth;
     u->depth = depth;
+    if (u->found)
+        queries_add(u->found, q);
     use_targets(u, q->targets, q->ntargets);
     use_targets(u, q->returning, q->nreturning);
     use_expr(q->where, u);
@@ -75,7 +104,7 @@ use_query(use *u, const lg_query *q, uint32_t depth)
     }
     for (uint32_t i = 0; i < q->nrtes; i++) {
         const lg_rte *r = q->rtes[i];
-        if (r->kind == LG_RTE_SUBQUERY)
+        if (r->kind == LG_RTE_SUBQUERY && !(u->found && r->view))
             use_query(u, r->subquery, depth + 1);
         for (uint32_t k = 0; r->kind == LG_RTE_FUNCTION && k < r->nfuncs; k++)
             use_expr(r->funcs[k].expr, u);
@@ -287,4 +316,50 @@ lg_bind__check_privileges(lg_bind *b, const lg_query *q)
             LG_TRY(lg_bind__check_privileges(b, q->ctes[i].query));
     LG_TRY(check_from(b, q->from));
     return check_exprs(b, q);
+}
+
+/* ---- what a query depends on ---- */
+
+static void
+uses_of_entry(const lg_query *q, uint32_t i, lg_arena *a, lg_query_use_fn fn, void *arg)
+{
+    const lg_rte *r = q->rtes[i];
+    const lg_relation *rel = r->view ? r->view : r->kind == LG_RTE_RELATION ? r->rel : NULL;
+    bool some = false;
+    if (!rel)
+        return;
+    use u = {.rte = i, .ncols = rel->ncols, .at = q};
+    u.used = LG_NEWN(a, uint8_t, rel->ncols + 1u);
+    use_query(&u, q, 0);
+    for (uint16_t k = 1; k <= rel->ncols; k++)
+        if (u.used[k]) {
+            fn(arg, rel, (int16_t)k, 0);
+            some = true;
+        }
+    if (!some)
+        fn(arg, rel, 0, 0);
+}
+
+struct typed {
+    lg_query_use_fn fn;
+    void *arg;
+};
+
+static void
+use_type(void *arg, lg_oid type)
+{
+    const struct typed *t = arg;
+    t->fn(t->arg, NULL, 0, type);
+}
+
+void
+lg_query_uses(const lg_query *q, lg_arena *a, lg_query_use_fn fn, void *arg)
+{
+    struct typed t = {fn, arg};
+    queries l = {.a = a, .type = use_type, .arg = &t};
+    use u = {.rte = UINT32_MAX, .at = q, .found = &l};
+    use_query(&u, q, 0);
+    for (uint32_t k = 0; k < l.n; k++)
+        for (uint32_t i = 0; i < l.at[k]->nrtes; i++)
+            uses_of_entry(l.at[k], i, a, fn, arg);
 }

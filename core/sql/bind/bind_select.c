@@ -461,6 +461,22 @@ determined_by_key(const group_check *g, const lg_expr *v)
     return true;
 }
 
+/* The statement is right only as long as there is the key. */
+static void
+note_key(lg_bind *b, lg_oid constraint)
+{
+    for (uint32_t i = 0; i < b->nkeys; i++)
+        if (b->keys[i] == constraint)
+            return;
+    if (b->view_depth || !constraint)
+        return;
+    lg_oid *more = LG_NEWN(b->arena, lg_oid, b->nkeys + 1);
+    if (b->nkeys)
+        memcpy(more, b->keys, b->nkeys * sizeof *more);
+    b->keys = more;
+    b->keys[b->nkeys++] = constraint;
+}
+
 static void
 check_query(const lg_query *q, group_check *g)
 {
@@ -525,8 +541,10 @@ check_ungrouped(const lg_expr *e, void *arg)
         for (uint32_t i = 0; i < g->nkeys; i++)
             if (lg_expr_equal(&v, g->keys[i]))
                 return false;
-        if (determined_by_key(g, &v))
+        if (determined_by_key(g, &v)) {
+            note_key(g->l->b, g->l->q->rtes[v.var.rte]->rel->primary->constraint);
             return false;
+        }
         if (g->deep)
             g->st = lg_bind__error(g->l->b, e->loc, "42803",
                                    "subquery uses ungrouped column \"%s\" from outer query",

@@ -138,7 +138,7 @@ add_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     col.not_null = not_null && col.has_missing; /* else after the rows have values */
     LG_CHECK(lg_ddl_attribute_insert(u, r->oid, att, &col));
     if (text)
-        LG_CHECK(lg_ddl_default_insert(u, r->oid, att, text));
+        LG_CHECK(lg_ddl_default_insert(u, r->oid, att, text, generated ? r : NULL));
     if (seq)
         LG_CHECK(lg_ddl_depend(u, LG_REL_pg_class, seq, 0, LG_REL_pg_class, r->oid, att, dep));
     LG_CHECK(lg_ddl_class_update(u, r->oid, set_natts, &att));
@@ -162,24 +162,6 @@ out:
     return st;
 }
 
-struct dropped {
-    lg_datum name;
-    lg_oid type; /* what is stored: a domain may go, the rows stored before stay */
-};
-
-static void
-mark_dropped(lg_cat_row *row, void *arg)
-{
-    const struct dropped *d = arg;
-    SETC(row, pg_attribute, attname, d->name);
-    SETC(row, pg_attribute, atttypid, d->type);
-    SETC(row, pg_attribute, attisdropped, 1);
-    SETC(row, pg_attribute, attnotnull, 0);
-    SETC(row, pg_attribute, atthasdef, 0);
-    SETC(row, pg_attribute, attidentity, 0);
-    SETC(row, pg_attribute, attgenerated, 0);
-}
-
 static bool
 index_uses(const lg_index *ix, int16_t att)
 {
@@ -187,27 +169,6 @@ index_uses(const lg_index *ix, int16_t att)
         if (ix->attnum[i] == att)
             return true;
     return false;
-}
-
-static lg_status
-drop_owned_sequences(lg_util *u, lg_oid table, int16_t att)
-{
-    lg_cat_scan s;
-    lg_cat_row row;
-    lg_oid seqs[16];
-    uint32_t n = 0;
-    lg_datum keys[3] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(table), lg_datum_int4(att)};
-    lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 3,
-                                    keys, u->a, &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
-        if (lg_oid_of(GETC(&row, pg_depend, classid)) == LG_REL_pg_class && n < 16)
-            seqs[n++] = lg_oid_of(GETC(&row, pg_depend, objid));
-    lg_cat_scan_close(&s);
-    if (st != LG_END)
-        return st;
-    for (uint32_t i = 0; i < n; i++)
-        LG_TRY(lg_ddl_drop_relation(u, seqs[i], true));
-    return LG_OK;
 }
 
 lg_status
@@ -221,28 +182,9 @@ lg_ddl_drop_column(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd
         return LG_OK;
     }
     LG_TRY(lg_ddl_column_named(u, r, cmd->name, &col));
-    int16_t att = col->attnum;
     LG_TRY(lg_ddl_rowtype_unused(u, r));
-    for (uint16_t i = 0; i < r->nconstraints; i++) {
-        const lg_constraint *k = &r->constraints[i];
-        bool uses = false;
-        for (uint16_t j = 0; j < k->nkeys; j++)
-            uses |= k->keys[j] == att;
-        if (uses)
-            LG_TRY(lg_ddl_drop_constraint(u, r, k, cascade));
-    }
-    for (uint16_t i = 0; i < r->nindexes; i++)
-        if (!r->indexes[i]->constraint && index_uses(r->indexes[i], att))
-            LG_TRY(lg_ddl_drop_index(u, r->indexes[i]->oid));
-    LG_TRY(lg_ddl_default_drop(u, col->default_oid));
-    LG_TRY(drop_owned_sequences(u, r->oid, att));
-    LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, att));
-    struct dropped d = {
-        lg_cat_name(u->a, lg_arena_printf(u->a, "........pg.dropped.%d........", att)), col->type};
-    const char *gone = lg_arena_strdup(u->a, col->name);
-    LG_TRY(lg_ddl_attribute_update(u, r->oid, att, mark_dropped, &d));
-    LG_TRY(lg_cat_touch(u->cat, r->oid));
-    return lg_ddl_column_readers(u, r->oid, gone, false, cascade);
+    const lg_ddl_object o = {LG_REL_pg_class, r->oid, col->attnum};
+    return lg_ddl_delete(u, &o, 1, cascade ? LG_DDL_CASCADE : 0);
 }
 
 static lg_status
@@ -267,7 +209,7 @@ column_default(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         if (st == LG_OK)
             st = lg_ddl_expr_text(u, &b, e, r, &text);
         if (st == LG_OK)
-            st = lg_ddl_default_insert(u, r->oid, col->attnum, text);
+            st = lg_ddl_default_insert(u, r->oid, col->attnum, text, NULL);
         lg_bind_fini(&b);
         LG_TRY(st);
     }
@@ -296,8 +238,9 @@ drop_constraint(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
     for (uint16_t i = 0; i < r->nconstraints; i++)
         if (strcmp(r->constraints[i].name, cmd->name) == 0)
-            return lg_ddl_drop_constraint(u, r, &r->constraints[i],
-                                          cmd->behavior == LG_A_DROP_CASCADE);
+            return lg_ddl_delete(u,
+                                 &(lg_ddl_object){LG_REL_pg_constraint, r->constraints[i].oid, 0},
+                                 1, cmd->behavior == LG_A_DROP_CASCADE ? LG_DDL_CASCADE : 0);
     if (cmd->missing_ok) {
         lg_ddl_notice(u, "00000", "constraint \"%s\" of relation \"%s\" does not exist, skipping",
                       cmd->name, r->name);
@@ -333,6 +276,42 @@ set_file(lg_cat_row *row, void *arg)
     const lg_rel_storage *st = arg;
     SETC(row, pg_class, relfilenode, st->file);
     SETC(row, pg_class, relfrozenxid, st->head);
+}
+
+/* Views, and generated columns but for this, keep the type as it is. */
+static lg_status
+check_type_free(lg_util *u, const lg_relation *r, const lg_column *col)
+{
+    lg_ddl_object *at;
+    uint32_t n;
+    LG_TRY(lg_ddl_column_links(u, r->oid, col->attnum, &at, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        lg_relation *view;
+        if (at[i].cls == LG_REL_pg_attrdef) {
+            for (uint16_t k = 0; k < r->ncols; k++) {
+                const lg_column *g = &r->cols[k];
+                if (g->default_oid != at[i].obj || g == col || !g->generated)
+                    continue;
+                lg_error_set(u->err, "0A000",
+                             "cannot alter type of a column used by a generated column");
+                lg_error_detail(u->err, "Column \"%s\" is used by generated column \"%s\".",
+                                col->name, g->name);
+                return LG_SQL;
+            }
+        }
+        if (at[i].cls != LG_REL_pg_class || at[i].sub)
+            continue;
+        LG_TRY(lg_cat_relation_by_oid(u->cat, at[i].obj, &view));
+        if (view->kind == LG_REL_VIEW || view->kind == LG_REL_MATVIEW) {
+            lg_error_set(u->err, "0A000", "cannot alter type of a column used by a view or rule");
+            lg_error_detail(u->err, "rule _RETURN on %s %s depends on column \"%s\"",
+                            lg_ddl_relation_word(view), lg_ddl_shown_name(u, view), col->name);
+            lg_relation_unref(view);
+            return LG_SQL;
+        }
+        lg_relation_unref(view);
+    }
+    return LG_OK;
 }
 
 /* A changed type means a new table segment, written from the old one, and new index segments. */
@@ -381,6 +360,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     }
     if (st != LG_OK)
         goto out;
+    LG_CHECK(check_type_free(u, r, col));
     LG_CHECK(lg_plan_expr(&b, e, &run, &ids));
     LG_CHECK(lg_ddl_attribute_update(u, r->oid, col->attnum, set_type, &now));
     lg_rel_storage heap;
@@ -395,7 +375,6 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
         LG_CHECK(lg_ddl_index_retype(u, r->indexes[i], col, &now));
     }
     LG_CHECK(lg_cat_touch(u->cat, r->oid));
-    LG_CHECK(lg_ddl_column_readers(u, r->oid, col->name, true, false));
     LG_CHECK(lg_cat_relation_by_oid(u->cat, r->oid, &fresh));
     lg_plan_target pt;
     lg_xtarget t, from;
@@ -524,8 +503,6 @@ lg_ddl_alter_table(lg_util *u, const lg_ast_alter_table_stmt *s)
         LG_TRY(lg_ddl_open_oid(u, oid, LG_LOCK_ACCESS_EXCLUSIVE, &r));
         st = one_command(u, r, lg_ast_as(s->cmds.at[i], alter_table_cmd));
         lg_relation_unref(r);
-        if (st == LG_OK)
-            lg_ddl_cascades_tell(u);
     }
     return st;
 }

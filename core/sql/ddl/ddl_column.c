@@ -127,7 +127,11 @@ lg_ddl_drop_identity(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *c
     lg_oid seq = col->identity_seq;
     LG_TRY(lg_ddl_attribute_update(u, r->oid, col->attnum, set_mark, &m));
     LG_TRY(lg_cat_touch(u->cat, r->oid));
-    return seq ? lg_ddl_drop_relation(u, seq, true) : LG_OK;
+    if (!seq)
+        return LG_OK;
+    const lg_ddl_object o = {LG_REL_pg_class, seq, 0};
+    LG_TRY(lg_ddl_depend_forget_sub(u, o.cls, seq, 0)); /* it is no part of the column now */
+    return lg_ddl_delete(u, &o, 1, LG_DDL_QUIET | LG_DDL_CASCADE);
 }
 
 lg_status

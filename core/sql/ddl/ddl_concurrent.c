@@ -306,7 +306,7 @@ lg_ddl_reindex_concurrently(lg_util *u, lg_oid table, lg_oid index)
     if (st == LG_OK)
         st = lg_ddl_drop_index_concurrently(u, table, copy.oid);
     if (st == LG_OK)
-        st = lg_ddl_drop_relation(u, copy.oid, false);
+        st = lg_ddl_delete(u, &(lg_ddl_object){LG_REL_pg_class, copy.oid, 0}, 1, LG_DDL_QUIET);
     if (st == LG_OK)
         st = next_txn(u);
     lg_cat_unlock_session(u->cat, table, LG_LOCK_SHARE_UPDATE_EXCLUSIVE);

@@ -455,18 +455,6 @@ atomic_text(lg_util *u)
                                                          : NULL;
 }
 
-static lg_status
-depend_on_body(lg_util *u, const struct making *m, const lg_bind *b)
-{
-    for (uint32_t i = 0; i < b->nrelations; i++)
-        if (b->relations[i].rel->oid >= LG_OID_FIRST_NORMAL && !b->relations[i].below_view)
-            LG_TRY(lg_ddl_depend(u, LG_REL_pg_proc, m->oid, 0, LG_REL_pg_class,
-                                 b->relations[i].rel->oid, 0, 'n'));
-    for (uint32_t i = 0; i < b->nprocs; i++)
-        LG_TRY(lg_ddl_depend(u, LG_REL_pg_proc, m->oid, 0, LG_REL_pg_proc, b->procs[i], 0, 'n'));
-    return LG_OK;
-}
-
 /* One statement of a parsed body; *ret NULL: it cannot be printed. */
 static lg_status
 atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, const char **ret)
@@ -506,7 +494,7 @@ atomic_stmt(lg_util *u, const struct making *m, const lg_ast *s, bool last, cons
         *ret = is_return ? lg_arena_printf(u->a, "%s%s", RETURN_MARK, text) : text;
     }
     if (st == LG_OK)
-        st = depend_on_body(u, m, &b);
+        st = lg_ddl_depend_query(u, LG_REL_pg_proc, m->oid, &b, q);
     lg_bind_fini(&b);
     return st;
 }
@@ -857,170 +845,6 @@ lg_ddl_function_text(lg_util *u, const lg_proc *p)
                            signature(u, p->func.name, p->func.nargs, p->func.args));
 }
 
-static int
-by_oid(const void *x, const void *y)
-{
-    lg_oid a = ((const struct lg_ddl_dependent *)x)->obj;
-    lg_oid b = ((const struct lg_ddl_dependent *)y)->obj;
-    return (a > b) - (a < b);
-}
-
-static lg_status
-dependents(lg_util *u, lg_oid oid, struct lg_ddl_dependent *ret, uint32_t cap, uint32_t *ret_n)
-{
-    lg_cat_scan s;
-    lg_cat_row row;
-    lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_proc), lg_datum_oid(oid)};
-    *ret_n = 0;
-    lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2,
-                                    keys, u->a, &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
-        struct lg_ddl_dependent d = {lg_oid_of(GETC(&row, pg_depend, classid)),
-                                     lg_oid_of(GETC(&row, pg_depend, objid))};
-        bool known = false;
-        for (uint32_t i = 0; i < *ret_n; i++)
-            known |= ret[i].cls == d.cls && ret[i].obj == d.obj;
-        if (!known && *ret_n < cap)
-            ret[(*ret_n)++] = d;
-    }
-    lg_cat_scan_close(&s);
-    qsort(ret, *ret_n, sizeof *ret, by_oid);
-    return st == LG_END ? LG_OK : st;
-}
-
-/* A default or a check that calls the function: its row, its table. */
-static lg_status
-part_of(lg_util *u, const struct lg_ddl_dependent *d, lg_cat_row *row, lg_relation **ret)
-{
-    bool def = d->cls == LG_REL_pg_attrdef;
-    lg_datum key = lg_datum_oid(d->obj);
-    LG_TRY(lg_cat_find(u->cat, d->cls,
-                       def ? LG_IX_pg_attrdef_oid_index : LG_IX_pg_constraint_oid_index, 1, &key,
-                       u->a, row));
-    lg_oid table =
-        lg_oid_of(def ? GETC(row, pg_attrdef, adrelid) : GETC(row, pg_constraint, conrelid));
-    return lg_cat_relation_by_oid(u->cat, table, ret);
-}
-
-static lg_status
-part_text(lg_util *u, const struct lg_ddl_dependent *d, const char **ret)
-{
-    lg_cat_row row;
-    lg_relation *r;
-    lg_status st = part_of(u, d, &row, &r);
-    if (st == LG_NOT_FOUND)
-        return LG_OK;
-    LG_TRY(st);
-    if (d->cls == LG_REL_pg_attrdef) {
-        const lg_column *c = lg_relation_column(r, lg_int2(GETC(&row, pg_attrdef, adnum)));
-        *ret = lg_arena_printf(u->a, "default value for column %s of %s %s", c ? c->name : "?",
-                               r->kind == LG_REL_VIEW ? "view" : "table", r->name);
-    } else {
-        *ret = lg_arena_printf(u->a, "constraint %s on table %s",
-                               lg_text_cstring(u->a, GETC(&row, pg_constraint, conname)), r->name);
-    }
-    lg_relation_unref(r);
-    return LG_OK;
-}
-
-static lg_status
-drop_part(lg_util *u, const struct lg_ddl_dependent *d)
-{
-    lg_cat_row row;
-    lg_relation *r;
-    lg_status st;
-    if (d->cls == LG_REL_pg_attrdef)
-        return lg_ddl_cascade_to_default(u, d->obj);
-    st = part_of(u, d, &row, &r);
-    if (st == LG_NOT_FOUND)
-        return LG_OK;
-    LG_TRY(st);
-    for (uint16_t i = 0; i < r->nconstraints && st == LG_OK; i++)
-        if (r->constraints[i].oid == d->obj)
-            st = lg_ddl_drop_constraint(u, r, &r->constraints[i], true);
-    lg_relation_unref(r);
-    return st;
-}
-
-static lg_status
-drop_dependent(lg_util *u, const struct lg_ddl_dependent *d)
-{
-    lg_proc *other;
-    lg_relation *r;
-    lg_status st;
-    if (d->cls == LG_REL_pg_attrdef || d->cls == LG_REL_pg_constraint)
-        return drop_part(u, d);
-    if (d->cls == LG_REL_pg_proc) {
-        st = lg_cat_proc(u->cat, d->obj, u->a, &other);
-        return st == LG_OK ? lg_ddl_drop_function(u, other, true) : st == LG_NOT_FOUND ? LG_OK : st;
-    }
-    if (d->cls != LG_REL_pg_class)
-        return LG_OK;
-    st = lg_cat_relation_by_oid(u->cat, d->obj, &r);
-    if (st == LG_NOT_FOUND)
-        return LG_OK;
-    LG_TRY(st);
-    bool index = r->kind == LG_REL_INDEX;
-    lg_relation_unref(r);
-    return index ? lg_ddl_drop_index(u, d->obj) : lg_ddl_drop_relation(u, d->obj, true);
-}
-
-static lg_status
-dependent_text(lg_util *u, const struct lg_ddl_dependent *d, const char **ret)
-{
-    lg_relation *r;
-    lg_proc *p;
-    *ret = NULL;
-    lg_status st = LG_NOT_FOUND;
-    if (d->cls == LG_REL_pg_class && (st = lg_cat_relation_by_oid(u->cat, d->obj, &r)) == LG_OK) {
-        *ret = lg_arena_printf(u->a, "%s %s",
-                               r->kind == LG_REL_VIEW      ? "view"
-                               : r->kind == LG_REL_MATVIEW ? "materialized view"
-                               : r->kind == LG_REL_INDEX   ? "index"
-                                                           : "table",
-                               r->name);
-        lg_relation_unref(r);
-    }
-    if (d->cls == LG_REL_pg_proc && (st = lg_cat_proc(u->cat, d->obj, u->a, &p)) == LG_OK)
-        *ret = lg_ddl_function_text(u, p);
-    if (d->cls == LG_REL_pg_attrdef || d->cls == LG_REL_pg_constraint)
-        return part_text(u, d, ret);
-    return st == LG_NOT_FOUND ? LG_OK : st;
-}
-
-lg_status
-lg_ddl_drop_function(lg_util *u, const lg_proc *p, bool cascade)
-{
-    struct lg_ddl_dependent deps[256];
-    uint32_t n, told = 0;
-    const char *text = "", *self = lg_ddl_function_text(u, p);
-    LG_TRY(dependents(u, p->func.oid, deps, 256, &n));
-    for (uint32_t i = 0; i < n; i++) {
-        const char *t;
-        LG_TRY(dependent_text(u, &deps[i], &t));
-        if (!t)
-            continue;
-        text = lg_arena_printf(u->a, "%s%s%s depends on %s", text, told++ ? "\n" : "", t, self);
-        if (cascade)
-            lg_ddl_cascades(u, "%s", t);
-    }
-    if (told && !cascade) {
-        lg_error_set(u->err, "2BP01", "cannot drop %s because other objects depend on it", self);
-        lg_error_detail(u->err, "%s", text);
-        lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-        return LG_SQL;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        LG_TRY(drop_dependent(u, &deps[i]));
-    lg_datum key = lg_datum_oid(p->func.oid);
-    lg_datum desc[2] = {key, lg_datum_oid(LG_REL_pg_proc)};
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_description, LG_IX_pg_description_o_c_o_index, 2,
-                               desc, NULL));
-    LG_TRY(lg_ddl_depend_forget(u, LG_REL_pg_proc, p->func.oid));
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_lg_proc, LG_IX_lg_proc_oid_index, 1, &key, NULL));
-    return lg_cat_touch(u->cat, 0);
-}
-
 /* pg_catalog comes first in the path, so that a bare name means a built-in function. */
 static lg_status
 refuse_builtin(lg_util *u, const lg_ast_object_with_args *o)
@@ -1044,24 +868,18 @@ refuse_builtin(lg_util *u, const lg_ast_object_with_args *o)
 }
 
 lg_status
-lg_ddl_drop_function_named(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
+lg_ddl_drop_function_find(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object, lg_oid *ret)
 {
     lg_proc *p;
-    LG_TRY(refuse_builtin(u, lg_ast_as(object, object_with_args)));
-    LG_TRY(lg_ddl_function_named(u, lg_ast_as(object, object_with_args), s->remove_type,
-                                 s->missing_ok, &p));
+    const lg_ast_object_with_args *o = lg_ast_as(object, object_with_args);
+    *ret = 0;
+    LG_TRY(refuse_builtin(u, o));
+    LG_TRY(lg_ddl_function_named(u, o, s->remove_type, s->missing_ok, &p));
     if (!p)
         return LG_OK;
-    LG_TRY(owner_check(u, p, lg_ast_as(object, object_with_args)));
-    return lg_ddl_drop_function(u, p, s->behavior == LG_A_DROP_CASCADE);
-}
-
-const char *
-lg_ddl_function_text_in(lg_util *u, const lg_proc *p, const char *schema)
-{
-    return lg_arena_printf(u->a, "%s %s", p->func.kind == 'p' ? "procedure" : "function",
-                           signature(u, lg_arena_printf(u->a, "%s.%s", schema, p->func.name),
-                                     p->func.nargs, p->func.args));
+    LG_TRY(owner_check(u, p, o));
+    *ret = p->func.oid;
+    return LG_OK;
 }
 
 /* ---- ALTER ---- */

@@ -31,6 +31,25 @@ attribute_names(lg_util *u, const lg_relation *rel, const lg_ddl_index *ix,
     }
 }
 
+/* One that a constraint made goes with that. */
+static lg_status
+depend_on_columns(lg_util *u, lg_relation *rel, const lg_ddl_index *ix)
+{
+    bool some = false;
+    for (uint16_t i = 0; i < ix->natts; i++) {
+        some |= ix->attnum[i] != 0;
+        if (ix->attnum[i])
+            LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, ix->oid, 0, LG_REL_pg_class, rel->oid,
+                                 ix->attnum[i], 'a'));
+        else
+            LG_TRY(
+                lg_ddl_depend_columns(u, LG_REL_pg_class, ix->oid, rel, ix->expr[i], false, 'a'));
+    }
+    LG_TRY(lg_ddl_depend_columns(u, LG_REL_pg_class, ix->oid, rel, ix->predicate_sql, true, 'a'));
+    return some ? LG_OK
+                : lg_ddl_depend(u, LG_REL_pg_class, ix->oid, 0, LG_REL_pg_class, rel->oid, 0, 'a');
+}
+
 lg_status
 lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
 {
@@ -96,7 +115,7 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_index, &row));
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, exprs));
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, ix->predicate_sql));
-    return LG_OK;
+    return ix->of_constraint ? LG_OK : depend_on_columns(u, rel, ix);
 }
 
 /* The column now has another type or collation: so does the index, unless it has its own. */
@@ -383,6 +402,7 @@ add_key_of_index(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
     LG_TRY(lg_cat_update(u->cat, LG_REL_pg_index, &old, &row));
     LG_TRY(lg_cat_new_oid(u->cat, &k.oid));
     LG_TRY(lg_ddl_constraint_insert(u, rel, &k));
+    LG_TRY(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, k.index, 0)); /* the constraint's now */
     LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, k.index, 0, LG_REL_pg_constraint, k.oid, 0, 'i'));
     return lg_cat_touch(u->cat, rel->oid);
 }
@@ -393,8 +413,10 @@ add_key(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *co
     if (c->indexname)
         return add_key_of_index(u, rel, c);
     bool primary = c->contype == LG_A_CONSTR_PRIMARY;
-    lg_ddl_index ix = {
-        .unique = true, .primary = primary, .nulls_not_distinct = c->nulls_not_distinct};
+    lg_ddl_index ix = {.unique = true,
+                       .primary = primary,
+                       .nulls_not_distinct = c->nulls_not_distinct,
+                       .of_constraint = true};
     lg_constraint k = {.type = primary ? 'p' : 'u',
                        .deferrable = c->deferrable,
                        .deferred = c->initdeferred,
@@ -505,7 +527,7 @@ collect_slots(const lg_expr *e, void *arg)
 }
 
 static lg_status
-add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *column)
+add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
 {
     lg_bind b;
     lg_expr *e, *run;
@@ -522,9 +544,7 @@ add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c, const char *
     k.nkeys = used.n;
     k.keys = used.attnum;
     if (!k.name) {
-        const char *one = column;
-        if (!one && used.n == 1)
-            one = rel->cols[used.attnum[0] - 1].name;
+        const char *one = used.n == 1 ? rel->cols[used.attnum[0] - 1].name : NULL;
         LG_CHECK(choose_constraint_name(u, rel, one, "check", &k.name));
     }
     if (!c->skip_validation)
@@ -878,7 +898,7 @@ lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, cons
             st = add_key(u, rel, c, column);
             break;
         case LG_A_CONSTR_CHECK:
-            st = add_check(u, rel, c, column);
+            st = add_check(u, rel, c);
             break;
         case LG_A_CONSTR_FOREIGN:
             st = add_foreign(u, rel, c, column);

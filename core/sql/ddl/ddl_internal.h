@@ -23,11 +23,6 @@ typedef struct lg_util {
     lg_exec_sink sink;
     void *sink_arg;
     char *tag;
-    struct lg_ddl_cascade *cascades, **cascades_end; /* dropped with what was named (ddl_drop.c) */
-    const lg_oid *targets;                           /* relations that the statement drops */
-    uint32_t ntargets;
-    lg_oid *dropping; /* relations whose drop has begun */
-    uint32_t ndropping, cap_dropping;
 } lg_util;
 
 #define SETC(row, tab, col, d) LG_ROW_SET((row), LG_AT_##tab##_##col, (lg_datum)(d))
@@ -61,6 +56,7 @@ typedef struct lg_ddl_index {
     const char *att_name[LG_INDEX_MAX_KEYS]; /* NULL: the column's own, of an expression "expr" */
     bool unique, primary, nulls_not_distinct, immediate;
     bool invalid; /* being built beside writers */
+    bool of_constraint;
     const char *predicate_sql;
 } lg_ddl_index;
 
@@ -108,21 +104,33 @@ const char *lg_ddl_qualified_name(void *util, lg_oid oid);
 const char *lg_ddl_shown_name(lg_util *u, const lg_relation *r);
 const char *lg_ddl_relation_word(const lg_relation *rel); /* "materialized view" */
 
-/* ---- dropping (ddl_drop.c) ---- */
-/* Notes that the object ("view v") goes with what was named; each is told once, by the notice at the
- * end of the statement (or of one ALTER TABLE's command). */
-void lg_ddl_cascades(lg_util *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void lg_ddl_cascades_tell(lg_util *u);
-/* Lines of a report, of which the client gets the first hundred. */
-typedef struct lg_ddl_report {
-    const char *text;
-    uint32_t n;
-} lg_ddl_report;
-void lg_ddl_report_add(lg_util *u, lg_ddl_report *r, const char *line);
-const char *lg_ddl_report_text(lg_util *u, const lg_ddl_report *r);
-bool lg_ddl_is_target(const lg_util *u, lg_oid oid);
-/* What needs the relation, less u->targets. */
-lg_status lg_ddl_describe_dependents(lg_util *u, lg_oid oid, lg_ddl_report *rep);
+/* ---- dependencies and dropping (ddl_depend.c, ddl_remove.c) ---- */
+/* An object of the catalog, or (sub) a column of it. */
+typedef struct lg_ddl_object {
+    lg_oid cls, obj;
+    int32_t sub;
+} lg_ddl_object;
+
+enum { LG_DDL_CASCADE = 1, LG_DDL_QUIET = 2 };
+/* Drops the objects. What needs them goes, too, and is told (LG_DDL_CASCADE; with LG_DDL_QUIET it is
+ * not told), or it is 2BP01. */
+LG_MUST lg_status lg_ddl_delete(lg_util *u, const lg_ddl_object *at, uint32_t n, unsigned how);
+void lg_ddl_objects_sort(lg_ddl_object *at, uint32_t n); /* the newest first */
+LG_MUST lg_status lg_ddl_remove(lg_util *u, const lg_ddl_object *o);
+/* The rule that makes a relation a view, with what it needs. */
+LG_MUST lg_status lg_ddl_remove_rule(lg_util *u, lg_oid view);
+/* The relation or column that an object is part of and goes with; cls 0: none. */
+LG_MUST lg_status lg_ddl_remove_place(lg_util *u, const lg_ddl_object *o, lg_ddl_object *ret);
+/* What needs the column, in the order it was made; a view for its rule. */
+LG_MUST lg_status lg_ddl_column_links(lg_util *u, lg_oid rel, int16_t att, lg_ddl_object **ret,
+                                      uint32_t *ret_n);
+/* The object needs the columns that a stored expression of the relation names; text may be NULL. */
+LG_MUST lg_status lg_ddl_depend_columns(lg_util *u, lg_oid cls, lg_oid obj, lg_relation *rel,
+                                        const char *text, bool boolean, char type);
+/* And what a query names. */
+LG_MUST lg_status lg_ddl_depend_query(lg_util *u, lg_oid cls, lg_oid obj, const lg_bind *b,
+                                      const lg_query *q);
+LG_MUST lg_status lg_ddl_depend_forget_column(lg_util *u, lg_oid rel, int32_t att);
 /* Its comments and dependencies. */
 lg_status lg_ddl_common_delete(lg_util *u, lg_oid cls, lg_oid oid);
 
@@ -130,7 +138,9 @@ lg_status lg_ddl_common_delete(lg_util *u, lg_oid cls, lg_oid oid);
 lg_status lg_ddl_class_insert(lg_util *u, lg_oid oid, const char *name, lg_oid nsp, char kind,
                               const lg_rel_storage *st, uint16_t natts, char persistence);
 lg_status lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_column *col);
-lg_status lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text);
+/* of: the relation, when the column is generated; else NULL. */
+lg_status lg_ddl_default_insert(lg_util *u, lg_oid rel, int16_t attnum, const char *text,
+                                lg_relation *of);
 lg_status lg_ddl_default_drop(lg_util *u, lg_oid attrdef); /* 0 is fine */
 lg_status lg_ddl_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid refcls,
                         lg_oid refobj, int32_t refsub, char type);
@@ -139,10 +149,6 @@ lg_status lg_ddl_constraint_insert(lg_util *u, const lg_relation *rel, const lg_
 lg_status lg_ddl_class_update(lg_util *u, lg_oid oid, void (*fn)(lg_cat_row *, void *), void *arg);
 lg_status lg_ddl_attribute_update(lg_util *u, lg_oid rel, int16_t attnum,
                                   void (*fn)(lg_cat_row *, void *), void *arg);
-lg_status lg_ddl_drop_relation(lg_util *u, lg_oid oid, bool cascade);
-lg_status lg_ddl_drop_constraint(lg_util *u, lg_relation *rel, const lg_constraint *k,
-                                 bool cascade);
-lg_status lg_ddl_drop_index(lg_util *u, lg_oid oid);
 
 /* Forgets what the object depends on. */
 lg_status lg_ddl_depend_forget(lg_util *u, lg_oid cls, lg_oid obj);
@@ -172,9 +178,6 @@ LG_MUST lg_status lg_ddl_type_change(lg_util *u, lg_oid oid, const char *name, l
                                      lg_oid owner);
 /* Notes that the object needs the type (or its element type), if a user made it. */
 LG_MUST lg_status lg_ddl_type_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub, lg_oid type);
-LG_MUST lg_status lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text);
-/* 2BP01 (or with cascade: drops them) when columns or types need it. */
-LG_MUST lg_status lg_ddl_drop_type(lg_util *u, lg_oid type, bool cascade);
 LG_MUST lg_status lg_ddl_type_named(lg_util *u, const lg_ast_list *names, bool missing_ok,
                                     lg_oid *ret);
 LG_MUST lg_status lg_ddl_type_place(lg_util *u, const lg_ast_list *names, lg_oid *ret_nsp,
@@ -184,8 +187,9 @@ LG_MUST lg_status lg_ddl_type_owner(lg_util *u, const lg_ast_list *names, lg_oid
 LG_MUST lg_status lg_ddl_create_enum(lg_util *u, const lg_ast_create_enum_stmt *s);
 LG_MUST lg_status lg_ddl_alter_enum(lg_util *u, const lg_ast_alter_enum_stmt *s);
 LG_MUST lg_status lg_ddl_create_composite(lg_util *u, const lg_ast_composite_type_stmt *s);
-LG_MUST lg_status lg_ddl_drop_type_named(lg_util *u, const lg_ast_drop_stmt *s,
-                                         const lg_ast *object);
+/* What DROP names: the user's own; 0: it may be missing, and is. */
+LG_MUST lg_status lg_ddl_drop_type_find(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object,
+                                        lg_oid *ret);
 LG_MUST lg_status lg_ddl_type_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 LG_MUST lg_status lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s);
 /* The columns that need the relation's row type: 0A000 for a change that they forbid. */
@@ -241,27 +245,20 @@ lg_status lg_ddl_new_segment(lg_util *u, lg_oid oid, lg_seg_kind kind, const lg_
 
 /* The object needs the functions that a stored text calls. */
 LG_MUST lg_status lg_ddl_depend_text(lg_util *u, lg_oid cls, lg_oid obj, const char *text);
-lg_status lg_ddl_cascade_to_default(lg_util *u, lg_oid attrdef);
 
 /* ---- ddl_function.c ---- */
 struct lg_proc;
-struct lg_ddl_dependent {
-    lg_oid cls, obj;
-};
 /* NULL with missing_ok: a notice was given. */
 LG_MUST lg_status lg_ddl_function_named(lg_util *u, const lg_ast_object_with_args *o, int32_t type,
                                         bool missing_ok, struct lg_proc **ret);
-LG_MUST lg_status lg_ddl_drop_function(lg_util *u, const struct lg_proc *p, bool cascade);
-LG_MUST lg_status lg_ddl_drop_function_named(lg_util *u, const lg_ast_drop_stmt *s,
-                                             const lg_ast *object);
+LG_MUST lg_status lg_ddl_drop_function_find(lg_util *u, const lg_ast_drop_stmt *s,
+                                            const lg_ast *object, lg_oid *ret);
 LG_MUST lg_status lg_ddl_rename_function(lg_util *u, const lg_ast_rename_stmt *s);
 LG_MUST lg_status lg_ddl_function_owner(lg_util *u, const lg_ast_alter_owner_stmt *s, lg_oid role);
 LG_MUST lg_status lg_ddl_function_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
 LG_MUST lg_status lg_ddl_function_set_acl(lg_util *u, const struct lg_proc *p, lg_datum acl);
 /* "function f(integer)". */
 const char *lg_ddl_function_text(lg_util *u, const struct lg_proc *p);
-/* "function s.f(integer)". */
-const char *lg_ddl_function_text_in(lg_util *u, const struct lg_proc *p, const char *schema);
 /* The value of SET as text, lists joined (ddl_role.c). */
 const char *lg_ddl_set_text(lg_util *u, const lg_ast_variable_set_stmt *v);
 
@@ -289,8 +286,6 @@ LG_MUST lg_status lg_ddl_alter_option(lg_util *u, lg_relation *r,
 /* ---- ddl_rename.c ---- */
 /* To another schema: the relation, its row type, indexes and the sequences of its columns. */
 LG_MUST lg_status lg_ddl_move_relation(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema);
-LG_MUST lg_status lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type,
-                                        bool cascade);
 
 /* ---- ddl_column.c ---- */
 /* 42703 when there is none. */

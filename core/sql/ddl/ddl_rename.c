@@ -83,24 +83,12 @@ static lg_status
 readers_find(readers *rs, lg_oid rel)
 {
     lg_util *u = rs->u;
-    lg_cat_scan s;
-    lg_cat_row row;
-    lg_oid oids[256];
-    uint32_t n = 0;
-    lg_datum keys[2] = {lg_datum_oid(LG_REL_pg_class), lg_datum_oid(rel)};
-    lg_status st = lg_cat_scan_open(u->cat, LG_REL_pg_depend, LG_IX_pg_depend_reference_index, 2,
-                                    keys, u->a, &s);
-    while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK && n < 256)
-        if (lg_oid_of(GETC(&row, pg_depend, classid)) == LG_REL_pg_class &&
-            lg_char(GETC(&row, pg_depend, deptype)) == 'n')
-            oids[n++] = lg_oid_of(GETC(&row, pg_depend, objid));
-    lg_cat_scan_close(&s);
-    if (st != LG_END && st != LG_OK)
-        return st;
-    if (n == 256)
-        return lg_error_set(u->err, "54000", "too many views read the relation to rename it");
+    lg_ddl_object *at;
+    uint32_t n;
+    LG_TRY(lg_ddl_column_links(u, rel, 0, &at, &n));
     for (uint32_t i = 0; i < n; i++)
-        LG_TRY(reader_add(rs, oids[i]));
+        if (at[i].cls == LG_REL_pg_class && at[i].obj != rel)
+            LG_TRY(reader_add(rs, at[i].obj));
     return LG_OK;
 }
 
@@ -642,49 +630,6 @@ lg_ddl_set_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s)
     LG_CHECK(lg_ddl_move_relation(u, r, nsp, s->newschema));
     st = readers_write(&rs, &oid, 1);
 out:
-    readers_fini(&rs);
-    lg_relation_unref(r);
-    return st;
-}
-
-/* ---- a column that views read ---- */
-
-/* After the column was dropped (or its type changed): views that no longer bind go with it under
- * CASCADE, else they forbid it. */
-lg_status
-lg_ddl_column_readers(lg_util *u, lg_oid rel, const char *column, bool type, bool cascade)
-{
-    readers rs = {.u = u};
-    lg_relation *r;
-    lg_ddl_report rep = {0};
-    LG_TRY(lg_cat_relation_by_oid(u->cat, rel, &r));
-    lg_status st = readers_find(&rs, rel);
-    for (struct reader *v = rs.list; v && st == LG_OK; v = v->next) {
-        if (v->q && binds_alike(u, v->view, v->view->view_sql))
-            continue;
-        if (type) {
-            st = lg_error_set(u->err, "0A000",
-                              "cannot alter type of a column used by a view or rule");
-            lg_error_detail(u->err, "rule _RETURN on view %s depends on column \"%s\"",
-                            lg_ddl_shown_name(u, v->view), column);
-        } else if (cascade) {
-            lg_ddl_cascades(u, "view %s", lg_ddl_shown_name(u, v->view));
-            st = lg_ddl_drop_relation(u, v->view->oid, true);
-        } else {
-            const char *line =
-                lg_arena_printf(u->a, "view %s depends on column %s of table %s",
-                                lg_ddl_shown_name(u, v->view), column, lg_ddl_shown_name(u, r));
-            lg_ddl_report_add(u, &rep, line);
-            st = lg_ddl_describe_dependents(u, v->view->oid, &rep);
-        }
-    }
-    if (st == LG_OK && rep.n) {
-        st = lg_error_set(u->err, "2BP01",
-                          "cannot drop column %s of table %s because other objects depend on it",
-                          column, lg_ddl_shown_name(u, r));
-        lg_error_detail(u->err, "%s", lg_ddl_report_text(u, &rep));
-        lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-    }
     readers_fini(&rs);
     lg_relation_unref(r);
     return st;

@@ -3,6 +3,7 @@
 #include "acl.h"
 #include "array.h"
 #include "ddl_internal.h"
+#include "usertype.h"
 #include <string.h>
 #include <strings.h>
 
@@ -371,50 +372,41 @@ lg_ddl_alter_role(lg_util *u, const lg_ast_alter_role_stmt *s)
 /* Tables with owners and lists. */
 static const struct owned {
     lg_oid table;
-    int att_oid, att_name, att_owner, att_acl;
-    char type;
-    const char *word;
+    int att_oid, att_owner, att_acl;
 } owned[] = {
-    {LG_REL_pg_class, LG_AT_pg_class_oid, LG_AT_pg_class_relname, LG_AT_pg_class_relowner,
-     LG_AT_pg_class_relacl, LG_ACL_RELATION, "table"},
-    {LG_REL_pg_namespace, LG_AT_pg_namespace_oid, LG_AT_pg_namespace_nspname,
-     LG_AT_pg_namespace_nspowner, LG_AT_pg_namespace_nspacl, LG_ACL_SCHEMA, "schema"},
-    {LG_REL_pg_database, LG_AT_pg_database_oid, LG_AT_pg_database_datname, LG_AT_pg_database_datdba,
-     LG_AT_pg_database_datacl, LG_ACL_DATABASE, "database"},
+    {LG_REL_pg_class, LG_AT_pg_class_oid, LG_AT_pg_class_relowner, LG_AT_pg_class_relacl},
+    {LG_REL_pg_namespace, LG_AT_pg_namespace_oid, LG_AT_pg_namespace_nspowner,
+     LG_AT_pg_namespace_nspacl},
+    {LG_REL_pg_database, LG_AT_pg_database_oid, LG_AT_pg_database_datdba, LG_AT_pg_database_datacl},
+    {LG_REL_lg_proc, LG_AT_lg_proc_oid, LG_AT_lg_proc_proowner, LG_AT_lg_proc_proacl},
+    {LG_REL_pg_type, LG_AT_pg_type_oid, LG_AT_pg_type_typowner, LG_AT_pg_type_typacl},
 };
 
-static const char *
-object_word(const struct owned *o, const lg_cat_row *row)
+static lg_oid
+object_class(const struct owned *o)
 {
-    if (o->table != LG_REL_pg_class)
-        return o->word;
-    switch (lg_char(GETC(row, pg_class, relkind))) {
-    case 'S':
-        return "sequence";
-    case 'v':
-        return "view";
-    case 'm':
-        return "materialized view";
-    default:
-        return "table";
-    }
+    return o->table == LG_REL_lg_proc ? LG_REL_pg_proc : o->table;
 }
 
-/* Its name, with the schema when it would not be found without. */
-static const char *
-object_name(lg_util *u, const struct owned *o, const lg_cat_row *row)
+/* Not an object by itself: an index, the row type of a table, an array type. A composite type is
+ * one as a type. */
+static lg_status
+is_part(lg_util *u, lg_cat *cat, const struct owned *o, const lg_cat_row *row, bool *ret)
 {
-    const char *name = lg_text_cstring(u->a, LG_ROW_GET(row, o->att_name)), *schema;
-    bool visible = true;
-    if (o->table != LG_REL_pg_class)
-        return name;
-    if (lg_cat_relation_visible(u->cat, lg_oid_of(LG_ROW_GET(row, o->att_oid)), &visible) !=
-            LG_OK ||
-        visible ||
-        lg_cat_namespace_name(u->cat, lg_oid_of(GETC(row, pg_class, relnamespace)), u->a,
-                              &schema) != LG_OK)
-        return name;
-    return lg_arena_printf(u->a, "%s.%s", schema, name);
+    lg_cat_row rel;
+    *ret = false;
+    if (o->table == LG_REL_pg_class)
+        *ret = strchr("ic", lg_char(GETC(row, pg_class, relkind))) != NULL;
+    if (o->table != LG_REL_pg_type)
+        return LG_OK;
+    lg_oid type = lg_oid_of(GETC(row, pg_type, oid));
+    *ret = lg_type_elem(type) != 0;
+    if (*ret || lg_usertype_of(type) != LG_UT_ROW)
+        return LG_OK;
+    lg_datum key = lg_datum_oid(lg_usertype_number(type));
+    lg_status st = lg_cat_find(cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &rel);
+    *ret = st != LG_OK || lg_char(GETC(&rel, pg_class, relkind)) != LG_REL_COMPOSITE;
+    return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
 static bool
@@ -450,9 +442,8 @@ dependents_in(struct dependents *d, lg_cat *cat)
             continue;
         LG_TRY(lg_cat_scan_open(cat, o->table, 0, 0, NULL, u->a, &s));
         while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
-            const char *what = NULL;
-            if (o->table == LG_REL_pg_class && lg_char(GETC(&row, pg_class, relkind)) == 'i')
-                continue;
+            const char *what = NULL, *text;
+            bool part;
             if (lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == d->role)
                 what = "owner of";
             else if (!LG_ROW_NULL(&row, o->att_acl) &&
@@ -460,10 +451,18 @@ dependents_in(struct dependents *d, lg_cat *cat)
                 what = "privileges for";
             if (!what)
                 continue;
+            if ((st = is_part(u, cat, o, &row, &part)) != LG_OK)
+                break;
+            if (part)
+                continue;
             d->n++;
-            if (!other)
-                d->text = lg_arena_printf(u->a, "%s%s%s %s %s", d->text, *d->text ? "\n" : "", what,
-                                          object_word(o, &row), object_name(u, o, &row));
+            if (other)
+                continue;
+            st = lg_exec_describe(u->es, u->a, object_class(o),
+                                  lg_oid_of(LG_ROW_GET(&row, o->att_oid)), 0, &text);
+            if (st != LG_OK)
+                break;
+            d->text = lg_arena_printf(u->a, "%s%s%s %s", d->text, *d->text ? "\n" : "", what, text);
         }
         lg_cat_scan_close(&s);
         if (st != LG_END)
@@ -689,43 +688,36 @@ forget_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
                         o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid)) : 0);
 }
 
-struct drop_owned {
-    bool cascade;
+struct dropping {
+    lg_ddl_object *at;
+    uint32_t n, cap;
 };
 
 static lg_status
-drop_owned_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
+drop_owned_add(lg_util *u, const struct owned *o, lg_cat_row *row, void *arg)
 {
-    const struct drop_owned *d = arg;
-    lg_oid oid = lg_oid_of(LG_ROW_GET(old, o->att_oid));
-    char kind = lg_char(GETC(old, pg_class, relkind));
-    lg_cat_row now;
-    lg_datum key = lg_datum_oid(oid);
-    if (kind == 'i')
+    struct dropping *d = arg;
+    lg_oid oid = lg_oid_of(LG_ROW_GET(row, o->att_oid));
+    lg_ddl_object x = {object_class(o), oid, 0};
+    bool part;
+    LG_TRY(is_part(u, u->cat, o, row, &part));
+    if (part || o->table == LG_REL_pg_database)
         return LG_OK;
-    lg_status st =
-        lg_cat_find(u->cat, LG_REL_pg_class, LG_IX_pg_class_oid_index, 1, &key, u->a, &now);
-    if (st == LG_NOT_FOUND) /* went with another */
-        return LG_OK;
-    LG_TRY(st);
-    if (!d->cascade) {
-        lg_ddl_report rep = {0};
-        LG_TRY(lg_ddl_describe_dependents(u, oid, &rep));
-        if (rep.n) {
-            lg_error_set(u->err, "2BP01",
-                         "cannot drop desired object(s) because other objects depend on them");
-            lg_error_detail(u->err, "%s", lg_ddl_report_text(u, &rep));
-            lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-            return LG_SQL;
-        }
+    if (d->n == d->cap) {
+        lg_ddl_object *more = LG_NEWN(u->a, lg_ddl_object, d->cap * 2 + 16);
+        if (d->n)
+            memcpy(more, d->at, d->n * sizeof *more);
+        d->at = more;
+        d->cap = d->cap * 2 + 16;
     }
-    return lg_ddl_drop_relation(u, oid, d->cascade);
+    d->at[d->n++] = x;
+    return LG_OK;
 }
 
 lg_status
 lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s)
 {
-    struct drop_owned d = {s->behavior == LG_A_DROP_CASCADE};
+    struct dropping d = {0};
     snprintf(u->tag, LG_TAG_MAX, "DROP OWNED");
     for (uint32_t i = 0; i < s->roles.n; i++) {
         lg_oid role;
@@ -736,14 +728,17 @@ lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s)
                                 "cannot drop objects owned by role %s because they are required by "
                                 "the database system",
                                 role_name(u, role));
-        LG_TRY(each_owned(u, &owned[0], role, false, drop_owned_one, &d));
-        for (size_t k = 0; k < sizeof owned / sizeof *owned; k++)
+        for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) {
+            LG_TRY(each_owned(u, &owned[k], role, false, drop_owned_add, &d));
             LG_TRY(each_owned(u, &owned[k], role, true, forget_one, &role));
+        }
         lg_datum key = lg_datum_oid(role);
         LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_default_acl,
                                    LG_IX_pg_default_acl_role_nsp_obj_index, 1, &key, NULL));
     }
-    return LG_OK;
+    lg_ddl_objects_sort(d.at, d.n);
+    return d.n ? lg_ddl_delete(u, d.at, d.n, s->behavior == LG_A_DROP_CASCADE ? LG_DDL_CASCADE : 0)
+               : LG_OK;
 }
 
 /* ---- ALTER ROLE / DATABASE ... SET ---- */

@@ -183,11 +183,14 @@ add_defaults(lg_util *u, lg_oid oid, const struct making *m)
         int16_t att = (int16_t)(i + 1);
         const char *text = m->cols[i].default_sql;
         char generated = m->cols[i].generated;
-        if (!text && m->defs[i]) {
+        if (text || m->defs[i]) {
             lg_relation *rel;
             LG_TRY(lg_cat_relation_by_oid(u->cat, oid, &rel));
-            lg_status st =
-                lg_ddl_column_default(u, m->defs[i], rel, &m->cols[i], &text, &generated);
+            lg_status st = LG_OK;
+            if (!text)
+                st = lg_ddl_column_default(u, m->defs[i], rel, &m->cols[i], &text, &generated);
+            if (st == LG_OK && text)
+                st = lg_ddl_default_insert(u, oid, att, text, generated ? rel : NULL);
             lg_relation_unref(rel);
             LG_TRY(st);
         }
@@ -198,7 +201,6 @@ add_defaults(lg_util *u, lg_oid oid, const struct making *m)
                                  m->deps[i]));
         if (!text)
             continue;
-        LG_TRY(lg_ddl_default_insert(u, oid, att, text));
         LG_TRY(lg_ddl_attribute_update(u, oid, att, mark_default, &generated));
     }
     return lg_cat_touch(u->cat, oid);

@@ -6,6 +6,7 @@
  *   instance dies the schema's slot is free: swept by the next owner, at a start, or after a recovery */
 #include "acl.h"
 #include "ddl_internal.h"
+#include "usertype.h"
 #include <string.h>
 
 struct on_commit {
@@ -40,19 +41,6 @@ util_of(lg_exec_session *es, lg_arena *a, char tag[LG_TAG_MAX])
     return (lg_util){.es = es, .cat = es->cat, .err = es->err, .a = a, .tag = tag};
 }
 
-static lg_status
-drop_one(lg_util *u, lg_oid oid)
-{
-    lg_relation *r;
-    lg_status st = lg_cat_relation_by_oid(u->cat, oid, &r);
-    if (st == LG_NOT_FOUND) /* gone, with what it belonged to perhaps */
-        return LG_OK;
-    LG_TRY(st);
-    bool index = r->kind == LG_REL_INDEX;
-    lg_relation_unref(r);
-    return index ? LG_OK : lg_ddl_drop_relation(u, oid, true);
-}
-
 /* Relations of the schema, whoever made them. */
 static lg_status
 list_relations(lg_util *u, lg_oid nsp, lg_oid **ret, uint32_t *ret_n)
@@ -83,13 +71,21 @@ list_relations(lg_util *u, lg_oid nsp, lg_oid **ret, uint32_t *ret_n)
 static lg_status
 drop_quietly(lg_util *u, const lg_oid *oids, uint32_t n)
 {
-    void (*notice)(void *, const char *, const char *, const char *, const char *) = u->es->notice;
-    lg_status st = LG_OK;
-    u->es->notice = NULL;
-    for (uint32_t i = 0; i < n && st == LG_OK; i++)
-        st = drop_one(u, oids[i]);
-    u->es->notice = notice;
-    return st;
+    lg_ddl_object *list = LG_NEWN(u->a, lg_ddl_object, n + 1);
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        lg_relation *r;
+        lg_status st = lg_cat_relation_by_oid(u->cat, oids[i], &r);
+        if (st == LG_NOT_FOUND) /* gone, with what it belonged to perhaps */
+            continue;
+        LG_TRY(st);
+        if (r->kind == LG_REL_COMPOSITE)
+            list[k++] = (lg_ddl_object){LG_REL_pg_type, lg_usertype_oid(LG_UT_ROW, oids[i]), 0};
+        else if (r->kind != LG_REL_INDEX)
+            list[k++] = (lg_ddl_object){LG_REL_pg_class, oids[i], 0};
+        lg_relation_unref(r);
+    }
+    return lg_ddl_delete(u, list, k, LG_DDL_QUIET | LG_DDL_CASCADE);
 }
 
 lg_status

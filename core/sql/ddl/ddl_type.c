@@ -253,113 +253,6 @@ users_of(lg_util *u, lg_oid type, struct user *list, uint32_t cap, uint32_t *ret
     return LG_OK;
 }
 
-/* "column c of table t", "type d": as dependency reports name it; NULL: gone. */
-static lg_status
-user_text(lg_util *u, const struct user *x, const char **ret)
-{
-    *ret = NULL;
-    if (x->cls == LG_REL_pg_type) {
-        *ret = lg_arena_printf(u->a, "type %s", lg_type_name(u->es->env, x->obj, -1, u->a));
-        return LG_OK;
-    }
-    if (x->cls == LG_REL_pg_proc) {
-        lg_proc *p;
-        if (lg_cat_proc(u->cat, x->obj, u->a, &p) == LG_OK)
-            *ret = lg_ddl_function_text(u, p);
-        return LG_OK;
-    }
-    if (x->cls != LG_REL_pg_class)
-        return LG_OK;
-    lg_relation *r;
-    lg_status st = lg_cat_relation_by_oid(u->cat, x->obj, &r);
-    if (st == LG_NOT_FOUND)
-        return LG_OK;
-    LG_TRY(st);
-    const lg_column *c = lg_relation_column(r, (int16_t)x->sub);
-    const char *what = r->kind == LG_REL_VIEW        ? "view"
-                       : r->kind == LG_REL_COMPOSITE ? "composite type"
-                                                     : "table";
-    if (c && !c->dropped)
-        *ret = lg_arena_printf(u->a, "column %s of %s %s", c->name, what, r->name);
-    else if (!x->sub)
-        *ret = lg_arena_printf(u->a, "%s %s", what, r->name);
-    lg_relation_unref(r);
-    return LG_OK;
-}
-
-static lg_status
-drop_user(lg_util *u, const struct user *x)
-{
-    if (x->cls == LG_REL_pg_type)
-        return lg_ddl_drop_type(u, x->obj, true);
-    if (x->cls == LG_REL_pg_proc) {
-        lg_proc *p;
-        lg_status st = lg_cat_proc(u->cat, x->obj, u->a, &p);
-        return st == LG_OK ? lg_ddl_drop_function(u, p, true) : st == LG_NOT_FOUND ? LG_OK : st;
-    }
-    if (!x->sub)
-        return lg_ddl_drop_relation(u, x->obj, true);
-    lg_relation *r;
-    LG_TRY(lg_ddl_open_oid(u, x->obj, LG_LOCK_ACCESS_EXCLUSIVE, &r));
-    const lg_column *c = lg_relation_column(r, (int16_t)x->sub);
-    lg_ast_alter_table_cmd cmd = {.name = c ? c->name : "", .behavior = LG_A_DROP_CASCADE};
-    lg_status st = c && !c->dropped ? lg_ddl_drop_column(u, r, &cmd) : LG_OK;
-    lg_relation_unref(r);
-    return st;
-}
-
-#define MAX_USERS 256u
-
-/* What needs the type: dropped (cascade), or told in *ret_text (NULL: nothing does). */
-lg_status
-lg_ddl_type_users(lg_util *u, lg_oid type, bool cascade, const char **ret_text)
-{
-    struct user *list = LG_NEWN(u->a, struct user, MAX_USERS);
-    uint32_t n;
-    const char *all = NULL;
-    LG_TRY(users_of(u, type, list, MAX_USERS, &n));
-    for (uint32_t i = 0; i < n; i++) {
-        const char *text;
-        LG_TRY(user_text(u, &list[i], &text));
-        if (!text || (!cascade && lg_ddl_is_target(u, list[i].obj)))
-            continue;
-        if (cascade) {
-            if (!lg_ddl_is_target(u, list[i].obj))
-                lg_ddl_cascades(u, "%s", text);
-            LG_TRY(drop_user(u, &list[i]));
-        } else {
-            all =
-                lg_arena_printf(u->a, "%s%s%s depends on type %s", all ? all : "", all ? "\n" : "",
-                                text, lg_type_name(u->es->env, list[i].type, -1, u->a));
-        }
-    }
-    *ret_text = all;
-    return LG_OK;
-}
-
-/* The type and what needs it (cascade), or 2BP01. */
-lg_status
-lg_ddl_drop_type(lg_util *u, lg_oid type, bool cascade)
-{
-    const char *name = lg_type_name(u->es->env, type, -1, u->a), *all;
-    LG_TRY(lg_ddl_type_users(u, type, cascade, &all));
-    if (all) {
-        lg_error_set(u->err, "2BP01", "cannot drop type %s because other objects depend on it",
-                     name);
-        lg_error_detail(u->err, "%s", all);
-        lg_error_hint(u->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-        return LG_SQL;
-    }
-    if (lg_usertype_of(type) == LG_UT_ROW)
-        return lg_ddl_drop_relation(u, lg_usertype_number(type), true);
-    lg_datum key = lg_datum_oid(type), keys[2] = {lg_datum_oid(0), lg_datum_oid(type)};
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_enum, LG_IX_pg_enum_typid_sortorder_index, 1, &key,
-                               NULL));
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_constraint,
-                               LG_IX_pg_constraint_conrelid_contypid_conname_index, 2, keys, NULL));
-    return lg_ddl_type_delete(u, type);
-}
-
 lg_status
 lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r)
 {
@@ -371,6 +264,10 @@ lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r)
         if (list[i].cls != LG_REL_pg_class || !list[i].sub)
             continue;
         LG_TRY(lg_cat_relation_by_oid(u->cat, list[i].obj, &other));
+        if (other->kind == LG_REL_VIEW) { /* nothing is stored */
+            lg_relation_unref(other);
+            continue;
+        }
         const lg_column *c = lg_relation_column(other, (int16_t)list[i].sub);
         lg_status st = lg_error_set(
             u->err, "0A000", "cannot alter %s \"%s\" because column \"%s.%s\" uses it%s",
@@ -614,46 +511,26 @@ lg_ddl_create_composite(lg_util *u, const lg_ast_composite_type_stmt *s)
 /* ---- DROP, RENAME, SET SCHEMA, OWNER ---- */
 
 lg_status
-lg_ddl_drop_type_named(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object)
+lg_ddl_drop_type_find(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object, lg_oid *ret)
 {
     bool domain = s->remove_type == LG_A_OBJECT_DOMAIN;
-    const lg_ast_list *names = &lg_ast_as(object, type_name)->names;
     lg_oid type;
-    lg_status st = lg_ddl_type_named(u, names, s->missing_ok, &type);
+    *ret = 0;
+    lg_status st = lg_ddl_type_named(u, &lg_ast_as(object, type_name)->names, s->missing_ok, &type);
     if (st == LG_NOT_FOUND)
         return LG_OK;
     LG_TRY(st);
     const char *name = lg_type_name(u->es->env, type, -1, u->a);
     if (domain && lg_usertype_of(type) != LG_UT_DOMAIN)
         return lg_error_set(u->err, "42809", "\"%s\" is not a domain", name);
-    if (lg_usertype_of(type) == LG_UT_NONE) {
+    if (lg_usertype_of(type) == LG_UT_NONE)
         return lg_error_set(u->err, "2BP01",
                             "cannot drop type %s because it is required by the database system",
                             name);
-    }
-    lg_oid elem = lg_type_elem(type);
-    if (elem) {
-        lg_error_set(u->err, "2BP01", "cannot drop type %s because type %s requires it", name,
-                     lg_type_name(u->es->env, elem, -1, u->a));
-        lg_error_hint(u->err, "You can drop type %s instead.",
-                      lg_type_name(u->es->env, elem, -1, u->a));
-        return LG_SQL;
-    }
-    if (lg_usertype_of(type) == LG_UT_ROW) {
-        lg_relation *r;
-        LG_TRY(lg_cat_relation_by_oid(u->cat, lg_usertype_number(type), &r));
-        if (r->kind != LG_REL_COMPOSITE) {
-            const char *kind = r->kind == LG_REL_VIEW ? "view" : "table";
-            lg_error_set(u->err, "2BP01", "cannot drop type %s because %s %s requires it", name,
-                         kind, name);
-            lg_error_hint(u->err, "You can drop %s %s instead.", kind, name);
-            lg_relation_unref(r);
-            return LG_SQL;
-        }
-        lg_relation_unref(r);
-    }
-    LG_TRY(lg_ddl_type_owner_check(u, type));
-    return lg_ddl_drop_type(u, type, s->behavior == LG_A_DROP_CASCADE);
+    if (!lg_type_elem(type))
+        LG_TRY(lg_ddl_type_owner_check(u, type));
+    *ret = type;
+    return LG_OK;
 }
 
 static lg_status

@@ -518,8 +518,6 @@ lg_ddl_utility(lg_exec_session *es, lg_arena *arena, const lg_ast *stmt, const l
     tag[0] = '\0';
     uint32_t from = lg_xcheck_mark(es);
     lg_status st = dispatch(&u, stmt);
-    if (st == LG_OK)
-        lg_ddl_cascades_tell(&u);
     lg_xprogress_end(es);
     LG_TRY(lg_xcanceled(es, st));
     return lg_xcheck_statement(es, from);

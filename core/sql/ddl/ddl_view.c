@@ -96,7 +96,7 @@ stored_text(lg_util *u, const lg_query *q, const lg_ddl_column *cols, uint32_t n
 
 /* The rule that makes a relation a view. */
 static lg_status
-rule_insert(lg_util *u, lg_oid oid, const char *text)
+rule_insert(lg_util *u, lg_oid oid, const char *text, const lg_bind *b, const lg_query *q)
 {
     lg_cat_row row;
     lg_oid rule;
@@ -110,19 +110,10 @@ rule_insert(lg_util *u, lg_oid oid, const char *text)
     SETC(&row, pg_rewrite, is_instead, 1);
     SETC(&row, pg_rewrite, ev_qual, lg_datum_cstring_text(u->a, "<>"));
     SETC(&row, pg_rewrite, ev_action, lg_datum_cstring_text(u->a, text));
-    return lg_cat_insert(u->cat, LG_REL_pg_rewrite, &row);
-}
-
-static lg_status
-depend_on_query(lg_util *u, lg_oid oid, const lg_bind *b)
-{
-    for (uint32_t i = 0; i < b->nrelations; i++)
-        if (b->relations[i].rel->oid >= LG_OID_FIRST_NORMAL && !b->relations[i].below_view)
-            LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, oid, 0, LG_REL_pg_class,
-                                 b->relations[i].rel->oid, 0, 'n'));
-    for (uint32_t i = 0; i < b->nprocs; i++)
-        LG_TRY(lg_ddl_depend(u, LG_REL_pg_class, oid, 0, LG_REL_pg_proc, b->procs[i], 0, 'n'));
-    return LG_OK;
+    LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_rewrite, &row));
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_rewrite, rule, 0, LG_REL_pg_class, oid, 0, 'i'));
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_rewrite, rule, 0, LG_REL_pg_class, oid, 0, 'n'));
+    return lg_ddl_depend_query(u, LG_REL_pg_rewrite, rule, b, q);
 }
 
 /* ---- options ---- */
@@ -283,7 +274,6 @@ static lg_status
 replace_view(lg_util *u, const lg_relation *old, const lg_ddl_column *cols, uint32_t n)
 {
     int16_t natts = (int16_t)n;
-    lg_datum key = lg_datum_oid(old->oid);
     if (old->kind != LG_REL_VIEW)
         return lg_error_set(u->err, "42809", "\"%s\" is not a view", old->name);
     LG_TRY(lg_ddl_check_owner(u, old));
@@ -291,9 +281,7 @@ replace_view(lg_util *u, const lg_relation *old, const lg_ddl_column *cols, uint
     for (uint32_t i = old->ncols; i < n; i++)
         LG_TRY(lg_ddl_attribute_insert(u, old->oid, (int16_t)(i + 1), &cols[i]));
     LG_TRY(lg_ddl_class_update(u, old->oid, set_natts, &natts));
-    LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_rewrite, LG_IX_pg_rewrite_rel_rulename_index, 1,
-                               &key, NULL));
-    return lg_ddl_depend_forget_sub(u, LG_REL_pg_class, old->oid, 0);
+    return lg_ddl_remove_rule(u, old->oid);
 }
 
 static lg_status
@@ -429,8 +417,7 @@ lg_ddl_create_view(lg_util *u, const lg_ast_view_stmt *s)
     } else {
         goto out;
     }
-    LG_CHECK(rule_insert(u, oid, text));
-    LG_CHECK(depend_on_query(u, oid, &b));
+    LG_CHECK(rule_insert(u, oid, text, &b, q));
     LG_CHECK(options_store(u, oid, &o));
     LG_CHECK(lg_cat_touch(u->cat, oid));
     if (o.value[0])
@@ -489,8 +476,7 @@ lg_ddl_create_matview(lg_util *u, const lg_ast_create_table_as_stmt *s)
     }
     text = stored_text(u, q, cols, n, text);
     LG_CHECK(lg_ddl_table_make(u, nsp, rv->relname, 'p', n, cols, &oid));
-    LG_CHECK(rule_insert(u, oid, text));
-    LG_CHECK(depend_on_query(u, oid, &b));
+    LG_CHECK(rule_insert(u, oid, text, &b, q));
     LG_CHECK(lg_ddl_class_update(u, oid, set_matview, &filled));
     LG_CHECK(lg_cat_touch(u->cat, oid));
     if (filled) {

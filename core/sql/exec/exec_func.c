@@ -737,4 +737,5 @@ lg_exec_functions_register(lg_fntable *t)
     lg_fx_register_acl(t);
     lg_fx_register_sys(t);
     lg_fx_register_proc(t);
+    lg_fx_register_describe(t);
 }

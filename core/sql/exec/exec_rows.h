@@ -70,6 +70,11 @@ lg_datum lg_xnum_write(lg_arena *a, int64_t v, int scale); /* v / 10^scale */
 /* The error is about this constraint. */
 void lg_xconstraint_name(lg_exec_session *es, const lg_relation *rel, const char *constraint);
 
+/* "column a of table t": an object of the catalog in words; *ret_text NULL: it is gone. LG_UNSUPPORTED:
+ * no class of objects that is described (exec_describe.c). */
+LG_MUST lg_status lg_exec_describe(lg_exec_session *es, lg_arena *a, lg_oid cls, lg_oid obj,
+                                   int32_t sub, const char **ret_text);
+
 /* ---- stored rows (exec_table.c), used by MODIFY, COPY, DDL ---- */
 
 typedef struct lg_xtarget {
