@@ -3,8 +3,11 @@
  * Latch order within file 0: header, table, root, map, map-block bitmap, AU bitmaps. The first get
  * of a mini-transaction may wait, the others come back with LG_RETRY.
  *
- * An AU goes FREE -> taken (bit set) -> zeroed on disk -> mapped. A crash between the first and
- * the last loses it until the file system check of a later release; it is never used twice.
+ * An AU goes FREE -> taken (bit set) -> zeroed on disk -> mapped. While it is taken the header names it
+ * among those of its taker's redo thread: the entry comes with the bit and goes with the mapping, each in
+ * one mini-transaction. A taker that died gives its AUs back when it starts again
+ * (lg_space_taken_return): until then nobody else touches its entries, so an AU is never used twice. Of
+ * one that takes more at once than there are entries the rest is not named: a death then loses them.
  * Freeing takes the entry out of the map and clears the bit in one mini-transaction, so a drop can
  * be repeated.
  *
@@ -72,6 +75,26 @@ bit_write(lg_mtr *m, lg_buf *b, uint32_t bit, bool taken)
     lg_mtr_set(m, b, at, &byte, 1);
 }
 
+/* Runs one attempt after another until it does not have to wait. On LG_OK commits. */
+static lg_status
+mtr_run(lg_buf_cache *c, lg_status (*try_it)(lg_mtr *m, void *arg), void *arg)
+{
+    for (;;) {
+        lg_mtr m;
+        lg_mtr_begin(&m, c);
+        lg_status st = try_it(&m, arg);
+        if (st == LG_OK) {
+            lg_mtr_commit(&m, NULL);
+            return LG_OK;
+        }
+        if (st != LG_RETRY) {
+            lg_mtr_abort(&m);
+            return st;
+        }
+        LG_TRY(lg_mtr_restart(&m));
+    }
+}
+
 /* ---- AU bitmaps ---- */
 
 /* The end of a disk that files which grow leave to new files: on a full disk TRUNCATE, which makes
@@ -82,50 +105,128 @@ reserve_aus(uint32_t aus)
     return aus / 32 < 8 ? aus / 32 : 8;
 }
 
+/* Entries of the header for AUs taken and not yet mapped: so many for each redo thread. */
+#define TAKEN_ENTRIES 16u
+
+static uint32_t
+taken_offset(const lg_buf_cache *c, uint32_t i)
+{
+    uint32_t thread = lg_redo_thread(lg_buf_redo(c));
+    return LG_VOL_DATA_OFFSET + 8 * (thread * TAKEN_ENTRIES + i);
+}
+
+/* The entry that is `was` becomes `now`, if there is one. */
+static void
+taken_write(lg_mtr *m, lg_buf *header, uint64_t was, uint64_t now)
+{
+    for (uint32_t i = 0; i < TAKEN_ENTRIES; i++) {
+        uint64_t e;
+        memcpy(&e, header->data + taken_offset(m->cache, i), sizeof e);
+        if (e != was)
+            continue;
+        lg_mtr_set_u64(m, header, taken_offset(m->cache, i), now);
+        return;
+    }
+}
+
+static void
+taken_begin(lg_mtr *m, lg_buf *header, lg_au au)
+{
+    taken_write(m, header, 0, lg_vol_au_encode(au)); /* never 0: AU 0 is the label's */
+}
+
+static void
+taken_end(lg_mtr *m, lg_buf *header, lg_au au)
+{
+    taken_write(m, header, lg_vol_au_encode(au), 0);
+}
+
+struct taking {
+    uint32_t disk, base, limit, run;
+    uint32_t au;
+};
+
+/* LG_END: none in the bitmap block of `base`. */
+static lg_status
+take_step(lg_mtr *m, void *arg)
+{
+    struct taking *x = arg;
+    lg_buf *header, *b;
+    uint32_t bit;
+    LG_TRY(lg_mtr_get(m, lg_vol_header_addr(), LG_LATCH_X, 0, &header));
+    LG_TRY(lg_mtr_get(m, lg_vol_aubits_addr(lg_buf_volume(m->cache), x->disk, x->base), LG_LATCH_X,
+                      0, &b));
+    bool found = type_of(b) != LG_BLOCK_FREE &&
+                 lg_vol_bits_find(b->data, meta_of(b).next, x->run, &bit) == LG_OK;
+    if (found && x->base + bit + x->run > x->limit) /* perhaps before `next` */
+        found = lg_vol_bits_find(b->data, 0, x->run, &bit) == LG_OK &&
+                x->base + bit + x->run <= x->limit;
+    if (!found)
+        return LG_END;
+    for (uint32_t i = 0; i < x->run; i++)
+        bit_write(m, b, bit + i, true);
+    lg_mtr_set_u32(m, b, META_FIELD(next), bit + x->run);
+    x->au = x->base + bit;
+    if (x->run == 1) /* else for an instance's area, which is durable before it is used */
+        taken_begin(m, header, (lg_au){(uint16_t)x->disk, x->au});
+    return LG_OK;
+}
+
 /* Takes `run` free AUs in a row on the disk, of the reserve too if is_new. LG_DISK_FULL. */
 static lg_status
 aus_take(lg_buf_cache *c, uint32_t disk, uint32_t run, bool is_new, uint32_t *ret_au)
 {
-    const lg_volume *v = lg_buf_volume(c);
     uint32_t per = lg_vol_aubits_per_block(lg_buf_block_bytes(c));
-    uint32_t aus = lg_volume_disk_aus(v, disk), limit = is_new ? aus : aus - reserve_aus(aus);
-    for (uint32_t base = 0; base < aus; base += per) {
-        lg_mtr m;
-        lg_buf *b;
-        uint32_t bit;
-        lg_mtr_begin(&m, c);
-        LG_TRY(lg_mtr_get(&m, lg_vol_aubits_addr(v, disk, base), LG_LATCH_X, 0, &b));
-        bool found = type_of(b) != LG_BLOCK_FREE &&
-                     lg_vol_bits_find(b->data, meta_of(b).next, run, &bit) == LG_OK;
-        if (found && base + bit + run > limit) /* perhaps before `next` */
-            found = lg_vol_bits_find(b->data, 0, run, &bit) == LG_OK && base + bit + run <= limit;
-        if (!found) {
-            lg_mtr_abort(&m);
+    uint32_t aus = lg_volume_disk_aus(lg_buf_volume(c), disk);
+    struct taking x = {.disk = disk, .limit = is_new ? aus : aus - reserve_aus(aus), .run = run};
+    for (; x.base < aus; x.base += per) {
+        lg_status st = mtr_run(c, take_step, &x);
+        if (st == LG_END)
             continue;
-        }
-        for (uint32_t i = 0; i < run; i++)
-            bit_write(&m, b, bit + i, true);
-        lg_mtr_set_u32(&m, b, META_FIELD(next), bit + run);
-        lg_mtr_commit(&m, NULL);
-        *ret_au = base + bit;
+        LG_TRY(st);
+        *ret_au = x.au;
         return LG_OK;
     }
     return LG_DISK_FULL;
+}
+
+static lg_status
+give_step(lg_mtr *m, void *arg)
+{
+    const lg_au *au = arg;
+    uint32_t per = lg_vol_aubits_per_block(lg_buf_block_bytes(m->cache));
+    lg_buf *header, *b;
+    LG_TRY(lg_mtr_get(m, lg_vol_header_addr(), LG_LATCH_X, 0, &header));
+    LG_TRY(lg_mtr_get(m, lg_vol_aubits_addr(lg_buf_volume(m->cache), au->disk, au->au), LG_LATCH_X,
+                      0, &b));
+    bit_write(m, b, au->au % per, false);
+    taken_end(m, header, *au);
+    return LG_OK;
 }
 
 /* Gives back AUs that are mapped nowhere. */
 static lg_status
 aus_give(lg_buf_cache *c, const lg_au *aus, uint32_t count)
 {
-    uint32_t per = lg_vol_aubits_per_block(lg_buf_block_bytes(c));
     for (uint32_t i = 0; i < count; i++) {
-        lg_mtr m;
+        lg_au au = aus[i];
+        LG_TRY(mtr_run(c, give_step, &au));
+    }
+    return LG_OK;
+}
+
+lg_status
+lg_space_taken_return(lg_buf_cache *c)
+{
+    for (uint32_t i = 0; i < TAKEN_ENTRIES; i++) {
+        uint64_t e;
         lg_buf *b;
-        lg_mtr_begin(&m, c);
-        LG_TRY(lg_mtr_get(&m, lg_vol_aubits_addr(lg_buf_volume(c), aus[i].disk, aus[i].au),
-                          LG_LATCH_X, 0, &b));
-        bit_write(&m, b, aus[i].au % per, false);
-        lg_mtr_commit(&m, NULL);
+        LG_TRY(lg_buf_get(c, lg_vol_header_addr(), LG_LATCH_S, &b));
+        memcpy(&e, b->data + taken_offset(c, i), sizeof e);
+        lg_buf_put(c, b, LG_LATCH_S);
+        lg_au au = lg_vol_au_decode(e);
+        if (e != 0)
+            LG_TRY(aus_give(c, &au, 1));
     }
     return LG_OK;
 }
@@ -289,26 +390,6 @@ create_try(lg_mtr *m, uint32_t *ret_file)
     return LG_OK;
 }
 
-/* Runs one attempt after another until it does not have to wait. On LG_OK commits. */
-static lg_status
-mtr_run(lg_buf_cache *c, lg_status (*try_it)(lg_mtr *m, void *arg), void *arg)
-{
-    for (;;) {
-        lg_mtr m;
-        lg_mtr_begin(&m, c);
-        lg_status st = try_it(&m, arg);
-        if (st == LG_OK) {
-            lg_mtr_commit(&m, NULL);
-            return LG_OK;
-        }
-        if (st != LG_RETRY) {
-            lg_mtr_abort(&m);
-            return st;
-        }
-        LG_TRY(lg_mtr_restart(&m));
-    }
-}
-
 static lg_status
 create_step(lg_mtr *m, void *arg)
 {
@@ -384,7 +465,8 @@ extend_step(lg_mtr *m, void *arg)
 {
     struct extension *x = arg;
     uint32_t bb = lg_buf_block_bytes(m->cache), in_root = lg_vol_root_aus(bb);
-    lg_buf *root;
+    lg_buf *header, *root;
+    LG_TRY(lg_mtr_get(m, lg_vol_header_addr(), LG_LATCH_X, 0, &header));
     LG_TRY(lg_mtr_get(m, lg_vol_map_addr(lg_buf_volume(m->cache), x->root), LG_LATCH_X, 0, &root));
     LG_TRY(root_check(root, x->file));
     uint32_t count = meta_of(root).count;
@@ -397,6 +479,8 @@ extend_step(lg_mtr *m, void *arg)
         lg_mtr_set_u64(m, root, lg_vol_root_au_offset(bb, at), lg_vol_au_encode(x->aus[x->done++]));
     x->total = count + x->done;
     lg_mtr_set_u32(m, root, META_FIELD(count), x->total);
+    for (uint32_t i = 0; i < x->done; i++)
+        taken_end(m, header, x->aus[i]);
     return LG_OK;
 }
 
@@ -446,6 +530,8 @@ extend(lg_buf_cache *c, uint32_t file, uint32_t aus, bool first, uint32_t *ret_b
     lg_au *taken = lg_zalloc(aus * sizeof *taken + 1);
     lg_status st;
     LG_CHECK(aus_take_many(c, file + blocks / lg_volume_blocks_per_au(v), blocks == 0, taken, aus));
+    LG_CHECK(
+        LG_FAULT(lg_run_faults(lg_buf_run(c)), "space_file_taken")); /* as a death here would */
     st = lg_volume_aus_zero(v, taken, aus);
     while (st == LG_OK && done < aus) {
         x.aus = taken + done;

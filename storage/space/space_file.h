@@ -1,7 +1,8 @@
 /* Files of the volume: made, extended and dropped in mini-transactions on file 0 (formats:
  * volume.h).
  *
- * All functions block the fiber; no latch may be held. LG_DISK_FULL comes before any change.
+ * All functions block the fiber; no latch may be held. LG_DISK_FULL comes before any change. Fault point:
+ * space_file_taken, when AUs are taken and not yet mapped.
  */
 #ifndef LG_SPACE_SPACE_FILE_H
 #define LG_SPACE_SPACE_FILE_H
@@ -15,6 +16,9 @@ LG_MUST lg_status lg_space_file_create(lg_buf_cache *c, uint32_t aus, uint32_t *
 LG_MUST lg_status lg_space_file_reserve(lg_buf_cache *c, uint32_t *ret_file);
 /* The first AU, unless it has one already (another instance was faster: LG_OK too). */
 LG_MUST lg_status lg_space_file_begin(lg_buf_cache *c, uint32_t file);
+/* At the start of an instance, before it extends a file: AUs that an earlier life had taken and not yet
+ * given to a file. */
+LG_MUST lg_status lg_space_taken_return(lg_buf_cache *c);
 /* Adds AUs at the end, round robin over the disks. ret_blocks (may be NULL): the file's blocks
  * after. A
  * partial extension (disk filled up on the way) returns LG_DISK_FULL and keeps nothing of it. */

@@ -1,6 +1,7 @@
 /* Space at the end: every file that has space, or is still being dropped, is named by a row of
  * pg_class (or was made before there was one: control file, undo). What a death leaves between the
- * end of a transaction and the drop of its segments must have been given back. */
+ * end of a transaction and the drop of its segments must have been given back; and so must allocation
+ * units that it had taken for a file and not yet given to it. */
 #include "sim_sql.h"
 
 #include "space_file.h"
@@ -15,12 +16,34 @@ struct listing {
     bool done;
     uint32_t count;
     uint32_t file[FILES_MOST];
+    int64_t lost; /* allocation units that are taken and no file's */
 };
 
 struct names {
     uint32_t count, least;
     bool of[FILES_MOST];
 };
+
+static void
+count_lost(struct listing *l)
+{
+    const lg_volume *v = lg_buf_volume(l->cache);
+    for (uint32_t d = 0; d < lg_volume_disk_count(v); d++) {
+        lg_space_usage u;
+        if (lg_space_disk_usage(l->cache, d, &u) != LG_OK)
+            return;
+        l->lost += (int64_t)(u.total_aus - u.free_aus) - lg_volume_disk_fixed_aus(v, d);
+    }
+    lg_volume_area area;
+    for (uint32_t slot = 0; slot < LG_VOLUME_MAX_INSTANCES; slot++)
+        if (lg_volume_instance_area(v, slot, &area) == LG_OK)
+            l->lost -= lg_volume_instance_aus(v);
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint32_t blocks;
+        if (lg_space_file_blocks(l->cache, l->file[i], &blocks) == LG_OK)
+            l->lost -= blocks / lg_volume_blocks_per_au(v);
+    }
+}
 
 /* On the node. */
 static void
@@ -30,6 +53,8 @@ list_fiber(void *arg)
     uint32_t file = 0;
     while (l->count < FILES_MOST && (l->st = lg_space_file_next(l->cache, &file)) == LG_OK)
         l->file[l->count++] = file;
+    if (l->st == LG_END)
+        count_lost(l);
     l->done = true;
 }
 
@@ -76,6 +101,11 @@ sim_space_look(sim_world *w, sim_pg *c, unsigned node)
                      l->file[i]);
             st = LG_RETRY; /* it is looked for from time to time */
         }
+    if (st == LG_OK && l->lost != 0) {
+        snprintf(c->message, sizeof c->message, "%lld allocation units are no file's",
+                 (long long)l->lost);
+        st = LG_RETRY;
+    }
     lg_free(n);
     lg_free(l);
     return st;

@@ -180,6 +180,38 @@ LG_TEST(test_space_file__a_drop_is_durable_before_anybody_forgets)
     in_fiber(begin_is_durable, 2, 64 * MIB, 8192);
 }
 
+/* What a life that ended between taking an AU and mapping it had taken, the next gives back. */
+static void
+taken_comes_back(void *arg)
+{
+    (void)arg;
+    uint32_t file, blocks;
+    RIG_OK(mount(true));
+    RIG_OK(lg_space_file_create(w.c, 1, &file));
+    uint64_t before = free_aus();
+    RIG_OK(lg_space_taken_return(w.c));
+    CU_ASSERT_EQUAL(free_aus(), before); /* what is mapped is nobody's to take back */
+    lg_fault_spec death = {.action = LG_FAULT_RETURN, .status = LG_IO, .count = 1};
+    lg_faults_arm(w.rig.nodes[0].faults, "space_file_taken", &death);
+    CU_ASSERT_EQUAL(lg_space_file_extend(w.c, file, 3, NULL), LG_IO);
+    CU_ASSERT_EQUAL(free_aus(), before - 3);
+    RIG_OK(lg_space_file_extend(w.c, file, 2, &blocks)); /* others go on meanwhile */
+    CU_ASSERT_EQUAL(free_aus(), before - 5);
+    RIG_OK(lg_space_taken_return(w.c));
+    CU_ASSERT_EQUAL(free_aus(), before - 2);
+    RIG_OK(lg_space_taken_return(w.c));
+    CU_ASSERT_EQUAL(free_aus(), before - 2);
+    RIG_OK(lg_space_file_extend(w.c, file, 3, &blocks));
+    CU_ASSERT_EQUAL(free_aus(), before - 5);
+    RIG_OK(lg_space_file_drop(w.c, file));
+    CU_ASSERT_EQUAL(free_aus(), before + 1);
+}
+
+LG_TEST(test_space_file__what_was_taken_comes_back)
+{
+    in_fiber(taken_comes_back, 2, 64 * MIB, 8192);
+}
+
 static void
 first_block(lg_mtr *m, lg_buf *b)
 {
