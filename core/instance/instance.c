@@ -357,6 +357,7 @@ open_transactions(lg_instance *in)
     lg_ckpt_config kc = {.run = in->env.run, .cache = in->buf, .redo = in->redo};
     LG_TRY(lg_ckpt_create(&kc, &in->ckpt));
     LG_TRY(lg_space_create(in->buf, &in->space));
+    LG_TRY(lg_space_taken_return(in->buf));
     if (!in->alone)
         lg_space_set_forget(in->space, lg_instance__forget_everywhere, in);
     lg_status control = lg_instance__control_read(in->buf, &in->control);
@@ -468,34 +469,6 @@ open_catalog(lg_instance *in)
     return st;
 }
 
-static lg_notify_outcome
-outcome(void *arg, uint64_t xid)
-{
-    lg_instance *in = arg;
-    lg_txn_status status;
-    if (!in->txns)
-        return LG_NOTIFY_UNKNOWN;
-    lg_txn_forget_active(in->txns, xid);
-    if (lg_txn_resolve(in->txns, xid, 0, &status) != LG_OK)
-        return LG_NOTIFY_UNKNOWN;
-    return status.state == LG_XID_COMMITTED ? LG_NOTIFY_COMMITTED
-           : status.state == LG_XID_ABORTED ? LG_NOTIFY_ABORTED
-                                            : LG_NOTIFY_UNKNOWN;
-}
-
-static lg_status
-open_notify(lg_instance *in)
-{
-    lg_notify_config nc = {.run = in->env.run,
-                           .rpc = in->rpc,
-                           .ges = in->ges,
-                           .node = in->cfg.node,
-                           .incarnation = in->incarnation,
-                           .outcome = outcome,
-                           .arg = in};
-    return lg_notify_create(&nc, &in->notify);
-}
-
 static lg_status
 may_connect(void *arg)
 {
@@ -544,6 +517,35 @@ open_sessions(lg_instance *in)
 
 /* ---- life ---- */
 
+static lg_notify_outcome
+outcome(void *arg, uint64_t xid)
+{
+    lg_instance *in = arg;
+    lg_txn_status status;
+    if (!in->txns)
+        return LG_NOTIFY_UNKNOWN;
+    lg_txn_forget_active(in->txns, xid);
+    if (lg_txn_resolve(in->txns, xid, 0, &status) != LG_OK)
+        return LG_NOTIFY_UNKNOWN;
+    return status.state == LG_XID_COMMITTED ? LG_NOTIFY_COMMITTED
+           : status.state == LG_XID_ABORTED ? LG_NOTIFY_ABORTED
+                                            : LG_NOTIFY_UNKNOWN;
+}
+
+/* Before this instance is a member: the others tell all members of their publications. */
+static lg_status
+open_notify(lg_instance *in)
+{
+    lg_notify_config nc = {.run = in->env.run,
+                           .rpc = in->rpc,
+                           .ges = in->ges,
+                           .node = in->cfg.node,
+                           .incarnation = in->incarnation,
+                           .outcome = outcome,
+                           .arg = in};
+    return lg_notify_create(&nc, &in->notify);
+}
+
 static lg_status
 start(lg_instance *in)
 {
@@ -552,6 +554,7 @@ start(lg_instance *in)
         lg_ges_config gc = {.run = in->env.run, .node = in->cfg.node};
         LG_TRY(recover_cold(in));
         LG_TRY(lg_ges_create(&gc, &in->ges));
+        LG_TRY(open_notify(in));
     } else {
         LG_TRY(lg_instance__agent_connect(in));
         LG_TRY(register_keys(in));
@@ -561,6 +564,7 @@ start(lg_instance *in)
             LG_TRY(wait_lease(in));
             LG_TRY(recover_cold(in));
         }
+        LG_TRY(open_notify(in));
         LG_TRY(join(in));
     }
     LG_TRY(open_transactions(in));
@@ -572,7 +576,6 @@ start(lg_instance *in)
     }
     LG_TRY(lg_instance__sweep_start(in));
     LG_TRY(open_catalog(in));
-    LG_TRY(open_notify(in));
     if (lg_run_budget(in->env.run) && in->cfg.memory_limit_bytes)
         lg_budget_limit(lg_run_budget(in->env.run),
                         in->cfg.memory_limit_bytes + in->cfg.column_cache_bytes);
