@@ -334,6 +334,7 @@ open_redo(lg_instance *in)
         .clock = &in->clock,
         .archive_dir = archive_dir(in),
         .on_broken = on_redo_broken,
+        .on_archive = lg_instance__on_archive,
         .arg = in,
     };
     for (;;) {
@@ -462,6 +463,7 @@ open_catalog(lg_instance *in)
     LG_TRY(lg_views_create(&vc, &in->views));
     LG_TRY(lg_instance__recovery_view(in));
     LG_TRY(lg_instance__memory_views(in));
+    LG_TRY(lg_instance__log_views(in));
     lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
     lg_txn *t = lg_txn_begin(in->txns);
     lg_status st = lg_catalog_open(in->catalog, t, &root);
@@ -500,6 +502,7 @@ open_sessions(lg_instance *in)
         .trust_unix = in->cfg.trust_unix,
         .may_connect = may_connect,
         .checkpoint = checkpoint,
+        .redo = in->redo,
         .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
         .ask_remote = in->alone ? NULL : lg_instance__ask_sessions,

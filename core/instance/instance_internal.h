@@ -183,6 +183,9 @@ LG_MUST lg_status lg_instance__catalog_create(lg_instance *in);
 void lg_instance__die(lg_instance *in, lg_status why, const char *what);
 
 /* instance_recovery_view.c */
+/* instance_log_view.c */
+lg_status lg_instance__log_views(lg_instance *in);
+void lg_instance__on_archive(void *instance, lg_status st);
 lg_status lg_instance__recovery_view(lg_instance *in);
 lg_status lg_instance__memory_views(lg_instance *in); /* instance_memory_view.c */
 

@@ -80,6 +80,7 @@ typedef struct lg_session_server_config {
                             uint64_t *ret_answer);
     /* CHECKPOINT: lg_ckpt_full. Blocks. NULL: nothing to write. */
     lg_status (*checkpoint)(void *arg, lg_time deadline);
+    struct lg_redo *redo; /* for pg_stat_archiver; may be NULL */
     void *arg;
 } lg_session_server_config;
 

@@ -4,6 +4,7 @@
 #include "array.h"
 #include "func.h"
 #include "numeric.h"
+#include "redo.h"
 #include "relstat.h"
 #include "session_internal.h"
 #include "virtual.h"
@@ -221,7 +222,23 @@ archiver_next(lg_call *c, void *state, lg_datum *v, uint8_t *nulls)
         return LG_END;
     memset(nulls, 1, 7);
     memset(v, 0, 7 * sizeof *v);
-    nulls[0] = nulls[3] = nulls[6] = 0; /* nothing is archived, and nothing failed */
+    nulls[0] = nulls[3] = nulls[6] = 0;
+    struct lg_redo *redo = session_of(c)->server->cfg.redo;
+    const lg_redo_archive_info *i = redo ? lg_redo_archive_info_of(redo) : NULL;
+    if (i && i->files) {
+        const lg_redo_archived_file *f = &i->last[(i->files - 1) % LG_REDO_ARCHIVED_KEPT];
+        char name[64];
+        lg_redo_archive_name(lg_redo_thread(redo), f->incarnation, f->from, name, sizeof name);
+        v[0] = lg_datum_int8((int64_t)i->files);
+        v[1] = lg_datum_cstring_text(c->arena, name);
+        v[2] = lg_datum_int8((int64_t)f->done_us - LG_TS_UNIX_EPOCH_US);
+        nulls[1] = nulls[2] = 0;
+    }
+    if (i && i->failures) {
+        v[3] = lg_datum_int8((int64_t)i->failures);
+        v[5] = lg_datum_int8((int64_t)i->failed_us - LG_TS_UNIX_EPOCH_US);
+        nulls[5] = 0;
+    }
     v[6] = lg_datum_int8((int64_t)session_of(c)->server->shared_reset_us - LG_TS_UNIX_EPOCH_US);
     return LG_OK;
 }

@@ -333,6 +333,8 @@ make(const lg_redo_config *cfg, const lg_volume_area *area)
     if (r->max_in_flight > LG_REDO_MAX_IN_FLIGHT)
         r->max_in_flight = LG_REDO_MAX_IN_FLIGHT;
     r->archive_dir = cfg->archive_dir ? lg_strdup(cfg->archive_dir) : NULL;
+    r->on_archive = cfg->on_archive;
+    r->on_archive_arg = cfg->arg;
     lg_redo_set_on_broken(r, cfg->on_broken, cfg->arg);
     lg_list_init(&r->idle_writes);
     lg_list_init(&r->writes);
@@ -491,6 +493,12 @@ lg_lsn
 lg_redo_archived(const lg_redo *r)
 {
     return r->archive_dir ? r->header.archived : LG_LSN_MAX;
+}
+
+const lg_redo_archive_info *
+lg_redo_archive_info_of(const lg_redo *r)
+{
+    return r->archive_dir ? &r->archive : NULL;
 }
 
 lg_status

@@ -86,7 +86,9 @@ typedef struct lg_redo_config {
     uint32_t max_in_flight;                      /* log writes; 0 = 4 */
     const char *archive_dir;                     /* NULL: no archiving */
     void (*on_broken)(void *arg, lg_status why); /* may be NULL */
-    void *arg;                                   /* for on_broken */
+    /* A file could not be archived (told once), and the first one that could again. May be NULL. */
+    void (*on_archive)(void *arg, lg_status st);
+    void *arg; /* for on_broken, on_archive */
 } lg_redo_config;
 
 /* Opens the thread for writing with a new incarnation; observes the header's SCN. LG_EXISTS: the
@@ -136,6 +138,27 @@ LG_MUST lg_status lg_redo_checkpoint(lg_redo *r, lg_lsn lsn);
 lg_lsn lg_redo_checkpoint_lsn(const lg_redo *r);
 /* Archiving: everything before it has been copied. LG_LSN_MAX when archiving is off. */
 lg_lsn lg_redo_archived(const lg_redo *r);
+
+#define LG_REDO_ARCHIVED_KEPT 64u
+
+typedef struct lg_redo_archived_file {
+    uint32_t incarnation;
+    lg_lsn from, to;
+    uint64_t done_us; /* wall clock */
+} lg_redo_archived_file;
+
+typedef struct lg_redo_archive_info { /* since the thread was opened */
+    uint64_t files, failures;
+    uint64_t failed_us; /* the last failure; 0: none */
+    lg_status failure;
+    lg_redo_archived_file last[LG_REDO_ARCHIVED_KEPT]; /* number n (from 0) at n % KEPT */
+} lg_redo_archive_info;
+
+/* NULL: archiving is off. */
+const lg_redo_archive_info *lg_redo_archive_info_of(const lg_redo *r);
+/* The name of an archive file in its directory. */
+void lg_redo_archive_name(uint32_t thread, uint32_t incarnation, lg_lsn from, char *ret,
+                          size_t size);
 
 /* ---- any thread, from outside ---- */
 

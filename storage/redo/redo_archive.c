@@ -36,14 +36,20 @@ fill_header(lg_redo_archive_header *h, const lg_volume *v, uint32_t thread, uint
     h->crc = lg_crc32c(0, h, sizeof *h);
 }
 
+void
+lg_redo_archive_name(uint32_t thread, uint32_t incarnation, lg_lsn from, char *ret, size_t size)
+{
+    snprintf(ret, size, "t%02u_%08u_%016llx.arc", thread, incarnation, (unsigned long long)from);
+}
+
 lg_status
 lg_redo__archive_range(lg_volume *v, const lg_volume_area *area, uint32_t thread,
                        uint32_t incarnation, const char *dir, lg_lsn from, lg_lsn to)
 {
-    char path[512];
+    char path[512], name[64];
     uint64_t ring = area->log_files * area->log_file_bytes;
-    int n = snprintf(path, sizeof path, "%s/t%02u_%08u_%016llx.arc", dir, thread, incarnation,
-                     (unsigned long long)from);
+    lg_redo_archive_name(thread, incarnation, from, name, sizeof name);
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof path)
         return LG_INVALID;
     LG_ASSERT(from % 512 == 0 && to % 512 == 0);
@@ -77,6 +83,24 @@ file_filled(const lg_redo *r, lg_lsn *ret_end)
     return *ret_end <= r->flushed;
 }
 
+/* Counts it, and tells when it begins to fail and when it works again. */
+static void
+note_archived(lg_redo *r, lg_lsn from, lg_lsn to, lg_status st)
+{
+    lg_redo_archive_info *i = &r->archive;
+    bool failed_before = i->failure != LG_OK;
+    i->failure = st;
+    if (st == LG_OK) {
+        i->last[i->files++ % LG_REDO_ARCHIVED_KEPT] =
+            (lg_redo_archived_file){r->header.incarnation, from, to, lg_run_wall_us(r->run)};
+    } else {
+        i->failures++;
+        i->failed_us = lg_run_wall_us(r->run);
+    }
+    if (r->on_archive && failed_before != (st != LG_OK))
+        r->on_archive(r->on_archive_arg, st);
+}
+
 void
 lg_redo__archiver(void *arg)
 {
@@ -88,6 +112,7 @@ lg_redo__archiver(void *arg)
             lg_status st =
                 lg_redo__archive_range(r->volume, &r->area, r->thread, r->header.incarnation,
                                        r->archive_dir, r->header.archived, end);
+            note_archived(r, r->header.archived, end, st);
             if (st == LG_OK)
                 st = lg_redo__header_update(r, LG_REDO_OPEN, LG_LSN_NONE, end);
             lg_waitq_wake_all(&r->space_q);

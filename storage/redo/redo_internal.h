@@ -50,6 +50,9 @@ struct lg_redo {
 
     lg_redo_header header; /* as last written */
     char *archive_dir;
+    lg_redo_archive_info archive;
+    void (*on_archive)(void *arg, lg_status st);
+    void *on_archive_arg;
     void (*poke)(void *arg);
     void *poke_arg;
     void (*on_broken)(void *arg, lg_status why);

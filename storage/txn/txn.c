@@ -67,6 +67,12 @@ lg_txn_sys_space(lg_txn_sys *s)
     return s->cfg.space;
 }
 
+const lg_undo_seg *
+lg_txn_sys_own_undo(const lg_txn_sys *s)
+{
+    return s->own_undo;
+}
+
 lg_undo *
 lg_txn_sys_undo(lg_txn_sys *s)
 {

@@ -92,6 +92,7 @@ LG_MUST lg_status lg_txn_sys_create(const lg_txn_config *cfg, lg_txn_sys **ret_s
 void lg_txn_sys_destroy(lg_txn_sys *s); /* no transaction is running; NULL is fine */
 lg_space *lg_txn_sys_space(lg_txn_sys *s);
 lg_undo *lg_txn_sys_undo(lg_txn_sys *s);
+const lg_undo_seg *lg_txn_sys_own_undo(const lg_txn_sys *s); /* NULL: none is open */
 lg_buf_cache *lg_txn_sys_cache(lg_txn_sys *s);
 lg_run *lg_txn_sys_run(lg_txn_sys *s);
 

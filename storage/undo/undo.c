@@ -63,6 +63,8 @@ struct lg_undo_seg {
     bool preparing;
     lg_waitq prepareq;
     lg_list holds;
+    uint64_t reused, reused_early;
+    lg_time reused_until; /* the newest end of a transaction whose undo was written over */
 };
 
 lg_status
@@ -247,6 +249,48 @@ extent_reusable(const lg_undo_seg *s, bool expired_only)
     return best;
 }
 
+/* An extent will be written over. */
+static void
+note_reuse(lg_undo_seg *s, const undo_extent *e)
+{
+    if (!e->seq)
+        return;
+    s->reused++;
+    if (lg_run_now_ns(s->undo->run) - e->ended_at < s->undo->cfg.retention_ms * LG_MS)
+        s->reused_early++;
+    if (e->ended_at > s->reused_until)
+        s->reused_until = e->ended_at;
+}
+
+void
+lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret)
+{
+    const lg_undo *u = s->undo;
+    lg_time now = lg_run_now_ns(u->run);
+    uint64_t held = oldest_held(s);
+    *ret = (lg_undo_info){.useg = s->useg,
+                          .file = s->file,
+                          .extents = s->extent_count,
+                          .extent_bytes = LG_VOLUME_AU_BYTES,
+                          .max_bytes = u->cfg.max_bytes,
+                          .retention_ms = u->cfg.retention_ms,
+                          .reused = s->reused,
+                          .reused_early = s->reused_early};
+    for (uint32_t i = 0; i < s->extent_count; i++) {
+        const undo_extent *e = &s->extents[i];
+        if (i == s->cur_extent || (e->seq && e->seq >= held))
+            ret->active++;
+        else if (e->seq && now - e->ended_at < u->cfg.retention_ms * LG_MS)
+            ret->unexpired++;
+        else
+            ret->expired++;
+    }
+    LG_LIST_FOREACH (it, &s->holds)
+        ret->holds++;
+    if (s->reused)
+        ret->reach_ns = now > s->reused_until ? now - s->reused_until : 1;
+}
+
 /* Writes the number of extent i (which may be a new one at the end) to the directory. */
 static lg_status
 extent_number(lg_undo_seg *s, uint32_t i)
@@ -295,7 +339,10 @@ extent_prepare(lg_undo_seg *s)
         i = extent_reusable(s, false);
     if (i == NO_EXTENT)
         return LG_UNDO_FULL;
-    return extent_number(s, i);
+    undo_extent was = s->extents[i];
+    LG_TRY(extent_number(s, i));
+    note_reuse(s, &was);
+    return LG_OK;
 }
 
 /* The block after the current one; 0: there is none prepared. */

@@ -122,7 +122,21 @@ LG_MUST lg_status lg_undo_segment_create(lg_undo *u, uint16_t useg, uint32_t *re
 LG_MUST lg_status lg_undo_segment_open(lg_undo *u, uint16_t useg, lg_undo_seg **ret_seg);
 void lg_undo_segment_close(lg_undo_seg *s);
 
-#define LG_UNDO_TABLES 4 /* transaction table blocks 1..4 */
+#define LG_UNDO_TABLES 4      /* transaction table blocks 1..4 */
+typedef struct lg_undo_info { /* gv$undostat */
+    uint16_t useg;
+    uint32_t file;
+    uint64_t extents, extent_bytes, max_bytes;
+    uint64_t active, unexpired,
+        expired;    /* extents: of open transactions, younger than retention, older */
+    uint64_t holds; /* transactions with undo */
+    uint64_t retention_ms;
+    lg_time
+        reach_ns; /* how far back the oldest version that is left reaches; 0: nothing was reused */
+    uint64_t reused, reused_early; /* extents; early: before retention was over */
+} lg_undo_info;
+void lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret);
+
 lg_addr lg_undo_table_addr(lg_undo *u, uint16_t useg, uint32_t table); /* LG_ADDR_NONE: unknown */
 
 /* A transaction's hold on undo: from its first record on, nothing from there on is reused. Embedded
