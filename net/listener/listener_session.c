@@ -82,21 +82,23 @@ lg_listener__sessions_close(lg_listener *l, int target)
 
 static void pump_wake(void *arg);
 
-/* Runs until the stream ends or falls silent. */
+/* Runs until the stream ends or falls silent. The session may have been closed before it begins: its
+ * sockets are gone then. */
 static lg_status
 pump_run(struct pump *p)
 {
     session *s = p->s;
     char buf[RELAY_BYTES];
-    for (;;) {
+    while (!s->closed) {
         size_t n;
         lg_time quiet = lg_run_now_ns(s->l->run) + LINGER_MS * LG_MS;
         lg_status st = lg_sock_read(*p->from, buf, sizeof buf, quiet, &n);
         if (st == LG_OK && !s->closed)
             st = lg_sock_write_all(*p->to, buf, n, LG_FOREVER);
-        if (st != LG_OK || s->closed)
-            return s->closed ? LG_CLOSED : st;
+        if (st != LG_OK && !s->closed)
+            return st;
     }
+    return LG_CLOSED;
 }
 
 static void

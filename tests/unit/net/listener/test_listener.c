@@ -411,6 +411,34 @@ LG_TEST(test_listener__odd_clients)
     with_world(body_odd);
 }
 
+/* Both pumps of a session wake at once, and the first that runs ends the session. */
+#define LEAVING 40
+static void
+body_both_ends(struct world *w)
+{
+    lg_sock *s[LEAVING];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < LEAVING; i++)
+            CU_ASSERT(connect_client(w, "lagoon", &s[i]) > 0);
+        pause_ms(600); /* they fall silent */
+        for (int i = 0; i < LEAVING; i++) {
+            LG_ASSERT_OK(lg_sock_write_all(s[i], "X", 1, LG_FOREVER));
+            lg_sock_close(s[i]);
+        }
+        for (unsigned id = 1; id <= 3; id++)
+            instance_kill(w, id);
+        pause_ms(400);
+        for (unsigned id = 1; id <= 3; id++)
+            instance_start(w, id);
+        pause_ms(3000);
+    }
+}
+
+LG_TEST(test_listener__both_ends_leave_at_once)
+{
+    with_world(body_both_ends);
+}
+
 LG_TEST(test_listener__config_errors_name_the_key)
 {
     static const struct {
