@@ -1,5 +1,6 @@
 /* Arena: a chain of chunks, bump allocation in the newest. */
 #include "arena.h"
+#include "interrupt.h"
 #include "mem.h"
 #include <stdio.h>
 #include <string.h>
@@ -109,8 +110,7 @@ char *
 lg_arena_strndup(lg_arena *a, const char *s, size_t n)
 {
     char *d = lg_arena_alloc(a, n + 1);
-    if (n)
-        memcpy(d, s, n);
+    lg_poll_copy(d, s, n); /* lets others run */
     d[n] = 0;
     return d;
 }

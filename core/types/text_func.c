@@ -82,6 +82,8 @@ pad(lg_call *c, bool left, const char *fill, size_t fill_len)
         size_t n = lg_utf8_len((uint8_t)fill[at]);
         lg_abuf_add(&b, fill + at, n);
         at = at + n >= fill_len ? 0 : at + n;
+        if (k % REPEAT_STEP == 0 && lg_poll())
+            break;
     }
     if (left)
         lg_abuf_add(&b, s, len);
@@ -793,8 +795,15 @@ append_padded(lg_abuf *b, const char *s, size_t n, int64_t width, bool left)
     int64_t fill = width - lg_utf8_count(s, n);
     if (left)
         lg_abuf_add(b, s, n);
-    while (fill-- > 0)
-        lg_abuf_putc(b, ' ');
+    for (uint32_t k = 0; fill > 0 && (!b->c || b->c->st == LG_OK); k++) {
+        static const char blanks[64] =
+            "                                                                ";
+        size_t part = fill < 64 ? (size_t)fill : 64;
+        lg_abuf_add(b, blanks, part);
+        fill -= (int64_t)part;
+        if (k % 65536 == 65535 && lg_poll())
+            break;
+    }
     if (!left)
         lg_abuf_add(b, s, n);
 }

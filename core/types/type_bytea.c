@@ -49,10 +49,14 @@ from_hex(lg_call *c, const char *s, size_t n)
     return lg_datum_ptr(v);
 }
 
+#define ASK_EACH ((size_t)1 << 20) /* bytes between two questions whether to go on */
+
 static void
 put_hex(char *to, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        if (i % ASK_EACH == ASK_EACH - 1)
+            (void)lg_poll();
         *to++ = "0123456789abcdef"[(uint8_t)s[i] >> 4];
         *to++ = "0123456789abcdef"[(uint8_t)s[i] & 15];
     }
@@ -65,7 +69,12 @@ from_escape(lg_call *c, const char *s, size_t n, bool input)
     lg_abuf_for(&b, c);
     for (size_t i = 0; i < n;) {
         if (s[i] != '\\') {
-            lg_abuf_putc(&b, s[i++]);
+            const char *stop = memchr(s + i, '\\', n - i);
+            size_t plain = stop ? (size_t)(stop - (s + i)) : n - i;
+            lg_abuf_add(&b, s + i, plain);
+            i += plain;
+            if (c->st)
+                return 0;
         } else if (i + 3 < n && s[i + 1] >= '0' && s[i + 1] <= '3' && s[i + 2] >= '0' &&
                    s[i + 2] <= '7' && s[i + 3] >= '0' && s[i + 3] <= '7') {
             lg_abuf_putc(&b,
@@ -89,6 +98,8 @@ to_escape(lg_call *c, const char *s, size_t n, bool text)
     lg_abuf_for(&b, c);
     for (size_t i = 0; i < n; i++) {
         uint8_t ch = (uint8_t)s[i];
+        if (i % ASK_EACH == ASK_EACH - 1 && lg_poll())
+            break;
         bool octal = text ? ch == 0 || ch >= 0x80 : ch < 0x20 || ch > 0x7e;
         if (ch == '\\')
             lg_abuf_puts(&b, "\\\\");
