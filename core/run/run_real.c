@@ -59,6 +59,9 @@ struct lg_real {
     uint64_t event_buf;
     lg_ring_op event_op;
     bool event_armed;
+    lg_ring_op timeout_op;
+    lg_time timeout_at; /* what it is armed for; LG_FOREVER: not armed */
+    struct __kernel_timespec timeout_ts;
     lg_time spin_ns;
     int spin_score;
     bool taskrun_stale; /* see reap() */
@@ -166,6 +169,40 @@ reap(lg_run *r)
     return total;
 }
 
+/* ---- waking for timers ----
+ *
+ * One timeout in the kernel, armed for the next timer. It stays armed over sleeps that end before it and is not
+ * moved when the next timer turns out to be later: the worker then wakes once for nothing. Arming and disarming
+ * it at each sleep, as a wait with a limit does, costs more than a sleep of some microseconds. */
+
+static void
+timeout_fired(lg_ring_op *op, int res)
+{
+    (void)res;
+    LG_CONTAINER_OF(op, struct lg_real, timeout_op)->timeout_at = LG_FOREVER;
+}
+
+static void
+timeout_arm(lg_run *r, lg_time deadline)
+{
+    struct lg_real *re = r->real;
+    if (deadline >= re->timeout_at)
+        return;
+    re->timeout_ts = (struct __kernel_timespec){.tv_sec = (long long)(deadline / LG_SEC),
+                                                .tv_nsec = (long long)(deadline % LG_SEC)};
+    if (re->timeout_at == LG_FOREVER) {
+        io_uring_prep_timeout(lg_run_sqe(r, &re->timeout_op), &re->timeout_ts, 0,
+                              IORING_TIMEOUT_ABS);
+    } else { /* when it has fired meanwhile that completion is there, and the next sleep arms anew */
+        struct io_uring_sqe *sqe = lg_run_sqe(r, NULL);
+        io_uring_prep_timeout_update(sqe, &re->timeout_ts, (uintptr_t)&re->timeout_op,
+                                     IORING_TIMEOUT_ABS);
+        if (re->ring.features & IORING_FEAT_CQE_SKIP)
+            sqe->flags |= IOSQE_CQE_SKIP_SUCCESS; /* its completion is not worth a round */
+    }
+    re->timeout_at = deadline;
+}
+
 /* ---- waking from other threads ---- */
 
 static void
@@ -217,6 +254,8 @@ lg_run__real_init(lg_run *r, uint32_t spin_us)
     pthread_mutex_init(&re->jobs_mu, NULL);
     pthread_cond_init(&re->jobs_cond, NULL);
     re->event_op.fn = event_fired;
+    re->timeout_op.fn = timeout_fired;
+    re->timeout_at = LG_FOREVER;
     re->event_fd = eventfd(0, EFD_CLOEXEC);
     lg_status st = re->event_fd < 0 ? LG_SYSTEM : ring_open(re);
     if (st != LG_OK) {
@@ -394,12 +433,9 @@ idle(lg_run *r)
     lg_time before = lg_run__clock(r);
     if (deadline <= before)
         return;
-    struct __kernel_timespec ts = {.tv_sec = (long long)((deadline - before) / LG_SEC),
-                                   .tv_nsec = (long long)((deadline - before) % LG_SEC)};
-    struct io_uring_cqe *cqe;
-    int rc = io_uring_submit_and_wait_timeout(&re->ring, &cqe, 1,
-                                              deadline == LG_FOREVER ? NULL : &ts, NULL);
-    LG_ASSERT(rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY);
+    timeout_arm(r, deadline);
+    int rc = io_uring_submit_and_wait(&re->ring, 1);
+    LG_ASSERT(rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY);
     r->now = lg_run__clock(r);
     if (r->now - before < 2 * re->spin_ns && re->spin_score < SPIN_SCORE_MAX - 1)
         re->spin_score += 2;

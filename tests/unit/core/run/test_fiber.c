@@ -359,6 +359,61 @@ LG_TEST(test_fiber__native_stack_and_offload)
     both(native_and_offload);
 }
 
+/* A sleeping worker has armed for a far timer; a nearer one, started by a post, must not wait for it. */
+struct nearer {
+    lg_run *run;
+    lg_timer far, near;
+    lg_time far_at, fired_at;
+    int rounds;
+};
+
+static void
+near_start(void *arg)
+{
+    struct nearer *n = arg;
+    lg_timer_start(&n->near, lg_run_now_exact_ns(n->run) + LG_MS);
+}
+
+static void *
+near_poster(void *arg)
+{
+    struct nearer *n = arg;
+    usleep(20000);
+    lg_run_post(n->run, near_start, n);
+    return NULL;
+}
+
+static void
+near_fired(void *arg)
+{
+    struct nearer *n = arg;
+    n->fired_at = lg_run_now_exact_ns(n->run);
+    if (++n->rounds < 3)
+        lg_timer_start(&n->near, n->fired_at + LG_MS);
+    else
+        lg_run_stop(n->run);
+}
+
+LG_TEST(test_fiber__a_nearer_timer_wakes_a_worker_armed_for_a_far_one)
+{
+    struct world w = {0};
+    struct nearer n = {0};
+    pthread_t poster;
+    lg_run_config cfg = {.name = "near", .stats = &w.stats};
+    LG_ASSERT_OK(lg_run_create(&cfg, &n.run));
+    lg_timer_init(&n.far, n.run, stop_arg, n.run);
+    lg_timer_init(&n.near, n.run, near_fired, &n);
+    n.far_at = lg_run_now_exact_ns(n.run) + 20 * LG_SEC;
+    lg_timer_start(&n.far, n.far_at);
+    CU_ASSERT_EQUAL(pthread_create(&poster, NULL, near_poster, &n), 0);
+    LG_ASSERT_OK(lg_run_loop(n.run));
+    pthread_join(poster, NULL);
+    lg_timer_stop(&n.far);
+    lg_run_destroy(n.run);
+    CU_ASSERT_EQUAL(n.rounds, 3);
+    CU_ASSERT(n.fired_at < n.far_at);
+}
+
 static void
 helper_nice(void *arg)
 {
