@@ -279,7 +279,7 @@ cursor_next(lg_call *c, void *state, lg_datum *v, uint8_t *nulls)
             continue;
         memset(nulls, 0, 6);
         v[0] = text(c, portal->name);
-        v[1] = text(c, portal->declared_by ? portal->declared_by->text : portal->prepared->text);
+        v[1] = text(c, portal->prepared->text);
         v[2] = lg_datum_bool(portal->hold);
         v[3] = lg_datum_bool(portal->nformats && portal->formats[0]);
         v[4] = lg_datum_bool(portal->scroll || !portal->no_scroll);

@@ -382,7 +382,7 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
         lg_arena_destroy(arena);
         return parsed;
     }
-    LG_TRY(lg_session__prepare(s, "", portal->prepared->text, query, arena,
+    LG_TRY(lg_session__prepare(s, "", lg_arena_strdup(arena, portal->prepared->text), query, arena,
                                portal->prepared->nparams, portal->prepared->params, &p));
     lg_status st = lg_session__plan(s, p);
     if (st == LG_OK)

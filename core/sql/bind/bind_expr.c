@@ -547,8 +547,9 @@ quantified(lg_level *l, const lg_ast_sub_link *s, lg_expr **ret)
     LG_TRY(lg_bind__expr(l, s->testexpr, &left));
     LG_TRY(sublink(l, s->subselect, any ? LG_SUBLINK_ANY : LG_SUBLINK_ALL, s->h.loc, &link, &n,
                    &cols));
-    uint32_t want = left->kind == LG_EX_ROW ? left->nargs : 1;
-    lg_expr **x = left->kind == LG_EX_ROW ? left->args : &left;
+    bool row = left->kind == LG_EX_ROW && s->testexpr->tag == LG_AST_ROW_EXPR; /* not a table's */
+    uint32_t want = row ? left->nargs : 1;
+    lg_expr **x = row ? left->args : &left;
     if (n < want)
         return lg_bind__error(b, s->h.loc, "42601", "subquery has too few columns");
     if (n > want)

@@ -15,7 +15,8 @@ struct copy {
     char format; /* t text, c csv, b binary */
     char delim, quote, escape;
     const char *null_text;
-    bool header;
+    bool header, header_match;
+    bool is_from;
     lg_relation *rel;
     uint32_t ncols;
     int16_t *atts; /* columns in order */
@@ -217,11 +218,108 @@ one_char(struct copy *c, const lg_ast *arg, const char *what, char *ret)
     return LG_OK;
 }
 
+/* What was written; which do not go together is PostgreSQL's ProcessCopyOptions. */
+struct written {
+    bool delim, null, header, quote, escape, force_quote, force_not_null, force_null;
+};
+
+static lg_status
+only_csv(struct copy *c, const char *what)
+{
+    return lg_error_set(c->u->err, "0A000", "COPY %s available only in CSV mode", what);
+}
+
+static lg_status
+check_csv_options(struct copy *c, const struct written *w)
+{
+    if (c->format != 'c')
+        return w->quote            ? only_csv(c, "quote")
+               : w->escape         ? only_csv(c, "escape")
+               : w->force_quote    ? only_csv(c, "force quote")
+               : w->force_not_null ? only_csv(c, "force not null")
+               : w->force_null     ? only_csv(c, "force null")
+                                   : LG_OK;
+    if (c->delim == c->quote)
+        return bad(c, "22023", "COPY delimiter and quote must be different");
+    if (w->force_quote && c->is_from)
+        return bad(c, "0A000", "COPY force quote only available using COPY TO");
+    if (w->force_not_null && !c->is_from)
+        return bad(c, "0A000", "COPY force not null only available using COPY FROM");
+    if (w->force_null && !c->is_from)
+        return bad(c, "0A000", "COPY force null only available using COPY FROM");
+    return LG_OK;
+}
+
+static lg_status
+check_options(struct copy *c, const struct written *w)
+{
+    static const char never[] = "\\.abcdefghijklmnopqrstuvwxyz0123456789";
+    if (c->format == 'b' && (w->delim || w->null))
+        return lg_error_set(c->u->err, "42601", "cannot specify %s in BINARY mode",
+                            w->delim ? "DELIMITER" : "NULL");
+    if (c->delim == '\n' || c->delim == '\r')
+        return bad(c, "22023", "COPY delimiter cannot be newline or carriage return");
+    if (strpbrk(c->null_text, "\r\n"))
+        return bad(c, "22023", "COPY null representation cannot use newline or carriage return");
+    if (c->format == 't' && strchr(never, c->delim))
+        return lg_error_set(c->u->err, "22023", "COPY delimiter cannot be \"%c\"", c->delim);
+    if (c->format == 'b' && c->header)
+        return bad(c, "0A000", "cannot specify HEADER in BINARY mode");
+    LG_TRY(check_csv_options(c, w));
+    if (c->format != 'b' && strchr(c->null_text, c->delim))
+        return bad(c, "0A000", "COPY delimiter must not appear in the NULL specification");
+    if (c->format == 'c' && strchr(c->null_text, c->quote))
+        return bad(c, "0A000", "CSV quote character must not appear in the NULL specification");
+    return LG_OK;
+}
+
+static lg_status
+header_option(struct copy *c, const lg_ast *arg)
+{
+    const char *s = arg && arg->tag == LG_AST_STRING ? lg_ast_str(arg) : NULL;
+    c->header_match = s && !strcasecmp(s, "match");
+    if (c->header_match && !c->is_from)
+        return lg_error_set(c->u->err, "0A000", "cannot use \"%s\" with HEADER in COPY TO", s);
+    if (s && !c->header_match && strcasecmp(s, "true") != 0 && strcasecmp(s, "false") != 0 &&
+        strcasecmp(s, "on") != 0 && strcasecmp(s, "off") != 0)
+        return bad(c, "42601", "header requires a Boolean value or \"match\"");
+    if (arg && arg->tag == LG_AST_INTEGER && lg_ast_as(arg, value)->ival >> 1)
+        return bad(c, "42601", "header requires a Boolean value or \"match\"");
+    c->header = truth(arg);
+    return LG_OK;
+}
+
+static lg_status
+encoding_option(struct copy *c, const lg_ast_def_elem *e)
+{
+    const char *s = e->arg ? lg_ast_str(e->arg) : NULL;
+    if (s && (!strcasecmp(s, "utf8") || !strcasecmp(s, "utf-8") || !strcasecmp(s, "unicode")))
+        return LG_OK;
+    return lg_error_set(c->u->err, "0A000", "COPY in encoding \"%s\" is not supported", s ? s : "");
+}
+
+static lg_status
+no_option_twice(struct copy *c, const lg_ast_list *options)
+{
+    for (uint32_t i = 0; i < options->n; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            const lg_ast_def_elem *e = lg_ast_as(options->at[i], def_elem);
+            if (strcmp(e->defname, lg_ast_as(options->at[k], def_elem)->defname) != 0)
+                continue;
+            c->u->err->position = 0;
+            lg_error_set(c->u->err, "42601", "conflicting or redundant options");
+            c->u->err->position = lg_exec_position(c->u->es, e->h.loc);
+            return LG_SQL;
+        }
+    return LG_OK;
+}
+
 static lg_status
 read_options(struct copy *c, const lg_ast_list *options)
 {
-    bool has_delim = false, has_escape = false;
+    struct written w = {0};
     const char *null_text = NULL;
+    LG_TRY(no_option_twice(c, options));
     c->format = 't';
     c->quote = '"';
     for (uint32_t i = 0; i < options->n; i++) {
@@ -239,34 +337,42 @@ read_options(struct copy *c, const lg_ast_list *options)
         const char *n = e->defname;
         if (strcmp(n, "delimiter") == 0) {
             LG_TRY(one_char(c, e->arg, "delimiter", &c->delim));
-            has_delim = true;
+            w.delim = true;
         } else if (strcmp(n, "null") == 0) {
             null_text = lg_ast_str(e->arg);
+            w.null = true;
         } else if (strcmp(n, "header") == 0) {
-            c->header = truth(e->arg);
+            LG_TRY(header_option(c, e->arg));
         } else if (strcmp(n, "quote") == 0) {
-            LG_TRY(one_char(c, e->arg, "quote", &c->quote));
+            w.quote = true;
+            if (c->format == 'c')
+                LG_TRY(one_char(c, e->arg, "quote", &c->quote));
         } else if (strcmp(n, "escape") == 0) {
-            LG_TRY(one_char(c, e->arg, "escape", &c->escape));
-            has_escape = true;
+            w.escape = true;
+            if (c->format == 'c')
+                LG_TRY(one_char(c, e->arg, "escape", &c->escape));
         } else if (strcmp(n, "force_quote") == 0) {
+            w.force_quote = true;
             c->quoted = e->arg; /* by the result's names, known later */
         } else if (strcmp(n, "force_not_null") == 0) {
+            w.force_not_null = true;
             LG_TRY(mark_columns(c, e->arg, &c->force_not_null));
         } else if (strcmp(n, "force_null") == 0) {
+            w.force_null = true;
             LG_TRY(mark_columns(c, e->arg, &c->force_null));
-        } else if (strcmp(n, "encoding") != 0 && strcmp(n, "freeze") != 0 &&
-                   strcmp(n, "format") != 0) {
+        } else if (strcmp(n, "encoding") == 0) {
+            LG_TRY(encoding_option(c, e));
+        } else if (strcmp(n, "freeze") != 0 && strcmp(n, "format") != 0) {
             return lg_error_set(c->u->err, "42601", "option \"%s\" not recognized", n);
         }
     }
-    if (!has_delim)
+    if (!w.delim)
         c->delim = c->format == 'c' ? ',' : '\t';
-    if (!has_escape)
+    if (!w.escape)
         c->escape = c->quote;
     c->null_text = null_text ? null_text : c->format == 'c' ? "" : "\\N";
     c->null_len = strlen(c->null_text);
-    return LG_OK;
+    return check_options(c, &w);
 }
 
 static lg_status
@@ -558,6 +664,8 @@ read_line(struct copy *c, char **ret, size_t *ret_len)
     for (;;) {
         int ch;
         LG_TRY(next_byte(c, &ch));
+        if (ch < 0 && quoted)
+            return bad(c, "22P04", "unterminated CSV quoted field");
         if (ch < 0)
             break;
         any = true;
@@ -942,6 +1050,34 @@ load_prepare(struct load *l, lg_bind *b, const lg_ast_copy_stmt *s)
     return LG_OK;
 }
 
+/* HEADER MATCH: the names of the columns, in their order. */
+static lg_status
+match_header(struct copy *c, char *line, size_t len)
+{
+    lg_xcopy_field *f = LG_NEWN(c->row, lg_xcopy_field, c->ncols + 1u);
+    uint32_t n = c->format == 'c' ? split_csv(c, line, len, f, c->ncols)
+                                  : split_text(c, line, len, f, c->ncols);
+    if (n != c->ncols)
+        return lg_error_set(c->u->err, "22P04",
+                            "wrong number of fields in header line: got %u, expected %u", n,
+                            c->ncols);
+    for (uint32_t i = 0; i < n; i++) {
+        const char *want = c->rel->cols[c->atts[i] - 1].name;
+        const char *got = lg_arena_strndup(c->row, f[i].s ? f[i].s : "", f[i].s ? f[i].len : 0);
+        if (f[i].null)
+            return lg_error_set(c->u->err, "22P04",
+                                "column name mismatch in header line field %u: got null value "
+                                "(\"%s\"), expected \"%s\"",
+                                i + 1, c->null_text, want);
+        if (strcmp(got, want) != 0)
+            return lg_error_set(c->u->err, "22P04",
+                                "column name mismatch in header line field %u: got \"%s\", "
+                                "expected \"%s\"",
+                                i + 1, got, want);
+    }
+    return LG_OK;
+}
+
 static lg_status
 run_in(struct copy *c, const lg_ast_copy_stmt *s)
 {
@@ -963,6 +1099,8 @@ run_in(struct copy *c, const lg_ast_copy_stmt *s)
             c->eof = true;
         else if (st != LG_OK)
             goto out;
+        else if (c->header_match)
+            LG_CHECK(match_header(c, line, len));
     }
     do {
         lg_arena_reset(c->row);
@@ -1025,6 +1163,7 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
         if (s->is_from) /* COPY TO is a query, which checks for itself */
             LG_CHECK(lg_ddl_check_privilege(u, c.rel, LG_ACL_INSERT, c.ncols, c.atts));
     }
+    c.is_from = s->is_from;
     LG_CHECK(read_options(&c, &s->options));
     if (s->is_from)
         LG_CHECK(run_in(&c, s));

@@ -420,12 +420,58 @@ in_acl(lg_util *u, lg_datum list, lg_oid role)
     return false;
 }
 
+/* Columns in whose lists the role is: copies of their rows. */
+static lg_status
+columns_listed(lg_util *u, lg_cat *cat, lg_oid role, lg_cat_row ***ret_rows, uint32_t *ret_n)
+{
+    lg_cat_scan s;
+    lg_cat_row row, **rows = NULL;
+    uint32_t n = 0, cap = 0;
+    lg_status st;
+    LG_TRY(lg_cat_scan_open(cat, LG_REL_pg_attribute, 0, 0, NULL, u->a, &s));
+    while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
+        if (NULLC(&row, pg_attribute, attacl) || !in_acl(u, GETC(&row, pg_attribute, attacl), role))
+            continue;
+        if (n == cap) {
+            lg_cat_row **more = LG_NEWN(u->a, lg_cat_row *, cap * 2 + 16);
+            if (n)
+                memcpy(more, rows, n * sizeof *rows);
+            rows = more;
+            cap = cap * 2 + 16;
+        }
+        rows[n++] = lg_arena_dup(u->a, &row, sizeof row);
+    }
+    lg_cat_scan_close(&s);
+    *ret_rows = rows;
+    *ret_n = n;
+    return st == LG_END ? LG_OK : st;
+}
+
 struct dependents {
     lg_util *u;
     lg_oid role;
     const char *text;
     uint32_t n;
 };
+
+static lg_status
+dependent_columns(struct dependents *d, lg_cat *cat)
+{
+    lg_util *u = d->u;
+    lg_cat_row **rows;
+    uint32_t n;
+    LG_TRY(columns_listed(u, cat, d->role, &rows, &n));
+    d->n += n;
+    for (uint32_t i = 0; i < n && cat == u->cat; i++) {
+        const char *text;
+        LG_TRY(lg_exec_describe(u->es, u->a, LG_REL_pg_class,
+                                lg_oid_of(GETC(rows[i], pg_attribute, attrelid)),
+                                lg_int2(GETC(rows[i], pg_attribute, attnum)), &text));
+        d->text =
+            lg_arena_printf(u->a, "%s%sprivileges for %s", d->text, *d->text ? "\n" : "", text);
+    }
+    return LG_OK;
+}
 
 /* In one database: lines, or of another one only how many there are. */
 static lg_status
@@ -467,6 +513,8 @@ dependents_in(struct dependents *d, lg_cat *cat)
         lg_cat_scan_close(&s);
         if (st != LG_END)
             return st;
+        if (o->table == LG_REL_pg_class)
+            LG_TRY(dependent_columns(d, cat));
     }
     return LG_OK;
 }
@@ -688,6 +736,29 @@ forget_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
                         o->table == LG_REL_pg_class ? lg_oid_of(LG_ROW_GET(&row, o->att_oid)) : 0);
 }
 
+static lg_status
+forget_columns(lg_util *u, lg_oid role)
+{
+    lg_cat_row **rows;
+    uint32_t n;
+    LG_TRY(columns_listed(u, u->cat, role, &rows, &n));
+    for (uint32_t k = 0; k < n; k++) {
+        lg_acl acl, out = {.arena = u->a};
+        lg_cat_row row = *rows[k];
+        lg_acl_unpack(GETC(&row, pg_attribute, attacl), u->a, &acl);
+        for (uint32_t i = 0; i < acl.n; i++)
+            if (acl.at[i].grantee != role && acl.at[i].grantor != role)
+                (void)!lg_acl_change(&out, true, &acl.at[i], 0, false);
+        if (out.n)
+            SETC(&row, pg_attribute, attacl, lg_acl_pack(u->a, &out));
+        else
+            row.null[LG_AT_pg_attribute_attacl - 1] = 1;
+        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_attribute, rows[k], &row));
+        LG_TRY(lg_cat_touch(u->cat, lg_oid_of(GETC(&row, pg_attribute, attrelid))));
+    }
+    return LG_OK;
+}
+
 struct dropping {
     lg_ddl_object *at;
     uint32_t n, cap;
@@ -732,6 +803,7 @@ lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s)
             LG_TRY(each_owned(u, &owned[k], role, false, drop_owned_add, &d));
             LG_TRY(each_owned(u, &owned[k], role, true, forget_one, &role));
         }
+        LG_TRY(forget_columns(u, role));
         lg_datum key = lg_datum_oid(role);
         LG_TRY(lg_cat_delete_where(u->cat, LG_REL_pg_default_acl,
                                    LG_IX_pg_default_acl_role_nsp_obj_index, 1, &key, NULL));

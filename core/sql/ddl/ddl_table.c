@@ -55,6 +55,16 @@ lg_ddl_collation(lg_util *u, const lg_ast_collate_clause *c, lg_oid type, lg_oid
     return LG_OK;
 }
 
+static lg_status
+twice(lg_util *u, const lg_ast_constraint *c, const char *what, const char *column,
+      const char *table)
+{
+    lg_error_set(u->err, "42601", "%s for column \"%s\" of table \"%s\"", what, column, table);
+    if (c)
+        u->err->position = lg_exec_position(u->es, c->h.loc);
+    return LG_SQL;
+}
+
 /* Type, typmod, NOT NULL, identity and serial of a column definition. A sequence that it needs is
  * made: *ret_sequence, and how it depends ('a' serial, 'i' identity). */
 lg_status
@@ -79,16 +89,27 @@ lg_ddl_column_from_def(lg_util *u, const char *table, lg_oid nsp, const lg_ast_c
     LG_TRY(lg_ddl_collation(u, def->coll_clause, ret->type, &ret->collation));
     ret->not_null = def->is_not_null;
     const lg_ast_list *options = NULL;
+    bool saw_null = false, saw_not_null = false;
+    uint32_t defaults = 0;
     for (uint32_t i = 0; i < def->constraints.n; i++) {
         const lg_ast_constraint *c = lg_ast_as(def->constraints.at[i], constraint);
+        bool null = c->contype == LG_A_CONSTR_NULL;
         if (c->contype == LG_A_CONSTR_NOTNULL || c->contype == LG_A_CONSTR_PRIMARY)
             ret->not_null = true;
+        saw_null |= null;
+        saw_not_null |= c->contype == LG_A_CONSTR_NOTNULL;
+        if (saw_null && saw_not_null && (null || c->contype == LG_A_CONSTR_NOTNULL))
+            return twice(u, c, "conflicting NULL/NOT NULL declarations", ret->name, table);
+        if (c->contype == LG_A_CONSTR_DEFAULT && defaults++)
+            return twice(u, c, "multiple default values specified", ret->name, table);
         if (c->contype == LG_A_CONSTR_IDENTITY) {
             ret->identity = c->generated_when && *c->generated_when == 'd' ? 'd' : 'a';
             ret->not_null = true;
             options = &c->options;
         }
     }
+    if (serial && defaults)
+        return twice(u, NULL, "multiple default values specified", ret->name, table);
     if (!serial && !ret->identity)
         return LG_OK;
     const char *seq;
