@@ -124,7 +124,8 @@ struct lg_cf {
     lg_scn scn_wanted;
     lg_scn scn_sent[LG_NODES_MAX], scn_heard[LG_NODES_MAX];
     bool scn_flying[LG_NODES_MAX];
-    lg_waitq scnq;
+    lg_waitq scnq;      /* commits */
+    lg_waitq scn_sendq; /* the fiber that sends */
 
     /* transactions */
     lg_cf_txn_hooks txn;
@@ -191,6 +192,7 @@ void lg_cf__early_drop(lg_cf *cf);
 
 /* cf_scn.c */
 void lg_cf__scn_register(lg_cf *cf);
+void lg_cf__scn_fiber(void *arg);
 void lg_cf__scn_thaw(lg_cf *cf, uint64_t joiners);
 
 /* cf_stats.c */

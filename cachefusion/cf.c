@@ -166,6 +166,7 @@ lg_cf_create(const lg_cf_config *cfg, lg_cf **ret_cf)
     lg_waitq_init(&cf->drainedq);
     lg_waitq_init(&cf->crq);
     lg_waitq_init(&cf->scnq);
+    lg_waitq_init(&cf->scn_sendq);
     lg_list_init(&cf->ready);
     lg_list_init(&cf->free_work);
     lg_list_init(&cf->self_msgs);
@@ -205,7 +206,7 @@ lg_cf_attach(lg_cf *cf, lg_buf_cache *buf)
         LG_TRY(lg_cf__spawn(cf, "gc server", lg_cf__server_fiber, cf));
     for (uint32_t i = 0; i < cf->cfg.cr_fibers; i++)
         LG_TRY(lg_cf__spawn(cf, "cr server", lg_cf__cr_fiber, cf));
-    return LG_OK;
+    return lg_cf__spawn(cf, "scn sender", lg_cf__scn_fiber, cf);
 }
 
 void

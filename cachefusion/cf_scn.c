@@ -1,8 +1,9 @@
 /* The SCN at commit: every other member hears it before the commit is acknowledged.
  *
  * One message at a time is on its way to each member, carrying the newest SCN wanted; its answer
- * sends the next if commits have come meanwhile. So a burst of commits costs one message per member
- * and round trip. scn_heard[n] is what member n is known to have heard. */
+ * sends the next if commits have come meanwhile. A fiber sends the first, so that everybody who is
+ * ready to commit in this round gets into it. So a burst of commits costs one message per member and
+ * round trip. scn_heard[n] is what member n is known to have heard. */
 #include "cachefusion_internal.h"
 
 #define REPEAT_AFTER (100 * LG_MS)
@@ -74,15 +75,33 @@ lg_cf__scn_thaw(lg_cf *cf, uint64_t joiners)
     lg_waitq_wake_all(&cf->scnq);
 }
 
+static void
+send_all(lg_cf *cf)
+{
+    for (uint32_t n = 1; n < LG_NODES_MAX; n++)
+        if (others(cf, n))
+            send_next(cf, n);
+}
+
+void
+lg_cf__scn_fiber(void *arg)
+{
+    lg_cf *cf = arg;
+    while (!cf->stopping) {
+        send_all(cf);
+        (void)!lg_waitq_wait(&cf->scn_sendq, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
+    }
+    if (--cf->fibers == 0)
+        lg_waitq_wake_all(&cf->drainedq);
+}
+
 void
 lg_cf_scn_broadcast_start(lg_cf *cf, lg_scn scn)
 {
     if (scn > cf->scn_wanted)
         cf->scn_wanted = scn;
     cf->counts.scn_covered++;
-    for (uint32_t n = 1; n < LG_NODES_MAX; n++)
-        if (others(cf, n))
-            send_next(cf, n);
+    lg_waitq_wake_all(&cf->scn_sendq);
 }
 
 static bool

@@ -164,7 +164,9 @@ reap(lg_run *r)
             got[i].op->fn(got[i].op, got[i].res);
             total++;
         }
-    } while (n == REAP_BATCH && total < 8 * REAP_BATCH);
+        /* Looking again costs nothing unless the kernel has more to hand over, and then it would be
+         * asked for in the next round: so all who are ready share this one, and its writes. */
+    } while (n > 0 && total < 8 * REAP_BATCH);
     re->taskrun_stale = total == 0 && taskrun(re);
     return total;
 }
