@@ -20,6 +20,18 @@ lg_ddl_notice(lg_util *u, const char *sqlstate, const char *fmt, ...)
     va_end(ap);
 }
 
+void *
+lg_ddl_room(lg_util *u, void *at, uint32_t n, uint32_t *cap, size_t size)
+{
+    if (n < *cap)
+        return at;
+    *cap = *cap * 2 + 16;
+    void *more = lg_arena_alloc(u->a, *cap * size);
+    if (n)
+        memcpy(more, at, n * size);
+    return more;
+}
+
 static const char *
 oid_name(void *arg, lg_oid oid)
 {

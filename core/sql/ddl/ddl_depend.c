@@ -135,13 +135,7 @@ note_use(void *arg, const lg_relation *rel, int16_t attnum, lg_oid type)
     for (uint32_t i = 0; i < w->n; i++)
         if (w->seen[i].cls == o.cls && w->seen[i].obj == o.obj && w->seen[i].sub == o.sub)
             return;
-    if (w->n == w->cap) {
-        lg_ddl_object *more = LG_NEWN(w->u->a, lg_ddl_object, w->cap * 2 + 32);
-        if (w->n)
-            memcpy(more, w->seen, w->n * sizeof *more);
-        w->seen = more;
-        w->cap = w->cap * 2 + 32;
-    }
+    w->seen = lg_ddl_room(w->u, w->seen, w->n, &w->cap, sizeof *w->seen);
     w->seen[w->n++] = o;
 }
 
@@ -200,13 +194,7 @@ order_of(const lg_ddl_object *o)
 static void
 links_add(lg_util *u, links *l, lg_ddl_object o, char type, uint64_t order)
 {
-    if (l->n == l->cap) {
-        link *more = LG_NEWN(u->a, link, l->cap * 2 + 16);
-        if (l->n)
-            memcpy(more, l->at, l->n * sizeof *more);
-        l->at = more;
-        l->cap = l->cap * 2 + 16;
-    }
+    l->at = lg_ddl_room(u, l->at, l->n, &l->cap, sizeof *l->at);
     l->at[l->n++] = (link){o, type, order};
 }
 
@@ -462,13 +450,7 @@ in_list(walk *w, const lg_ddl_object *o, unsigned flags)
 static void
 list_add(walk *w, const frame *f, const frame *by)
 {
-    if (w->n == w->cap) {
-        target *more = LG_NEWN(w->u->a, target, w->cap * 2 + 32);
-        if (w->n)
-            memcpy(more, w->at, w->n * sizeof *more);
-        w->at = more;
-        w->cap = w->cap * 2 + 32;
-    }
+    w->at = lg_ddl_room(w->u, w->at, w->n, &w->cap, sizeof *w->at);
     w->at[w->n++] = (target){f->o, by ? by->o : (lg_ddl_object){0, 0, 0}, f->flags};
 }
 

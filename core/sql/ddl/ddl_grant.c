@@ -293,13 +293,7 @@ grant_on_all(lg_util *u, struct grant *g)
             if (lg_oid_of(GETC(&row, pg_class, relnamespace)) != nsp ||
                 !strchr(sequences ? "S" : "rvmfp", kind))
                 continue;
-            if (n == cap) {
-                lg_oid *more = LG_NEWN(u->a, lg_oid, cap * 2 + 64);
-                if (n)
-                    memcpy(more, oids, n * sizeof *oids);
-                oids = more;
-                cap = cap * 2 + 64;
-            }
+            oids = lg_ddl_room(u, oids, n, &cap, sizeof *oids);
             oids[n++] = lg_oid_of(GETC(&row, pg_class, oid));
         }
         lg_cat_scan_close(&s);
@@ -413,13 +407,7 @@ grant_on_all_functions(lg_util *u, struct grant *g)
             if (lg_oid_of(GETC(&row, lg_proc, pronamespace)) != nsp ||
                 (type != LG_A_OBJECT_ROUTINE && (type == LG_A_OBJECT_PROCEDURE) != procedure))
                 continue;
-            if (n == cap) {
-                lg_oid *more = LG_NEWN(u->a, lg_oid, cap * 2 + 64);
-                if (n)
-                    memcpy(more, oids, n * sizeof *oids);
-                oids = more;
-                cap = cap * 2 + 64;
-            }
+            oids = lg_ddl_room(u, oids, n, &cap, sizeof *oids);
             oids[n++] = lg_oid_of(GETC(&row, lg_proc, oid));
         }
         lg_cat_scan_close(&s);

@@ -60,6 +60,9 @@ typedef struct lg_ddl_index {
     const char *predicate_sql;
 } lg_ddl_index;
 
+/* An array in the statement's arena, with room for one more after n. */
+void *lg_ddl_room(lg_util *u, void *at, uint32_t n, uint32_t *cap, size_t size);
+
 /* ---- names ---- */
 /* The next row of a scan, unless the statement was canceled. */
 lg_status lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
@@ -284,6 +287,7 @@ LG_MUST lg_status lg_ddl_alter_option(lg_util *u, lg_relation *r,
                                       const lg_ast_alter_table_cmd *cmd);
 
 /* ---- ddl_rename.c ---- */
+LG_MUST lg_status lg_ddl_move_constraint(lg_util *u, lg_oid oid, lg_oid nsp);
 /* To another schema: the relation, its row type, indexes and the sequences of its columns. */
 LG_MUST lg_status lg_ddl_move_relation(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema);
 

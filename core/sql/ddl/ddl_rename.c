@@ -491,19 +491,16 @@ set_nsp(lg_cat_row *row, void *arg)
     SETC(row, pg_class, relnamespace, *(lg_oid *)arg);
 }
 
-static lg_status
-move_constraints(lg_util *u, const lg_relation *r, lg_oid nsp)
+lg_status
+lg_ddl_move_constraint(lg_util *u, lg_oid oid, lg_oid nsp)
 {
-    for (uint16_t i = 0; i < r->nconstraints; i++) {
-        lg_cat_row old, row;
-        lg_datum key = lg_datum_oid(r->constraints[i].oid);
-        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
-                           u->a, &old));
-        row = old;
-        SETC(&row, pg_constraint, connamespace, nsp);
-        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
-    }
-    return LG_OK;
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
+                       &old));
+    row = old;
+    SETC(&row, pg_constraint, connamespace, nsp);
+    return lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row);
 }
 
 lg_status
@@ -527,7 +524,8 @@ lg_ddl_move_relation(lg_util *u, lg_relation *r, lg_oid nsp, const char *schema)
     LG_TRY(lg_ddl_class_update(u, r->oid, set_nsp, &nsp));
     if (r->kind != LG_REL_SEQUENCE)
         LG_TRY(lg_ddl_type_change(u, lg_usertype_oid(LG_UT_ROW, r->oid), NULL, nsp, 0));
-    LG_TRY(move_constraints(u, r, nsp));
+    for (uint16_t i = 0; i < r->nconstraints; i++)
+        LG_TRY(lg_ddl_move_constraint(u, r->constraints[i].oid, nsp));
     for (uint16_t i = 0; i < r->nindexes; i++) {
         LG_TRY(lg_ddl_class_update(u, r->indexes[i]->oid, set_nsp, &nsp));
         LG_TRY(lg_cat_touch(u->cat, r->indexes[i]->oid));

@@ -659,13 +659,7 @@ each_owned(lg_util *u, const struct owned *o, lg_oid role, bool or_listed,
         if (!mine && !(or_listed && !LG_ROW_NULL(&row, o->att_acl) &&
                        in_acl(u, LG_ROW_GET(&row, o->att_acl), role)))
             continue;
-        if (n == cap) {
-            lg_cat_row **more = LG_NEWN(u->a, lg_cat_row *, cap * 2 + 16);
-            if (n)
-                memcpy(more, rows, n * sizeof *rows);
-            rows = more;
-            cap = cap * 2 + 16;
-        }
+        rows = lg_ddl_room(u, rows, n, &cap, sizeof *rows);
         rows[n++] = lg_arena_dup(u->a, &row, sizeof row);
     }
     lg_cat_scan_close(&s);
@@ -774,13 +768,7 @@ drop_owned_add(lg_util *u, const struct owned *o, lg_cat_row *row, void *arg)
     LG_TRY(is_part(u, u->cat, o, row, &part));
     if (part || o->table == LG_REL_pg_database)
         return LG_OK;
-    if (d->n == d->cap) {
-        lg_ddl_object *more = LG_NEWN(u->a, lg_ddl_object, d->cap * 2 + 16);
-        if (d->n)
-            memcpy(more, d->at, d->n * sizeof *more);
-        d->at = more;
-        d->cap = d->cap * 2 + 16;
-    }
+    d->at = lg_ddl_room(u, d->at, d->n, &d->cap, sizeof *d->at);
     d->at[d->n++] = x;
     return LG_OK;
 }

@@ -315,11 +315,7 @@ fill_rows(void *arg, const lg_batch *b)
     lg_datum *v = LG_NEWN(f->a, lg_datum, b->ncols + 1);
     uint8_t *nulls = LG_NEWN(f->a, uint8_t, b->ncols + 1);
     for (uint32_t i = 0; i < b->n; i++) {
-        uint32_t row = lg_sel_row(b->sel, i);
-        for (uint32_t k = 0; k < b->ncols; k++) {
-            nulls[k] = lg_vector_is_null(b->cols[k], row);
-            v[k] = nulls[k] ? 0 : lg_vector_value(b->cols[k], row);
-        }
+        lg_batch_row(b, i, v, nulls);
         LG_TRY(lg_xinsert_add(f->in, v, nulls, ++f->n, &about));
     }
     lg_arena_reset(f->a);

@@ -47,20 +47,15 @@ list_relations(lg_util *u, lg_oid nsp, lg_oid **ret, uint32_t *ret_n)
 {
     lg_cat_scan s;
     lg_cat_row row;
-    uint32_t cap = 64;
+    uint32_t cap = 0;
     lg_status st;
-    *ret = LG_NEWN(u->a, lg_oid, cap);
+    *ret = NULL;
     *ret_n = 0;
     LG_TRY(lg_cat_scan_open(u->cat, LG_REL_pg_class, 0, 0, NULL, u->a, &s));
     while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         if (lg_oid_of(GETC(&row, pg_class, relnamespace)) != nsp)
             continue;
-        if (*ret_n == cap) {
-            lg_oid *more = LG_NEWN(u->a, lg_oid, 2 * cap);
-            memcpy(more, *ret, cap * sizeof *more);
-            *ret = more;
-            cap *= 2;
-        }
+        *ret = lg_ddl_room(u, *ret, *ret_n, &cap, sizeof **ret);
         (*ret)[(*ret_n)++] = lg_oid_of(GETC(&row, pg_class, oid));
     }
     lg_cat_scan_close(&s);

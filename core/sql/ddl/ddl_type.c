@@ -590,7 +590,7 @@ static lg_status
 move_domain_constraints(lg_util *u, lg_oid domain, lg_oid nsp)
 {
     lg_cat_scan s;
-    lg_cat_row old, row;
+    lg_cat_row row;
     lg_oid oids[256];
     uint32_t n = 0;
     lg_datum keys[2] = {lg_datum_oid(0), lg_datum_oid(domain)};
@@ -602,14 +602,8 @@ move_domain_constraints(lg_util *u, lg_oid domain, lg_oid nsp)
     lg_cat_scan_close(&s);
     if (st != LG_END && st != LG_OK)
         return st;
-    for (uint32_t i = 0; i < n; i++) {
-        lg_datum key = lg_datum_oid(oids[i]);
-        LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key,
-                           u->a, &old));
-        row = old;
-        SETC(&row, pg_constraint, connamespace, nsp);
-        LG_TRY(lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row));
-    }
+    for (uint32_t i = 0; i < n; i++)
+        LG_TRY(lg_ddl_move_constraint(u, oids[i], nsp));
     return LG_OK;
 }
 

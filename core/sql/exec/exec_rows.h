@@ -66,6 +66,17 @@ bool lg_xcheck_pending(const lg_exec_session *es, lg_oid table);
 
 /* ---- values and texts ---- */
 
+/* Row i of the batch. */
+static inline void
+lg_batch_row(const lg_batch *b, uint32_t i, lg_datum *values, uint8_t *nulls)
+{
+    uint32_t row = lg_sel_row(b->sel, i);
+    for (uint32_t k = 0; k < b->ncols; k++) {
+        nulls[k] = lg_vector_is_null(b->cols[k], row);
+        values[k] = nulls[k] ? 0 : lg_vector_value(b->cols[k], row);
+    }
+}
+
 lg_datum lg_xnum_write(lg_arena *a, int64_t v, int scale); /* v / 10^scale */
 /* The error is about this constraint. */
 void lg_xconstraint_name(lg_exec_session *es, const lg_relation *rel, const char *constraint);
