@@ -19,6 +19,10 @@
  *   shown    what is not committed counts as shown                sim_seen.c
  *   table    a table disappears that nobody dropped                sim_ddl.c
  *   hang     requests to disks are lost and no instance looks     sim_world.c: convergence
+ *   twice    a sequence is set back (kind "wide")                  sim_numbers.c
+ *   deaf     a listener does not hear one notification             sim_told.c
+ *   join     one row of the large table changes                    sim_big.c
+ *   units    allocation units are taken and not given to a file    sim_space.c
  *   sum      an account changes, the ledger does not      readers
  */
 #include "sim_sql.h"
@@ -26,6 +30,7 @@
 #include "buf_internal.h"
 #include "sim_disk.h"
 #include "dwb.h"
+#include "mtr.h"
 #include "redo.h"
 #include "txn.h"
 #include "volume_internal.h"
@@ -166,6 +171,10 @@ statement_fiber(void *arg)
     w->mutated = false;
     if (strcmp(w->mutate, "table") == 0)
         snprintf(sql, sizeof sql, "drop table %s", table ? table : "none_yet");
+    if (strcmp(w->mutate, "twice") == 0)
+        snprintf(sql, sizeof sql, "select setval('numbers0', 1)");
+    if (strcmp(w->mutate, "join") == 0)
+        snprintf(sql, sizeof sql, "update big set a = a + 1 where id = 7");
     if (sim_sql_connect(w, &c, 1) != LG_OK)
         return;
     lg_status st = sim_pg_query(&c, sql, NULL, NULL);
@@ -266,6 +275,27 @@ leak_fiber(void *arg)
 }
 
 static void
+unit_fiber(void *arg)
+{
+    lg_mtr m;
+    lg_buf *b;
+    uint32_t bit;
+    lg_mtr_begin(&m, arg);
+    lg_status st = lg_mtr_get(&m, lg_vol_aubits_addr(lg_buf_volume(arg), 0, 0), LG_LATCH_X, 0, &b);
+    if (st == LG_OK)
+        st = lg_vol_bits_find(b->data, 0, 1, &bit);
+    if (st != LG_OK) {
+        lg_mtr_abort(&m);
+        return;
+    }
+    uint8_t mask;
+    uint32_t at = lg_vol_bits_byte(bit, &mask);
+    uint8_t byte = (uint8_t)(b->data[at] | mask);
+    lg_mtr_set(&m, b, at, &byte, 1);
+    lg_mtr_commit(&m, NULL);
+}
+
+static void
 forget_past_image(void *arg, lg_buf *b)
 {
     sim_world *w = arg;
@@ -320,7 +350,8 @@ sim_mutate(sim_world *w)
 {
     unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
     const char *what = w->mutate;
-    bool of_sql = w->kind == &sim_kind_sql;
+    bool of_sql = w->kind == &sim_kind_sql || w->kind == &sim_kind_wide;
+    static const char *const statements[] = {"sum", "table", "twice", "join"};
     if (w->attempts < 500 || !sim_is_member(w, node) || !w->kind->cache(&w->node[node]) ||
         !w->node[node].open)
         return;
@@ -344,9 +375,12 @@ sim_mutate(sim_world *w)
     } else if (strcmp(what, "lost") == 0 && w->seen_count > 0) {
         w->seen[0] = 2; /* as if shown once: no snapshot has it */
         w->mutated = true;
-    } else if ((strcmp(what, "sum") == 0 || strcmp(what, "table") == 0) && of_sql) {
-        w->mutated = by_statement(w);
+    } else if (strcmp(what, "units") == 0) {
+        w->mutated = spawn_at(w, node, unit_fiber, w->kind->cache(&w->node[node]));
     }
+    for (unsigned i = 0; of_sql && i < sizeof statements / sizeof statements[0]; i++)
+        if (strcmp(what, statements[i]) == 0)
+            w->mutated = by_statement(w);
     if (w->mutated)
         sim_log(w, "damage: %s, at node %u", what, node);
 }

@@ -54,6 +54,8 @@ hear(void *arg, const char *payload)
 {
     struct told_listener *l = arg;
     uint64_t n = strtoull(payload, NULL, 10);
+    if (l->w->mutate && strcmp(l->w->mutate, "deaf") == 0 && n % 50 == 0)
+        return;
     if (l->heard && n != l->heard + 1)
         sim_fail(l->w, "a listener on node %u hears %llu after %llu", l->node,
                  (unsigned long long)n, (unsigned long long)l->heard);
