@@ -526,6 +526,19 @@ collect_slots(const lg_expr *e, void *arg)
     return lg_expr_walk(e, collect_slots, arg);
 }
 
+/* Nothing inherits from a table here: it is kept to be shown. */
+static lg_status
+set_no_inherit(lg_util *u, lg_oid constraint)
+{
+    lg_cat_row old, row;
+    lg_datum key = lg_datum_oid(constraint);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
+                       &old));
+    row = old;
+    SETC(&row, pg_constraint, connoinherit, 1);
+    return lg_cat_update(u->cat, LG_REL_pg_constraint, &old, &row);
+}
+
 static lg_status
 add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
 {
@@ -560,6 +573,8 @@ add_check(lg_util *u, lg_relation *rel, const lg_ast_constraint *c)
     }
     LG_CHECK(lg_cat_new_oid(u->cat, &k.oid));
     LG_CHECK(lg_ddl_constraint_insert(u, rel, &k));
+    if (c->is_no_inherit)
+        LG_CHECK(set_no_inherit(u, k.oid));
     st = lg_cat_touch(u->cat, rel->oid);
 out:
     lg_bind_fini(&b);
@@ -883,6 +898,11 @@ lg_status
 lg_ddl_constraint_add(lg_util *u, lg_oid table, const lg_ast_constraint *c, const char *column)
 {
     lg_relation *rel;
+    lg_ast_constraint fresh = *c;
+    if (!strcmp(u->tag, "CREATE TABLE")) { /* NOT VALID: there are no rows that could break it */
+        fresh.skip_validation = false;
+        c = &fresh;
+    }
     LG_TRY(lg_cat_relation_by_oid(u->cat, table, &rel));
     lg_status st = LG_OK;
     bool taken = false;
@@ -1027,7 +1047,11 @@ lg_ddl_create_index(lg_util *u, const lg_ast_index_stmt *s)
     LG_CHECK(lg_ddl_check_owner(u, rel));
     if (s->access_method && strcmp(s->access_method, "btree") != 0) {
         if (strcmp(s->access_method, "hash") != 0) {
-            st = lg_error_set(u->err, "0A000", "access method \"%s\" is not supported",
+            bool known = strstr(" gin gist brin spgist ",
+                                lg_arena_printf(u->a, " %s ", s->access_method)) != NULL;
+            st = lg_error_set(u->err, known ? "0A000" : "42704",
+                              known ? "access method \"%s\" is not supported"
+                                    : "access method \"%s\" does not exist",
                               s->access_method);
             goto out;
         }

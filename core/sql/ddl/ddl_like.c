@@ -260,6 +260,11 @@ copy_check(lg_util *u, const lg_constraint *k, lg_oid table, bool comments)
                            .initially_valid = true};
     lg_ast *raw;
     lg_relation *rel;
+    lg_cat_row row;
+    lg_datum key = lg_datum_oid(k->oid);
+    LG_TRY(lg_cat_find(u->cat, LG_REL_pg_constraint, LG_IX_pg_constraint_oid_index, 1, &key, u->a,
+                       &row));
+    c.is_no_inherit = lg_bool(GETC(&row, pg_constraint, connoinherit));
     LG_TRY(lg_parse_expr(u->es->run, k->check_sql, u->a, u->err, &raw));
     c.raw_expr = raw;
     LG_TRY(lg_ddl_constraint_add(u, table, &c, NULL));

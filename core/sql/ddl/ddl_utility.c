@@ -94,6 +94,66 @@ set_constraints(lg_util *u, const lg_ast_constraints_set_stmt *s)
 
 /* ---- ANALYZE, VACUUM ---- */
 
+static lg_status
+check_vacuum_options(lg_util *u, const lg_ast_vacuum_stmt *s)
+{
+    static const char *const known[] = {
+        "verbose",  "skip_locked", "analyze",       "freeze",       "full", "disable_page_skipping",
+        "truncate", "parallel",    "index_cleanup", "process_toast"};
+    for (uint32_t i = 0; i < s->options.n; i++) {
+        const lg_ast_def_elem *e = lg_ast_as(s->options.at[i], def_elem);
+        bool found = false;
+        for (size_t k = 0; k < (s->is_vacuumcmd ? sizeof known / sizeof *known : 2); k++)
+            found = found || strcmp(known[k], e->defname) == 0;
+        if (found)
+            continue;
+        lg_error_set(u->err, "42601", "unrecognized %s option \"%s\"",
+                     s->is_vacuumcmd ? "VACUUM" : "ANALYZE", e->defname);
+        u->err->position = lg_exec_position(u->es, e->h.loc);
+        return LG_SQL;
+    }
+    return LG_OK;
+}
+
+/* Whoever owns the table or the database may; else, and for what has no rows of its own, a warning. */
+static lg_status
+may_vacuum(lg_util *u, const lg_relation *r, const char *verb, bool *ret)
+{
+    lg_database db;
+    bool kind = r->kind == LG_REL_TABLE || r->kind == LG_REL_MATVIEW;
+    *ret = r->owner == lg_cat_user(u->cat);
+    if (!*ret)
+        LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), r->owner, false, ret));
+    if (!*ret && lg_cat_database_by_name(u->cat, lg_cat_database(u->cat), u->a, &db) == LG_OK)
+        LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), db.owner, false, ret));
+    const char *why =
+        !*ret ? lg_arena_printf(u->a, "only table or database owner can %s it", verb)
+              : lg_arena_printf(u->a, "cannot %s non-tables or special system tables", verb);
+    if (*ret && kind)
+        return LG_OK;
+    *ret = false;
+    u->es->notice(u->es->arg, "WARNING", "01000",
+                  lg_arena_printf(u->a, "skipping \"%s\" --- %s", r->name, why), NULL);
+    return LG_OK;
+}
+
+static lg_status
+check_analyze_columns(lg_util *u, const lg_relation *r, const lg_ast_list *names)
+{
+    for (uint32_t i = 0; i < names->n; i++) {
+        const char *name = lg_ast_list_str(names, i);
+        if (!lg_relation_column_by_name(r, name))
+            return lg_error_set(u->err, "42703", "column \"%s\" of relation \"%s\" does not exist",
+                                name, r->name);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(name, lg_ast_list_str(names, k)) == 0)
+                return lg_error_set(u->err, "42701",
+                                    "column \"%s\" of relation \"%s\" appears more than once", name,
+                                    r->name);
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_ddl_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
 {
@@ -101,11 +161,23 @@ lg_ddl_analyze(lg_util *u, const lg_ast_vacuum_stmt *s)
     for (uint32_t i = 0; i < s->options.n; i++)
         analyze |= strcasecmp(lg_ast_as(s->options.at[i], def_elem)->defname, "analyze") == 0;
     snprintf(u->tag, LG_TAG_MAX, "%s", s->is_vacuumcmd ? "VACUUM" : "ANALYZE");
+    LG_TRY(check_vacuum_options(u, s));
     for (uint32_t i = 0; i < s->rels.n; i++) {
         lg_relation *r;
-        LG_TRY(lg_ddl_open(u, lg_ast_as(s->rels.at[i], vacuum_relation)->relation,
-                           LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
-        lg_status st = LG_OK;
+        const lg_ast_vacuum_relation *v = lg_ast_as(s->rels.at[i], vacuum_relation);
+        bool may;
+        if (v->va_cols.n && !analyze)
+            return lg_error_set(u->err, "0A000",
+                                "ANALYZE option must be specified when a column list is provided");
+        LG_TRY(lg_ddl_open(u, v->relation, LG_LOCK_SHARE_UPDATE_EXCLUSIVE, false, &r));
+        lg_status st = may_vacuum(u, r, s->is_vacuumcmd ? "vacuum" : "analyze", &may);
+        if (st == LG_OK && may)
+            st = check_analyze_columns(u, r, &v->va_cols);
+        if (st != LG_OK || !may) {
+            lg_relation_unref(r);
+            LG_TRY(st);
+            continue;
+        }
         if (analyze && (r->kind == LG_REL_TABLE || r->kind == LG_REL_MATVIEW) && !r->is_system)
             st = lg_ddl_analyze_table(u, r);
         if (st == LG_OK && s->is_vacuumcmd)

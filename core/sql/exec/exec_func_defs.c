@@ -240,14 +240,15 @@ action_text(char a)
 }
 
 static lg_status
-constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool pretty, const char **ret)
+constraint_text(lg_call *c, lg_relation *rel, const lg_constraint *k, bool no_inherit, bool pretty,
+                const char **ret)
 {
     lg_arena *a = c->arena;
     const char *s = "";
     if (k->type == 'c') {
         const char *e;
         LG_TRY(expression_text(c, k->check_sql, LG_PLACE_CHECK, rel, NULL, pretty, &e));
-        s = lg_arena_printf(a, "CHECK (%s)", e);
+        s = lg_arena_printf(a, "CHECK (%s)%s", e, no_inherit ? " NO INHERIT" : "");
     } else if (k->type == 'p' || k->type == 'u') {
         const lg_index *ix = lg_relation_index(rel, k->index);
         s = lg_arena_printf(a, "%s%s (%s)", k->type == 'p' ? "PRIMARY KEY" : "UNIQUE",
@@ -314,7 +315,9 @@ fn_pg_get_constraintdef(lg_call *c)
         return lg_fx_fail(c, st);
     for (uint16_t i = 0; st == LG_OK && i < rel->nconstraints; i++)
         if (rel->constraints[i].oid == oid)
-            st = constraint_text(c, rel, &rel->constraints[i], pretty, &text);
+            st = constraint_text(c, rel, &rel->constraints[i],
+                                 lg_bool(LG_ROW_GET(&row, LG_AT_pg_constraint_connoinherit)),
+                                 pretty, &text);
     lg_relation_unref(rel);
     if (st != LG_OK)
         return lg_fx_fail(c, st);
