@@ -724,6 +724,9 @@ bind_join(lg_level *l, const lg_ast_join_expr *j, from_result *ret)
         f->quals = lg_expr_and(b->arena, f->quals, on);
     }
     for (uint32_t i = ret->ns_from; i < l->nns; i++) {
+        bool left = i < a.ns_to;
+        l->ns[i].nullable = l->ns[i].nullable || j->jointype == LG_A_JOIN_FULL ||
+                            j->jointype == (left ? LG_A_JOIN_RIGHT : LG_A_JOIN_LEFT);
         l->ns[i].cols_visible = false;
         if (j->alias)
             l->ns[i].rel_visible = false;
@@ -1013,6 +1016,26 @@ missing_table(lg_level *l, const char *schema, const char *name, int32_t loc)
     return lg_bind__error(b, loc, "42P01", "missing FROM-clause entry for table \"%s\"", name);
 }
 
+/* The row where the table had one, NULL where an outer join had none for it: then the OID of the
+ * table, which every row has, is missing too. Shown as the row alone. */
+static lg_expr *
+row_or_null(lg_bind *b, const lg_nsitem *it, uint32_t up, lg_expr *row)
+{
+    lg_expr *oid = lg_expr_new(b->arena, LG_EX_VAR, LG_T_OID, 0);
+    oid->var.rte = it->rte_index;
+    oid->var.up = up;
+    oid->var.attno = LG_SYSCOL_TABLEOID;
+    lg_expr *none = lg_expr_new(b->arena, LG_EX_IS_NULL, LG_T_BOOL, 1);
+    none->args[0] = oid;
+    lg_expr *e = lg_expr_new(b->arena, LG_EX_CASE, row->type, 3);
+    e->args[0] = none;
+    e->args[1] = lg_expr_const(b->arena, row->type, 0, true);
+    e->args[2] = row;
+    e->form = LG_FORM_IMPLICIT;
+    e->loc = row->loc;
+    return e;
+}
+
 /* The whole row of an item as a record. */
 static lg_expr *
 whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
@@ -1035,7 +1058,8 @@ whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
         }
     e->row.names = type == LG_T_RECORD ? names : NULL;
     e->loc = loc;
-    return e;
+    bool stored = rel && type != LG_T_RECORD && it->rte->kind == LG_RTE_RELATION;
+    return it->nullable && stored ? row_or_null(b, it, up, e) : e;
 }
 
 /* ---- a column that is not there: PostgreSQL's hints ---- */

@@ -26,6 +26,7 @@ typedef struct lg_nsitem {
     uint32_t not_in_star; /* so many of its last columns */
     bool lateral_only;    /* only for LATERAL references */
     bool lateral_ok;
+    bool nullable; /* an outer join may have put NULLs in place of its rows */
     uint8_t *used; /* by column number from 1, [0] the whole row: notes what is read; may be NULL */
 } lg_nsitem;
 

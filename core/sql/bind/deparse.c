@@ -536,6 +536,21 @@ put_call(out *o, const char *name, const lg_expr *e, char open, char close)
 }
 
 static void
+put_row(out *o, const lg_expr *e)
+{
+    lg_strbuf_puts(&o->b, "ROW(");
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        if (i)
+            lg_strbuf_puts(&o->b, ", ");
+        if (lg_deparse__whole_row(o, e->args[i]))
+            lg_deparse__top(o, e->args[i]);
+        else
+            put_arg(o, e->args[i]);
+    }
+    lg_strbuf_putc(&o->b, ')');
+}
+
+static void
 put_subplan(out *o, const lg_expr *e)
 {
     if (e->subplan.init && !e->subplan.nset &&
@@ -600,7 +615,10 @@ put(out *o, const lg_expr *e)
         put_bool(o, e);
         return;
     case LG_EX_CASE:
-        put_case(o, e);
+        if (e->form == LG_FORM_IMPLICIT) /* a row, or NULL where an outer join had none */
+            put(o, e->args[e->nargs - 1]);
+        else
+            put_case(o, e);
         return;
     case LG_EX_DOMAIN_VALUE:
         lg_strbuf_puts(&o->b, "VALUE");
@@ -646,9 +664,14 @@ put(out *o, const lg_expr *e)
                                     e->use_or ? "ANY" : "ALL"),
                     ")");
         return;
-    case LG_EX_ROW:
-        put_call(o, "ROW", e, '(', ')');
+    case LG_EX_ROW: {
+        const char *whole = lg_deparse__whole_row(o, e);
+        if (whole)
+            lg_strbuf_printf(&o->b, "%s.*", lg_quote_ident(o->d->arena, whole));
+        else
+            put_row(o, e);
         return;
+    }
     case LG_EX_FIELD:
         lg_strbuf_putc(&o->b, '(');
         put(o, e->args[0]);
@@ -704,6 +727,14 @@ void
 lg_deparse__expr(lg_dout *o, const lg_expr *e)
 {
     put(o, e);
+}
+
+void
+lg_deparse__top(lg_dout *o, const lg_expr *e)
+{
+    lg_deparse__expr(o, e);
+    if (lg_deparse__whole_row(o, e))
+        lg_strbuf_printf(&o->b, "::%s", type_text(o, e->type, -1));
 }
 
 void

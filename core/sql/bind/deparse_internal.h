@@ -24,8 +24,12 @@ typedef struct lg_dout {
 
 void lg_deparse__expr(lg_dout *o, const lg_expr *e);
 void lg_deparse__arg(lg_dout *o, const lg_expr *e); /* shows implicit coercions */
+/* A target or a field of ROW(): a whole row says its type, or it would be expanded. */
+void lg_deparse__top(lg_dout *o, const lg_expr *e);
 /* --- deparse_query.c --- */
 void lg_deparse__var(lg_dout *o, const lg_expr *e);
+/* The name of the relation whose whole row e is; NULL: it is none. */
+const char *lg_deparse__whole_row(const lg_dout *o, const lg_expr *e);
 void lg_deparse__sublink(lg_dout *o, const lg_expr *e);
 /* The word on a line of its own, without the space before it; where lines are not asked for, as it
  * stands. */

@@ -99,6 +99,36 @@ lg_deparse__var(lg_dout *o, const lg_expr *e)
     puts_(o, ident(o, col));
 }
 
+const char *
+lg_deparse__whole_row(const lg_dout *o, const lg_expr *e)
+{
+    const lg_dlevel *l = o->level;
+    if (e->kind == LG_EX_CASE && e->form == LG_FORM_IMPLICIT)
+        e = e->args[e->nargs - 1];
+    if (e->kind != LG_EX_ROW || !e->nargs || e->args[0]->kind != LG_EX_VAR)
+        return NULL;
+    uint32_t rte = e->args[0]->var.rte, up = e->args[0]->var.up, k = 0;
+    for (uint32_t i = 0; i < up && l; i++)
+        l = l->up;
+    if (!l || rte >= l->q->nrtes || !l->names[rte])
+        return NULL;
+    const lg_rte *r = l->q->rtes[rte];
+    const lg_relation *rel = r->kind == LG_RTE_RELATION   ? r->rel
+                             : r->kind == LG_RTE_SUBQUERY ? r->view
+                                                          : NULL;
+    if (!rel || e->type != lg_usertype_oid(LG_UT_ROW, rel->oid))
+        return NULL;
+    for (uint32_t i = 0; i < r->ncols; i++) {
+        if (!r->cols[i].name)
+            continue;
+        const lg_expr *x = k < e->nargs ? e->args[k++] : NULL;
+        if (!x || x->kind != LG_EX_VAR || x->var.rte != rte || x->var.up != up ||
+            x->var.attno != (int16_t)(i + 1))
+            return NULL;
+    }
+    return k == e->nargs ? l->names[rte] : NULL;
+}
+
 /* ---- sort items ---- */
 
 static const lg_expr *
@@ -432,7 +462,7 @@ put_targets(lg_dout *o, const lg_query *q, const result_names *names)
         } else {
             lg_strbuf_putc(&o->b, ' ');
         }
-        lg_deparse__expr(o, t->expr);
+        lg_deparse__top(o, t->expr);
         if (o->b.len > at + 1 && o->b.data[at] == '\n' && o->b.data[at + 1] == '\n') {
             /* begins on a line of its own */
             memmove(o->b.data + at, o->b.data + at + 1, o->b.len - at);
@@ -643,10 +673,10 @@ put_query(lg_dout *o, const lg_query *q, const result_names *names)
         lg_deparse__expr(o, q->offset);
     }
     if (q->limit) {
-        keyword(o, q->with_ties ? " FETCH FIRST " : " LIMIT ", -STEP, STEP, 0);
+        keyword(o, q->with_ties ? " FETCH FIRST (" : " LIMIT ", -STEP, STEP, 0);
         lg_deparse__expr(o, q->limit);
         if (q->with_ties)
-            puts_(o, " ROWS WITH TIES");
+            puts_(o, ") ROWS WITH TIES");
     }
     put_locks(o, q);
     o->level = l.up;

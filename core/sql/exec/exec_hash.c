@@ -76,6 +76,7 @@ typedef struct hjoin {
     lg_arena **more; /* entries that members of a team made */
     uint32_t nmore;
     bool adopted;     /* a member's copy: the table is another's */
+    bool keys_vary;   /* right's keys have parameters set at run time: each rescan builds anew */
     lg_arena *karena; /* keys of the present left batch */
     uint64_t *buckets;
     uint64_t nbuckets, n;
@@ -230,6 +231,9 @@ hash_open(lg_xnode *s)
             h->store[h->keys[i].slot] = (uint8_t)(t ? t->store : LG_STORE_BYVAL);
             h->size[h->keys[i].slot] = t ? t->size : 0;
         }
+    for (uint32_t i = 0; i < h->nkeys; i++)
+        h->keys_vary = h->keys_vary || lg_expr_has_kind(p->join.keys[i].right, LG_EX_EXEC) ||
+                       lg_expr_has_kind(p->join.keys[i].right, LG_EX_SUBPLAN);
     h->keep_all = keeps_right(p->join.type);
     h->lkeys = LG_NEWN(a, lg_vector *, h->nkeys + 1);
     h->hashes = LG_NEWN(a, uint64_t, LG_BATCH);
@@ -1350,7 +1354,7 @@ hash_rescan(lg_xnode *s)
     h->chain = NULL;
     h->in_row = h->left_done = h->pairs_done = false;
     h->rpos = 0;
-    if (s->plan->right->nparams || keeps_right(s->plan->join.type) || spilled) {
+    if (s->plan->right->nparams || h->keys_vary || keeps_right(s->plan->join.type) || spilled) {
         spill_drop(h);
         hash_drop(h);
         h->right_rows = 0;

@@ -1,6 +1,7 @@
 /* Preparing a level's expressions: constants folded, references to outer levels made execution
  * parameters, sublinks planned. */
 #include "plan_internal.h"
+#include "bind_copy.h"
 #include "collate.h"
 #include "relabel.h"
 #include <string.h>
@@ -228,15 +229,12 @@ lg_plan__fold(lg_planner *p, lg_expr *e)
 
 /* ---- outer references ---- */
 
+/* The expression as the level above sees it; also within the subqueries of an aggregate's arguments. */
 static lg_expr *
-lower(lg_expr *e, void *arg)
+lower(lg_planner *p, const lg_expr *e)
 {
-    lg_expr *n = lg_expr_mutate((lg_arena *)arg, e, lower, arg);
-    if (n->kind == LG_EX_VAR && n->var.up)
-        n->var.up--;
-    if (n->kind == LG_EX_AGG && n->agg.up)
-        n->agg.up--;
-    return n;
+    lg_copier c = {.a = p->a, .raise = UINT32_MAX}; /* one level less */
+    return lg_copy_expr(&c, e, 1);
 }
 
 static uint32_t
@@ -278,7 +276,7 @@ lg_plan__take_outer(lg_pq *pq, const lg_pq *child, uint32_t *ret_n, lg_outer **r
     for (uint32_t i = 0; i < child->nouter; i++) {
         lg_outer o = child->outer[i];
         if (above_level(o.expr)) {
-            add_outer(pq, lower(o.expr, pq->p->a), o.exec);
+            add_outer(pq, lower(pq->p, o.expr), o.exec);
             continue;
         }
         LG_TRY(lg_plan__expr(pq, o.expr, &o.expr));
@@ -349,7 +347,7 @@ prep_expr(lg_expr *e, void *arg)
         lg_expr *x = lg_expr_new(p->a, LG_EX_EXEC, e->type, 0);
         x->typmod = e->typmod;
         x->collation = e->collation;
-        x->exec = lg_plan__outer_param(pr->pq, lower(e, p->a));
+        x->exec = lg_plan__outer_param(pr->pq, lower(p, e));
         return x;
     }
     if (e->kind == LG_EX_SUBLINK)

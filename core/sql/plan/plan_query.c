@@ -877,6 +877,72 @@ plan_locking(lg_pq *pq, lg_built *b, bool sorted, lg_node **ret)
     return LG_OK;
 }
 
+/*
+ * Volatile targets that nothing sorts by are computed above ORDER BY and LIMIT: so nextval() numbers
+ * the rows in their order, and only those that are given (PostgreSQL's postponed targets). Below,
+ * what they read travels in columns of its own behind the targets.
+ */
+typedef struct postponed {
+    lg_planner *p;
+    bool *late; /* by target */
+    lg_expr **extra;
+    uint32_t n, cap, base;
+} postponed;
+
+static bool
+find_late(const lg_pq *pq, lg_expr *const *t, bool *late)
+{
+    const lg_query *q = pq->q;
+    bool any = false;
+    if (q->ndistinct || q->has_srfs || (!q->nsort && !q->limit))
+        return false;
+    for (uint32_t i = 0; i < q->ntargets; i++) {
+        bool sorts = false;
+        for (uint32_t k = 0; k < q->nsort; k++)
+            sorts = sorts || target_of(q, q->sort[k].ref) == i;
+        late[i] = !sorts && !q->targets[i].junk && lg_expr_volatility(t[i]) == 'v';
+        any = any || late[i];
+    }
+    return any;
+}
+
+static lg_expr *
+from_extra(lg_expr *e, void *arg)
+{
+    postponed *w = arg;
+    if (e->kind != LG_EX_SLOT)
+        return lg_expr_mutate(w->p->a, e, from_extra, w);
+    uint32_t at = 0;
+    while (at < w->n && w->extra[at]->slot != e->slot)
+        at++;
+    if (at == w->n)
+        push_expr(w->p->a, &w->extra, &w->n, &w->cap, e);
+    return lg_plan__slot(w->p, (int32_t)(w->base + at), e->type, e->typmod, e->collation);
+}
+
+static lg_node *
+order_then_project(lg_pq *pq, lg_node *in, bool sorted, lg_expr **t, const bool *late)
+{
+    lg_planner *p = pq->p;
+    uint32_t n = pq->q->ntargets;
+    postponed w = {.p = p, .base = n};
+    lg_expr **above = LG_NEWN(p->a, lg_expr *, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        above[i] = late[i]
+                       ? from_extra(t[i], &w)
+                       : lg_plan__slot(p, (int32_t)i, t[i]->type, t[i]->typmod, t[i]->collation);
+    lg_expr **below = LG_NEWN(p->a, lg_expr *, n + w.n + 1);
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, n + w.n + 1), *shown = target_cols(pq, t);
+    for (uint32_t i = 0; i < n + w.n; i++) {
+        below[i] = i >= n    ? w.extra[i - n]
+                   : late[i] ? lg_expr_const(p->a, t[i]->type, 0, true)
+                             : t[i];
+        cols[i] = i < n ? shown[i] : lg_plan__outcol(below[i], "read");
+    }
+    in = order_and_limit(pq, lg_plan__project(p, in, n + w.n, below, cols), sorted);
+    return lg_plan__project(p, in, n, above, shown);
+}
+
 static lg_status
 plan_select(lg_pq *pq, lg_node **ret)
 {
@@ -919,8 +985,13 @@ plan_select(lg_pq *pq, lg_node **ret)
     }
     if (q->nwindows)
         n = lg_plan__windows(pq, n, t, &sorted);
-    n = project_targets(pq, n, q->ntargets, t, target_cols(pq, t));
-    n = order_and_limit(pq, n, sorted);
+    bool *late = LG_NEWN(p->a, bool, q->ntargets + 1);
+    if (find_late(pq, t, late)) {
+        n = order_then_project(pq, n, sorted, t, late);
+    } else {
+        n = project_targets(pq, n, q->ntargets, t, target_cols(pq, t));
+        n = order_and_limit(pq, n, sorted);
+    }
     *ret = drop_junk(pq, n);
     return LG_OK;
 }
