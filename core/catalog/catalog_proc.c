@@ -185,7 +185,8 @@ lg_cat_procs(lg_cat *c, const char *schema, const char *name, lg_arena *a, lg_pr
     while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         lg_oid nsp = lg_oid_of(LG_ROW_GET(&row, LG_AT_lg_proc_pronamespace));
         uint32_t at = only ? 0 : path_position(path, npath, nsp);
-        if (!only && !at)
+        /* a temporary function wants its schema named: it must not pass for another one */
+        if (!only && (!at || nsp == c->temp_nsp))
             continue;
         if (*ret_n == cap) {
             lg_proc **more = LG_NEWN(a, lg_proc *, cap * 2 + 4);

@@ -64,18 +64,25 @@ undo_rows(void *arg, lg_view_sink *sink)
 lg_status
 lg_instance__log_views(lg_instance *in)
 {
-    static const lg_virtual_column archived[] = {
-        {"thread", LG_T_INT4},         {"sequence", LG_T_INT8},
-        {"name", LG_T_TEXT},           {"first_lsn", LG_T_INT8},
-        {"next_lsn", LG_T_INT8},       {"bytes", LG_T_INT8},
-        {"completion_time", LG_T_TIMESTAMPTZ}};
-    static const lg_virtual_column undo[] = {
-        {"segment", LG_T_INT4},          {"file", LG_T_INT8},
-        {"bytes", LG_T_INT8},            {"max_bytes", LG_T_INT8},
-        {"active_bytes", LG_T_INT8},     {"unexpired_bytes", LG_T_INT8},
-        {"expired_bytes", LG_T_INT8},    {"active_transactions", LG_T_INT8},
-        {"undo_retention", LG_T_FLOAT8}, {"reach", LG_T_FLOAT8},
-        {"extents_reused", LG_T_INT8},   {"extents_stolen", LG_T_INT8}};
+    static const lg_virtual_column archived[] = {{"thread", LG_T_INT4},
+                                                 {"sequence", LG_T_INT8},
+                                                 {"name", LG_T_TEXT},
+                                                 {"first_lsn", LG_T_INT8},
+                                                 {"next_lsn", LG_T_INT8},
+                                                 {"bytes", LG_T_INT8},
+                                                 {"completion_time", LG_T_TIMESTAMPTZ}};
+    static const lg_virtual_column undo[] = {{"segment", LG_T_INT4},
+                                             {"file", LG_T_INT8},
+                                             {"bytes", LG_T_INT8},
+                                             {"max_bytes", LG_T_INT8},
+                                             {"active_bytes", LG_T_INT8},
+                                             {"unexpired_bytes", LG_T_INT8},
+                                             {"expired_bytes", LG_T_INT8},
+                                             {"active_transactions", LG_T_INT8},
+                                             {"undo_retention", LG_T_FLOAT8},
+                                             {"reach", LG_T_FLOAT8},
+                                             {"extents_reused", LG_T_INT8},
+                                             {"extents_stolen", LG_T_INT8}};
     LG_TRY(ADD(in, "archived_log", archived, archived_rows));
     return ADD(in, "undostat", undo, undo_rows);
 }

@@ -387,6 +387,19 @@ lg_bind__out_name(lg_bind *b, const lg_func *f, uint32_t i)
     return lg_arena_strndup(b->arena, p, strcspn(p, ","));
 }
 
+/* The name of the one value that f gives, where its declaration has one; NULL. */
+static const char *
+value_name(lg_bind *b, const lg_func *f)
+{
+    if (f->flags & LG_FUNC_USER)
+        return lg_proc_of(f)->out_name;
+    const char *last = f->argnames;
+    uint32_t n = last ? 1 : 0;
+    for (const char *p = last; p && (p = strchr(p, ',')); n++)
+        last = ++p;
+    return n > f->nargs ? lg_arena_strdup(b->arena, last) : NULL;
+}
+
 /* The column definition list as the type of the call's records. */
 static lg_status
 record_columns(lg_bind *b, lg_expr *e, lg_outcol *cols, uint32_t n)
@@ -446,7 +459,7 @@ func_columns(lg_bind *b, lg_expr *e, const char *name, const lg_ast_list *defs, 
                               "a column definition list is required for functions returning "
                               "\"record\"");
     } else {
-        const char *out = f && f->flags & LG_FUNC_USER ? lg_proc_of(f)->out_name : NULL;
+        const char *out = f ? value_name(b, f) : NULL;
         cols[(*n)++] = (lg_outcol){.name = out && *out ? out : name,
                                    .type = e->type,
                                    .typmod = e->typmod,

@@ -55,3 +55,21 @@ select pg_get_viewdef('wr_l4'::regclass), pg_get_viewdef('wr_l5'::regclass);
 drop view wr_l1, wr_l3, wr_l4, wr_l5;
 drop table wr_a, wr_b, wr_k, wr_i, wr_numbered;
 drop sequence wr_s;
+-- the one value of a function goes by its declared name
+select e.value, e from json_array_elements('[1, {"a": 2}]') e;
+select value ->> 'a' from jsonb_array_elements('[{"a": 1}, {"a": 2}]') as elem where elem.value ->> 'a' <> '1';
+select e from jsonb_array_elements_text('["x"]') e where value = 'x';
+select * from jsonb_array_elements('[1]') with ordinality e;
+select * from generate_series(1, 2) g;
+create function one_out(out seen int) language sql as 'select 7';
+select o.seen, o from one_out() o;
+drop function one_out();
+-- a temporary function does not pass for another
+create function pg_temp.whoami() returns text language sql as $$ select 'temp'::text $$;
+create function public.whoami() returns text language sql as $$ select 'public'::text $$;
+select whoami(), pg_temp.whoami();
+set search_path to pg_temp, public;
+select whoami();
+reset search_path;
+drop function public.whoami();
+select whoami();
