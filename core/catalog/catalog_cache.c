@@ -104,24 +104,14 @@ lg_catalog_create(const lg_catalog_config *cfg, lg_catalog **ret_cat)
     return LG_OK;
 }
 
-static void
-seqs_clear(lg_catalog *cat)
-{
-    size_t pos = 0;
-    uint64_t key;
-    void *v;
-    while (lg_map_next(cat->seqs, &pos, &key, &v))
-        lg_free(v);
-    lg_map_destroy(cat->seqs);
-}
-
 void
 lg_cat__catalog_free(lg_catalog *cat)
 {
     LG_ASSERT(!cat->users);
     lg_list_remove(&cat->link);
     lg_cat__cache_fini(&cat->cache);
-    seqs_clear(cat);
+    lg_cat__sequences_forget(cat);
+    lg_map_destroy(cat->seqs);
     lg_cat__names_clear(cat);
     lg_map_destroy(cat->names);
     lg_cat__relstats_free(cat);

@@ -67,6 +67,7 @@ forget(lg_catalog *cat, uint64_t key)
     switch ((lg_dep_class)(key >> 32)) {
     case LG_DEP_RELATION:
         lg_cat__cache_forget(&cat->cache, (lg_oid)key);
+        lg_cat__sequence_forget(cat, (lg_oid)key);
         return true;
     case LG_DEP_NAMESPACE:
     case LG_DEP_NAMESPACE_NAME:
@@ -82,6 +83,7 @@ forget(lg_catalog *cat, uint64_t key)
         return true;
     default: /* ALL, and what a later version may write */
         lg_cat__cache_clear(&cat->cache);
+        lg_cat__sequences_forget(cat);
         return false;
     }
 }
@@ -174,6 +176,26 @@ lg_cat__ring_append(lg_cat *c)
         while (lg_map_next(c->events, &pos, &key, &v))
             words[n++] = key;
     return n ? acc->ops->ring_append(acc->arg, &c->cat->dict->oid_counter, words, n) : LG_OK;
+}
+
+/* Outside the transaction's own events: at once, whatever becomes of it. */
+lg_status
+lg_cat__tell_relation(lg_cat *c, lg_oid rel)
+{
+    const lg_access *acc = &c->cat->access;
+    lg_cat_dict *d = c->cat->dict;
+    uint64_t word = dep_key(LG_DEP_RELATION, rel);
+    if (c->dict_x)
+        return acc->ops->ring_append(acc->arg, &d->oid_counter, &word, 1);
+    d->x++;
+    lg_status st = lg_cat__dict_exclusive(c);
+    if (st == LG_OK) {
+        st = acc->ops->ring_append(acc->arg, &d->oid_counter, &word, 1);
+        lg_cat__dict_let_go(c);
+    }
+    d->x--;
+    lg_waitq_wake_all(&d->waitq);
+    return st;
 }
 
 static lg_oid

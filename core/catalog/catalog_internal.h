@@ -58,7 +58,8 @@ struct lg_catalog {
     lg_map *names;    /* relation oid -> where it is and its name, for pg_table_is_visible */
     lg_map *relstats; /* oid -> lg_relstat (relstat.c) */
     lg_map *seqs;     /* oid -> what this instance has reserved (catalog_seq.c) */
-    lg_fn proc_fn;    /* how functions made by users are called */
+    uint64_t seqs_forgotten;
+    lg_fn proc_fn; /* how functions made by users are called */
     const struct lg_srf *proc_srf;
     lg_oid next_virtual_oid;
     bool open;
@@ -151,6 +152,7 @@ void lg_cat__apply_all(lg_catalog *cat);
 void lg_cat__bound(lg_catalog *cat); /* before the cache grows: empties one that is too large */
 LG_MUST lg_status lg_cat__ring_read(lg_catalog *cat);
 LG_MUST lg_status lg_cat__ring_append(lg_cat *c);
+LG_MUST lg_status lg_cat__tell_relation(lg_cat *c, lg_oid rel);
 void lg_cat__note_relation(lg_cat *c, lg_oid rel);
 void lg_cat__row_changed(lg_cat *c, lg_oid table, const lg_cat_row *row, const lg_cat_row *old,
                          bool inserted);
@@ -207,6 +209,10 @@ void lg_cat__temp_end(lg_cat *c, bool committed);
 /* catalog_lock.c */
 LG_MUST lg_status lg_cat__dict_share(lg_cat *c);
 LG_MUST lg_status lg_cat__dict_exclusive(lg_cat *c);
+void lg_cat__dict_let_go(lg_cat *c);
+/* What this instance has reserved of one sequence, or of all, is not given out. */
+void lg_cat__sequence_forget(lg_catalog *cat, lg_oid oid);
+void lg_cat__sequences_forget(lg_catalog *cat);
 void lg_cat__dict_init(lg_cat_dict *d, lg_ges *ges);
 
 #endif

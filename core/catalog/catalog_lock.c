@@ -64,6 +64,12 @@ lg_cat__dict_exclusive(lg_cat *c)
     return LG_OK;
 }
 
+void
+lg_cat__dict_let_go(lg_cat *c)
+{
+    (void)!lg_ges_unlock(c->owner, dict_resource(), LG_LOCK_EXCLUSIVE, 0);
+}
+
 /* ---- TM ---- */
 
 static bool

@@ -2,7 +2,9 @@
  * this instance for that moment), sequence_batch at a time, and given out from memory. Not
  * transactional. A number is given once only: a reservation is durable before its first number is given,
  * for a client may be told a number by a statement that commits nothing; and what an instance had
- * reserved when it died is lost. One fiber reserves, others that want a number of the sequence wait. */
+ * reserved when it died is lost. One fiber reserves, others that want a number of the sequence wait.
+ * Setting a sequence (setval, RESTART) is an event of the dictionary's ring, outside the transaction:
+ * from the next statement on, every instance takes its numbers from what was set. */
 #include "catalog_internal.h"
 #include <string.h>
 
@@ -104,6 +106,26 @@ entry_of(lg_catalog *cat, lg_oid oid)
     return e;
 }
 
+void
+lg_cat__sequence_forget(lg_catalog *cat, lg_oid oid)
+{
+    cat->seqs_forgotten++;
+    lg_free(lg_map_remove(cat->seqs, oid));
+}
+
+void
+lg_cat__sequences_forget(lg_catalog *cat)
+{
+    size_t pos = 0;
+    uint64_t oid;
+    void *v;
+    cat->seqs_forgotten++;
+    while (lg_map_next(cat->seqs, &pos, &oid, &v))
+        lg_free(v);
+    lg_map_destroy(cat->seqs);
+    cat->seqs = lg_map_create();
+}
+
 /* Numbers for the sequence's entry, which is looked up again after each wait: setval drops it. */
 static lg_status
 reserve(lg_cat *c, lg_oid oid)
@@ -115,6 +137,7 @@ reserve(lg_cat *c, lg_oid oid)
     if (e->busy || e->left)
         return LG_OK;
     e->busy = true;
+    uint64_t forgotten = cat->seqs_forgotten;
     struct reserve r = {.seq = &seq, .want = cat->sequence_batch};
     if (seq.cache > r.want)
         r.want = (uint32_t)(seq.cache < 10000 ? seq.cache : 10000);
@@ -125,7 +148,8 @@ reserve(lg_cat *c, lg_oid oid)
     LG_TRY(st);
     if (!r.got)
         return LG_LIMIT;
-    if (e->left == 0) { /* else ours are lost */
+    /* what was reserved before the sequence was set is lost */
+    if (e->left == 0 && forgotten == cat->seqs_forgotten) {
         e->next = r.first;
         e->increment = seq.increment;
         e->left = r.got;
@@ -175,7 +199,9 @@ lg_cat_sequence_set(lg_cat *c, lg_oid oid, int64_t value, bool is_called)
         return LG_LIMIT;
     lg_seq_state state = {value, is_called};
     LG_TRY(c->cat->access.ops->seq_modify(c->cat->access.arg, &seq.storage, set_fn, &state));
-    lg_free(lg_map_remove(c->cat->seqs, oid));
+    lg_cat__sequence_forget(c->cat, oid);
+    if (!lg_cat__is_temp(c, oid)) /* other instances let go of the numbers they have reserved */
+        LG_TRY(lg_cat__tell_relation(c, oid));
     if (is_called) {
         lg_oid last = c->lastval_seq;
         remember(c, oid, value);
