@@ -218,6 +218,7 @@ lg_cf_stop(lg_cf *cf)
     lg_waitq_wake_all(&cf->thawq);
     lg_waitq_wake_all(&cf->serverq);
     lg_waitq_wake_all(&cf->crq);
+    lg_waitq_wake_all(&cf->scn_sendq);
     lg_waitq_wake_all(&cf->scnq);
     lg_cf__requests_abort(cf); /* of recovery tasks given up: no epoch will do it any more */
     while (cf->fibers > 0 && lg_fiber_self())
