@@ -191,6 +191,8 @@ lg_cat__tell_relation(lg_cat *c, lg_oid rel)
     lg_status st = lg_cat__dict_exclusive(c);
     if (st == LG_OK) {
         st = acc->ops->ring_append(acc->arg, &d->oid_counter, &word, 1);
+        if (st == LG_OK) /* its own event now: what is reserved after it stays */
+            st = lg_cat__ring_read(c->cat);
         lg_cat__dict_let_go(c);
     }
     d->x--;
