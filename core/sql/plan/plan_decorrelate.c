@@ -161,10 +161,27 @@ tuples_of(const lg_query *q, const lg_from *f)
     return r->kind == LG_RTE_RELATION ? lg_plan__rel_tuples(r->rel) : 1000;
 }
 
-/* Rows of FROM under the conditions without subqueries. */
+static double rows_of(lg_pq *pq, lg_expr *where);
+
+/* Of a condition with subqueries: IN leaves of the rows what the subquery's WHERE leaves of its own. */
+static double
+sublink_selectivity(lg_pq *pq, const lg_expr *e)
+{
+    const lg_query *sub = e->kind == LG_EX_SUBLINK ? e->sublink.query : NULL;
+    if (!sub || e->sublink.link != LG_SUBLINK_ANY || !sub->from || sub->setop)
+        return 0.5;
+    lg_pq *in = LG_NEW(pq->p->a, lg_pq);
+    in->p = pq->p;
+    in->q = (lg_query *)(uintptr_t)sub;
+    double s = rows_of(in, sub->where) / (tuples_of(sub, sub->from) + 1);
+    return s < 1 ? s : 1;
+}
+
+/* Rows of FROM under the conditions. */
 static double
 rows_of(lg_pq *pq, lg_expr *where)
 {
+    double part = 1;
     lg_expr *all = NULL, **list, **plain;
     join_quals(pq->p, pq->q->from, &all);
     all = lg_expr_and(pq->p->a, all, where);
@@ -173,7 +190,9 @@ rows_of(lg_pq *pq, lg_expr *where)
     for (uint32_t i = 0; i < n; i++)
         if (!lg_expr_has_kind(list[i], LG_EX_SUBLINK))
             plain[k++] = list[i];
-    double rows = tuples_of(pq->q, pq->q->from) * lg_plan__list_selectivity(pq, plain, k);
+        else
+            part *= sublink_selectivity(pq, list[i]);
+    double rows = part * tuples_of(pq->q, pq->q->from) * lg_plan__list_selectivity(pq, plain, k);
     return rows < 1 ? 1 : rows;
 }
 
