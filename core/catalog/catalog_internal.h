@@ -58,7 +58,7 @@ struct lg_catalog {
     lg_map *names;    /* relation oid -> where it is and its name, for pg_table_is_visible */
     lg_map *relstats; /* oid -> lg_relstat (relstat.c) */
     lg_map *seqs;     /* oid -> what this instance has reserved (catalog_seq.c) */
-    uint64_t seqs_forgotten;
+    uint64_t seqs_born;
     lg_fn proc_fn; /* how functions made by users are called */
     const struct lg_srf *proc_srf;
     lg_oid next_virtual_oid;

@@ -55,7 +55,8 @@ struct seq_entry {
     int64_t last; /* the last one given */
     uint32_t left;
     bool given;
-    bool busy; /* a fiber is reserving more */
+    bool busy;     /* a fiber is reserving more */
+    uint64_t born; /* tells it from one that was there before the sequence was set */
 };
 
 lg_status
@@ -101,6 +102,7 @@ entry_of(lg_catalog *cat, lg_oid oid)
     struct seq_entry *e = lg_map_get(cat->seqs, oid);
     if (!e) {
         e = lg_zalloc(sizeof *e);
+        e->born = ++cat->seqs_born;
         lg_map_put(cat->seqs, oid, e);
     }
     return e;
@@ -109,7 +111,6 @@ entry_of(lg_catalog *cat, lg_oid oid)
 void
 lg_cat__sequence_forget(lg_catalog *cat, lg_oid oid)
 {
-    cat->seqs_forgotten++;
     lg_free(lg_map_remove(cat->seqs, oid));
 }
 
@@ -119,7 +120,6 @@ lg_cat__sequences_forget(lg_catalog *cat)
     size_t pos = 0;
     uint64_t oid;
     void *v;
-    cat->seqs_forgotten++;
     while (lg_map_next(cat->seqs, &pos, &oid, &v))
         lg_free(v);
     lg_map_destroy(cat->seqs);
@@ -137,19 +137,20 @@ reserve(lg_cat *c, lg_oid oid)
     if (e->busy || e->left)
         return LG_OK;
     e->busy = true;
-    uint64_t forgotten = cat->seqs_forgotten;
+    uint64_t born = e->born;
     struct reserve r = {.seq = &seq, .want = cat->sequence_batch};
     if (seq.cache > r.want)
         r.want = (uint32_t)(seq.cache < 10000 ? seq.cache : 10000);
     lg_status st = cat->access.ops->seq_modify(cat->access.arg, &seq.storage, reserve_fn, &r);
-    e = entry_of(cat, oid);
-    e->busy = false;
+    e = lg_map_get(cat->seqs, oid);
+    if (e && e->born == born)
+        e->busy = false;
     (void)lg_waitq_wake_all(&cat->dict->waitq);
     LG_TRY(st);
     if (!r.got)
         return LG_LIMIT;
     /* what was reserved before the sequence was set is lost */
-    if (e->left == 0 && forgotten == cat->seqs_forgotten) {
+    if (e && e->born == born && e->left == 0) {
         e->next = r.first;
         e->increment = seq.increment;
         e->left = r.got;
