@@ -1170,7 +1170,7 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
     else
         LG_CHECK(run_out(&c, s->query ? s->query : select_of(&c, s)));
     snprintf(u->tag, LG_TAG_MAX, "COPY %llu", (unsigned long long)c.n);
-out:
+out:;
     int ignored; /* a statement that failed has said why */
     (void)lg_server_file_close(c.file, &ignored);
     lg_strbuf_fini(&c.out);
