@@ -509,6 +509,13 @@ room_byte(const lg_space *s, uint32_t room)
 static void
 target_add(lg_segment *g, uint32_t block, uint32_t room)
 {
+    /* once only: a purge may note a block that another instance's offer has put into the map, and
+     * a second entry would be tried for ever, as what is learned of the block goes to the first */
+    for (uint32_t i = 0; i < g->target_count; i++)
+        if (g->targets[i].block == block) {
+            g->targets[i].room = room;
+            return;
+        }
     if (g->target_count < MAX_TARGETS)
         g->targets[g->target_count++] = (seg_room){block, room};
 }
