@@ -608,7 +608,7 @@ pairs(mjoin *m)
 {
     mgroup *g = &m->g;
     uint32_t row = lg_xbatch_row(m->l.b, m->l.i);
-    uint64_t first, upto;
+    uint64_t first = 0, upto = 0;
     bool once = !m->quals && (m->type == LG_JOIN_SEMI || m->type == LG_JOIN_ANTI);
     bool enough = m->quals && (m->type == LG_JOIN_SEMI || m->type == LG_JOIN_ANTI);
     if (once && m->type == LG_JOIN_ANTI)
