@@ -429,7 +429,9 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
     for (uint32_t i = 0; i < plan->nrelations; i++) {
         const lg_bind_relation *r = &plan->relations[i];
         LG_TRY(lg_cat_lock(es->cat, r->rel->oid, r->lock, false));
-        if (r->rel->stale)
+        /* also when a table of the catalog has become much larger than was planned for */
+        if (r->rel->stale ||
+            (r->rel->is_system && plan->sizes && r->rel->tuples > 4 * plan->sizes[i] + 200))
             return LG_RETRY;
         if (r->rel->kind == LG_REL_MATVIEW && !r->rel->populated) {
             lg_error_set(es->err, "55000", "materialized view \"%s\" has not been populated",

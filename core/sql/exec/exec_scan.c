@@ -156,11 +156,23 @@ put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
 }
 
 /* pg_stat_all_tables and its kin: at the end of a scan, and before it begins again. */
+/* The catalog's own tables are not analyzed: a scan that has seen all rows tells the planner how many
+ * there are. */
+static void
+learn_size(lg_relation *r, uint64_t rows)
+{
+    r->tuples = rows ? (float)rows : 1;
+    r->pages = 1 + (uint32_t)(rows / 40);
+}
+
 static void
 count_scan(lg_xnode *s)
 {
     struct scan *sc = s->state;
     lg_catalog *cat = lg_cat_catalog(s->x->es->cat);
+    if (sc->open && sc->done && sc->rel->is_system && !sc->rel->virtual_rel &&
+        s->plan->kind == LG_NODE_SEQ_SCAN)
+        learn_size(s->plan->scan.rel, sc->rows);
     if (!sc->open || sc->rel->virtual_rel || s->x->helper)
         return;
     lg_relstat *r = lg_catalog_relstat(cat, sc->index ? sc->index->oid : sc->rel->oid);
@@ -221,6 +233,7 @@ virtual_fetch(lg_xnode *s, lg_xbatch **ret)
                              .store = &sc->virtual_rows};
         sc->open = true;
         LG_TRY(sc->rel->virtual_rel->rows(sc->rel->virtual_rel->arg, &e.v));
+        learn_size(s->plan->scan.rel, sc->virtual_rows.n);
     }
     if (!s->in.cap)
         scan_batch_grow(s, sc->virtual_rows.n < LG_BATCH ? (uint32_t)sc->virtual_rows.n + 1

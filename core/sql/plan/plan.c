@@ -473,6 +473,10 @@ lg_plan_query(lg_bind *b, lg_query *q, const lg_plan_settings *settings, lg_plan
     pl->params = b->params;
     pl->nrelations = b->nrelations;
     pl->relations = b->relations;
+    float *sizes = LG_NEWN(b->arena, float, pl->nrelations + 1);
+    for (uint32_t i = 0; i < pl->nrelations; i++)
+        sizes[i] = pl->relations[i].rel->tuples;
+    pl->sizes = sizes;
     b->nrelations = b->relations_cap = 0;
     b->relations = NULL;
     pl->has_modifying_ctes = q->has_ctes_modifying;

@@ -345,7 +345,8 @@ typedef struct lg_plan {
     bool is_call;          /* CALL */
     uint32_t nrelations;   /* to lock before each execution, and then look at `stale` */
     lg_bind_relation *relations;
-    bool read_only; /* neither writes nor locks rows nor calls functions that write */
+    const float *sizes; /* rows that the planner took them to have */
+    bool read_only;     /* neither writes nor locks rows nor calls functions that write */
     /* Not for a snapshot older than this SCN: it may see rows that an index looked at while planning
      * was built without (lg_index.since). */
     uint64_t since;

@@ -496,6 +496,13 @@ lg_plan__at_most_one(const lg_pq *pq, uint32_t rte, lg_expr *const *on, uint32_t
     const lg_rte *r = pq->q->rtes[rte];
     if (r->kind != LG_RTE_RELATION)
         return false;
+    /* the catalog's tables that are computed have no indexes, but what PostgreSQL's guarantee */
+    bool computed = r->rel->virtual_rel && r->rel->is_system &&
+                    r->rel->namespace_oid == LG_NSP_CATALOG && r->rel->oid < 14000;
+    for (uint32_t c = 0; computed && c < n; c++)
+        if (r->ncols && r->cols[0].name && !strcmp(r->cols[0].name, "oid") &&
+            lg_plan__equates(on[c], rte, 1))
+            return true;
     for (uint16_t i = 0; i < r->rel->nindexes; i++) {
         const lg_index *ix = r->rel->indexes[i];
         bool all = ix->unique && ix->immediate && !ix->predicate_sql && !ix->nexprs &&
@@ -1114,7 +1121,9 @@ try_loop(joiner *j, lg_path *r)
     p->jquals = j->conds;
     p->njquals = j->nconds;
     p->startup = j->left->startup + r->startup;
+    /* right begins anew for each row of left */
     p->cost = j->left->cost + (lat ? j->left->rows : 1) * r->cost +
+              j->left->rows * s->cpu_tuple_cost +
               j->left->rows * r->rows *
                   (s->cpu_tuple_cost + lg_plan__quals_cost(j->pr->pq, j->conds, j->nconds));
     if (!s->nestloop)

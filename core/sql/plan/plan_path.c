@@ -288,7 +288,10 @@ add_cost(const lg_expr *e, void *arg)
     double op = q->pq->p->s->cpu_operator_cost;
     switch ((lg_expr_kind)e->kind) {
     case LG_EX_FUNC:
-        q->cost += e->func.op && e->func.op->name[0] == '~' ? 4 * op : op;
+        /* patterns; what looks into the catalog */
+        q->cost += e->func.op && e->func.op->name[0] == '~' ? 4 * op
+                   : e->func.func->flags & LG_FUNC_EXT      ? 10 * op
+                                                            : op;
         break;
     case LG_EX_ARRAY_OP:
         q->cost += op * (e->args[1]->kind == LG_EX_ARRAY ? e->args[1]->nargs : 5);

@@ -53,6 +53,7 @@ variable_of(const lg_pq *pq, const lg_expr *e, variable *v)
                   : nd > 0                    ? nd
                   : nd < 0                    ? -nd * v->tuples
                   : v->col->type == LG_T_BOOL ? 2
+                  : v->col->type == LG_T_CHAR ? 5 /* kinds of things, in the catalog */
                   : v->tuples < 200           ? v->tuples
                                               : 200;
     if (v->distinct < 1)
@@ -152,7 +153,8 @@ eq_selectivity(lg_pq *pq, const lg_expr *e, const lg_expr *col, const lg_expr *o
     const lg_expr *k = constant_of(other);
     double null_frac = cs ? cs->null_frac : 0;
     if (!cs)
-        return v.tuples < 200 || v.col->n_distinct != 0 ? 1 / v.distinct : EQ_DEFAULT;
+        return v.tuples < 200 || v.col->n_distinct != 0 || v.col->type == LG_T_CHAR ? 1 / v.distinct
+                                                                                    : EQ_DEFAULT;
     if (k && e && tester_init(pq, e, v.col->type, k, col_left, &t)) {
         double common = mcv_matching(&t, cs);
         if (common > 0)

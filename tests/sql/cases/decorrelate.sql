@@ -66,6 +66,7 @@ SELECT count(*), sum(o.id) FROM o LEFT JOIN d ON d.id = o.k, LATERAL (SELECT d.a
 CREATE VIEW wide AS SELECT o.*, d.a, d.b FROM o LEFT JOIN d ON d.id = o.k;
 SELECT sum(id), sum(v) FROM wide WHERE v > 390;
 DROP VIEW wide;
+EXPLAIN (COSTS OFF) SELECT c.relname FROM pg_class c LEFT JOIN pg_am am ON am.oid = c.relam;
 -- very many tables
 CREATE TABLE one (id int PRIMARY KEY, nx int);
 INSERT INTO one SELECT n, n % 50 + 1 FROM generate_series(1, 50) n;
