@@ -155,7 +155,6 @@ put_row(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *row, size_t len)
     return LG_OK;
 }
 
-/* pg_stat_all_tables and its kin: at the end of a scan, and before it begins again. */
 /* The catalog's own tables are not analyzed: a scan that has seen all rows tells the planner how many
  * there are. */
 static void
@@ -165,6 +164,7 @@ learn_size(lg_relation *r, uint64_t rows)
     r->pages = 1 + (uint32_t)(rows / 40);
 }
 
+/* pg_stat_all_tables and its kin: at the end of a scan, and before it begins again. */
 static void
 count_scan(lg_xnode *s)
 {
