@@ -13,7 +13,16 @@
  *             all databases; the segments that are there and in none of them are lost
  *
  * A dropper needs no lock: until its commit the segment is named, after it two may drop it at once.
- * Undo of a dead maker's rows that is not applied yet finds the segment dropped, as after any DROP.
+ *
+ * UNDO OF A DEAD MAKER  A death frees its enqueue before its undo is applied, and there is no order
+ * between the two: the seeker may drop a segment while an adopter takes back changes to it (its
+ * snapshot does not see the maker's rows, whether they are undone or not). So
+ *   - undo of rows or entries looks for its segment at each point that blocks, and one that is gone
+ *     (LG_INVALID, also half-way through a record) counts as taken back (heap_undo.c, btree.c);
+ *   - undo of the rows of pg_class does not touch the segment: no order between them is needed;
+ *   - death of the seeker: before DROPPING is durable the next one finds the segment again, after it
+ *     the sweep does (space_file.c); death of the adopter: the next one begins at the record that was
+ *     not yet marked as taken back. Each record and its mark are one mini-transaction.
  *
  * The seeker never waits (it would hold up all DDL behind a long transaction): who cannot have the
  * enqueue tries again later. Files below the smallest that is named were made with the volume, before

@@ -585,6 +585,12 @@ start(lg_instance *in)
     return open_sessions(in);
 }
 
+static lg_status
+write_all(lg_instance *in)
+{
+    return lg_ckpt_full(in->ckpt, lg_run_now_ns(in->env.run) + 60 * LG_SEC);
+}
+
 /* A clean end: everything on disk, the thread CLEAN, so that nobody has to recover anything. */
 static lg_status
 stop(lg_instance *in)
@@ -595,7 +601,7 @@ stop(lg_instance *in)
     lg_session_server_stop(in->sessions);
     in->sessions = NULL;
     LG_TRY(lg_space_release(in->space));
-    LG_TRY(lg_ckpt_full(in->ckpt, lg_run_now_ns(in->env.run) + 60 * LG_SEC));
+    LG_TRY(write_all(in));
     lg_instance__agent_leave(in);
     return LG_OK;
 }
@@ -604,10 +610,11 @@ stop(lg_instance *in)
 void
 lg_instance__teardown(lg_instance *in, bool clean)
 {
-    in->stopping = in->calls_closed = true;
+    in->stopping = in->closing = true;
+    if (in->txns)
+        lg_txn_recovery_stop(in->txns);
     lg_waitq_wake_all(&in->changed);
-    while (in->horizon_runs || in->sweep_runs || in->disk_watch_runs || in->rollbacks ||
-           in->serving) {
+    while (in->horizon_runs || in->sweep_runs || in->rollbacks || in->serving) {
         lg_status waited = lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         (void)waited; /* looked at again */
     }
@@ -625,8 +632,12 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_instance__undo_unlock_own(in);
     lg_undo_destroy(in->undo);
     lg_space_destroy(in->space);
-    if (in->ckpt)
+    if (in->ckpt) {
+        /* what rolled back or swept until now is not in the checkpoint of stop() */
+        if (clean)
+            clean = write_all(in) == LG_OK;
         lg_ckpt_destroy(in->ckpt);
+    }
     if (in->redo) {
         lg_status st = lg_redo_close(in->redo, clean);
         if (st != LG_OK)
@@ -651,6 +662,7 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_temp_destroy(in->temp);
     lg_dwb_destroy(in->dwb);
     lg_volume_close(in->volume);
+    lg_instance__disk_watch_stop(in);
     lg_io_destroy(in->io);
     lg_instance__agent_close(in);
 }

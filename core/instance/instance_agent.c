@@ -228,7 +228,7 @@ state_main(void *arg)
 {
     lg_instance *in = arg;
     lg_time next = 0, links_at = LG_FOREVER;
-    while (!in->agent_lost && !in->stopping) {
+    while (!in->agent_lost && !in->closing) {
         lg_time now = lg_run_now_ns(in->env.run);
         if (now >= next || (now >= links_at && links_news(in))) {
             lg_instance__agent_state(in, in->state);

@@ -119,19 +119,20 @@ struct lg_instance {
     uint8_t adopter[LG_INSTANCE_MAX + 1]; /* who last had a dead owner's; a hint; 0: unknown */
     struct lg_instance__rollback *rolling[LG_INSTANCE_MAX + 1]; /* under way, by segment */
     uint32_t rollbacks;                                         /* fibers that do it */
-    uint32_t serving;  /* fibers that answer calls of other instances (instance_wire.c) */
-    bool calls_closed; /* no more of them begin: what they need is being taken apart */
+    uint32_t serving; /* fibers that answer calls of other instances (instance_wire.c) */
 
     lg_scn others_oldest; /* oldest snapshot of the other instances; 0: unknown */
     bool horizon_runs;
     bool sweep_due, sweep_runs; /* instance_sweep.c */
-    bool disk_watch_runs;
+    bool disk_watch_runs;       /* until nothing uses a disk any more */
+    bool disks_over;
 
     lg_view_cluster cluster; /* as the agent tells it for the views */
     bool reservations;       /* every disk has them, and our key is registered */
     bool refusing;           /* the agent says: no new sessions */
     bool winding;            /* and those that are there end with their transaction */
-    bool stopping;
+    bool stopping; /* asked to end: sessions are drained, blocks written; all else goes on */
+    bool closing;  /* being taken apart: nothing begins any more */
     uint64_t drain_ms;
 };
 
@@ -165,6 +166,7 @@ void lg_instance__horizon_main(void *arg);
 
 /* instance_disk.c */
 LG_MUST lg_status lg_instance__disk_watch_start(lg_instance *in);
+void lg_instance__disk_watch_stop(lg_instance *in); /* nothing uses a disk any more; blocks */
 
 /* instance_sweep.c */
 LG_MUST lg_status lg_instance__sweep_start(lg_instance *in);

@@ -12,6 +12,9 @@
  * the view: tries each segment once. Taken: its owner is alive and looks after it itself, or
  * another adopter does. Got it: loads, rolls back, lets go
  *
+ * A rollback that fails leaves the segment partly loaded: its answers go stale as soon as another has it.
+ * So the enqueue is kept until no answer is given here any more, in an instance that stops as well.
+ *
  * A segment that nobody has loaded has no running transaction: its table blocks, which are
  * coherent, tell the truth (lg_txn_resolve). Where a segment's answers come from is therefore asked
  * (instance_wire.c); adopter[] only says whom to ask first.
@@ -70,10 +73,10 @@ adopt(lg_instance *in, uint16_t useg)
             lg_txn_release_segment(in->txns, useg);
             lg_log_debug(in->env.log, "undo", "undo segment %u: nothing is left to roll back",
                          useg);
-        } else if (
-            !in->stopping) { /* partly loaded: nobody may have it before this instance is gone */
-            lg_instance__die(in, st, CANNOT_ROLL_BACK);
-            while (!in->stopping)
+        } else { /* partly loaded: nobody may have it before this instance is gone */
+            if (!in->closing)
+                lg_instance__die(in, st, CANNOT_ROLL_BACK);
+            while (!in->closing || in->serving)
                 (void)!lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
         }
     } else if (st == LG_LOCK_NOT_AVAILABLE) {
@@ -90,12 +93,12 @@ rollback_main(void *arg)
     lg_instance *in = r->in;
     lg_status st = r->useg == in->cfg.node || in->alone ? lg_txn_recover_segment(in->txns, r->useg)
                                                         : adopt(in, r->useg);
-    if (st != LG_OK && !in->stopping)
+    if (st != LG_OK && !in->closing)
         lg_instance__die(in, st, CANNOT_ROLL_BACK);
     in->rolling[r->useg] = false;
     in->rollbacks--;
     lg_waitq_wake_all(&in->changed);
-    if (r->again && !in->stopping) /* a view came meanwhile: what it left free is looked at too */
+    if (r->again && !in->closing) /* a view came meanwhile: what it left free is looked at too */
         lg_instance__undo_recover(in, 1ull << r->useg);
     lg_free(r);
 }
@@ -103,7 +106,7 @@ rollback_main(void *arg)
 void
 lg_instance__undo_recover(lg_instance *in, uint64_t segments)
 {
-    if (in->calls_closed) /* being taken apart: a view that opens now finds others, or the next start */
+    if (in->closing) /* being taken apart: a view that opens now finds others, or the next start */
         return;
     for (uint32_t useg = 1; useg <= LG_INSTANCE_MAX; useg++) {
         if (!lg_node_in(segments, useg) || !in->control.undo_file[useg])

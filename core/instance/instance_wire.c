@@ -246,7 +246,7 @@ static void
 on_call(void *arg, lg_rpc_msg *m)
 {
     lg_instance *in = arg;
-    if (m->payload_len != sizeof(struct call) || in->calls_closed)
+    if (m->payload_len != sizeof(struct call) || in->closing)
         return; /* the caller asks again, until a view is without this instance */
     struct serving *v = lg_zalloc(sizeof *v);
     v->in = in;

@@ -394,65 +394,65 @@ lg_btree_delete(lg_txn *t, lg_segment *g, const void *key, uint32_t len, uint64_
 
 /* ---- rollback: by key ---- */
 
+/* What the record changed is taken back in the leaf that has it now. */
+static void
+leaf_undo(lg_mtr *m, lg_buf *b, const lg_btree__key *k, const struct undo_payload *p)
+{
+    uint32_t slot = lg_btree__find(b->data, k);
+    const lg_btree__node *n = lg_btree__node_of(b->data);
+    bool there = slot < n->count && lg_btree__compare(k, lg_btree__entry_at(b->data, slot)) == 0;
+    /* a mark is missing when the insert of the entry was of an index built beside us, and was
+     * rolled back first */
+    LG_ASSERT(there || p->was);
+    if (!there)
+        return;
+    if (p->was)
+        lg_btree__entry_set(m, b, slot, p->ref, p->flags);
+    else
+        lg_btree__entry_remove(m, b, slot);
+}
+
+/* LG_INVALID: the index is dropped; nothing was changed. g NULL: it was dropped before. */
 static lg_status
-apply_undo(const lg_undo_apply *a)
+undo_one(const lg_undo_apply *a, lg_segment *g)
 {
     const struct undo_payload *p = (const struct undo_payload *)a->payload;
-    lg_segment *g;
-    lg_status st = lg_segment_open(lg_txn_sys_space(lg_txn_sys_of(a->txn)), a->rec->file, &g);
-    /* The index was dropped meanwhile (its transaction's instance died, and its locks with it), at
-     * any moment: nothing is left to take back. */
-    bool gone = st == LG_NOT_FOUND || st == LG_INVALID;
-    if (!gone)
-        LG_TRY(st);
-    if (!gone && a->rec->op == LG_BTREE__OP_INSERT_MANY)
-        return lg_btree__undo_many(a, g);
     lg_btree__key k = {p->key, p->len, p->rowid};
-    uint32_t block = 0;
     for (;;) {
         lg_mtr m;
         lg_buf *b = NULL, *table;
-        if (gone) {
-            lg_mtr_begin(&m, lg_txn_sys_cache(lg_txn_sys_of(a->txn)));
+        uint32_t block = 0;
+        if (g) {
+            LG_TRY(lg_btree__descend(g, &k, 0, &block));
+            LG_TRY(lg_btree__latch_undo(g, &m, &k, &block, &b));
         } else {
-            st = lg_btree__descend(g, &k, 0, &block);
-            if (st == LG_OK)
-                st = lg_btree__latch(g, &m, &k, 0, &block, &b);
-            gone = st == LG_INVALID;
-            if (gone)
-                continue;
-            LG_TRY(st);
+            lg_mtr_begin(&m, lg_txn_sys_cache(lg_txn_sys_of(a->txn)));
         }
-        st = lg_txn_undo_done_get(a, &m, &table);
-        if (st == LG_RETRY) {
+        lg_status st = lg_txn_undo_done_get(a, &m, &table);
+        if (st == LG_OK) {
+            if (g)
+                leaf_undo(&m, b, &k, p);
+            lg_txn_undo_done(a, &m, table);
+            lg_mtr_commit(&m, NULL);
+            return LG_OK;
+        }
+        if (st == LG_RETRY)
             st = lg_mtr_restart(&m);
-            lg_mtr_abort(&m);
-            LG_TRY(st);
-            continue;
-        }
-        if (st != LG_OK) {
-            lg_mtr_abort(&m);
-            return st;
-        }
-        if (!gone) {
-            uint32_t slot = lg_btree__find(b->data, &k);
-            const lg_btree__node *n = lg_btree__node_of(b->data);
-            bool there =
-                slot < n->count && lg_btree__compare(&k, lg_btree__entry_at(b->data, slot)) == 0;
-            /* a mark is missing when the insert of the entry was of an index built beside us, and
-             * was rolled back first */
-            LG_ASSERT(there || p->was);
-            if (!there)
-                ;
-            else if (p->was)
-                lg_btree__entry_set(&m, b, slot, p->ref, p->flags);
-            else
-                lg_btree__entry_remove(&m, b, slot);
-        }
-        lg_txn_undo_done(a, &m, table);
-        lg_mtr_commit(&m, NULL);
-        return LG_OK;
+        lg_mtr_abort(&m);
+        LG_TRY(st);
     }
+}
+
+/* Who rolls back for the dead holds no lock on the index, which may be dropped at any moment: then
+ * nothing is left to take back. */
+static lg_status
+apply_undo(const lg_undo_apply *a)
+{
+    lg_segment *g;
+    lg_status st = lg_segment_open(lg_txn_sys_space(lg_txn_sys_of(a->txn)), a->rec->file, &g);
+    if (st == LG_OK)
+        st = a->rec->op == LG_BTREE__OP_INSERT_MANY ? lg_btree__undo_many(a, g) : undo_one(a, g);
+    return st == LG_INVALID || st == LG_NOT_FOUND ? undo_one(a, NULL) : st;
 }
 
 void

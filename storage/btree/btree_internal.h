@@ -114,6 +114,10 @@ LG_MUST lg_status lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8
 /* Begins m with the node of `level` for k latched X, moved right as needed and complete. Blocks. */
 LG_MUST lg_status lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level,
                                   uint32_t *block, lg_buf **ret_buf);
+/* The same for the leaf of what is taken back: complete or not. A rollback must not need space, nor may it
+ * fail because the disk is full: whoever took it over would fail with it as well. */
+LG_MUST lg_status lg_btree__latch_undo(lg_segment *g, lg_mtr *m, const lg_btree__key *k,
+                                       uint32_t *block, lg_buf **ret_buf);
 /* Splits the node (which was found full for k). Nothing is latched. Blocks. */
 LG_MUST lg_status lg_btree__split(lg_segment *g, uint32_t block, const lg_btree__key *k);
 LG_MUST lg_status lg_btree__complete(lg_segment *g, uint32_t block);

@@ -271,7 +271,7 @@ lg_btree__undo_many(const lg_undo_apply *a, lg_segment *g)
         if (!undo_item(&first, &k))
             return LG_CORRUPT;
         LG_TRY(lg_btree__descend(g, &k, 0, &block));
-        LG_TRY(lg_btree__latch(g, &m, &k, 0, &block, &b));
+        LG_TRY(lg_btree__latch_undo(g, &m, &k, &block, &b));
         bool last = leaf_is_last(b, l);
         lg_status st = last ? lg_txn_undo_done_get(a, &m, &table) : LG_OK;
         if (st == LG_RETRY) {

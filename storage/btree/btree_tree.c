@@ -31,9 +31,9 @@ lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8_t level, uint32_t
     }
 }
 
-lg_status
-lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level, uint32_t *block,
-                lg_buf **ret_buf)
+static lg_status
+latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level, bool grows, uint32_t *block,
+      lg_buf **ret_buf)
 {
     for (;;) {
         lg_mtr_begin(m, lg_segment_cache(g));
@@ -44,7 +44,7 @@ lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level,
         }
         const lg_btree__node *n = lg_btree__node_of((*ret_buf)->data);
         bool grown = n->level > level; /* the root was split under us: go down again */
-        bool incomplete = n->flags & LG_BTREE__INCOMPLETE;
+        bool incomplete = grows && (n->flags & LG_BTREE__INCOMPLETE);
         bool beyond = lg_btree__beyond((*ret_buf)->data, k);
         uint32_t right = n->right;
         if (!grown && !incomplete && !beyond)
@@ -57,6 +57,20 @@ lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level,
         else
             *block = right;
     }
+}
+
+lg_status
+lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level, uint32_t *block,
+                lg_buf **ret_buf)
+{
+    return latch(g, m, k, level, true, block, ret_buf);
+}
+
+lg_status
+lg_btree__latch_undo(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint32_t *block,
+                     lg_buf **ret_buf)
+{
+    return latch(g, m, k, 0, false, block, ret_buf);
 }
 
 /* Where to cut: near the middle by bytes; 90/10 when k goes to the end of the rightmost node. */

@@ -237,7 +237,8 @@ large_of(const hp *p, const lg_undo_rec *rec, heap_large *ret)
     return true;
 }
 
-/* The table was dropped meanwhile (a crash came between the drop and the end of the rollback). */
+/* The table was dropped meanwhile (a crash came between the drop and the end of the rollback). Who
+ * rolls back for the dead holds no lock on it: a drop may begin and end at any point that blocks here. */
 static lg_status
 apply_to_nothing(const lg_undo_apply *a)
 {
@@ -291,21 +292,16 @@ lg_heap__apply(const lg_undo_apply *a)
     bool inserts = a->rec->op == HU_INSERT || a->rec->op == HU_INSERT_MANY;
     uint32_t room = inserts ? hp_gap(&p) : 0;
     lg_mtr_commit(&m, NULL);
-    if (room >= p.bb / 4) { /* for the next rows */
-        lg_segment *g;
-        LG_TRY(lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g));
+    bool large = had && !(has && memcmp(&old, &now, sizeof old) == 0);
+    if (room < p.bb / 4 && !large)
+        return LG_OK;
+    lg_segment *g;
+    st = lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g);
+    if (st == LG_OK && room >= p.bb / 4) /* for the next rows */
         lg_segment_note(g, a->rec->block, room - p.bb / 20);
-    }
-    if (had && !(has && memcmp(&old, &now, sizeof old) == 0)) {
-        lg_segment *g;
-        st = lg_segment_open(lg_txn_sys_space(s), a->rec->file, &g);
-        if (st == LG_OK)
-            st = lg_heap__large_free(g, &old);
-        if (st == LG_INVALID || st == LG_NOT_FOUND) /* dropped meanwhile, with all its blocks */
-            st = LG_OK;
-        LG_TRY(st);
-    }
-    return LG_OK;
+    if (st == LG_OK && large)
+        st = lg_heap__large_free(g, &old);
+    return st == LG_INVALID || st == LG_NOT_FOUND ? LG_OK : st; /* dropped, with all its blocks */
 }
 
 void

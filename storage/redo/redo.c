@@ -418,9 +418,12 @@ lg_status
 lg_redo_close(lg_redo *r, bool clean)
 {
     lg_status st = LG_OK;
+    bool checkpointed = r->header.checkpoint >= r->end;
     if (clean)
         LG_KEEP(lg_redo_flush(r, r->end));
     stop_fibers(r);
+    if (clean && st == LG_OK && !checkpointed)
+        st = LG_WOULD_WAIT;
     if (clean && st == LG_OK && r->archive_dir)
         LG_KEEP(lg_redo_archive_tail(r->run, r->volume, r->thread, r->archive_dir, r->flushed));
     if (clean && st == LG_OK)

@@ -94,8 +94,9 @@ typedef struct lg_redo_config {
 /* Opens the thread for writing with a new incarnation; observes the header's SCN. LG_EXISTS: the
  * thread is OPEN and must be recovered first. Spawns the flusher (and archiver) fiber. Blocks. */
 LG_MUST lg_status lg_redo_open(const lg_redo_config *cfg, lg_redo **ret_redo);
-/* Flushes; when everything before the end is on disk (checkpointed: caller's duty) marks CLEAN.
- * Stops the fibers and frees. clean == false: leaves the header OPEN. Blocks. */
+/* Flushes and marks CLEAN, so that nobody recovers the thread: only when the checkpoint has reached its
+ * end. LG_WOULD_WAIT: it has not, blocks may lack what the redo says; the header stays OPEN. Stops the
+ * fibers and frees in any case. clean == false: leaves the header OPEN. Blocks. */
 LG_MUST lg_status lg_redo_close(lg_redo *r, bool clean);
 /* Checkpointer and instance are made after the thread; they set these later. NULL takes one away.
  * */

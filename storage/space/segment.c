@@ -344,6 +344,7 @@ lg_segment_drop(lg_space *s, uint32_t file)
     if (s->forget)
         LG_TRY(s->forget(s->forget_arg, file));
     lg_status st = lg_space_file_drop(s->cache, file);
+    handle_drop(s, file); /* who rolls back for the dead may have opened it meanwhile */
     return st == LG_NOT_FOUND ? LG_OK
                               : st; /* only reserved: gone since the beginning of the drop */
 }
@@ -387,7 +388,9 @@ lg_status
 lg_segment_forget(lg_space *s, uint32_t file)
 {
     handle_drop(s, file);
-    return lg_buf_drop_file(s->cache, file);
+    lg_status st = lg_buf_drop_file(s->cache, file);
+    handle_drop(s, file); /* as in lg_segment_drop */
+    return st;
 }
 
 lg_status
@@ -725,26 +728,33 @@ lg_segment_offer(lg_segment *g)
     return LG_OK;
 }
 
+/* Offers all that this instance has of the segment. */
+static lg_status
+segment_release(lg_segment *g)
+{
+    while (g->target_count > 0 || g->pool_count > 0 || g->offer_count > 0) {
+        while (g->target_count > 0 && g->offer_count < MAX_OFFERS) {
+            seg_room t = g->targets[--g->target_count];
+            offer_add(g, t.block, t.room);
+        }
+        while (g->pool_count > 0 && g->offer_count < MAX_OFFERS)
+            offer_add(g, g->pool[--g->pool_count].block, g->space->block_bytes);
+        lg_status st = lg_segment_offer(g);
+        if (st == LG_INVALID || st == LG_NOT_FOUND) /* being dropped, by another instance perhaps */
+            g->target_count = g->pool_count = g->offer_count = 0;
+        else
+            LG_TRY(st);
+    }
+    return LG_OK;
+}
+
 lg_status
 lg_space_release(lg_space *s)
 {
-    lg_status st = LG_OK;
     size_t pos = 0;
     uint64_t key;
     void *v;
-    while (lg_map_next(s->segments, &pos, &key, &v)) {
-        lg_segment *g = v;
-        while (g->target_count > 0 || g->pool_count > 0) {
-            while (g->target_count > 0 && g->offer_count < MAX_OFFERS) {
-                seg_room t = g->targets[--g->target_count];
-                offer_add(g, t.block, t.room);
-            }
-            while (g->pool_count > 0 && g->offer_count < MAX_OFFERS)
-                offer_add(g, g->pool[--g->pool_count].block, s->block_bytes);
-            LG_KEEP(lg_segment_offer(g));
-            if (st != LG_OK)
-                return st;
-        }
-    }
-    return st;
+    while (lg_map_next(s->segments, &pos, &key, &v))
+        LG_TRY(segment_release(v));
+    return LG_OK;
 }

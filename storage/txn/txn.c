@@ -530,6 +530,10 @@ lg_txn__undo_to(lg_txn *t, uint32_t seq)
         LG_CHECK(lg_undo_read(s->cfg.undo, at, t->xid, &rec, payload));
         if (rec.seq <= seq || rec.kind == LG_UNDO_TXN)
             break;
+        if (t->recovering && s->recovery_stopped) {
+            st = LG_SHUTDOWN;
+            goto out;
+        }
         const lg_undo_ops *ops = rec.kind < LG_UNDO_KIND_COUNT ? s->undo_ops[rec.kind] : NULL;
         if (!ops) {
             st = LG_CORRUPT;
@@ -618,6 +622,12 @@ lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg)
         lg_txn__free(t);
     }
     return LG_OK;
+}
+
+void
+lg_txn_recovery_stop(lg_txn_sys *s)
+{
+    s->recovery_stopped = true;
 }
 
 void

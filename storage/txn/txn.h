@@ -206,6 +206,9 @@ void lg_txn_visit(lg_txn_sys *s, lg_txn_info_fn fn, void *arg);
  * here from now on, its active transactions are rolled back one by one. After redo recovery. Blocks
  * the fiber until all are rolled back; run it in its own. */
 LG_MUST lg_status lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg);
+/* This system ends soon: rollbacks of adopted transactions end at their next record with LG_SHUTDOWN.
+ * Whoever loads the segment next goes on from there. */
+void lg_txn_recovery_stop(lg_txn_sys *s);
 /* Loads the table only: answers from now on, rolls nothing back yet. recover_segment does both. */
 LG_MUST lg_status lg_txn_adopt_segment(lg_txn_sys *s, uint16_t useg);
 /* After the rollback is complete: others may load it now. */

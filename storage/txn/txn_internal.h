@@ -58,6 +58,7 @@ struct lg_txn_sys {
     const lg_undo_ops *undo_ops[LG_UNDO_KIND_COUNT];
     const lg_block_ops *block_ops[16];
     lg_txn_cached *resolved;
+    bool recovery_stopped;
 };
 
 struct lg_txn {

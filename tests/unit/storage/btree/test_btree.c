@@ -32,6 +32,7 @@ struct world {
     lg_txn *txn;
     lg_status st;
     bool rolled_back;
+    uint32_t round;
 };
 
 static uint64_t
@@ -359,6 +360,48 @@ dropped_body(struct world *w)
 LG_TEST(test_btree__rollback_goes_on_when_the_index_is_dropped)
 {
     run_world(5, dropped_body);
+}
+
+/* DROPPING is durable, some buffers of the index are still here, the others can no longer be read. */
+static lg_status
+roll_back_meanwhile(void *arg, uint32_t file)
+{
+    struct world *w = arg;
+    RIG_OK(lg_buf_write_dirty(w->cache, LG_LSN_MAX, UINT32_MAX, NULL));
+    lg_volume_map_forget(w->volume, file);
+    for (uint32_t block = w->round == 0 ? 0 : 2; block < 200; block += 1 + w->round) {
+        bool dirty;
+        lg_version version;
+        (void)!lg_buf_revoke(w->cache, (lg_addr){file, block}, LG_MODE_N, NULL, &dirty, &version);
+    }
+    w->st = lg_txn_rollback(w->txn);
+    return LG_OK;
+}
+
+static void
+dropped_many_body(struct world *w)
+{
+    for (w->round = 0; w->round < 5; w->round++) {
+        uint32_t file, done, list[1000];
+        RIG_OK(lg_segment_create(w->space, LG_SEGMENT_BTREE, &file));
+        RIG_OK(lg_segment_open(w->space, file, &w->tree));
+        RIG_OK(lg_btree_init(w->tree));
+        w->txn = lg_txn_begin(w->txns);
+        for (uint32_t i = 0; i < 1000; i++)
+            list[i] = i;
+        RIG_OK(insert_many(w, w->txn, list, 1000, true, &done));
+        w->st = LG_IO;
+        lg_space_set_forget(w->space, roll_back_meanwhile, w);
+        RIG_OK(lg_segment_drop(w->space, file));
+        CU_ASSERT_EQUAL(w->st, LG_OK);
+    }
+    lg_space_set_forget(w->space, NULL, NULL);
+    CU_ASSERT_EQUAL(lg_space_release(w->space), LG_OK);
+}
+
+LG_TEST(test_btree__rollback_of_many_goes_on_when_the_index_is_dropped)
+{
+    run_world(6, dropped_many_body);
 }
 
 /* ---- many row ids with one key ---- */

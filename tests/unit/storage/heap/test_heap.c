@@ -51,6 +51,8 @@ struct world {
     uint32_t scan_count;
     uint32_t deadlocks, commits, rollbacks;
     bool big;
+    lg_txn *dropped_txn;
+    lg_status dropped_st;
 };
 
 static uint64_t
@@ -539,7 +541,12 @@ abandoned(struct world *w)
     lg_txn_sys_destroy(w->txns);
     open_txns(w);
     CU_ASSERT(lg_txn_recovering(w->txns) > 0);
-    compare_now(w); /* before the rollback: nobody sees what was left behind */
+    compare_now(w);                /* before the rollback: nobody sees what was left behind */
+    lg_txn_recovery_stop(w->txns); /* who has begun ends, the next goes on */
+    CU_ASSERT_EQUAL(lg_txn_recover_segment(w->txns, 1), LG_SHUTDOWN);
+    lg_txn_sys_destroy(w->txns);
+    open_txns(w);
+    CU_ASSERT(lg_txn_recovering(w->txns) > 0);
     RIG_OK(lg_txn_recover_segment(w->txns, 1));
     CU_ASSERT_EQUAL(lg_txn_recovering(w->txns), 0);
     compare_now(w);
@@ -591,6 +598,59 @@ fetch_ver(struct world *w, lg_txn *t, lg_rowid id, const lg_snapshot *snap, uint
         memcpy(ret_ver, bytes + 4, 4);
     lg_arena_destroy(a);
     return st;
+}
+
+/* ---- a table dropped while the changes of a dead instance to it are taken back ---- */
+
+/* Every other instance is to forget the file: DROPPING is durable, buffers of the file are still here,
+ * but not its header, which is read anew and in vain. */
+static lg_status
+roll_back_meanwhile(void *arg, uint32_t file)
+{
+    struct world *w = arg;
+    bool dirty;
+    lg_version version;
+    RIG_OK(lg_buf_write_dirty(w->cache, LG_LSN_MAX, UINT32_MAX, NULL));
+    lg_volume_map_forget(w->volume, file);
+    RIG_OK(lg_buf_revoke(w->cache, (lg_addr){file, 0}, LG_MODE_N, NULL, &dirty, &version));
+    w->dropped_st = lg_txn_rollback(w->dropped_txn);
+    return LG_OK;
+}
+
+static void
+dropped_while_rolled_back(struct world *w)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        static uint8_t large[30000];
+        uint32_t file;
+        lg_heap_out out;
+        lg_rowid id;
+        RIG_OK(lg_segment_create(w->space, LG_SEGMENT_HEAP, &file));
+        RIG_OK(lg_segment_open(w->space, file, &w->g));
+        lg_txn *t = lg_txn_begin(w->txns);
+        id = insert_small(w, t, 0, 1);
+        RIG_OK(lg_txn_commit(t));
+        t = w->dropped_txn = lg_txn_begin(w->txns);
+        for (uint32_t i = 0; i < sizeof large; i++)
+            large[i] = (uint8_t)draw(w, 256);
+        if (kind == 0)
+            (void)insert_small(w, t, 1, 1);
+        else if (kind == 1)
+            RIG_OK(update_small(w, t, id, NULL, 2, &out));
+        else
+            RIG_OK(lg_heap_row_insert(t, w->g, large, sizeof large, &id));
+        w->dropped_st = LG_IO;
+        lg_space_set_forget(w->space, roll_back_meanwhile, w);
+        RIG_OK(lg_segment_drop(w->space, file));
+        CU_ASSERT_EQUAL(w->dropped_st, LG_OK);
+    }
+    lg_space_set_forget(w->space, NULL, NULL);
+    CU_ASSERT_EQUAL(lg_space_release(w->space), LG_OK);
+}
+
+LG_TEST(test_heap__rollback_goes_on_when_the_table_is_dropped)
+{
+    run_world(1, false, dropped_while_rolled_back);
 }
 
 /* PostgreSQL's table of row lock conflicts. */

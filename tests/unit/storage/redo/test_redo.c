@@ -159,6 +159,35 @@ clean_close(void *arg)
     lg_io_destroy(w->io);
 }
 
+/* What was changed after the checkpoint must be recovered. */
+static void
+hasty_close(void *arg)
+{
+    struct world *w = arg;
+    append_and_flush(w);
+    lg_lsn end, checkpoint = lg_redo_flushed(w->r);
+    RIG_OK(lg_redo_checkpoint(w->r, checkpoint));
+    RIG_OK(append(w, &end));
+    CU_ASSERT_EQUAL(lg_redo_close(w->r, true), LG_WOULD_WAIT);
+    CU_ASSERT_EQUAL(open_thread(w, NULL), LG_EXISTS);
+    lg_redo_header h;
+    RIG_OK(lg_redo_header_read(w->v, 0, &h));
+    CU_ASSERT_EQUAL(h.state, LG_REDO_OPEN);
+    CU_ASSERT_EQUAL(h.checkpoint, checkpoint);
+    lg_volume_close(w->v);
+    lg_io_destroy(w->io);
+}
+
+LG_TEST(test_redo__what_is_not_checkpointed_is_not_closed_clean)
+{
+    static struct world w;
+    w = (struct world){0};
+    rig_open(&w.rig, 1, 1, 64 * MIB);
+    rig_node_start(&w.rig, 0);
+    CU_ASSERT(rig_run(&w.rig, 0, hasty_close, &w, 100 * LG_SEC));
+    rig_close(&w.rig);
+}
+
 static void
 flushes_overlap(void *arg)
 {
@@ -388,6 +417,7 @@ archive(void *arg)
     }
     RIG_OK(lg_redo_flush(w->r, end));
     CU_ASSERT(lg_redo_archived(w->r) >= 3 * MIB);
+    RIG_OK(lg_redo_checkpoint(w->r, lg_redo_flushed(w->r)));
     RIG_OK(lg_redo_close(w->r, true));
     lg_disk *d;
     RIG_OK(lg_disk_open(w->io, "arch/t00_00000001_0000000000100000.arc", 0, &d));
