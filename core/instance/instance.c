@@ -432,14 +432,15 @@ lg_instance__catalog_create(lg_instance *in)
 {
     in->tzs = lg_tz_cache_create();
     in->functions = lg_fntable_create();
-    lg_exec_functions_register(in->functions);
+    lg_syscat_functions_register(in->functions);
     lg_session_functions_register(in->functions);
     lg_access access = lg_access_storage(in->txns);
     if (in->cfg.column_cache_bytes)
         access.columns = in->columns = lg_columns_create(in->cfg.column_cache_bytes);
     lg_catalog_config cc = {.run = in->env.run, .access = access, .ges = in->ges, .tzs = in->tzs};
     LG_TRY(lg_catalog_create(&cc, &in->catalog));
-    LG_TRY(lg_exec_views_register(in->catalog));
+    lg_exec_procs_register(in->catalog);
+    LG_TRY(lg_syscat_views_register(in->catalog));
     return lg_session_views_register(in->catalog);
 }
 

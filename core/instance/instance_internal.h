@@ -30,6 +30,7 @@
 #include "session.h"
 #include "sock.h"
 #include "space_file.h"
+#include "syscat.h"
 #include "temp.h"
 #include "txn.h"
 #include "undo.h"

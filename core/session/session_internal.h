@@ -16,10 +16,12 @@
 #include "mem.h"
 #include "notify.h"
 #include "pgwire.h"
+#include "rows.h"
 #include "session.h"
 #include "session_stats.h"
 #include "settings.h"
 #include "sock.h"
+#include "spill.h"
 #include "strbuf.h"
 #include "txn.h"
 

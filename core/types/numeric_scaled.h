@@ -1,5 +1,5 @@
 /* A stored numeric as an integer at its display scale: value = ret / 10^scale. For who computes with
- * many of them (vectors of numerics, exec_num.c; columns kept in memory). */
+ * many of them (vectors of numerics, eval_num.c; columns kept in memory). */
 #ifndef LG_TYPES_NUMERIC_SCALED_H
 #define LG_TYPES_NUMERIC_SCALED_H
 

@@ -2,7 +2,7 @@
 #ifndef LG_EXEC_COPY_FAST_H
 #define LG_EXEC_COPY_FAST_H
 
-#include "exec_rows.h"
+#include "rows.h"
 
 typedef struct lg_xcopy_field {
     const char *s;

@@ -458,7 +458,7 @@ static const char *
 words(lg_util *u, const lg_ddl_object *o)
 {
     const char *text;
-    if (lg_exec_describe(u->es, u->a, o->cls, o->obj, o->sub, &text) != LG_OK)
+    if (lg_syscat_describe(u->es, u->a, o->cls, o->obj, o->sub, &text) != LG_OK)
         return NULL;
     return text;
 }

@@ -5,10 +5,11 @@
 #include "array.h"
 #include "assert.h"
 #include "ddl.h"
-#include "exec_rows.h"
+#include "rows.h"
 #include "map.h"
 #include "mem.h"
 #include "strbuf.h"
+#include "syscat.h"
 #include "txn.h"
 #include "type.h"
 #include <stdio.h>

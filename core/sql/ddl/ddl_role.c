@@ -464,9 +464,9 @@ dependent_columns(struct dependents *d, lg_cat *cat)
     d->n += n;
     for (uint32_t i = 0; i < n && cat == u->cat; i++) {
         const char *text;
-        LG_TRY(lg_exec_describe(u->es, u->a, LG_REL_pg_class,
-                                lg_oid_of(GETC(rows[i], pg_attribute, attrelid)),
-                                lg_int2(GETC(rows[i], pg_attribute, attnum)), &text));
+        LG_TRY(lg_syscat_describe(u->es, u->a, LG_REL_pg_class,
+                                  lg_oid_of(GETC(rows[i], pg_attribute, attrelid)),
+                                  lg_int2(GETC(rows[i], pg_attribute, attnum)), &text));
         d->text =
             lg_arena_printf(u->a, "%s%sprivileges for %s", d->text, *d->text ? "\n" : "", text);
     }
@@ -504,8 +504,8 @@ dependents_in(struct dependents *d, lg_cat *cat)
             d->n++;
             if (other)
                 continue;
-            st = lg_exec_describe(u->es, u->a, object_class(o),
-                                  lg_oid_of(LG_ROW_GET(&row, o->att_oid)), 0, &text);
+            st = lg_syscat_describe(u->es, u->a, object_class(o),
+                                    lg_oid_of(LG_ROW_GET(&row, o->att_oid)), 0, &text);
             if (st != LG_OK)
                 break;
             d->text = lg_arena_printf(u->a, "%s%s%s %s", d->text, *d->text ? "\n" : "", what, text);

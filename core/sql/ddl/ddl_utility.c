@@ -2,6 +2,7 @@
 #include "acl.h"
 #include "cat_proc.h"
 #include "ddl_internal.h"
+#include "explain.h"
 #include "relstat.h"
 #include <string.h>
 #include <strings.h>
@@ -420,7 +421,7 @@ uint32_t
 lg_ddl_utility_columns(const lg_ast *stmt, lg_arena *a, lg_outcol **ret_cols)
 {
     return stmt->tag == LG_AST_EXPLAIN_STMT
-               ? lg_exec_explain_columns(lg_ast_as(stmt, explain_stmt), a, ret_cols)
+               ? lg_explain_columns(lg_ast_as(stmt, explain_stmt), a, ret_cols)
                : 0;
 }
 
@@ -554,8 +555,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_rename(u, lg_ast_as(stmt, rename_stmt));
     case LG_AST_EXPLAIN_STMT:
         snprintf(u->tag, LG_TAG_MAX, "EXPLAIN");
-        return lg_exec_explain(u->es, u->a, lg_ast_as(stmt, explain_stmt), u->params, u->sink,
-                               u->sink_arg);
+        return lg_explain(u->es, u->a, lg_ast_as(stmt, explain_stmt), u->params, u->sink,
+                          u->sink_arg);
     case LG_AST_CONSTRAINTS_SET_STMT:
         return set_constraints(u, lg_ast_as(stmt, constraints_set_stmt));
     case LG_AST_LOCK_STMT:

@@ -3,7 +3,7 @@
 #ifndef LG_EXEC_AGG_H
 #define LG_EXEC_AGG_H
 
-#include "exec_spill.h"
+#include "exec_internal.h"
 
 /* A sum of numerics being collected in 128 bits: n values of one scale. Goes into the aggregate's
  * own state when another scale comes, and at the end. */

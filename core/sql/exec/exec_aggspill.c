@@ -107,8 +107,8 @@ lg_xagg_weigh(lg_xnode *s)
         bytes -= kept;
     }
     LG_TRY(lg_xmemory(s->x, &g->told, bytes));
-    if (s->x->helper)
-        s->x->helper->full = bytes > s->x->helper->limit;
+    if (s->x->tree->helper)
+        s->x->tree->helper->full = bytes > s->x->tree->helper->limit;
     if (bytes <= lg_xbudget_hash(s->x) || g->closed || g->last_only || !s->plan->agg.ngroup)
         return LG_OK;
     if (!s->plan->agg.hashed && !s->plan->agg.nsets) {

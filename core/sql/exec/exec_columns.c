@@ -826,7 +826,7 @@ feed(lg_xcolumns *c, void *scan)
 static lg_status
 member_fetch(lg_xcolumns *c, uint32_t *ret_n)
 {
-    struct lg_xhelper *h = c->s->x->helper;
+    struct lg_xhelper *h = c->s->x->tree->helper;
     uint32_t n = 0;
     lg_status st = LG_OK;
     while (n < c->d->cap) {

@@ -1,5 +1,5 @@
 /* Aggregation a batch at a time: groups are found for all rows of a batch, then each aggregate
- * takes the whole batch. Sums of numerics are collected as integers (exec_num.c); a CASE inside a
+ * takes the whole batch. Sums of numerics are collected as integers (eval_num.c); a CASE inside a
  * sum splits the batch, so that each branch is computed for its own rows only. */
 #include "exec_agg.h"
 #include "type.h"

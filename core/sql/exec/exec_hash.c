@@ -25,7 +25,7 @@
  * joined in blocks: as much of right as fits, all of left, the next block. `met` then remembers
  * over the blocks which left rows have had a match. Rows with a NULL key are in partition 0. */
 #include "exec_decode.h"
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "exec_team.h"
 #include "simd.h"
 #include "type.h"
@@ -568,8 +568,8 @@ over_budget(lg_xnode *s)
     size_t budget = lg_xbudget_hash(s->x), bytes = table_bytes(h);
     if (h->peak < bytes)
         h->peak = bytes;
-    if (s->x->helper)
-        s->x->helper->full = bytes > s->x->helper->limit;
+    if (s->x->tree->helper)
+        s->x->tree->helper->full = bytes > s->x->tree->helper->limit;
     if (bytes > budget && h->n > 1) {
         if (sp && sp->right.n)
             LG_TRY(all_out(h));

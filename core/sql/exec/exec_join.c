@@ -3,7 +3,7 @@
  * The joined row is left's columns then right's. A pair that meets the keys and join_quals is a
  * match; LEFT and FULL give left rows without a match once with nulls, RIGHT and FULL right rows;
  * SEMI gives a left row at its first match, ANTI when there is none. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <string.h>
 

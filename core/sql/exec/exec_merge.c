@@ -14,7 +14,7 @@
  * Rows with a NULL key meet nobody, wherever they stand. LEFT, FULL and ANTI give left's lonely rows in
  * place where there are no join_quals, else after their batch; RIGHT and FULL give right's after their
  * batch or group. So INNER and SEMI, and LEFT and ANTI without join_quals, keep left's order. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Set-returning functions, CTEs and recursion, subplans. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "record.h"
 #include "type.h"
 #include <stdlib.h>
@@ -418,7 +418,7 @@ static lg_status
 cte_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct cscan *c = s->state;
-    lg_xcte *cte = &s->x->ctes[s->plan->cte.cte];
+    lg_xcte *cte = &s->x->tree->ctes[s->plan->cte.cte];
     if (!cte->store) {
         cte->store = LG_NEW(s->x->arena, lg_xstore);
         lg_xstore_init_spill(cte->store, s->x, cte->root->plan->ncols,
@@ -484,7 +484,7 @@ recursive_open(lg_xnode *s)
     const lg_oid *types = lg_xnode_types(s, s->plan->left);
     lg_xstore_init_spill(&r->work, s->x, n, types, lg_xbudget_sort(s->x));
     lg_xstore_init_spill(&r->next, s->x, n, types, lg_xbudget_sort(s->x));
-    s->x->worktables[s->plan->recursive.worktable] = &r->work;
+    s->x->tree->worktables[s->plan->recursive.worktable] = &r->work;
     if (!s->plan->recursive.distinct)
         return LG_OK;
     r->row = lg_xrow_new(s->x->arena, n);
@@ -618,7 +618,7 @@ static lg_status
 worktable_fetch(lg_xnode *s, lg_xbatch **ret)
 {
     struct cscan *c = s->state;
-    lg_xstore *t = s->x->worktables[s->plan->cte.worktable];
+    lg_xstore *t = s->x->tree->worktables[s->plan->cte.worktable];
     return t ? store_batch(s, t, s->plan, &c->at, ret) : LG_END;
 }
 
@@ -841,7 +841,7 @@ subplan_quantified(lg_ectx *c, const lg_expr *e, lg_xsubplan *sp, lg_datum *ret,
 lg_status
 lg_xsubplan_eval(lg_ectx *c, const lg_expr *e, lg_datum *ret, bool *ret_null)
 {
-    lg_xsubplan *sp = &c->x->subplans[e->subplan.plan];
+    lg_xsubplan *sp = &c->x->tree->subplans[e->subplan.plan];
     if (e->subplan.link == LG_SUBLINK_ANY || e->subplan.link == LG_SUBLINK_ALL)
         return subplan_quantified(c, e, sp, ret, ret_null);
     if (e->subplan.init && !e->subplan.nset && !sp->root->plan->nparams) {

@@ -8,7 +8,7 @@
  * first in such plans.
  *
  * A statement does not see its own changes: the snapshot ends before them (txn.h, own_seq). */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <string.h>
 
@@ -255,7 +255,7 @@ change_row(lg_xnode *s, lg_tid tid, bool *ret_restart)
             if (update)
                 LG_TRY(check_views(s, tid));
             s->inserted++;
-            s->x->rows += s->plan->modify.can_set_tag;
+            s->x->tree->rows += s->plan->modify.can_set_tag;
             return give_back(s, update ? m->values : m->old, update ? m->nulls : m->old_nulls, tid);
         }
         if (st == LG_NOT_FOUND)
@@ -346,7 +346,7 @@ on_conflict_update(lg_xnode *s, lg_tid tid, bool *ret_again)
                             "ON CONFLICT DO UPDATE command cannot affect row a second time");
     LG_TRY(st);
     LG_TRY(check_views(s, tid));
-    s->x->rows += s->plan->modify.can_set_tag;
+    s->x->tree->rows += s->plan->modify.can_set_tag;
     m->on_conflict = true;
     st = give_back(s, m->values, m->nulls, tid);
     m->on_conflict = false;
@@ -369,7 +369,7 @@ insert_row(lg_xnode *s)
         if (st == LG_OK) {
             LG_TRY(check_views(s, tid));
             s->inserted++;
-            s->x->rows += s->plan->modify.can_set_tag;
+            s->x->tree->rows += s->plan->modify.can_set_tag;
             return give_back(s, m->values, m->nulls, tid);
         }
         if (st != LG_EXISTS)
@@ -408,7 +408,7 @@ insert_batch(lg_xnode *s, const lg_xbatch *b)
         LG_TRY(lg_xinsert_add(m->many, m->old, m->old_nulls, i + 1, &about));
     }
     LG_TRY(lg_xinsert_flush(m->many, &about)); /* the batch's values go */
-    s->x->rows += s->plan->modify.can_set_tag ? b->b.n : 0;
+    s->x->tree->rows += s->plan->modify.can_set_tag ? b->b.n : 0;
     return LG_OK;
 }
 
@@ -427,12 +427,12 @@ run_again(lg_xnode *s)
     struct modify *m = s->state;
     lg_exec *x = s->x;
     /* what a data-modifying WITH query has done cannot be done again */
-    if (!x->es->new_snapshot || x->restarts++ > 100 || x->plan->has_modifying_ctes)
+    if (!x->es->new_snapshot || x->tree->restarts++ > 100 || x->plan->has_modifying_ctes)
         return serialization(s, false);
     LG_TRY(lg_exec__new_snapshot(x->es));
     if (m->returning.arena)
         lg_xstore_reset(&m->returning);
-    x->rows = 0;
+    x->tree->rows = 0;
     return lg_xnode_rescan(s->left);
 }
 

@@ -1,102 +1,7 @@
-/* Executions and what all nodes share: making the tree, quals and targets, kept rows, hash tables.
- */
+/* Executions and what all nodes share: making the tree, quals and targets. */
 #include "exec_team.h"
-#include "exec_check.h"
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include <string.h>
-
-/* ---- batches and kept rows ---- */
-
-void
-lg_xbatch_init(lg_xbatch *b, lg_arena *a, uint32_t ncols, const lg_oid *types, uint32_t cap)
-{
-    lg_vector *v = LG_NEWN(a, lg_vector, ncols + 1);
-    memset(b, 0, sizeof *b);
-    b->b.ncols = ncols;
-    b->b.cols = LG_NEWN(a, lg_vector *, ncols + 1);
-    b->cap = cap;
-    for (uint32_t i = 0; i < ncols; i++) {
-        lg_vector_init(&v[i], a, types[i], cap);
-        b->b.cols[i] = &v[i];
-    }
-}
-
-lg_datum *
-lg_xrow_copy(lg_arena *a, lg_vector *const *cols, uint32_t ncols, uint32_t at)
-{
-    lg_datum *row = lg_xrow_new(a, ncols);
-    uint8_t *nulls = lg_xrow_nulls(row, ncols);
-    for (uint32_t i = 0; i < ncols; i++) {
-        bool null = !cols[i] || lg_vector_is_null(cols[i], at);
-        nulls[i] = null;
-        row[i] = null ? 0 : lg_datum_copy(cols[i]->type, lg_vector_value(cols[i], at), a);
-    }
-    return row;
-}
-
-lg_status
-lg_xcheck(lg_exec *x)
-{
-    if (x->helper)
-        return lg_team_stopped(x->helper->team) ? LG_CANCELED : LG_OK;
-    if (!lg_fiber_self() || !lg_fiber_should_yield())
-        return LG_OK;
-    lg_fiber_yield();
-    return x->es->check_cancel ? x->es->check_cancel(x->es->arg) : LG_OK;
-}
-
-#define STATEMENT_MAX (2ULL << 30)
-
-lg_status
-lg_xmemory(lg_exec *x, size_t *mine, size_t now)
-{
-    x->memory += now - *mine;
-    *mine = now;
-    if (x->memory <= STATEMENT_MAX)
-        return LG_OK;
-    lg_error_set(x->es->err, "53200", "out of memory");
-    lg_error_detail(x->es->err, "Sorts, hash tables and groups of one statement may keep %llu MB.",
-                    STATEMENT_MAX >> 20);
-    return LG_SQL;
-}
-
-void
-lg_xhash_init(lg_xhash *h, lg_arena *a)
-{
-    memset(h, 0, sizeof *h);
-    h->arena = a;
-}
-
-static void
-hash_grow(lg_xhash *h)
-{
-    uint64_t nb = h->nbuckets ? h->nbuckets * 4 : 64;
-    lg_xhash_entry **b = LG_NEWN(h->arena, lg_xhash_entry *, nb);
-    for (uint64_t i = 0; i < h->nbuckets; i++) {
-        lg_xhash_entry *e = h->buckets[i], *next;
-        for (; e; e = next) {
-            next = e->next;
-            e->next = b[e->hash & (nb - 1)];
-            b[e->hash & (nb - 1)] = e;
-        }
-    }
-    h->buckets = b;
-    h->nbuckets = nb;
-}
-
-lg_xhash_entry *
-lg_xhash_add(lg_xhash *h, uint64_t hash, lg_datum *row)
-{
-    if (h->n >= h->nbuckets)
-        hash_grow(h);
-    lg_xhash_entry *e = LG_NEW(h->arena, lg_xhash_entry);
-    e->hash = hash;
-    e->row = row;
-    e->next = h->buckets[hash & (h->nbuckets - 1)];
-    h->buckets[hash & (h->nbuckets - 1)] = e;
-    h->n++;
-    return e;
-}
 
 /* ---- nodes ---- */
 
@@ -164,7 +69,7 @@ lg_xnode_make(lg_exec *x, const lg_node *plan, lg_xnode **ret)
     s->x = x;
     if (!s->ops)
         return LG_UNSUPPORTED;
-    x->nodes[plan->id] = s;
+    x->tree->nodes[plan->id] = s;
     if (plan->left) {
         LG_TRY(lg_xnode_make(x, plan->left, &s->left));
         s->left->parent = s;
@@ -265,7 +170,36 @@ next_batch(lg_xnode *s, lg_xbatch **ret)
     }
 }
 
-/* ---- what EXPLAIN ANALYZE counts ---- */
+void
+lg_exec_instrument(lg_exec *x, bool usage)
+{
+    x->tree->instrument = true;
+    x->tree->instrument_usage = usage;
+}
+
+const lg_exec_node_stats *
+lg_exec_node_stats_get(const lg_exec *x, uint32_t node, lg_arena *a)
+{
+    lg_xnode *s = x->tree->nodes[node];
+    if (!s)
+        return NULL;
+    lg_exec_node_stats *r = LG_NEW(a, lg_exec_node_stats);
+    *r = (lg_exec_node_stats){.rows = s->rows,
+                              .loops = s->loops,
+                              .filtered = s->filtered,
+                              .join_filtered = s->join_filtered,
+                              .inserted = s->inserted,
+                              .conflicting = s->conflicting,
+                              .helpers = s->helpers,
+                              .time_ns = s->time_ns,
+                              .first_ns = s->first_ns,
+                              .usage = s->usage};
+    if (s->opened && s->space)
+        s->space(s, &r->space);
+    return r;
+}
+
+/* ---- what EXPLAIN ANALYZE counts (exec_stats.h) ---- */
 
 void
 lg_xusage_now(const lg_exec_session *es, lg_xusage *ret)
@@ -317,14 +251,14 @@ next_measured(lg_xnode *s, lg_xbatch **ret)
 {
     lg_run *run = s->x->es->run;
     lg_xusage before, after;
-    if (s->x->instrument_usage)
+    if (s->x->tree->instrument_usage)
         lg_xusage_now(s->x->es, &before);
     lg_time from = lg_run_now_exact_ns(run);
     if (!s->loops)
         s->loops = 1;
     lg_status st = next_batch(s, ret);
     s->time_ns += lg_run_now_exact_ns(run) - from;
-    if (s->x->instrument_usage) {
+    if (s->x->tree->instrument_usage) {
         if (!s->usage)
             s->usage = LG_NEW(s->x->arena, lg_xusage);
         lg_xusage_now(s->x->es, &after);
@@ -343,7 +277,7 @@ lg_xnode_next(lg_xnode *s, lg_xbatch **ret)
 {
     if (lg_fiber_cancel_pending())
         LG_TRY(lg_xcheck(s->x));
-    if (s->x->instrument)
+    if (s->x->tree->instrument)
         return next_measured(s, ret);
     LG_TRY(next_batch(s, ret));
     s->rows += (*ret)->b.n;
@@ -369,6 +303,28 @@ lg_xnode_close(lg_xnode *s)
     lg_arena_destroy(s->scratch);
     s->scratch = NULL;
     s->opened = false;
+}
+
+static void
+batch_init(lg_xnode *s, const lg_xstore *t)
+{
+    const lg_node *n = s->plan->left ? s->plan->left : s->plan;
+    uint32_t cap = t->n < LG_BATCH && !t->out ? (uint32_t)t->n : LG_BATCH;
+    lg_oid *types = LG_NEWN(s->x->arena, lg_oid, t->ncols + 1);
+    for (uint32_t i = 0; i < t->ncols; i++)
+        types[i] = i < n->ncols ? n->cols[i].type : LG_T_TEXT;
+    lg_xbatch_init(&s->in, s->x->arena, t->ncols, types, cap);
+}
+
+lg_status
+lg_xstore_batch(lg_xnode *s, lg_xstore *t, lg_xcursor *c, lg_xbatch **ret)
+{
+    if (c->pos >= t->n)
+        return LG_END;
+    if (!s->in.cap)
+        batch_init(s, t);
+    *ret = &s->in;
+    return lg_xstore_fill(t, c, &s->in);
 }
 
 /* ---- executions ---- */
@@ -422,6 +378,24 @@ lg_exec_plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan)
     return lg_plan_query(b, q, ps, ret_plan);
 }
 
+/* lg_exec.end */
+void
+lg_xtree_end(lg_exec *x)
+{
+    for (uint32_t i = 0; i < x->plan->n_nodes; i++)
+        lg_xnode_close(x->tree->nodes[i]);
+    for (uint32_t i = 0; i < x->plan->nsubplans; i++)
+        lg_xsubplan_close(&x->tree->subplans[i]);
+    for (uint32_t i = 0; i < x->plan->nctes; i++)
+        if (x->tree->ctes[i].store)
+            lg_xstore_fini(x->tree->ctes[i].store);
+    if (x->tree->kept) {
+        if (x->tree->kept_at)
+            lg_xcursor_fini(x->tree->kept_at);
+        lg_xstore_fini(x->tree->kept);
+    }
+}
+
 lg_status
 lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
              const uint8_t *param_nulls, lg_exec **ret_exec)
@@ -454,24 +428,27 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
     x->arena = a;
     x->params = params;
     x->param_nulls = param_nulls;
-    x->checked = plan->cmd == LG_CMD_SELECT && !plan->has_modifying_ctes;
+    x->tree = LG_NEW(a, struct lg_xtree);
+    x->subplan = lg_xsubplan_eval;
+    x->end = lg_xtree_end;
+    x->tree->checked = plan->cmd == LG_CMD_SELECT && !plan->has_modifying_ctes;
     x->sites = LG_NEWN(a, void *, plan->n_expr_ids + 1);
-    x->nodes = LG_NEWN(a, lg_xnode *, plan->n_nodes + 1);
-    x->worktables = LG_NEWN(a, void *, plan->n_nodes + 1);
+    x->tree->nodes = LG_NEWN(a, lg_xnode *, plan->n_nodes + 1);
+    x->tree->worktables = LG_NEWN(a, void *, plan->n_nodes + 1);
     if (plan->n_exec_params) {
         x->exec_values = LG_NEWN(a, lg_datum, plan->n_exec_params);
         x->exec_nulls = LG_NEWN(a, uint8_t, plan->n_exec_params);
         x->exec_version = LG_NEWN(a, uint64_t, plan->n_exec_params);
     }
     if (plan->nsubplans)
-        x->subplans = LG_NEWN(a, lg_xsubplan, plan->nsubplans);
+        x->tree->subplans = LG_NEWN(a, lg_xsubplan, plan->nsubplans);
     if (plan->nctes)
-        x->ctes = LG_NEWN(a, lg_xcte, plan->nctes);
-    lg_status st = lg_xnode_make(x, plan->root, &x->root);
+        x->tree->ctes = LG_NEWN(a, lg_xcte, plan->nctes);
+    lg_status st = lg_xnode_make(x, plan->root, &x->tree->root);
     for (uint32_t i = 0; st == LG_OK && i < plan->nsubplans; i++)
-        st = lg_xnode_make(x, plan->subplans[i].root, &x->subplans[i].root);
+        st = lg_xnode_make(x, plan->subplans[i].root, &x->tree->subplans[i].root);
     for (uint32_t i = 0; st == LG_OK && i < plan->nctes; i++)
-        st = lg_xnode_make(x, plan->ctes[i].root, &x->ctes[i].root);
+        st = lg_xnode_make(x, plan->ctes[i].root, &x->tree->ctes[i].root);
     if (st != LG_OK) {
         lg_arena_destroy(a);
         return st;
@@ -480,27 +457,12 @@ lg_exec_open(lg_exec_session *es, const lg_plan *plan, const lg_datum *params,
     return LG_OK;
 }
 
-/* A cancel that has not been taken yet, before rows are given out and before success is told: what
- * was computed meanwhile may be nonsense (lg_poll). It also comes before the error that such
- * nonsense led to. */
-lg_status
-lg_xcanceled(lg_exec_session *es, lg_status st)
-{
-    bool failed = lg_failed(st);
-    lg_status c = es->check_cancel ? es->check_cancel(es->arg) : LG_OK;
-    if (c == LG_OK)
-        return st;
-    if (failed)
-        lg_error_clear(es->err);
-    return c;
-}
-
 /* Hands out at most max rows of the pending batch. */
 static lg_status
 hand_out(lg_exec *x, uint64_t max, lg_exec_sink sink, void *arg, uint64_t *ret_n)
 {
-    lg_xbatch *p = x->pending;
-    uint32_t left = p->b.n - x->pending_at;
+    lg_xbatch *p = x->tree->pending;
+    uint32_t left = p->b.n - x->tree->pending_at;
     uint32_t n = max && max < left ? (uint32_t)max : left;
     if (sink) {
         uint16_t rows[LG_BATCH];
@@ -508,16 +470,16 @@ hand_out(lg_exec *x, uint64_t max, lg_exec_sink sink, void *arg, uint64_t *ret_n
         part.ncols = x->plan->ncols;
         if (n != p->b.n) {
             for (uint32_t i = 0; i < n; i++)
-                rows[i] = (uint16_t)lg_xbatch_row(p, x->pending_at + i);
+                rows[i] = (uint16_t)lg_xbatch_row(p, x->tree->pending_at + i);
             part.sel = rows;
             part.n = n;
         }
         LG_TRY(sink(arg, &part));
     }
-    x->pending_at += n;
+    x->tree->pending_at += n;
     *ret_n = n;
-    if (x->pending_at == p->b.n)
-        x->pending = NULL;
+    if (x->tree->pending_at == p->b.n)
+        x->tree->pending = NULL;
     return LG_OK;
 }
 
@@ -529,16 +491,16 @@ run_modifying(lg_exec *x)
     lg_xbatch *b;
     lg_status st;
     lg_xstore *kept = LG_NEW(x->arena, lg_xstore);
-    lg_xstore_init_spill(kept, x, x->root->plan->ncols, lg_xnode_types(x->root, x->root->plan),
-                         lg_xbudget_sort(x));
-    x->kept = kept;
-    x->kept_at = LG_NEW(x->arena, lg_xcursor);
-    while ((st = lg_xnode_next(x->root, &b)) == LG_OK)
+    lg_xstore_init_spill(kept, x, x->tree->root->plan->ncols,
+                         lg_xnode_types(x->tree->root, x->tree->root->plan), lg_xbudget_sort(x));
+    x->tree->kept = kept;
+    x->tree->kept_at = LG_NEW(x->arena, lg_xcursor);
+    while ((st = lg_xnode_next(x->tree->root, &b)) == LG_OK)
         LG_TRY(lg_xstore_put_batch(kept, b));
     for (uint32_t i = x->plan->nctes; st == LG_END && i > 0; i--) {
         if (!x->plan->ctes[i - 1].modifies)
             continue;
-        while ((st = lg_xnode_next(x->ctes[i - 1].root, &b)) == LG_OK)
+        while ((st = lg_xnode_next(x->tree->ctes[i - 1].root, &b)) == LG_OK)
             continue;
     }
     return st == LG_END ? LG_OK : st;
@@ -547,14 +509,14 @@ run_modifying(lg_exec *x)
 static lg_status
 next_kept(lg_exec *x, lg_xbatch **ret)
 {
-    lg_xbatch *b = &x->kept_batch;
-    if (!x->kept)
+    lg_xbatch *b = &x->tree->kept_batch;
+    if (!x->tree->kept)
         LG_TRY(run_modifying(x));
     if (!b->cap)
-        lg_xbatch_init(b, x->arena, x->root->plan->ncols, lg_xnode_types(x->root, x->root->plan),
-                       LG_BATCH);
+        lg_xbatch_init(b, x->arena, x->tree->root->plan->ncols,
+                       lg_xnode_types(x->tree->root, x->tree->root->plan), LG_BATCH);
     *ret = b;
-    return lg_xstore_fill(x->kept, x->kept_at, b);
+    return lg_xstore_fill(x->tree->kept, x->tree->kept_at, b);
 }
 
 /* A statement that changes rows has changed them all when it gives its first batch: then come the
@@ -562,15 +524,15 @@ next_kept(lg_exec *x, lg_xbatch **ret)
 static lg_status
 next_checked(lg_exec *x)
 {
-    if (!x->checked && !x->started)
-        x->checks_from = lg_xcheck_mark(x->es);
-    x->started = true;
-    lg_status st = x->plan->has_modifying_ctes ? next_kept(x, &x->pending)
-                                               : lg_xnode_next(x->root, &x->pending);
-    if (x->checked || (st != LG_OK && st != LG_END))
+    if (!x->tree->checked && !x->tree->started)
+        x->tree->checks_from = lg_xcheck_mark(x->es);
+    x->tree->started = true;
+    lg_status st = x->plan->has_modifying_ctes ? next_kept(x, &x->tree->pending)
+                                               : lg_xnode_next(x->tree->root, &x->tree->pending);
+    if (x->tree->checked || (st != LG_OK && st != LG_END))
         return st;
-    x->checked = true;
-    lg_status checks = lg_xcheck_statement(x->es, x->checks_from);
+    x->tree->checked = true;
+    lg_status checks = lg_xcheck_statement(x->es, x->tree->checks_from);
     return checks == LG_OK ? st : checks;
 }
 
@@ -581,22 +543,22 @@ lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, 
     *ret_n = 0;
     while (!max_rows || total < max_rows) {
         uint64_t n = 0;
-        if (!x->pending) {
-            if (x->ended)
+        if (!x->tree->pending) {
+            if (x->tree->ended)
                 return LG_END;
             lg_status st = lg_xcanceled(x->es, next_checked(x));
             if (st == LG_END) {
-                x->ended = true;
-                x->pending = NULL;
+                x->tree->ended = true;
+                x->tree->pending = NULL;
                 return LG_END;
             }
             LG_TRY(st);
-            x->pending_at = 0;
+            x->tree->pending_at = 0;
         }
         LG_TRY(hand_out(x, max_rows ? max_rows - total : 0, sink, sink_arg, &n));
         total += n;
         if (x->plan->cmd == LG_CMD_SELECT)
-            x->rows += n;
+            x->tree->rows += n;
         *ret_n = total;
     }
     return LG_OK;
@@ -605,27 +567,7 @@ lg_exec_fetch(lg_exec *x, uint64_t max_rows, lg_exec_sink sink, void *sink_arg, 
 uint64_t
 lg_exec_rows(const lg_exec *x)
 {
-    return x->rows;
-}
-
-void
-lg_exec_close(lg_exec *x)
-{
-    if (!x)
-        return;
-    for (uint32_t i = 0; i < x->plan->n_nodes; i++)
-        lg_xnode_close(x->nodes[i]);
-    for (uint32_t i = 0; i < x->plan->nsubplans; i++)
-        lg_xsubplan_close(&x->subplans[i]);
-    for (uint32_t i = 0; i < x->plan->nctes; i++)
-        if (x->ctes[i].store)
-            lg_xstore_fini(x->ctes[i].store);
-    if (x->kept) {
-        if (x->kept_at)
-            lg_xcursor_fini(x->kept_at);
-        lg_xstore_fini(x->kept);
-    }
-    lg_arena_destroy(x->arena);
+    return x->tree->rows;
 }
 
 void

@@ -2,7 +2,7 @@
  * percentile_cont, mode; rank, dense_rank, percent_rank, cume_dist of a row that is not there. A
  * kept row is the aggregate's arguments (direct ones first), then its ORDER BY columns. Some of the
  * rows may lie on a temporary file. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <math.h>
 #include <stdlib.h>

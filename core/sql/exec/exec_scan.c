@@ -173,7 +173,7 @@ count_scan(lg_xnode *s)
     if (sc->open && sc->done && sc->rel->is_system && !sc->rel->virtual_rel &&
         s->plan->kind == LG_NODE_SEQ_SCAN)
         learn_size(s->plan->scan.rel, sc->rows);
-    if (!sc->open || sc->rel->virtual_rel || s->x->helper)
+    if (!sc->open || sc->rel->virtual_rel || s->x->tree->helper)
         return;
     lg_relstat *r = lg_catalog_relstat(cat, sc->index ? sc->index->oid : sc->rel->oid);
     if (r) {
@@ -386,7 +386,7 @@ seq_fetch(lg_xnode *s, lg_xbatch **ret)
     }
     if (sc->done)
         return LG_END;
-    if (s->x->helper) /* room was made for it */
+    if (s->x->tree->helper) /* room was made for it */
         return visit_fetch(s, ret);
     if (!s->in.cap)
         scan_batch_grow(s, 64);
@@ -798,8 +798,8 @@ claim_row(lg_xnode *s, lg_tid tid, bool *ret_newer)
     struct scan *sc = s->state;
     lg_exec *x = s->x;
     const lg_node *p = s->plan;
-    bool alone = !x->es->repeatable_read && x->es->new_snapshot && x->root->left == s &&
-                 !p->quals && x->plan->nsubplans == 0 && x->rows == 0;
+    bool alone = !x->es->repeatable_read && x->es->new_snapshot && x->tree->root->left == s &&
+                 !p->quals && x->plan->nsubplans == 0 && x->tree->rows == 0;
     bool changed = false;
     LG_TRY(sc->acc->ops->row_claim(sc->acc->arg, lg_cat_txn(x->es->cat), x->es->snapshot,
                                    &sc->rel->storage, tid, alone, &changed));

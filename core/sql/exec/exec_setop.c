@@ -3,7 +3,7 @@
  * SPILLING  When the table of left's rows is over the budget it is closed: further rows of left that
  * are not in it go to tapes by hash, and right's rows follow those that are not in it either. Then
  * each pair of tapes is done as the inputs were. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <string.h>
 

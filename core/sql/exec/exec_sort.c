@@ -1,5 +1,5 @@
 /* Sort, top-n, limit, unique, append. */
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include "type.h"
 #include <stdlib.h>
 #include <string.h>
@@ -22,25 +22,6 @@ lg_xsort_keys(lg_exec *x, const lg_node_sortkey *keys, uint32_t n, lg_xsort_key 
     return LG_OK;
 }
 
-int
-lg_xsort_compare(const lg_xsort_key *keys, uint32_t nkeys, const lg_datum *a, const lg_datum *b,
-                 uint32_t ncols)
-{
-    const uint8_t *an = lg_xrow_nulls(a, ncols), *bn = lg_xrow_nulls(b, ncols);
-    for (uint32_t i = 0; i < nkeys; i++) {
-        uint32_t s = keys[i].slot;
-        if (an[s] || bn[s]) {
-            if (an[s] && bn[s])
-                continue;
-            return (an[s] != 0) == keys[i].nulls_first ? -1 : 1;
-        }
-        int d = keys[i].cmp(a[s], b[s]);
-        if (d)
-            return keys[i].desc ? -d : d;
-    }
-    return 0;
-}
-
 struct sort {
     lg_exec *x;
     lg_xstore store;
@@ -53,48 +34,6 @@ struct sort {
     lg_datum **rows; /* a batch of the merge */
     uint64_t given, keep;
 };
-
-struct merge {
-    lg_exec *x;
-    lg_status st; /* of a sort that was stopped */
-    const lg_xsort_key *keys;
-    uint32_t nkeys, ncols;
-};
-
-/* Stable: equal rows come in input order. */
-static void
-merge_sort(lg_datum **rows, lg_datum **tmp, uint64_t n, struct merge *t)
-{
-    if (n < 2 || t->st != LG_OK)
-        return;
-    if (n > LG_BATCH)
-        t->st = lg_xcheck(t->x);
-    uint64_t h = n / 2, i = 0, j = h, k = 0;
-    merge_sort(rows, tmp, h, t);
-    merge_sort(rows + h, tmp, n - h, t);
-    if (lg_xsort_compare(t->keys, t->nkeys, rows[h - 1], rows[h], t->ncols) <= 0)
-        return;
-    while (i < h && j < n) {
-        tmp[k++] = lg_xsort_compare(t->keys, t->nkeys, rows[i], rows[j], t->ncols) <= 0 ? rows[i++]
-                                                                                        : rows[j++];
-        if (k % (4 * LG_BATCH) == 0 && (t->st = lg_xcheck(t->x)) != LG_OK)
-            return;
-    }
-    while (i < h)
-        tmp[k++] = rows[i++];
-    memcpy(rows, tmp, k * sizeof *rows);
-}
-
-lg_status
-lg_xsort_rows(lg_exec *x, const lg_xsort_key *keys, uint32_t nkeys, lg_datum **rows, uint64_t n,
-              uint32_t ncols)
-{
-    struct merge m = {.x = x, .keys = keys, .nkeys = nkeys, .ncols = ncols};
-    lg_datum **tmp = lg_alloc((n + 1) * sizeof *tmp);
-    merge_sort(rows, tmp, n, &m);
-    lg_free(tmp);
-    return m.st;
-}
 
 static lg_status
 sort_rows(struct sort *t, uint32_t nkeys)

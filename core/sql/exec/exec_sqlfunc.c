@@ -60,8 +60,8 @@ body_free(body *b)
     lg_arena_destroy(b->arena);
 }
 
-void
-lg_exec__functions_clear(lg_exec_session *es)
+static void
+functions_clear(lg_exec_session *es)
 {
     size_t pos = 0;
     uint64_t key;
@@ -308,7 +308,7 @@ run_function(run *r, const lg_oid *types, lg_oid result)
         return LG_SQL;
     }
     if (!base && es->functions && lg_map_count(es->functions) > KEPT_MAX)
-        lg_exec__functions_clear(es);
+        functions_clear(es);
     lg_arena *a = lg_arena_create("function call", 512);
     lg_status st = enter(es, r->p, a, &s);
     if (st == LG_OK)
@@ -453,7 +453,15 @@ set_next(lg_call *c, void *state, lg_datum *ret_values, uint8_t *ret_nulls)
 static const lg_srf set_calls = {set_open, set_next};
 
 void
-lg_exec__functions_register(lg_catalog *cat)
+lg_exec_procs_register(lg_catalog *cat)
 {
     lg_catalog_proc_calls(cat, call_scalar, &set_calls);
+}
+
+void
+lg_exec_session_fini(lg_exec_session *es)
+{
+    functions_clear(es);
+    lg_exec_checks_fini(es);
+    lg_xdomains_fini(es);
 }

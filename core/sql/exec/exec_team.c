@@ -1,7 +1,7 @@
 /* Teams for pipelines (exec_team.h). */
 #include "exec_team.h"
 #include "collate.h"
-#include "exec_spill.h"
+#include "exec_internal.h"
 #include <string.h>
 
 /* Fewer rows than that are not worth a thread; more groups not the merging. */
@@ -248,7 +248,8 @@ copy_make(lg_xteam *m, size_t limit, lg_exec **ret)
                               .err = &h->err,
                               .snapshot = x->es->snapshot};
     c->es = &h->es;
-    c->helper = h;
+    c->tree = LG_NEW(a, struct lg_xtree);
+    c->tree->helper = h;
     c->plan = x->plan;
     c->arena = a;
     c->params = x->params;
@@ -256,9 +257,9 @@ copy_make(lg_xteam *m, size_t limit, lg_exec **ret)
     c->exec_values = x->exec_values;
     c->exec_nulls = x->exec_nulls;
     c->exec_version = x->exec_version;
-    c->checked = true;
+    c->tree->checked = true;
     c->sites = LG_NEWN(a, void *, x->plan->n_expr_ids + 1);
-    c->nodes = LG_NEWN(a, lg_xnode *, x->plan->n_nodes + 1);
+    c->tree->nodes = LG_NEWN(a, lg_xnode *, x->plan->n_nodes + 1);
     LG_TRY(lg_xnode_make(c, m->sink->plan, &h->sink));
     share_used(h->sink, m->sink);
     lg_xnode *to = below(h->sink), *from = below(m->sink);
@@ -276,10 +277,10 @@ copy_make(lg_xteam *m, size_t limit, lg_exec **ret)
 static lg_status
 copy_link(lg_xteam *m, lg_exec *c)
 {
-    lg_xnode *to = below(c->helper->sink), *from = below(m->sink);
-    c->helper->team = m->team;
-    c->helper->env.check_cancel = cancel_asked;
-    c->helper->env.check_arg = m->team;
+    lg_xnode *to = below(c->tree->helper->sink), *from = below(m->sink);
+    c->team = m->team;
+    c->tree->helper->env.check_cancel = cancel_asked;
+    c->tree->helper->env.check_arg = m->team;
     for (; from->plan->kind == LG_NODE_HASH_JOIN; from = from->left, to = to->left) {
         LG_TRY(lg_xnode_open(to));
         lg_xhash_adopt(to, from);
@@ -294,7 +295,7 @@ static void
 copy_free(lg_exec *c)
 {
     for (uint32_t i = 0; c && i < c->plan->n_nodes; i++)
-        lg_xnode_close(c->nodes[i]);
+        lg_xnode_close(c->tree->nodes[i]);
     if (c)
         lg_arena_destroy(c->arena);
 }
@@ -305,7 +306,7 @@ static void
 member(lg_team *t, void *arg, unsigned number)
 {
     lg_xteam *m = arg;
-    struct lg_xhelper *h = m->copies[number]->helper;
+    struct lg_xhelper *h = m->copies[number]->tree->helper;
     h->st = m->run(h->sink);
     if (h->st != LG_OK)
         lg_team_stop(t);
@@ -322,10 +323,10 @@ build_joins(lg_xteam *m, bool *ret_ready)
     *ret_ready = false;
     for (; n->plan->kind == LG_NODE_HASH_JOIN; n = n->left) {
         bool shared;
-        lg_time from = x->instrument ? lg_run_now_exact_ns(x->es->run) : 0;
+        lg_time from = x->tree->instrument ? lg_run_now_exact_ns(x->es->run) : 0;
         LG_TRY(lg_xnode_open(n));
         LG_TRY(lg_xhash_share(n, &shared));
-        lg_time took = x->instrument ? lg_run_now_exact_ns(x->es->run) - from : 0;
+        lg_time took = x->tree->instrument ? lg_run_now_exact_ns(x->es->run) - from : 0;
         for (lg_xnode *up = n; up != m->sink; up = up->parent)
             up->time_ns += took;
         if (!shared)
@@ -356,7 +357,7 @@ lg_xteam_begin(lg_xnode *sink, lg_status (*run)(lg_xnode *copy), lg_xteam **ret_
     lg_exec *x = sink->x;
     bool ready;
     *ret_team = NULL;
-    uint32_t n = x->helper ? 0 : lg_xteam_planned(x->es, sink->plan);
+    uint32_t n = x->tree->helper ? 0 : lg_xteam_planned(x->es, sink->plan);
     uint32_t free = n ? lg_team_available(x->es->run) : 0;
     if (!n || !free || !lg_fiber_self())
         return LG_OK;
@@ -393,9 +394,9 @@ static void
 add_counts(const lg_exec *x, const lg_exec *c, const lg_xnode *sink)
 {
     for (uint32_t i = 0; i < x->plan->n_nodes; i++) {
-        const lg_xnode *from = c->nodes[i];
-        lg_xnode *to = x->nodes[i];
-        if (!from || !to || !from->opened || from == c->helper->sink || to == sink)
+        const lg_xnode *from = c->tree->nodes[i];
+        lg_xnode *to = x->tree->nodes[i];
+        if (!from || !to || !from->opened || from == c->tree->helper->sink || to == sink)
             continue;
         to->rows += from->rows;
         to->filtered += from->filtered;
@@ -428,14 +429,14 @@ lg_xteam_finish(lg_xteam *m, lg_status (*absorb)(lg_xnode *sink, lg_xnode *copy)
     m->finished = true;
     lg_team_finish(m->team);
     for (uint32_t i = 0; i < m->n; i++)
-        LG_TRY(take_error(m, m->copies[i]->helper));
+        LG_TRY(take_error(m, m->copies[i]->tree->helper));
     if (absorb && lg_team_stopped(m->team)) /* canceled */
         LG_TRY(lg_xcheck(m->sink->x));
     for (uint32_t i = 0; absorb && i < m->n; i++) {
         add_counts(m->sink->x, m->copies[i], m->sink);
-        lg_xnode *scan = m->copies[i]->nodes[m->scan->plan->id];
+        lg_xnode *scan = m->copies[i]->tree->nodes[m->scan->plan->id];
         lg_xscan_absorb(m->scan, scan);
-        LG_TRY(absorb(m->sink, m->copies[i]->helper->sink));
+        LG_TRY(absorb(m->sink, m->copies[i]->tree->helper->sink));
     }
     return LG_OK;
 }

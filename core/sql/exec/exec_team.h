@@ -29,7 +29,6 @@
 
 /* What a copy's execution knows of its team. */
 struct lg_xhelper {
-    lg_team *team;
     size_t limit; /* bytes that it may keep */
     bool full;    /* it has them */
     lg_error err;
@@ -41,8 +40,6 @@ struct lg_xhelper {
 
 typedef struct lg_xteam lg_xteam;
 
-/* Members that a sink (AGG, or HASH_JOIN for its right side) would have; 0: it is not done so. */
-uint32_t lg_xteam_planned(const lg_exec_session *es, const lg_node *sink);
 /* Builds the joins below and starts a team, if there can be one now: *ret NULL is fine. run: what a
  * member does with its copy of the sink. */
 LG_MUST lg_status lg_xteam_begin(lg_xnode *sink, lg_status (*run)(lg_xnode *copy),

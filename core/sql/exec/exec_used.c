@@ -22,14 +22,14 @@ mark_slots(const lg_expr *e, void *arg)
 lg_vector *
 lg_xvector_none(lg_exec *x)
 {
-    if (!x->none) {
-        x->none = LG_NEW(x->arena, lg_vector);
-        lg_vector_init(x->none, x->arena, LG_T_TEXT, 1);
-        x->none->constant = true;
-        x->none->v[0] = 0;
-        x->none->null[0] = 1;
+    if (!x->tree->none) {
+        x->tree->none = LG_NEW(x->arena, lg_vector);
+        lg_vector_init(x->tree->none, x->arena, LG_T_TEXT, 1);
+        x->tree->none->constant = true;
+        x->tree->none->v[0] = 0;
+        x->tree->none->null[0] = 1;
     }
-    return x->none;
+    return x->tree->none;
 }
 
 bool

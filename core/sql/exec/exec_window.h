@@ -5,7 +5,7 @@
 #ifndef LG_EXEC_WINDOW_H
 #define LG_EXEC_WINDOW_H
 
-#include "exec_spill.h"
+#include "exec_internal.h"
 
 typedef struct lg_xframe {
     const lg_node *plan;

@@ -5,6 +5,7 @@
 #include "map.h"
 #include "mem.h"
 #include "strbuf.h"
+#include "syscat.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -618,7 +619,8 @@ fiber(void *arg)
     lg_catalog_config cfg = {.run = m->run, .access = {&ops, m}, .ges = m->ges};
     lg_catalog_root root;
     LG_ASSERT_OK(lg_catalog_create(&cfg, &m->catalog));
-    LG_ASSERT_OK(lg_exec_views_register(m->catalog));
+    lg_exec_procs_register(m->catalog);
+    LG_ASSERT_OK(lg_syscat_views_register(m->catalog));
     LG_ASSERT_OK(
         lg_catalog_bootstrap(m->catalog, (struct lg_txn *)m, "lagoon", "lagoon", "x", &root));
     LG_ASSERT_OK(lg_cat_create(m->catalog, LG_ROLE_BOOTSTRAP, "lagoon", &m->cat));
@@ -626,7 +628,7 @@ fiber(void *arg)
     lg_cat_set_owner(m->cat, &m->owner);
     lg_cat_set_search_path(m->cat, "\"$user\", public");
     m->functions = lg_fntable_create();
-    lg_exec_functions_register(m->functions);
+    lg_syscat_functions_register(m->functions);
     lg_env_init(&m->env);
     m->tzs = lg_tz_cache_create();
     m->env.tzs = m->tzs;
