@@ -308,6 +308,8 @@ static lg_status
 rows_collation(void *arg, lg_virtual_ctx *ctx)
 {
     (void)arg;
+    lg_cat_scan s;
+    lg_cat_row made;
     const char *version = NULL; /* the same for all of one ICU */
     for (uint32_t i = 0; i < lg_collation_count(); i++) {
         const lg_collation *k = lg_collation_at(i);
@@ -325,7 +327,7 @@ rows_collation(void *arg, lg_virtual_ctx *ctx)
         SET(pg_collation, collencoding, lg_datum_int4(k->oid == LG_COLLATION_UCS_BASIC ? 6 : -1));
         if (k->locale) {
             SET(pg_collation, colliculocale, TEXT(k->locale));
-            version = version ? version : lg_collation_version(ctx->arena, k->oid);
+            version = version ? version : lg_collation_version(ctx->arena, k->locale);
             if (version)
                 SET(pg_collation, collversion, TEXT(version));
         } else if (k->oid != LG_COLLATION_DEFAULT) {
@@ -335,7 +337,11 @@ rows_collation(void *arg, lg_virtual_ctx *ctx)
         }
         emit(ctx, &row);
     }
-    return LG_OK;
+    lg_status st = lg_cat_scan_open(ctx->cat, LG_REL_lg_collation, 0, 0, NULL, ctx->arena, &s);
+    while (st == LG_OK && (st = lg_cat_scan_next(&s, &made)) == LG_OK)
+        emit(ctx, &made);
+    lg_cat_scan_close(&s);
+    return st == LG_END ? LG_OK : st;
 }
 
 static lg_status

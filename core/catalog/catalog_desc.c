@@ -51,6 +51,8 @@ read_columns(struct desc *d, uint16_t natts)
         }
         col->typmod = lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_atttypmod));
         col->collation = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_attribute_attcollation));
+        if ((st = lg_cat__collation_meet(d->c, col->collation)) != LG_OK)
+            break;
         col->ndims = (int16_t)lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_attndims));
         col->not_null = lg_bool(LG_ROW_GET(&row, LG_AT_pg_attribute_attnotnull));
         col->stat_target = lg_int4(LG_ROW_GET(&row, LG_AT_pg_attribute_attstattarget)) + 1;
@@ -177,6 +179,7 @@ read_one_index(struct desc *d, const lg_cat_row *row, lg_index *ix)
         lg_keycol *kc = &ix->key[k];
         bool text = kc->type == LG_T_TEXT || kc->type == LG_T_VARCHAR || kc->type == LG_T_BPCHAR;
         ix->collation[k] = colls[k];
+        LG_TRY(lg_cat__collation_meet(d->c, colls[k]));
         kc->collator = text ? lg_collator_get(d->c->cat->tzs, colls[k]) : NULL;
         kc->collation = kc->collator ? colls[k] : 0;
     }

@@ -212,6 +212,8 @@ LG_MUST lg_status lg_cat__dict_exclusive(lg_cat *c);
 void lg_cat__dict_let_go(lg_cat *c);
 /* What this instance has reserved of one sequence, or of all, is not given out. */
 void lg_cat__sequence_forget(lg_catalog *cat, lg_oid oid);
+/* Whoever reads the OID of a collation somewhere: so that core/types knows its locale. */
+LG_MUST lg_status lg_cat__collation_meet(lg_cat *c, lg_oid oid);
 void lg_cat__sequences_forget(lg_catalog *cat);
 void lg_cat__dict_init(lg_cat_dict *d, lg_ges *ges);
 

@@ -68,6 +68,7 @@ static const lg_oid stored[] = {
     LG_REL_pg_database,      LG_REL_pg_sequence,  LG_REL_pg_rewrite,     LG_REL_pg_depend,
     LG_REL_pg_description,   LG_REL_pg_statistic, LG_REL_pg_default_acl, LG_REL_pg_db_role_setting,
     LG_REL_pg_shdescription, LG_REL_pg_type,      LG_REL_pg_enum,        LG_REL_lg_proc,
+    LG_REL_lg_collation,
 };
 
 bool

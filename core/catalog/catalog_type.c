@@ -326,6 +326,7 @@ describe_domain(lg_cat *c, lg_oid oid, lg_arena *tmp, lg_arena *a, void **ret)
     t->declared = t->base = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_type_typbasetype));
     t->typmod = lg_int4(LG_ROW_GET(&row, LG_AT_pg_type_typtypmod));
     t->collation = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_type_typcollation));
+    LG_TRY(lg_cat__collation_meet(c, t->collation));
     if (!LG_ROW_NULL(&row, LG_AT_pg_type_typdefaultbin))
         t->default_sql = lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_type_typdefaultbin));
     d->not_null = lg_bool(LG_ROW_GET(&row, LG_AT_pg_type_typnotnull));

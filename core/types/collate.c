@@ -1,5 +1,6 @@
 /* ICU's collations. */
 #include "collate.h"
+#include "map.h"
 #include "mem.h"
 #include "text.h"
 #include "types_internal.h"
@@ -51,36 +52,100 @@ lg_collation_by_name(const char *name)
 
 /* --- collators, one per collation in use --- */
 
+struct user {
+    char *locale;
+    UCollator *open;
+};
+
 struct lg_collators {
     UCollator *open[COUNT];
+    lg_map *users; /* OID to struct user */
 };
 
 void
 lg_collators__destroy(lg_collators *c)
 {
-    for (size_t i = 0; c && i < COUNT; i++)
+    size_t pos = 0;
+    uint64_t key;
+    void *v;
+    if (!c)
+        return;
+    for (size_t i = 0; i < COUNT; i++)
         if (c->open[i])
             ucol_close(c->open[i]);
+    while (lg_map_next(c->users, &pos, &key, &v)) {
+        struct user *u = v;
+        if (u->open)
+            ucol_close(u->open);
+        lg_free(u->locale);
+        lg_free(u);
+    }
+    lg_map_destroy(c->users);
     lg_free(c);
+}
+
+static lg_collators *
+collators(lg_tz_cache *tzs)
+{
+    lg_collators **slot = lg_tz__collators(tzs);
+    if (!*slot) {
+        *slot = lg_zalloc(sizeof **slot);
+        (*slot)->users = lg_map_create();
+    }
+    return *slot;
+}
+
+static struct user *
+user_of(lg_tz_cache *tzs, lg_oid oid)
+{
+    return lg_collation_class_of(oid) == LG_COLLATION_ICU && tzs
+               ? lg_map_get(collators(tzs)->users, oid)
+               : NULL;
+}
+
+void
+lg_collation_add(lg_tz_cache *tzs, lg_oid oid, const char *locale)
+{
+    if (lg_collation_class_of(oid) != LG_COLLATION_ICU || !tzs || user_of(tzs, oid))
+        return;
+    struct user *u = lg_zalloc(sizeof *u);
+    u->locale = lg_strdup(locale);
+    lg_map_put(collators(tzs)->users, oid, u);
+}
+
+bool
+lg_collation_known(lg_tz_cache *tzs, lg_oid oid)
+{
+    return lg_collation_class_of(oid) != LG_COLLATION_ICU || !tzs || user_of(tzs, oid);
 }
 
 const lg_collator *
 lg_collator_get(lg_tz_cache *tzs, lg_oid oid)
 {
     const lg_collation *k = lg_collation_is_c(oid) ? NULL : lg_collation_get(oid);
-    if (!k || !k->locale || !tzs)
+    struct user *u = k ? NULL : user_of(tzs, oid);
+    const char *locale = u ? u->locale : k ? k->locale : NULL;
+    if (!locale || !tzs)
         return NULL;
-    lg_collators **slot = lg_tz__collators(tzs);
-    if (!*slot)
-        *slot = lg_zalloc(sizeof **slot);
-    UCollator **c = &(*slot)->open[k - list];
+    UCollator **c = u ? &u->open : &collators(tzs)->open[k - list];
     if (!*c) {
         UErrorCode status = U_ZERO_ERROR;
-        *c = ucol_open(k->locale, &status);
+        *c = ucol_open(locale, &status);
         if (U_FAILURE(status))
             *c = NULL;
     }
     return (const lg_collator *)*c;
+}
+
+const char *
+lg_collation_refused(const char *locale)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UCollator *c = ucol_open(locale, &status);
+    if (U_FAILURE(status))
+        return u_errorName(status);
+    ucol_close(c);
+    return NULL;
 }
 
 static const lg_collator *
@@ -90,13 +155,12 @@ collator(const lg_env *env, lg_oid oid)
 }
 
 const char *
-lg_collation_version(lg_arena *a, lg_oid oid)
+lg_collation_version(lg_arena *a, const char *locale)
 {
-    const lg_collation *k = lg_collation_get(oid);
     UErrorCode status = U_ZERO_ERROR;
-    if (!k || !k->locale)
+    if (!locale)
         return NULL;
-    UCollator *c = ucol_open(k->locale, &status);
+    UCollator *c = ucol_open(locale, &status);
     if (U_FAILURE(status))
         return NULL;
     UVersionInfo v;
@@ -151,14 +215,16 @@ lg_datum
 lg_collate_case(lg_call *c, lg_case to)
 {
     const lg_collation *k = lg_collation_get(c->collation);
+    const struct user *user = k || !c->env ? NULL : user_of(c->env->tzs, c->collation);
+    const char *locale = user ? user->locale : k ? k->locale : NULL;
     int32_t n, len;
     UErrorCode status = U_ZERO_ERROR;
     UChar *u = to_utf16(c->arena, ARG_STR(0), ARG_LEN(0), &n);
     int32_t cap = n * 3 + 8; /* the longest that case mapping makes of a character */
     UChar *r = lg_arena_alloc(c->arena, sizeof *r * (size_t)cap);
-    len = to == LG_CASE_LOWER   ? u_strToLower(r, cap, u, n, k->locale, &status)
-          : to == LG_CASE_UPPER ? u_strToUpper(r, cap, u, n, k->locale, &status)
-                                : u_strToTitle(r, cap, u, n, NULL, k->locale, &status);
+    len = to == LG_CASE_LOWER   ? u_strToLower(r, cap, u, n, locale, &status)
+          : to == LG_CASE_UPPER ? u_strToUpper(r, cap, u, n, locale, &status)
+                                : u_strToTitle(r, cap, u, n, NULL, locale, &status);
     if (U_FAILURE(status))
         return lg_call_error(c, "XX000", "case conversion failed: %s", u_errorName(status));
     return from_utf16(c->arena, r, len);

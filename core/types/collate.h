@@ -4,6 +4,11 @@
  * take lg_collation_is_c as the short way. ICU's are deterministic: texts that ICU takes for equal
  * are told apart by their bytes, so equality and hashes need no collation at all.
  *
+ * Those that users made are known by their OIDs, as types are (usertype.h): the upper four bits are
+ * an lg_collation_class, so whether one orders by bytes follows from the OID alone. ICU's locale of
+ * one never changes; who meets the OID in the catalog tells it (lg_collation_add) before anything
+ * can order by it.
+ *
  * ICU's collators are opened when first used and kept with the instance's zones (lg_tz_cache).
  * Nothing here blocks, but for ICU reading its data on first use. */
 #ifndef LG_TYPES_COLLATE_H
@@ -23,17 +28,42 @@ typedef struct lg_collation {
     const char *locale; /* ICU's; NULL: C */
 } lg_collation;
 
+typedef enum lg_collation_class {
+    LG_COLLATION_BUILTIN,
+    LG_COLLATION_BYTES, /* a user's, of C or POSIX */
+    LG_COLLATION_ICU    /* a user's */
+} lg_collation_class;
+
+static inline lg_collation_class
+lg_collation_class_of(lg_oid oid)
+{
+    return (lg_collation_class)(oid >> 28);
+}
+static inline lg_oid
+lg_collation_oid(lg_collation_class k, lg_oid number)
+{
+    return (lg_oid)k << 28 | number;
+}
+
+/* The built-in ones. */
 uint32_t lg_collation_count(void);
 const lg_collation *lg_collation_at(uint32_t i);
 const lg_collation *lg_collation_get(lg_oid oid);           /* NULL: none */
 const lg_collation *lg_collation_by_name(const char *name); /* likewise */
-const char *lg_collation_version(lg_arena *a, lg_oid oid);  /* NULL: it has none */
+/* Of an ICU locale; NULL: ICU does not know it, or locale is NULL. */
+const char *lg_collation_version(lg_arena *a, const char *locale);
+/* A user's collation of class ICU and its locale; again is nothing. */
+void lg_collation_add(lg_tz_cache *tzs, lg_oid oid, const char *locale);
+bool lg_collation_known(lg_tz_cache *tzs, lg_oid oid);
+/* Can ICU open it? NULL: yes; else its word for why not. */
+const char *lg_collation_refused(const char *locale);
 
 static inline bool
 lg_collation_is_c(lg_oid oid)
 {
     return oid == 0 || oid == LG_COLLATION_DEFAULT || oid == LG_COLLATION_C ||
-           oid == LG_COLLATION_POSIX || oid == LG_COLLATION_UCS_BASIC;
+           oid == LG_COLLATION_POSIX || oid == LG_COLLATION_UCS_BASIC ||
+           lg_collation_class_of(oid) == LG_COLLATION_BYTES;
 }
 
 /* One that orders, for who has no environment (keys of indexes): lives as long as the zones. NULL:

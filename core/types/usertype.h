@@ -105,6 +105,8 @@ struct lg_usertypes {
                               lg_arena *a, lg_error *err);
     /* As format_type shows it: quoted, with its schema when that is not in the path. */
     const char *(*type_name)(const lg_env *env, lg_oid type, lg_arena *a);
+    /* The same of a collation that a user made. NULL: there is none. */
+    const char *(*collation_name)(const lg_env *env, lg_oid collation, lg_arena *a);
 };
 
 /* format_type for every type. */

@@ -52,3 +52,12 @@ CREATE FUNCTION app.df_at(a int) RETURNS SETOF int BEGIN ATOMIC SELECT id FROM a
 CREATE PROCEDURE app.df_p(INOUT k int) LANGUAGE sql AS 'delete from app.df_t where id = k returning id';
 CREATE VIEW app.df_vf AS SELECT app.df_f(1) AS f, app.df_ret(3) AS r, y.x FROM app.df_tab() AS y(x, z);
 COMMENT ON FUNCTION app.df_ret(int) IS 'hello';
+-- collations
+CREATE COLLATION app.german (provider = icu, locale = 'de-u-co-phonebk');
+CREATE COLLATION app.plain (LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
+COMMENT ON COLLATION app.german IS 'as in the phone book';
+CREATE DOMAIN app.name_de AS text COLLATE app.german CHECK (VALUE COLLATE app.plain <> 'x');
+CREATE TABLE app.coll_t (a text COLLATE app.german UNIQUE, b app.name_de, c text DEFAULT ('x' COLLATE app.plain));
+INSERT INTO app.coll_t VALUES ('ä', 'ö', 'c'), ('af', 'z', 'd');
+CREATE INDEX coll_t_c ON app.coll_t (c COLLATE app.plain, lower(c COLLATE app.german));
+CREATE VIEW app.coll_v AS SELECT a, c COLLATE app.german AS c FROM app.coll_t ORDER BY c COLLATE app.plain;

@@ -38,6 +38,10 @@ typedef struct lg_bind_catalog {
     lg_status (*procs)(void *arg, const char *schema, const char *name, lg_arena *a,
                        struct lg_proc ***ret, uint32_t *ret_n, uint32_t *ret_catalog);
     lg_status (*proc_usable)(void *arg, const struct lg_proc *p, bool *ret);
+    /* Collations. NULL: those built in. */
+    lg_status (*collation)(void *arg, const char *schema, const char *name, lg_arena *a,
+                           lg_oid *ret);
+    lg_status (*collation_name)(void *arg, lg_oid oid, lg_arena *a, const char **ret);
     const char *database; /* for the three-part names; NULL: any */
 } lg_bind_catalog;
 
@@ -86,6 +90,8 @@ typedef struct lg_bind {
     uint32_t view_depth;
     bool calling;               /* the function call at hand is CALL's */
     uint32_t nprocs, procs_cap; /* functions of users that were called, for who depends on them */
+    lg_oid *colls;
+    uint32_t ncolls; /* likewise collations that were named */
     lg_oid *procs;
     uint32_t nkeys; /* constraints: primary keys that GROUP BY relies on */
     lg_oid *keys;
@@ -181,6 +187,8 @@ LG_MUST lg_status lg_deparse_expr(const lg_deparse *d, const lg_expr *e, const l
  * says). */
 LG_MUST lg_status lg_deparse_query(const lg_deparse *d, const lg_query *q, uint32_t n,
                                    const char *const *names, const char **ret_text);
+/* A collation as it is written: quoted, with its schema when the bare name would not find it. */
+const char *lg_deparse_collation(const lg_env *env, lg_oid oid, lg_arena *a);
 /* quote_ident. */
 const char *lg_quote_ident(lg_arena *a, const char *name);
 const char *lg_quote_literal(lg_arena *a, const char *text);

@@ -1,6 +1,7 @@
 /* Bind on the real catalog. Apart, so that tests with a catalog of their own link without it. */
 #include "acl.h"
 #include "bind.h"
+#include "cat_collation.h"
 #include "cat_proc.h"
 
 static lg_status
@@ -104,6 +105,24 @@ cat_proc_usable(void *arg, const lg_proc *p, bool *ret)
     return LG_OK;
 }
 
+static lg_status
+cat_collation(void *arg, const char *schema, const char *name, lg_arena *a, lg_oid *ret)
+{
+    lg_cat_collation k;
+    LG_TRY(lg_cat_collation_by_name(arg, schema, name, a, &k));
+    *ret = k.oid;
+    return LG_OK;
+}
+
+static lg_status
+cat_collation_name(void *arg, lg_oid oid, lg_arena *a, const char **ret)
+{
+    lg_cat_collation k;
+    LG_TRY(lg_cat_collation_by_oid(arg, oid, a, &k));
+    *ret = k.name;
+    return LG_OK;
+}
+
 void
 lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
 {
@@ -119,6 +138,8 @@ lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
                             .schema_usable = cat_schema_usable,
                             .procs = cat_procs,
                             .proc_usable = cat_proc_usable,
+                            .collation = cat_collation,
+                            .collation_name = cat_collation_name,
                             .database = lg_cat_database(cat)};
 }
 

@@ -74,10 +74,14 @@ state_of(const lg_expr *e)
 }
 
 static const char *
-name_of(lg_oid coll)
+name_of(lg_bind *b, lg_oid coll)
 {
     const lg_collation *k = lg_collation_get(coll);
-    return k ? k->name : "?";
+    const char *name = k ? k->name : "?";
+    if (!k && b->catalog.collation_name &&
+        b->catalog.collation_name(b->catalog.arg, coll, b->arena, &name) != LG_OK)
+        name = "?";
+    return name;
 }
 
 static lg_status
@@ -85,7 +89,7 @@ mismatch(lg_bind *b, const state *r)
 {
     return lg_bind__error(b, r->loc, "42P21",
                           "collation mismatch between explicit collations \"%s\" and \"%s\"",
-                          name_of(r->coll), name_of(r->other));
+                          name_of(b, r->coll), name_of(b, r->other));
 }
 
 static bool
@@ -144,20 +148,44 @@ lg_bind_index_collation(lg_bind *b, lg_expr *e)
     return LG_OK;
 }
 
+static void
+note_collation(lg_bind *b, lg_oid oid)
+{
+    if (lg_collation_class_of(oid) == LG_COLLATION_BUILTIN)
+        return;
+    for (uint32_t i = 0; i < b->ncolls; i++)
+        if (b->colls[i] == oid)
+            return;
+    lg_oid *more = LG_NEWN(b->arena, lg_oid, b->ncolls + 1);
+    if (b->ncolls)
+        memcpy(more, b->colls, b->ncolls * sizeof *more);
+    more[b->ncolls++] = oid;
+    b->colls = more;
+}
+
 lg_status
 lg_bind_collation_name(lg_bind *b, const lg_ast_list *name, int32_t loc, lg_oid *ret)
 {
     const char *s = lg_ast_list_str(name, name->n - 1);
     const char *schema = name->n > 1 ? lg_ast_list_str(name, name->n - 2) : NULL;
-    const lg_collation *k =
-        !schema || strcmp(schema, "pg_catalog") == 0 ? lg_collation_by_name(s) : NULL;
-    if (!k)
-        return lg_bind__error(b, loc, "42704",
-                              schema ? "collation \"%s.%s\" for encoding \"UTF8\" does not exist"
-                                     : "collation \"%s\" for encoding \"UTF8\" does not exist",
-                              schema ? schema : s, s);
-    *ret = k->oid;
-    return LG_OK;
+    const lg_collation *k = schema && strcmp(schema, "pg_catalog") ? NULL : lg_collation_by_name(s);
+    lg_status st = k ? LG_OK : LG_NOT_FOUND;
+    *ret = k ? k->oid : 0;
+    if (b->catalog.collation)
+        st = b->catalog.collation(b->catalog.arg, schema, s, b->arena, ret);
+    if (st != LG_NOT_FOUND) {
+        LG_TRY(st);
+        note_collation(b, *ret);
+        return LG_OK;
+    }
+    lg_oid nsp;
+    if (schema && b->catalog.namespace_by_name &&
+        b->catalog.namespace_by_name(b->catalog.arg, schema, &nsp) == LG_NOT_FOUND)
+        return lg_bind__error(b, loc, "3F000", "schema \"%s\" does not exist", schema);
+    return lg_bind__error(b, loc, "42704",
+                          schema ? "collation \"%s.%s\" for encoding \"UTF8\" does not exist"
+                                 : "collation \"%s\" for encoding \"UTF8\" does not exist",
+                          schema ? schema : s, s);
 }
 
 lg_status

@@ -64,6 +64,18 @@ lg_quote_literal(lg_arena *a, const char *text)
     return q;
 }
 
+const char *
+lg_deparse_collation(const lg_env *env, lg_oid oid, lg_arena *a)
+{
+    const lg_collation *k = lg_collation_get(oid);
+    const char *name = NULL;
+    if (k)
+        return lg_quote_ident(a, k->name);
+    if (env && env->user && env->user->collation_name)
+        name = env->user->collation_name(env, oid, a);
+    return name ? name : "\"?\"";
+}
+
 /* ---- pieces ---- */
 
 static void
@@ -82,6 +94,14 @@ type_text(out *o, lg_oid type, int32_t typmod)
     if (o->d->type_oids && lg_usertype_of(type) != LG_UT_NONE)
         return lg_arena_printf(o->d->arena, "\"#%u\"", type);
     return lg_type_name(o->d->env, type, typmod, o->d->arena);
+}
+
+static const char *
+collation_text(out *o, const lg_expr *e)
+{
+    if (o->d->type_oids && lg_collation_class_of(e->collation) != LG_COLLATION_BUILTIN)
+        return lg_arena_printf(o->d->arena, "\"#%u\"", e->collation);
+    return lg_deparse_collation(o->d->env, e->collation, o->d->arena);
 }
 
 /* By its name, where the row's type is known. */
@@ -685,9 +705,8 @@ put(out *o, const lg_expr *e)
         return;
     case LG_EX_RELABEL:
         if (e->form == LG_FORM_SQL) {
-            const lg_collation *k = lg_collation_get(e->collation);
-            put_between(
-                o, e, lg_arena_printf(o->d->arena, " COLLATE \"%s\"", k ? k->name : "default"), "");
+            put_between(o, e, lg_arena_printf(o->d->arena, " COLLATE %s", collation_text(o, e)),
+                        "");
             return;
         } /* fall through */
     case LG_EX_COERCE_IO:

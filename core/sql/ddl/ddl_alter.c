@@ -341,6 +341,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     LG_CHECK(lg_ddl_rowtype_unused(u, r));
     LG_CHECK(lg_ddl_depend_forget_sub(u, LG_REL_pg_class, r->oid, col->attnum));
     LG_CHECK(lg_ddl_type_depend(u, LG_REL_pg_class, r->oid, col->attnum, declared));
+    LG_CHECK(lg_ddl_collation_depend(u, LG_REL_pg_class, r->oid, col->attnum, now.collation));
     if (r->kind == LG_REL_COMPOSITE) {
         LG_CHECK(lg_ddl_attribute_update(u, r->oid, col->attnum, set_type, &now));
         st = lg_cat_touch(u->cat, r->oid);

@@ -419,7 +419,10 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
     if (st == LG_EXISTS)
         return lg_error_set(u->err, "42701", "column \"%s\" specified more than once", col->name);
     LG_TRY(st);
-    return col->of_index ? LG_OK : lg_ddl_type_depend(u, LG_REL_pg_class, rel, attnum, col->type);
+    if (col->of_index)
+        return LG_OK;
+    LG_TRY(lg_ddl_collation_depend(u, LG_REL_pg_class, rel, attnum, col->collation));
+    return lg_ddl_type_depend(u, LG_REL_pg_class, rel, attnum, col->type);
 }
 
 lg_status

@@ -46,6 +46,10 @@ lg_ddl_depend_text(lg_util *u, lg_oid cls, lg_oid obj, const char *text)
         char *end;
         lg_proc *f;
         lg_oid oid = (lg_oid)strtoul(p + 2, &end, 10);
+        if (p - text > 8 && strncmp(p - 8, "COLLATE ", 8) == 0) {
+            LG_TRY(lg_ddl_collation_depend(u, cls, obj, 0, oid));
+            continue;
+        }
         if (strncmp(end, "\"(", 2) != 0)
             continue;
         lg_status st = lg_cat_proc(u->cat, oid, u->a, &f);
@@ -166,6 +170,8 @@ lg_ddl_depend_query(lg_util *u, lg_oid cls, lg_oid obj, const lg_bind *b, const 
         if (!again)
             LG_TRY(lg_ddl_depend(u, cls, obj, 0, LG_REL_pg_proc, b->procs[i], 0, 'n'));
     }
+    for (uint32_t i = 0; i < b->ncolls; i++)
+        LG_TRY(lg_ddl_collation_depend(u, cls, obj, 0, b->colls[i]));
     return LG_OK;
 }
 
@@ -186,6 +192,8 @@ typedef struct links {
 static uint64_t
 order_of(const lg_ddl_object *o)
 {
+    if (o->cls == LG_REL_pg_collation)
+        return (uint64_t)lg_usertype_number(o->obj) * 4 + 3;
     if (o->cls != LG_REL_pg_type)
         return (uint64_t)o->obj * 4 + 3 * (o->cls != LG_REL_pg_class);
     return (uint64_t)lg_usertype_number(o->obj) * 4 + (lg_type_elem(o->obj) ? 1 : 2);
@@ -284,7 +292,9 @@ links_schema(lg_util *u, lg_oid nsp, links *l)
                 {LG_REL_pg_type, LG_REL_pg_type, LG_AT_pg_type_oid, LG_AT_pg_type_typnamespace,
                  LG_AT_pg_type_typtype, "ed"},
                 {LG_REL_lg_proc, LG_REL_pg_proc, LG_AT_lg_proc_oid, LG_AT_lg_proc_pronamespace,
-                 LG_AT_lg_proc_prokind, "fpaw"}};
+                 LG_AT_lg_proc_prokind, "fpaw"},
+                {LG_REL_lg_collation, LG_REL_pg_collation, LG_AT_lg_collation_oid,
+                 LG_AT_lg_collation_collnamespace, LG_AT_lg_collation_collprovider, "ci"}};
     for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
         lg_cat_scan s;
         lg_cat_row row;

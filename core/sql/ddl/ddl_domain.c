@@ -79,6 +79,8 @@ add_check(lg_util *u, const struct domain *d, const lg_ast_constraint *c)
         return lg_error_set(u->err, "42710", "constraint \"%s\" for domain %s already exists", name,
                             d->name);
     LG_TRY(st);
+    LG_TRY(lg_ddl_depend(u, LG_REL_pg_constraint, oid, 0, LG_REL_pg_type, d->oid, 0, 'a'));
+    LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_constraint, oid, text));
     return lg_cat_touch(u->cat, 0);
 }
 
@@ -200,6 +202,7 @@ lg_ddl_create_domain(lg_util *u, const lg_ast_create_domain_stmt *s)
     LG_TRY(domain_options(u, s, &d, &row));
     LG_TRY(lg_ddl_type_insert(u, &row));
     LG_TRY(lg_ddl_type_depend(u, LG_REL_pg_type, d.oid, 0, d.declared));
+    LG_TRY(lg_ddl_collation_depend(u, LG_REL_pg_type, d.oid, 0, facts.collation));
     for (uint32_t i = 0; i < s->constraints.n; i++) {
         const lg_ast_constraint *c = lg_ast_as(s->constraints.at[i], constraint);
         if (c->contype == LG_A_CONSTR_CHECK)
@@ -300,6 +303,8 @@ drop_check(lg_util *u, const struct domain *d, const char *name, bool missing_ok
         return lg_error_set(u->err, "42704", "constraint \"%s\" of domain \"%s\" does not exist",
                             name, d->name);
     LG_TRY(st);
+    LG_TRY(
+        lg_ddl_common_delete(u, LG_REL_pg_constraint, lg_oid_of(GETC(&row, pg_constraint, oid))));
     LG_TRY(lg_cat_delete(u->cat, LG_REL_pg_constraint, &row));
     return lg_cat_touch(u->cat, 0);
 }

@@ -124,6 +124,9 @@ find_named(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object, lg_ddl_o
     case LG_A_OBJECT_ROUTINE:
         ret->cls = LG_REL_pg_proc;
         return lg_ddl_drop_function_find(u, s, object, &ret->obj);
+    case LG_A_OBJECT_COLLATION:
+        ret->cls = LG_REL_pg_collation;
+        return lg_ddl_drop_collation_find(u, s, object, &ret->obj);
     default:
         return find_one(u, s, object, &ret->obj);
     }
@@ -186,6 +189,7 @@ lg_ddl_drop(lg_util *u, const lg_ast_drop_stmt *s)
                 {LG_A_OBJECT_INDEX, "DROP INDEX"},
                 {LG_A_OBJECT_SCHEMA, "DROP SCHEMA"},
                 {LG_A_OBJECT_TYPE, "DROP TYPE"},
+                {LG_A_OBJECT_COLLATION, "DROP COLLATION"},
                 {LG_A_OBJECT_DOMAIN, "DROP DOMAIN"}};
     const char *tag = NULL;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)

@@ -115,6 +115,8 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
     LG_TRY(lg_cat_insert(u->cat, LG_REL_pg_index, &row));
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, exprs));
     LG_TRY(lg_ddl_depend_text(u, LG_REL_pg_class, ix->oid, ix->predicate_sql));
+    for (uint16_t i = 0; i < ix->nkeys; i++)
+        LG_TRY(lg_ddl_collation_depend(u, LG_REL_pg_class, ix->oid, 0, colls[i]));
     return ix->of_constraint ? LG_OK : depend_on_columns(u, rel, ix);
 }
 

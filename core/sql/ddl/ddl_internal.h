@@ -199,6 +199,21 @@ LG_MUST lg_status lg_ddl_rename_type(lg_util *u, const lg_ast_rename_stmt *s);
 /* The columns that need the relation's row type: 0A000 for a change that they forbid. */
 LG_MUST lg_status lg_ddl_rowtype_unused(lg_util *u, const lg_relation *r);
 
+/* ---- collations (ddl_collation.c) ---- */
+LG_MUST lg_status lg_ddl_create_collation(lg_util *u, const lg_ast_define_stmt *s);
+LG_MUST lg_status lg_ddl_alter_collation(lg_util *u, const lg_ast_alter_collation_stmt *s);
+LG_MUST lg_status lg_ddl_rename_collation(lg_util *u, const lg_ast_rename_stmt *s);
+LG_MUST lg_status lg_ddl_collation_schema(lg_util *u, const lg_ast_alter_object_schema_stmt *s);
+LG_MUST lg_status lg_ddl_collation_owner(lg_util *u, const lg_ast_alter_owner_stmt *s, lg_oid role);
+/* The user's own. */
+LG_MUST lg_status lg_ddl_collation_named(lg_util *u, const lg_ast_list *names, lg_oid *ret);
+/* What DROP names; 0: it may be missing, and is. */
+LG_MUST lg_status lg_ddl_drop_collation_find(lg_util *u, const lg_ast_drop_stmt *s,
+                                             const lg_ast *object, lg_oid *ret);
+/* Notes that the object needs the collation, if a user made it. */
+LG_MUST lg_status lg_ddl_collation_depend(lg_util *u, lg_oid cls, lg_oid obj, int32_t sub,
+                                          lg_oid coll);
+
 /* ---- domains (ddl_domain.c) ---- */
 LG_MUST lg_status lg_ddl_create_domain(lg_util *u, const lg_ast_create_domain_stmt *s);
 LG_MUST lg_status lg_ddl_alter_domain(lg_util *u, const lg_ast_alter_domain_stmt *s);

@@ -245,6 +245,14 @@ remove_function(lg_util *u, lg_oid oid)
 }
 
 static lg_status
+remove_collation(lg_util *u, lg_oid oid)
+{
+    LG_TRY(lg_ddl_common_delete(u, LG_REL_pg_collation, oid));
+    LG_TRY(delete1(u, LG_REL_lg_collation, LG_IX_lg_collation_oid_index, oid));
+    return lg_cat_touch(u->cat, 0);
+}
+
+static lg_status
 remove_schema(lg_util *u, lg_oid nsp)
 {
     lg_cat_row row;
@@ -277,6 +285,9 @@ lg_ddl_remove(lg_util *u, const lg_ddl_object *o)
         break;
     case LG_REL_pg_proc:
         st = remove_function(u, o->obj);
+        break;
+    case LG_REL_pg_collation:
+        st = remove_collation(u, o->obj);
         break;
     case LG_REL_pg_namespace:
         st = remove_schema(u, o->obj);

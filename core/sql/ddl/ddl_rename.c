@@ -432,6 +432,8 @@ lg_ddl_rename(lg_util *u, const lg_ast_rename_stmt *s)
         return lg_ddl_rename_function(u, s);
     if (s->rename_type == LG_A_OBJECT_TYPE || s->rename_type == LG_A_OBJECT_DOMAIN)
         return lg_ddl_rename_type(u, s);
+    if (s->rename_type == LG_A_OBJECT_COLLATION)
+        return lg_ddl_rename_collation(u, s);
     if (s->rename_type == LG_A_OBJECT_DOMCONSTRAINT)
         return lg_ddl_rename_domain_constraint(u, s);
     if (!s->relation)

@@ -380,12 +380,21 @@ static const struct owned {
     {LG_REL_pg_database, LG_AT_pg_database_oid, LG_AT_pg_database_datdba, LG_AT_pg_database_datacl},
     {LG_REL_lg_proc, LG_AT_lg_proc_oid, LG_AT_lg_proc_proowner, LG_AT_lg_proc_proacl},
     {LG_REL_pg_type, LG_AT_pg_type_oid, LG_AT_pg_type_typowner, LG_AT_pg_type_typacl},
+    {LG_REL_lg_collation, LG_AT_lg_collation_oid, LG_AT_lg_collation_collowner, 0},
 };
 
 static lg_oid
 object_class(const struct owned *o)
 {
-    return o->table == LG_REL_lg_proc ? LG_REL_pg_proc : o->table;
+    return o->table == LG_REL_lg_proc        ? LG_REL_pg_proc
+           : o->table == LG_REL_lg_collation ? LG_REL_pg_collation
+                                             : o->table;
+}
+
+static bool
+has_acl(const struct owned *o, const lg_cat_row *row)
+{
+    return o->att_acl && !LG_ROW_NULL(row, o->att_acl);
 }
 
 /* Not an object by itself: an index, the row type of a table, an array type. A composite type is
@@ -492,8 +501,7 @@ dependents_in(struct dependents *d, lg_cat *cat)
             bool part;
             if (lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == d->role)
                 what = "owner of";
-            else if (!LG_ROW_NULL(&row, o->att_acl) &&
-                     in_acl(u, LG_ROW_GET(&row, o->att_acl), d->role))
+            else if (has_acl(o, &row) && in_acl(u, LG_ROW_GET(&row, o->att_acl), d->role))
                 what = "privileges for";
             if (!what)
                 continue;
@@ -656,8 +664,8 @@ each_owned(lg_util *u, const struct owned *o, lg_oid role, bool or_listed,
     LG_TRY(lg_cat_scan_open(u->cat, o->table, 0, 0, NULL, u->a, &s));
     while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         bool mine = lg_oid_of(LG_ROW_GET(&row, o->att_owner)) == role;
-        if (!mine && !(or_listed && !LG_ROW_NULL(&row, o->att_acl) &&
-                       in_acl(u, LG_ROW_GET(&row, o->att_acl), role)))
+        if (!mine &&
+            !(or_listed && has_acl(o, &row) && in_acl(u, LG_ROW_GET(&row, o->att_acl), role)))
             continue;
         rows = lg_ddl_room(u, rows, n, &cap, sizeof *rows);
         rows[n++] = lg_arena_dup(u->a, &row, sizeof row);
@@ -680,7 +688,7 @@ reassign_one(lg_util *u, const struct owned *o, lg_cat_row *old, void *arg)
     const struct reassign *r = arg;
     lg_cat_row row = *old;
     LG_ROW_SET(&row, o->att_owner, r->to);
-    if (!LG_ROW_NULL(&row, o->att_acl))
+    if (has_acl(o, &row))
         LG_ROW_SET(&row, o->att_acl,
                    lg_ddl_acl_new_owner(u, LG_ROW_GET(&row, o->att_acl), r->from, r->to));
     LG_TRY(lg_cat_update(u->cat, o->table, old, &row));

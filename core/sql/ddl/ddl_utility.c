@@ -290,6 +290,9 @@ lg_ddl_comment(lg_util *u, const lg_ast_comment_stmt *s)
         obj = p->func.oid;
         st = may ? LG_OK
                  : lg_error_set(u->err, "42501", "must be owner of function %s", p->func.name);
+    } else if (s->objtype == LG_A_OBJECT_COLLATION) {
+        cls = LG_REL_pg_collation;
+        st = lg_ddl_collation_named(u, &lg_ast_as(s->object, list_node)->list, &obj);
     } else if (s->objtype == LG_A_OBJECT_DATABASE || s->objtype == LG_A_OBJECT_ROLE) {
         return comment_shared(u, s);
     } else if (s->objtype == LG_A_OBJECT_COLUMN || s->objtype == LG_A_OBJECT_TABCONSTRAINT) {
@@ -403,6 +406,8 @@ lg_ddl_owner(lg_util *u, const lg_ast_alter_owner_stmt *s)
     if (s->object_type == LG_A_OBJECT_TYPE || s->object_type == LG_A_OBJECT_DOMAIN)
         return lg_ddl_type_owner(u, &lg_ast_as(s->object, list_node)->list, role,
                                  s->object_type == LG_A_OBJECT_DOMAIN);
+    if (s->object_type == LG_A_OBJECT_COLLATION)
+        return lg_ddl_collation_owner(u, s, role);
     if (!s->relation)
         return lg_error_set(u->err, "0A000", "ALTER OWNER of this kind of object is not supported");
     lg_relation *r;
@@ -498,6 +503,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         if (lg_ast_as(stmt, alter_object_schema_stmt)->object_type == LG_A_OBJECT_TYPE ||
             lg_ast_as(stmt, alter_object_schema_stmt)->object_type == LG_A_OBJECT_DOMAIN)
             return lg_ddl_type_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
+        if (lg_ast_as(stmt, alter_object_schema_stmt)->object_type == LG_A_OBJECT_COLLATION)
+            return lg_ddl_collation_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
         return is_function(lg_ast_as(stmt, alter_object_schema_stmt)->object_type)
                    ? lg_ddl_function_schema(u, lg_ast_as(stmt, alter_object_schema_stmt))
                    : lg_ddl_set_schema(u, lg_ast_as(stmt, alter_object_schema_stmt));
@@ -509,6 +516,12 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return select_into(u, lg_ast_as(stmt, select_stmt));
     case LG_AST_COMMENT_STMT:
         return lg_ddl_comment(u, lg_ast_as(stmt, comment_stmt));
+    case LG_AST_DEFINE_STMT:
+        if (lg_ast_as(stmt, define_stmt)->kind != LG_A_OBJECT_COLLATION)
+            return LG_UNSUPPORTED;
+        return lg_ddl_create_collation(u, lg_ast_as(stmt, define_stmt));
+    case LG_AST_ALTER_COLLATION_STMT:
+        return lg_ddl_alter_collation(u, lg_ast_as(stmt, alter_collation_stmt));
     case LG_AST_CREATE_ROLE_STMT:
         return lg_ddl_create_role(u, lg_ast_as(stmt, create_role_stmt));
     case LG_AST_ALTER_ROLE_STMT:

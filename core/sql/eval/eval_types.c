@@ -2,6 +2,7 @@
  *
  * A domain's checks are bound once per session and kept in es->domains until the dictionary
  * changes. */
+#include "cat_collation.h"
 #include "cat_type.h"
 #include "array.h"
 #include "eval_internal.h"
@@ -47,6 +48,19 @@ type_name(const lg_env *env, lg_oid type, lg_arena *a)
         return NULL;
     name = lg_quote_ident(a, name);
     return visible ? name : lg_arena_printf(a, "%s.%s", lg_quote_ident(a, schema), name);
+}
+
+static const char *
+collation_name(const lg_env *env, lg_oid collation, lg_arena *a)
+{
+    lg_cat *cat = session_of(env)->cat;
+    lg_cat_collation k;
+    bool visible;
+    if (lg_cat_collation_by_oid(cat, collation, a, &k) != LG_OK ||
+        lg_cat_collation_visible(cat, &k, a, &visible) != LG_OK)
+        return NULL;
+    const char *name = lg_quote_ident(a, k.name);
+    return visible ? name : lg_arena_printf(a, "%s.%s", lg_quote_ident(a, k.schema), name);
 }
 
 /* ---- domains ---- */
@@ -207,4 +221,5 @@ const lg_usertypes lg_exec_usertypes = {.enum_type = enum_type,
                                         .row_type = row_type,
                                         .domain_type = domain_type,
                                         .domain_check = domain_check,
-                                        .type_name = type_name};
+                                        .type_name = type_name,
+                                        .collation_name = collation_name};

@@ -389,13 +389,13 @@ sorted_name(const namer *n, const lg_node *node, uint32_t col)
     const lg_expr *e = x->targets && x->kind != LG_NODE_MODIFY ? x->targets[col] : NULL;
     if (!e || e->kind != LG_EX_FUNC || e->func.func != &lg_collate_key_func)
         return output_name(n, node, col);
-    const lg_collation *k = lg_collation_get(lg_oid_of(e->args[1]->konst.value));
     namer in = *n;
     in.node = x;
     const char *s = expr_text(&in, e->args[0]);
     if (e->args[0]->kind != LG_EX_SLOT)
         s = lg_arena_printf(n->a, "(%s)", s);
-    return lg_arena_printf(n->a, "%s COLLATE %s", s, lg_quote_ident(n->a, k ? k->name : "?"));
+    lg_oid coll = lg_oid_of(e->args[1]->konst.value);
+    return lg_arena_printf(n->a, "%s COLLATE %s", s, lg_deparse_collation(n->env, coll, n->a));
 }
 
 static void

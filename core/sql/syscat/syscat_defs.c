@@ -144,13 +144,13 @@ key_text(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i, bool pret
 static const char *
 key_collation(lg_call *c, lg_relation *rel, const lg_index *ix, uint16_t i)
 {
-    const lg_collation *k = lg_collation_get(ix->collation[i]);
+    lg_oid k = ix->collation[i];
     lg_oid usual = ix->attnum[i] ? rel->cols[ix->attnum[i] - 1].collation
                    : k           ? expression_collation(c, key_expression(ix, i), rel)
                                  : 0;
-    if (!k || ix->collation[i] == usual)
+    if (!k || k == usual)
         return "";
-    return lg_arena_printf(c->arena, " COLLATE %s", lg_quote_ident(c->arena, k->name));
+    return lg_arena_printf(c->arena, " COLLATE %s", lg_deparse_collation(c->env, k, c->arena));
 }
 
 const char *

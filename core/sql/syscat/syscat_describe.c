@@ -1,6 +1,7 @@
 /* Objects of the catalog in words, as PostgreSQL's getObjectDescription has them: "column a of table
  * t". For pg_describe_object and the reports of DDL. What is gone has no description. */
 #include "acl.h"
+#include "cat_collation.h"
 #include "cat_proc.h"
 #include "syscat_internal.h"
 #include <string.h>
@@ -197,15 +198,25 @@ of_operator(describe *d)
     return LG_OK;
 }
 
+static lg_status
+of_collation(describe *d)
+{
+    lg_cat_collation k;
+    LG_TRY(lg_cat_collation_by_oid(d->es->cat, d->obj, d->a, &k));
+    d->text = lg_arena_printf(d->a, "collation %s", lg_deparse_collation(d->es->env, d->obj, d->a));
+    return LG_OK;
+}
+
 static const struct {
     lg_oid cls;
     lg_status (*fn)(describe *d);
 } kinds[] = {
-    {LG_REL_pg_class, of_class},       {LG_REL_pg_type, of_type},
-    {LG_REL_pg_proc, of_proc},         {LG_REL_pg_constraint, of_constraint},
-    {LG_REL_pg_attrdef, of_default},   {LG_REL_pg_rewrite, of_rule},
-    {LG_REL_pg_namespace, of_schema},  {LG_REL_pg_authid, of_role},
-    {LG_REL_pg_database, of_database}, {LG_REL_pg_operator, of_operator},
+    {LG_REL_pg_class, of_class},         {LG_REL_pg_type, of_type},
+    {LG_REL_pg_proc, of_proc},           {LG_REL_pg_constraint, of_constraint},
+    {LG_REL_pg_attrdef, of_default},     {LG_REL_pg_rewrite, of_rule},
+    {LG_REL_pg_namespace, of_schema},    {LG_REL_pg_authid, of_role},
+    {LG_REL_pg_database, of_database},   {LG_REL_pg_operator, of_operator},
+    {LG_REL_pg_collation, of_collation},
 };
 
 lg_status

@@ -1,7 +1,7 @@
 /* Functions of the session and the catalog: identity, settings, sequences, visibility, privileges,
  * sizes, descriptions, advisory locks. */
 #include "acl.h"
-#include "collate.h"
+#include "cat_collation.h"
 #include "syscat_internal.h"
 #include "cat_type.h"
 #include "array.h"
@@ -651,8 +651,29 @@ fn_pg_export_snapshot(lg_call *c)
 static lg_datum
 fn_pg_collation_actual_version(lg_call *c)
 {
-    const char *v = lg_collation_version(c->arena, lg_oid_of(c->args[0]));
+    lg_cat_collation k;
+    lg_oid oid = lg_oid_of(c->args[0]);
+    lg_status st = lg_cat_collation_by_oid(lg_fx_session(c)->cat, oid, c->arena, &k);
+    if (st == LG_NOT_FOUND)
+        return lg_call_error(c, "42704", "collation with OID %u does not exist", oid);
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    const char *v = lg_collation_version(c->arena, k.locale);
     return v ? lg_fx_text(c, v) : lg_fx_null(c);
+}
+
+static lg_datum
+fn_pg_collation_is_visible(lg_call *c)
+{
+    lg_cat *cat = lg_fx_session(c)->cat;
+    lg_cat_collation k;
+    bool visible = false;
+    lg_status st = lg_cat_collation_by_oid(cat, lg_oid_of(c->args[0]), c->arena, &k);
+    if (st == LG_NOT_FOUND)
+        return lg_fx_null(c);
+    if (st == LG_OK)
+        st = lg_cat_collation_visible(cat, &k, c->arena, &visible);
+    return st == LG_OK ? lg_datum_bool(visible) : lg_fx_fail(c, st);
 }
 
 static const lg_fx_entry list[] = {
@@ -683,7 +704,7 @@ static const lg_fx_entry list[] = {
     {"pg_operator_is_visible", fn_pg_operator_is_visible},
     {"pg_opclass_is_visible", ret_true},
     {"pg_opfamily_is_visible", ret_true},
-    {"pg_collation_is_visible", ret_true},
+    {"pg_collation_is_visible", fn_pg_collation_is_visible},
     {"pg_conversion_is_visible", ret_true},
     {"pg_statistics_obj_is_visible", ret_true},
     {"pg_ts_config_is_visible", ret_true},

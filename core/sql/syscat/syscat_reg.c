@@ -1,9 +1,9 @@
 /* regclass, regtype, regproc and kin: names to OIDs and back. */
+#include "cat_collation.h"
 #include "cat_proc.h"
 #include "syscat_internal.h"
 #include "array.h"
 #include "bind.h"
-#include "collate.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,10 +174,11 @@ find_collation(lg_call *c, const char *text, lg_oid *ret)
     int n;
     if (!lg_fx_split_name(c, text, part, &n))
         return c->st;
-    const char *s = part[n - 1];
-    const lg_collation *k = lg_collation_by_name(s);
-    *ret = k ? k->oid : 0;
-    return k ? LG_OK : LG_NOT_FOUND;
+    lg_cat_collation k;
+    LG_TRY(lg_cat_collation_by_name(lg_fx_session(c)->cat, n > 1 ? part[n - 2] : NULL, part[n - 1],
+                                    c->arena, &k));
+    *ret = k.oid;
+    return LG_OK;
 }
 
 static lg_status
@@ -324,7 +325,8 @@ resolve(lg_call *c, const char *text, resolver find, bool null_ok, const char *s
         return lg_fx_fail(c, st);
     if (null_ok)
         return lg_fx_null(c);
-    return lg_call_error(c, sqlstate, "%s \"%s\" does not exist", fmt_what, text);
+    return lg_call_error(c, sqlstate, "%s \"%s\"%s does not exist", fmt_what, text,
+                         find == find_collation ? " for encoding \"UTF8\"" : "");
 }
 
 static const char *
@@ -406,8 +408,9 @@ static lg_datum
 fn_regcollationout(lg_call *c)
 {
     lg_oid oid = lg_oid_of(c->args[0]);
-    const lg_collation *k = lg_collation_get(oid);
-    return out(c, LG_OK, k ? lg_quote_ident(c->arena, k->name) : NULL);
+    lg_cat_collation k;
+    lg_status st = lg_cat_collation_by_oid(lg_fx_session(c)->cat, oid, c->arena, &k);
+    return out(c, st, st == LG_OK ? lg_deparse_collation(c->env, oid, c->arena) : NULL);
 }
 
 /* A user's function as shown; *ret NULL: it is none. */

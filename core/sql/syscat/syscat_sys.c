@@ -1,6 +1,5 @@
 /* Functions that tools ask about storage, sequences, transactions and the server. */
 #include "array.h"
-#include "collate.h"
 #include "syscat_internal.h"
 #include "hash.h"
 #include "strbuf.h"
@@ -261,12 +260,9 @@ fn_pg_current_wal_lsn(lg_call *c)
 static lg_datum
 fn_pg_collation_for(lg_call *c)
 {
-    const lg_collation *k = lg_collation_get(c->collation);
-    if (!k)
+    if (!c->collation)
         return lg_fx_null(c);
-    return lg_fx_text(c, strcmp(k->name, "ucs_basic") == 0
-                             ? k->name
-                             : lg_arena_printf(c->arena, "\"%s\"", k->name));
+    return lg_fx_text(c, lg_deparse_collation(c->env, c->collation, c->arena));
 }
 
 static lg_datum
