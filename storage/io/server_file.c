@@ -1,21 +1,33 @@
-/* Files of the server read and written in order; the calls run on helper threads. */
+/* Files of the server read and written in order; the calls run on helper threads.
+ *
+ * A helper thread cannot be cancelled, so that nothing it does may wait for another program: files are opened with
+ * O_NONBLOCK (of no effect on regular ones) and the fiber waits for the other end of a FIFO or terminal, as a
+ * blocking call would. For a FIFO:
+ *   open to read   succeeds without a writer; poll(2) is ready when there are bytes, or when a writer came and went,
+ *                  so that it comes before every read: the first waits for a writer, as open(2) would
+ *   open to write  ENXIO while there is no reader: tried again until there is one
+ */
 #include "mem.h"
 #include "server_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { RETRY_MS = 20 };
 
 struct lg_server_file {
     lg_run *run;
     int fd;
+    bool fifo;
 };
 
 /* One call for a helper thread. */
 struct job {
     enum { OPEN, READ, WRITE, CLOSE } what;
     const char *path;
-    bool for_writing;
+    bool for_writing, fifo;
     int fd;
     void *buf;
     size_t len, done;
@@ -26,10 +38,13 @@ static void
 open_file(struct job *j)
 {
     struct stat st;
-    j->fd = j->for_writing ? open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-                           : open(j->path, O_RDONLY | O_CLOEXEC);
+    int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    j->fd = j->for_writing ? open(j->path, O_WRONLY | O_CREAT | O_TRUNC | flags, 0644)
+                           : open(j->path, O_RDONLY | flags);
     j->error = j->fd < 0 ? errno : 0;
-    if (j->fd >= 0 && fstat(j->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+    bool known = j->fd < 0 ? j->error == ENXIO && stat(j->path, &st) == 0 : fstat(j->fd, &st) == 0;
+    j->fifo = known && S_ISFIFO(st.st_mode);
+    if (j->fd >= 0 && known && S_ISDIR(st.st_mode)) {
         close(j->fd);
         j->error = EISDIR;
     }
@@ -72,9 +87,16 @@ do_job(void *arg)
 static lg_status
 run_job(lg_run *run, struct job *j, int *ret_errno)
 {
+    j->error = 0;
     lg_run_offload(run, do_job, j);
     *ret_errno = j->error;
     return j->error ? LG_IO : LG_OK;
+}
+
+static lg_status
+wait_ready(lg_server_file *f, short events)
+{
+    return lg_run_wait_fd(f->run, f->fd, events, LG_WAIT_COPY_FILE, LG_FOREVER);
 }
 
 lg_status
@@ -82,10 +104,14 @@ lg_server_file_open(lg_run *run, const char *path, bool write, lg_server_file **
                     int *ret_errno)
 {
     struct job j = {.what = OPEN, .path = path, .for_writing = write, .fd = -1};
-    LG_TRY(run_job(run, &j, ret_errno));
+    lg_status st;
+    while ((st = run_job(run, &j, ret_errno)) != LG_OK && j.fifo && j.error == ENXIO)
+        LG_TRY(lg_fiber_sleep_until(lg_run_now_ns(run) + RETRY_MS * LG_MS, LG_WAIT_COPY_FILE));
+    LG_TRY(st);
     lg_server_file *f = *ret_file = lg_alloc(sizeof *f);
     f->run = run;
     f->fd = j.fd;
+    f->fifo = j.fifo;
     return LG_OK;
 }
 
@@ -93,7 +119,13 @@ lg_status
 lg_server_file_read(lg_server_file *f, void *buf, size_t cap, size_t *ret_n, int *ret_errno)
 {
     struct job j = {.what = READ, .fd = f->fd, .buf = buf, .len = cap};
-    lg_status st = run_job(f->run, &j, ret_errno);
+    *ret_n = 0;
+    *ret_errno = 0;
+    if (f->fifo)
+        LG_TRY(wait_ready(f, POLLIN));
+    lg_status st;
+    while ((st = run_job(f->run, &j, ret_errno)) != LG_OK && j.error == EAGAIN)
+        LG_TRY(wait_ready(f, POLLIN));
     *ret_n = j.done;
     return st;
 }
@@ -102,7 +134,12 @@ lg_status
 lg_server_file_write(lg_server_file *f, const void *data, size_t len, int *ret_errno)
 {
     struct job j = {.what = WRITE, .fd = f->fd, .buf = (void *)(uintptr_t)data, .len = len};
-    return run_job(f->run, &j, ret_errno);
+    lg_status st;
+    while ((st = run_job(f->run, &j, ret_errno)) != LG_OK && j.error == EAGAIN) { /* done: so far */
+        *ret_errno = 0;
+        LG_TRY(wait_ready(f, POLLOUT));
+    }
+    return st;
 }
 
 lg_status

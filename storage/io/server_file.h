@@ -1,8 +1,10 @@
 /* Ordinary files of the server's file system, read or written from start to end (COPY ... 'file').
  *
  * LIFE      open -> read or write until done -> close.
- * BLOCKING  Each call does its system calls on a helper thread and blocks the fiber meanwhile.
- * ERRORS    LG_IO; *ret_errno then says why (errno's values; EISDIR for a directory).
+ * BLOCKING  Each call does its system calls on a helper thread and blocks the fiber meanwhile. Waiting for the other
+ *           end of a FIFO, a terminal or the like is cancelable; a system call that hangs (a dead network file
+ *           system) is not.
+ * ERRORS    LG_IO; *ret_errno then says why (errno's values; EISDIR for a directory). Any other: the cancel.
  * One user at a time; nothing is synced: what is written is as durable as any program's output.
  */
 #ifndef LG_SERVER_FILE_H

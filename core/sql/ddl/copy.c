@@ -108,7 +108,10 @@ end_open(struct copy *c, bool in)
         return u->es->copy_start(u->es->arg, in, c->format == 'b', c->ncols);
     if (!in && c->path[0] != '/')
         return lg_error_set(u->err, "42602", "relative path not allowed for COPY to file");
-    if (lg_server_file_open(u->es->run, c->path, !in, &c->file, &e) != LG_OK) {
+    lg_status st = lg_server_file_open(u->es->run, c->path, !in, &c->file, &e);
+    if (st != LG_OK) {
+        if (st != LG_IO)
+            return st;
         if (in && e == EISDIR)
             return lg_error_set(u->err, "42809", "\"%s\" is a directory", c->path);
         lg_error_set(u->err, errno_sqlstate(e), "could not open file \"%s\" for %s: %s", c->path,
@@ -133,10 +136,10 @@ end_in(struct copy *c, const char **ret_data, size_t *ret_len)
     if (!c->file)
         return es->copy_in(es->arg, ret_data, ret_len);
     *ret_data = c->file_buf;
-    return lg_server_file_read(c->file, c->file_buf, FILE_BUF, ret_len, &e) == LG_OK
-               ? LG_OK
-               : lg_error_set(c->u->err, errno_sqlstate(e), "could not read from COPY file: %s",
-                              strerror(e));
+    lg_status st = lg_server_file_read(c->file, c->file_buf, FILE_BUF, ret_len, &e);
+    return st != LG_IO ? st
+                       : lg_error_set(c->u->err, errno_sqlstate(e),
+                                      "could not read from COPY file: %s", strerror(e));
 }
 
 static lg_status
@@ -146,10 +149,10 @@ end_out(struct copy *c, const char *data, size_t len)
     int e;
     if (!c->file)
         return es->copy_out(es->arg, data, len);
-    return lg_server_file_write(c->file, data, len, &e) == LG_OK
-               ? LG_OK
-               : lg_error_set(c->u->err, errno_sqlstate(e), "could not write to COPY file: %s",
-                              strerror(e));
+    lg_status st = lg_server_file_write(c->file, data, len, &e);
+    return st != LG_IO ? st
+                       : lg_error_set(c->u->err, errno_sqlstate(e),
+                                      "could not write to COPY file: %s", strerror(e));
 }
 
 static lg_status
