@@ -628,25 +628,25 @@ lg_instance__teardown(lg_instance *in, bool clean)
     lg_columns_destroy(in->columns);
     lg_fntable_destroy(in->functions);
     lg_tz_cache_destroy(in->tzs);
-    lg_txn_sys_destroy(in->txns);
-    in->txns = NULL;
-    lg_instance__undo_unlock_own(in);
-    lg_undo_destroy(in->undo);
-    lg_space_destroy(in->space);
     if (in->ckpt) {
         /* what rolled back or swept until now is not in the checkpoint of stop() */
         if (clean)
             clean = write_all(in) == LG_OK;
         lg_ckpt_destroy(in->ckpt);
     }
+    if (in->cf) /* until here others are answered, from transactions, undo, buffers and redo */
+        lg_cf_stop(in->cf);
+    lg_txn_sys_destroy(in->txns);
+    in->txns = NULL;
+    lg_instance__undo_unlock_own(in);
+    lg_undo_destroy(in->undo);
+    lg_space_destroy(in->space);
     if (in->redo) {
         lg_status st = lg_redo_close(in->redo, clean);
         if (st != LG_OK)
             lg_log_error(in->env.log, "instance", "closing the redo thread: %s",
                          lg_status_text(st));
     }
-    if (in->cf)
-        lg_cf_stop(in->cf);
     lg_reconf *reconf = in->reconf;
     in->reconf = NULL; /* the agent goes on telling views until the end */
     if (reconf)
