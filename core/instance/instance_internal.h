@@ -95,11 +95,11 @@ struct lg_instance {
 
     /* the agent (instance_agent.c) */
     lg_sock *agent;
-    lg_agent_view view;  /* the newest from membership */
-    bool welcomed;       /* the agent says: it may come in */
-    bool cold;           /* the agent says: recover all threads first */
-    lg_time lease_until; /* 0: none needed (alone) */
-    lg_waitq changed;    /* woken on a view, a stop, the agent's loss */
+    lg_agent_view view;          /* the newest from membership */
+    bool welcomed;               /* the agent says: it may come in */
+    bool cold;                   /* the agent says: recover all threads first */
+    _Atomic lg_time lease_until; /* 0: none needed (alone) */
+    lg_waitq changed;            /* woken on a view, a stop, the agent's loss */
     bool agent_lost;
     uint32_t agent_fibers; /* reader and state teller: teardown waits for them */
     lg_fiber *agent_teller;

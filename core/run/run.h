@@ -66,8 +66,9 @@ void lg_run_on_destroy(lg_run *r, lg_run_hook *h);
 void lg_run_hook_remove(lg_run_hook *h);
 
 /* Before the loop, by the thread that will run it: adds `by` (below 0: more of the processors) to that
- * thread's nice value, as far as the system allows it to this process. Helper threads keep the value
- * that was there before. Returns the nice value that the worker has now. */
+ * thread's nice value, as far as the system allows it to this process, and asks that it runs soon after it
+ * wakes (run_priority.c). Helper threads keep what was there before; a thread that the worker makes
+ * itself inherits. Returns the nice value that the worker has now. */
 int lg_run_prioritize(lg_run *r, int by);
 /* Real: runs fibers on the calling thread until lg_run_stop. Simulated: not called (lg_sim steps).
  */

@@ -105,6 +105,7 @@ struct lg_run {
     struct lg_real *real;  /* NULL in simulation */
     unsigned team_members; /* compute threads now */
     int nice_by;           /* what the worker's nice value was lowered by */
+    bool prompt;           /* the worker asked for a short slice */
     lg_list sim_link;      /* in the sim's list of runs */
 };
 

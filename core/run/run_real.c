@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -314,33 +313,6 @@ lg_run__real_fini(lg_run *r)
     pthread_cond_destroy(&re->jobs_cond);
     lg_free(re);
     r->real = NULL;
-}
-
-/* ---- priority ---- */
-
-int
-lg_run_prioritize(lg_run *r, int by)
-{
-    LG_ASSERT(r->real && !r->looping);
-    int before = getpriority(PRIO_PROCESS, 0), want = before + by;
-    struct rlimit most;
-    if (setpriority(PRIO_PROCESS, 0, want) != 0 && getrlimit(RLIMIT_NICE, &most) == 0) {
-        /* Not root: as far as RLIMIT_NICE goes, which is kept as 20 - nice. */
-        int least = 20 - (int)(most.rlim_cur > 40 ? 40 : most.rlim_cur);
-        if (least < before)
-            (void)setpriority(PRIO_PROCESS, 0, least);
-    }
-    int now = getpriority(PRIO_PROCESS, 0);
-    r->nice_by += now - before;
-    return now;
-}
-
-/* Raising is always allowed; a thread inherits what its creator has. */
-void
-lg_run__helper_begin(lg_run *r)
-{
-    if (r->nice_by)
-        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - r->nice_by);
 }
 
 /* ---- the loop ---- */

@@ -27,6 +27,7 @@ lg_io_destroy(lg_io *io)
     if (!io)
         return;
     LG_ASSERT(io->disks == 0);
+    lg_io__writers_stop(io);
     lg_free(io);
 }
 
@@ -264,6 +265,8 @@ check(const lg_io_req *req)
         return LG_IO;
     if (req->op == LG_IO_WRITE && (d->flags & LG_DISK_READ_ONLY))
         return LG_INVALID;
+    LG_ASSERT(!(req->flags & LG_IO_URGENT) ||
+              (req->op == LG_IO_WRITE && req->iovcnt == 0 && !(req->flags & LG_IO_LAZY)));
     return LG_OK;
 }
 

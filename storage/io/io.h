@@ -40,7 +40,8 @@ LG_MUST lg_status lg_io_create(lg_run *r, lg_io_backend backend, lg_io **ret_io)
 void lg_io_destroy(lg_io *io); /* its disks must be closed; NULL is fine */
 
 /* fn answers LG_OK when a write may go out now; anything else completes the write with LG_FENCED.
- * It must not block. NULL takes the gate away (an instance without a cluster). */
+ * It must not block and may be asked on any thread. NULL takes the gate away (an instance without a
+ * cluster); neither while a write is in flight. */
 void lg_io_set_write_gate(lg_io *io, lg_status (*fn)(void *arg), void *arg);
 
 /* Memory that reads and writes of this range shall use without mapping it each time (the buffer
@@ -78,6 +79,9 @@ int lg_disk_fd(const lg_disk *d); /* -1 in simulation */
 typedef enum lg_io_op { LG_IO_READ, LG_IO_WRITE, LG_IO_SYNC } lg_io_op;
 
 #define LG_IO_LAZY 1u /* a write that a later sync makes durable */
+/* A durable write that somebody waits for (a commit's redo), with `buf`: goes by a thread with the
+ * worker's priority where there is one free, not by the kernel's (io_writer.c). */
+#define LG_IO_URGENT 2u
 
 struct lg_io_req {
     /* the caller fills these in; they stay untouched */

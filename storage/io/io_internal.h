@@ -5,6 +5,9 @@
 #include "io.h"
 
 #define LG_IO_MAX_RANGES 16
+#define LG_IO_WRITERS    4
+
+typedef struct lg_io__writer lg_io__writer; /* io_writer.c */
 
 struct lg_io__ops {
     void (*submit)(lg_io_req *req); /* checked and let through by the gate */
@@ -30,6 +33,8 @@ struct lg_io {
     struct iovec range[LG_IO_MAX_RANGES];
     int range_slot[LG_IO_MAX_RANGES]; /* in the ring's buffer table; -1: not registered */
     bool table_made;
+    unsigned writer_count;
+    lg_io__writer *writer[LG_IO_WRITERS];
 };
 
 #define LG_DISK_NO_SLOT UINT32_MAX
@@ -54,11 +59,15 @@ extern const struct lg_io__ops lg_io__sim_ops;
 
 /* Every request ends here, on the native stack or in a fiber of the worker. */
 void lg_io__finish(lg_io_req *req, lg_status st);
-lg_status lg_io__gate(lg_disk *d); /* LG_OK or LG_FENCED */
+lg_status lg_io__gate(lg_disk *d); /* LG_OK or LG_FENCED; on any thread */
 lg_status lg_io__status_of(int error);
 size_t lg_io__req_len(const lg_io_req *req);
 /* In a fiber on a helper thread, else in place. */
 void lg_io__run_blocking(lg_io *io, void (*fn)(void *arg), void *arg);
+
+/* io_writer.c. False: no thread is free. The request ends in its ring.fn, as from the ring. */
+bool lg_io__writer_take(lg_io_req *req);
+void lg_io__writers_stop(lg_io *io); /* none is busy */
 
 /* disk_file.c: what uring and posix share */
 lg_status lg_io__file_open(lg_disk *d);

@@ -75,6 +75,8 @@ static void
 uring_submit(lg_io_req *req)
 {
     req->ring.fn = uring_done;
+    if ((req->flags & LG_IO_URGENT) && lg_io__writer_take(req))
+        return;
     struct io_uring_sqe *sqe = lg_run_sqe(req->disk->io->run, &req->ring);
     int rw_flags = (req->flags & LG_IO_LAZY) ? 0 : RWF_DSYNC;
     if (req->op == LG_IO_SYNC)

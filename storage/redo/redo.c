@@ -233,6 +233,7 @@ start_write(lg_redo *r)
     w->req = (lg_io_req){
         .disk = r->area.disk,
         .op = LG_IO_WRITE,
+        .flags = lg_list_empty(&r->waiters) ? 0 : LG_IO_URGENT,
         .offset = r->area.log_offset + ring_at,
         .buf = r->buf + buf_at,
         .len = n,

@@ -154,14 +154,18 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     a.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     a.child_nice = getpriority(PRIO_PROCESS, 0);
-    (void)setpriority(PRIO_PROCESS, 0, -15); /* heartbeats come first, where we may */
     lg_waitq_init(&a.child_changed);
     lg_waitq_init(&a.peers);
     a.log = lg_log_create(2, a.cfg.name, LG_LOG_INFO, NULL, NULL);
     lg_run_config rc = {.name = "agent"};
-    if (a.signals < 0 || lg_run_create(&rc, &a.run) != LG_OK ||
-        lg_run_spawn(a.run, "main", 0, main_fiber, &a, NULL) != LG_OK ||
-        lg_run_loop(a.run) != LG_OK) {
+    lg_status st = a.signals < 0 ? LG_SYSTEM : lg_run_create(&rc, &a.run);
+    if (st == LG_OK)
+        st = lg_run_spawn(a.run, "main", 0, main_fiber, &a, NULL);
+    if (st == LG_OK) {
+        (void)lg_run_prioritize(a.run, -15); /* heartbeats come first, where we may */
+        st = lg_run_loop(a.run);
+    }
+    if (st != LG_OK) {
         fprintf(stderr, "lagoon-agent: cannot run: io_uring is needed\n");
         return 1;
     }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct world {
@@ -23,6 +24,7 @@ struct world {
     lg_fiber *fiber;
     lg_status st;
     int count;
+    uint64_t slice;
 };
 
 static void
@@ -421,19 +423,43 @@ helper_nice(void *arg)
     note(w, getpriority(PRIO_PROCESS, 0));
 }
 
+static uint64_t
+slice_ns(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {.size = sizeof attr};
+    return syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) == 0 ? attr.runtime : 0;
+}
+
+static void
+helper_slice(void *arg)
+{
+    *(uint64_t *)arg = slice_ns();
+}
+
+/* Before Linux 6.12 there is none of its own: both are what they were. */
 static void
 nice_of_both(void *arg)
 {
     struct world *w = arg;
+    uint64_t helper = 0, before = w->slice;
     note(w, getpriority(PRIO_PROCESS, 0));
+    CU_ASSERT(slice_ns() == before || slice_ns() == 100000);
     lg_run_offload(w->run, helper_nice, w);
+    lg_run_offload(w->run, helper_slice, &helper);
+    CU_ASSERT_EQUAL(helper, before);
     lg_run_stop(w->run);
 }
 
 /* As far as the system lets this process: at worst nothing changes. */
 LG_TEST(test_fiber__a_worker_with_priority_has_helpers_without)
 {
-    struct world w = {0};
+    struct world w = {.slice = slice_ns()};
     int before = getpriority(PRIO_PROCESS, 0);
     lg_run_config cfg = {.name = "nice", .stats = &w.stats};
     LG_ASSERT_OK(lg_run_create(&cfg, &w.run));
