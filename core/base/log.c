@@ -1,22 +1,11 @@
-/* JSON lines by write(2). */
-#include "log.h"
+/* Lines by write(2): JSON, or as PostgreSQL writes them to standard error (log_event.c). */
+#include "log_internal.h"
 #include "mem.h"
-#include "strbuf.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define LINE_MAX_BYTES (64 * 1024)
-
-struct lg_log {
-    int fd;
-    char *who;
-    lg_log_level min;
-    uint64_t (*now_ns)(void *);
-    void *now_arg;
-};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -35,11 +24,26 @@ lg_log_destroy(lg_log *log)
     if (!log)
         return;
     lg_free(log->who);
+    lg_free(log->prefix);
     lg_free(log);
 }
 
-static uint64_t
-wall_ns(const lg_log *log)
+void
+lg_log_set_format(lg_log *log, lg_log_format format, const char *prefix)
+{
+    lg_free(log->prefix);
+    log->prefix = prefix ? lg_strdup(prefix) : NULL;
+    log->format = format;
+}
+
+const char *
+lg_log_prefix(const lg_log *log)
+{
+    return log && log->format == LG_LOG_TEXT && log->prefix ? log->prefix : "";
+}
+
+uint64_t
+lg_log__wall_ns(const lg_log *log)
 {
     if (log->now_ns)
         return log->now_ns(log->now_arg);
@@ -59,8 +63,8 @@ put_time(lg_strbuf *b, uint64_t ns)
     lg_strbuf_printf(b, "{\"ts\":\"%s.%06uZ\"", text, (unsigned)(ns % 1000000000ULL / 1000));
 }
 
-static void
-put_json_string(lg_strbuf *b, const char *s)
+void
+lg_log__json_string(lg_strbuf *b, const char *s)
 {
     lg_strbuf_putc(b, '"');
     for (; *s; s++) {
@@ -92,6 +96,23 @@ write_all(int fd, const char *p, size_t n)
 }
 
 void
+lg_log__write(const lg_log *log, const lg_strbuf *b)
+{
+    write_all(log->fd, b->data, b->len);
+}
+
+void
+lg_log__json_head(lg_strbuf *b, const lg_log *log, lg_log_level level, const char *module)
+{
+    put_time(b, lg_log__wall_ns(log));
+    lg_strbuf_printf(b, ",\"level\":\"%s\",\"instance\":", level_names[level]);
+    lg_log__json_string(b, log->who);
+    lg_strbuf_puts(b, ",\"module\":");
+    lg_log__json_string(b, module);
+    lg_strbuf_puts(b, ",\"msg\":");
+}
+
+void
 lg_log_write(lg_log *log, lg_log_level level, const char *module, const char *fmt, ...)
 {
     if (!log || level < log->min)
@@ -101,16 +122,15 @@ lg_log_write(lg_log *log, lg_log_level level, const char *module, const char *fm
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (log->format == LG_LOG_TEXT) {
+        lg_log__plain(log, level, module, text);
+        return;
+    }
     lg_strbuf b;
-    lg_strbuf_init(&b, LINE_MAX_BYTES);
-    put_time(&b, wall_ns(log));
-    lg_strbuf_printf(&b, ",\"level\":\"%s\",\"instance\":", level_names[level]);
-    put_json_string(&b, log->who);
-    lg_strbuf_puts(&b, ",\"module\":");
-    put_json_string(&b, module);
-    lg_strbuf_puts(&b, ",\"msg\":");
-    put_json_string(&b, text);
+    lg_strbuf_init(&b, LG_LOG__LINE_MAX);
+    lg_log__json_head(&b, log, level, module);
+    lg_log__json_string(&b, text);
     lg_strbuf_puts(&b, "}\n");
-    write_all(log->fd, b.data, b.len);
+    lg_log__write(log, &b);
     lg_strbuf_fini(&b);
 }

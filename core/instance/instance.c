@@ -489,6 +489,8 @@ checkpoint(void *arg, lg_time deadline)
 static lg_status
 open_sessions(lg_instance *in)
 {
+    for (uint32_t i = 0; i < in->cfg.setting_count; i++)
+        in->defaults[i] = (lg_session_default){in->cfg.settings[i].name, in->cfg.settings[i].value};
     if (*in->cfg.temp_dir)
         LG_TRY(lg_temp_create(in->env.run, in->cfg.temp_dir, &in->temp));
     lg_session_server_config sc = {
@@ -503,7 +505,10 @@ open_sessions(lg_instance *in)
         .trust_unix = in->cfg.trust_unix,
         .may_connect = may_connect,
         .checkpoint = checkpoint,
+        .buf = in->buf,
         .redo = in->redo,
+        .defaults = in->defaults,
+        .ndefaults = in->cfg.setting_count,
         .may_answer = in->alone ? NULL : lg_instance__lease_gate,
         .cancel_remote = in->alone ? NULL : lg_instance__cancel_remote,
         .ask_remote = in->alone ? NULL : lg_instance__ask_sessions,

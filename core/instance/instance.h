@@ -25,8 +25,9 @@
 
 typedef struct lg_instance lg_instance;
 
-#define LG_INSTANCE_MAX_DISKS 32
-#define LG_INSTANCE_MAX       15
+#define LG_INSTANCE_MAX_DISKS    32
+#define LG_INSTANCE_MAX          15
+#define LG_INSTANCE_MAX_SETTINGS 24
 
 typedef struct lg_instance_config {
     uint32_t node; /* 1..15: also the undo segment, and one more than the redo thread's slot */
@@ -48,11 +49,19 @@ typedef struct lg_instance_config {
     uint32_t max_sessions;
     int32_t worker_nice; /* added to the worker's nice value, where the system allows it */
     bool trust_unix;
+    /* Of sessions, and of the log: settings.def's names and values, found good. */
+    uint32_t setting_count;
+    struct {
+        char name[48], value[208];
+    } settings[LG_INSTANCE_MAX_SETTINGS];
 } lg_instance_config;
 
 /* Fills ret with defaults and the document's values. On failure ret_message says what is wrong. */
 LG_MUST lg_status lg_instance_config_read(const lg_config *c, lg_instance_config *ret,
                                           char *ret_message, size_t message_size);
+
+/* The value of a setting in it; NULL: it says nothing of it. */
+const char *lg_instance_config_setting(const lg_instance_config *cfg, const char *name);
 
 typedef struct lg_instance_env {
     lg_run *run;

@@ -1,7 +1,9 @@
 /* An instance's configuration, read from YAML. */
 #include "instance_internal.h"
+#include "settings.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool
 copy(char *to, size_t size, const char *from)
@@ -33,6 +35,73 @@ read_disks(const lg_config *c, lg_instance_config *ret, char *message, size_t si
     }
     ret->disk_count = (uint32_t)n;
     return LG_OK;
+}
+
+const char *
+lg_instance_config_setting(const lg_instance_config *cfg, const char *name)
+{
+    for (uint32_t i = 0; i < cfg->setting_count; i++)
+        if (!strcasecmp(cfg->settings[i].name, name))
+            return cfg->settings[i].value;
+    return NULL;
+}
+
+/* Settings that only the server's configuration changes, and that are obeyed. */
+static bool
+server_setting(const char *name)
+{
+    static const char *const names[] = {"log_line_prefix", "log_checkpoints", "log_destination"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcasecmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static lg_status
+check_setting(lg_settings *known, const char *name, const char *value, lg_error *err)
+{
+    const lg_setting_info *info = lg_settings_info(name);
+    if (!strcasecmp(name, "log_destination") && strcmp(value, "jsonlog") != 0 &&
+        strcmp(value, "stderr") != 0)
+        return lg_error_set(err, "22023", "is jsonlog or stderr");
+    if (info && (!strcmp(info->context, "internal") || !strcmp(info->context, "postmaster") ||
+                 (!strcmp(info->context, "sighup") && !server_setting(name))))
+        return lg_error_set(err, "55P02", "parameter \"%s\" cannot be changed", info->name);
+    return lg_settings_set(known, name, value, LG_SET_FORCE, true, err);
+}
+
+/* settings: {name: value, ...} */
+static lg_status
+read_settings(const lg_config *c, lg_instance_config *ret, char *message, size_t size)
+{
+    size_t n = lg_config_count(c, "settings");
+    lg_status st = LG_OK;
+    if (n >= LG_INSTANCE_MAX_SETTINGS)
+        return wrong(message, size, "settings", "are too many");
+    lg_settings *known = lg_settings_create(NULL, NULL);
+    lg_arena *arena = lg_arena_create("settings", 1024);
+    for (size_t i = 0; st == LG_OK && i < n; i++) {
+        lg_error err;
+        char path[96];
+        const char *name = lg_config_key(c, "settings", i);
+        lg_error_init(&err, arena);
+        snprintf(path, sizeof path, "settings.%s", name ? name : "");
+        const char *value = name ? lg_config_string(c, path) : NULL;
+        if (!value || !copy(ret->settings[i].name, sizeof ret->settings[i].name, name) ||
+            !copy(ret->settings[i].value, sizeof ret->settings[i].value, value))
+            st = wrong(message, size, path, "a name and a value of less than 208 bytes are needed");
+        else if (check_setting(known, name, value, &err) != LG_OK)
+            st = wrong(message, size, path, err.message ? err.message : "is no setting");
+        ret->setting_count = (uint32_t)i + 1;
+    }
+    lg_arena_destroy(arena);
+    lg_settings_destroy(known);
+    if (st == LG_OK && !lg_instance_config_setting(ret, "log_destination")) {
+        snprintf(ret->settings[n].name, sizeof ret->settings[n].name, "log_destination");
+        snprintf(ret->settings[n].value, sizeof ret->settings[n].value, "jsonlog");
+        ret->setting_count++;
+    }
+    return st;
 }
 
 lg_status
@@ -105,6 +174,7 @@ lg_instance_config_read(const lg_config *c, lg_instance_config *ret, char *messa
     ret->worker_nice = (int32_t)nice;
     if (lg_failed(lg_config_bool(c, "trust_unix", &ret->trust_unix)))
         return wrong(message, size, "trust_unix", "true or false is needed");
+    LG_TRY(read_settings(c, ret, message, size));
     if (!*ret->listen)
         return wrong(message, size, "listen", "is missing");
     if (*ret->agent && !*ret->cluster_key)

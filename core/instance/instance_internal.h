@@ -91,6 +91,7 @@ struct lg_instance {
     lg_notify_hub *notify;
     lg_temp *temp;
     lg_session_server *sessions;
+    lg_session_default defaults[LG_INSTANCE_MAX_SETTINGS]; /* of cfg.settings */
     lg_rpc_type *rpc_types;
 
     /* the agent (instance_agent.c) */

@@ -69,20 +69,22 @@ static lg_scn oldest_snapshot(void *arg);
 /* Every wait for a transaction, of this instance's or another's, is an edge that deadlock probes
  * follow. */
 static void
-wait_changed(void *arg, lg_xid waiter, lg_xid target, bool waiting)
+wait_changed(void *arg, lg_xid waiter, lg_xid target, bool waiting, lg_status how)
 {
     lg_instance *in = arg;
     lg_ges_owner *o = find_owner(in, waiter);
     if (!o)
         return; /* it has no transaction yet, so nobody waits for it */
     if (!waiting) {
-        lg_ges_txn_wait_end(o);
+        lg_ges_txn_wait_end(o, how);
         return;
     }
     uint32_t node = lg_xid_useg(target);
     if (node <= LG_INSTANCE_MAX && !lg_node_in(lg_reconf_members(in->reconf), node))
         node = in->adopter[node] ? in->adopter[node] : in->cfg.node;
-    if (lg_ges_txn_wait_begin(o, target, node) == LG_DEADLOCK)
+    if (how == LG_DEADLOCK)
+        lg_ges_txn_wait_refused(o, target, node);
+    else if (lg_ges_txn_wait_begin(o, target, node) == LG_DEADLOCK)
         lg_txn_kill_wait(in->txns, waiter, LG_DEADLOCK);
 }
 

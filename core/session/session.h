@@ -57,6 +57,11 @@ typedef struct lg_session_ask {
     uint32_t flags;
 } lg_session_ask;
 
+/* A setting that the instance's configuration gives its sessions. */
+typedef struct lg_session_default {
+    const char *name, *value;
+} lg_session_default;
+
 typedef struct lg_session_server_config {
     lg_run *run;
     lg_log *log;
@@ -80,7 +85,10 @@ typedef struct lg_session_server_config {
                             uint64_t *ret_answer);
     /* CHECKPOINT: lg_ckpt_full. Blocks. NULL: nothing to write. */
     lg_status (*checkpoint)(void *arg, lg_time deadline);
-    struct lg_redo *redo; /* for pg_stat_archiver; may be NULL */
+    const lg_session_default *defaults;
+    uint32_t ndefaults;
+    struct lg_buf_cache *buf; /* for pg_stat_bgwriter and log_checkpoints; may be NULL */
+    struct lg_redo *redo;     /* for pg_stat_archiver; may be NULL */
     void *arg;
 } lg_session_server_config;
 

@@ -229,6 +229,7 @@ authenticate(lg_session *s, lg_time deadline)
     lg_status st = lg_session__find_role(s, s->user, &role);
     if (st < 0)
         return st;
+    bool password = false;
     bool known = st == LG_OK && role.password &&
                  lg_scram_verifier_parse(role.password, &scram.verifier) == LG_OK;
     if (st == LG_OK && cfg->trust_unix &&
@@ -239,7 +240,9 @@ authenticate(lg_session *s, lg_time deadline)
         if (!known)
             lg_scram_verifier_mock(cfg->secret, cfg->secret_len, s->user, &scram.verifier);
         LG_TRY(scram_exchange(s, &scram, known, deadline));
+        password = true;
     }
+    lg_session__log_authenticated(s, password);
     if (!role.can_login)
         return lg_error_set(&s->err, "28000", "role \"%s\" is not permitted to log in", s->user);
     lg_session__user_begin(s, &role);
@@ -270,6 +273,7 @@ greet(lg_session *s, const char *packet, size_t len)
     LG_TRY(lg_settings_set(s->settings, "is_superuser", s->superuser ? "on" : "off", LG_SET_FORCE,
                            true, err));
     LG_TRY(lg_session__settings_changed(s));
+    lg_session__log_authorized(s);
     lg_session__report_settings(s);
     size_t at = lg_pgwire_begin(&s->out, 'K');
     lg_pgwire_put_u32(&s->out, s->pid);
@@ -286,6 +290,7 @@ lg_session__start(lg_session *s)
     lg_time deadline = lg_run_now_ns(cfg->run) + LG_SESSION_AUTH_TIMEOUT;
     lg_pgwire_msg m;
     uint32_t code = 0;
+    lg_session__log_received(s);
     LG_TRY(read_startup(s, deadline, &m, &code));
     if (code == LG_PGWIRE_CANCEL_REQUEST) {
         cancel_request(s, &m);

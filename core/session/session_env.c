@@ -71,6 +71,7 @@ notice(lg_session *s, const char *severity, const char *sqlstate, const char *me
        const char *detail)
 {
     lg_error e;
+    lg_session__log_notice(s, severity, sqlstate, message, detail);
     const char *least = lg_settings_string(s->settings, LG_SETTING_client_min_messages);
     if (severity_rank(severity) < severity_rank(least))
         return;
@@ -124,6 +125,13 @@ es_set_setting(void *arg, const char *name, const char *value, bool local)
     LG_TRY(lg_settings_set(s->settings, name, value, local ? LG_SET_LOCAL : LG_SET_SESSION,
                            s->superuser, &s->err));
     return lg_session__settings_changed(s);
+}
+
+static lg_status
+es_check_setting(void *arg, const char *name, const char *value)
+{
+    lg_session *s = arg;
+    return lg_settings_check(s->settings, name, value, s->superuser, &s->err);
 }
 
 static int32_t
@@ -557,6 +565,7 @@ lg_session__open_database(lg_session *s)
         .setting = es_setting,
         .plan_settings = lg_session__plan_settings,
         .set_setting = es_set_setting,
+        .check_setting = es_check_setting,
         .stats = &s->stats,
         .changed_setting = es_changed_setting,
         .backend_pid = es_backend_pid,

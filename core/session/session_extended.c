@@ -70,6 +70,7 @@ on_parse(lg_session *s, lg_pgwire_cursor *c)
     if (!lg_pgwire_at_end(c))
         return malformed(s);
     lg_session__statement_begin(s, text, strlen(text));
+    lg_session__log_message(s, "parse", name, NULL, text);
     if (!*name)
         lg_session__prepared_drop(s, "");
     LG_CHECK(parse_base(s, text, nparams, params, &look, &base));
@@ -94,6 +95,15 @@ out:
 }
 
 /* ---- Bind ---- */
+
+/* The statement may be dropped by what it does; the log still has its text then. */
+static void
+log_text_of(lg_session *s, lg_prepared *p)
+{
+    lg_session__prepared_unref(s->log_of);
+    s->log_of = p;
+    p->refs++;
+}
 
 static lg_status
 bind_value(lg_session *s, lg_portal *portal, uint32_t i, uint16_t format, const char *data,
@@ -189,6 +199,8 @@ on_bind(lg_session *s, lg_pgwire_cursor *c)
     if (p->stmt && !lg_session__is_txn_command(p->stmt))
         LG_TRY(lg_session__txn_statement(s, p->stmt));
     lg_session__statement_begin(s, p->text, strlen(p->text));
+    log_text_of(s, p);
+    lg_session__log_message(s, "bind", name, portal_name, p->text);
     LG_TRY(lg_session__portal_create(s, portal_name, p, &portal));
     lg_status st = bind_values(s, portal, c);
     if (st == LG_OK)
@@ -269,6 +281,8 @@ on_execute(lg_session *s, lg_pgwire_cursor *c)
         lg_pgwire_send_empty(&s->out, 'I');
         return LG_OK;
     }
+    log_text_of(s, portal->prepared);
+    lg_session__log_execute(s, portal);
     LG_TRY(refuse_in_failed(s, portal->prepared->stmt));
     if (!lg_session__is_txn_command(portal->prepared->stmt))
         LG_TRY(lg_session__txn_statement(s, portal->prepared->stmt));
@@ -301,12 +315,27 @@ on_close(lg_session *s, lg_pgwire_cursor *c)
     return LG_OK;
 }
 
+static void
+log_extended(lg_session *s, char type, lg_status st)
+{
+    const lg_portal *p = s->logged.portal || type != 'P'
+                             ? lg_session__portal_find(s, s->logged.portal ? s->logged.portal : "")
+                             : NULL;
+    if (p && p->prepared != s->log_of)
+        p = NULL;
+    if (st == LG_OK && s->logged.what)
+        lg_session__log_end(s, p);
+    else if (st != LG_OK && type == 'E')
+        lg_session__log_error_context(s, p);
+}
+
 lg_status
 lg_session__extended(lg_session *s, const lg_pgwire_msg *m)
 {
     lg_pgwire_cursor c = lg_pgwire_cursor_of(m);
     lg_status st = LG_PROTOCOL;
     s->extended_open = true;
+    lg_session__log_begin(s, NULL);
     switch (m->type) {
     case 'P':
         st = on_parse(s, &c);
@@ -326,10 +355,16 @@ lg_session__extended(lg_session *s, const lg_pgwire_msg *m)
     default:
         LG_UNREACHABLE();
     }
+    if (s->logs.timed || s->logs.parameter_max_error != 0)
+        log_extended(s, m->type, st);
     lg_session__statement_end(s);
-    if (st == LG_OK || lg_session__ends_session(st))
+    if (lg_session__ends_session(st))
         return st;
-    lg_session__send_error(s, st, "ERROR");
+    if (st != LG_OK)
+        lg_session__send_error(s, st, "ERROR");
+    s->log_text = NULL;
+    if (st == LG_OK)
+        return LG_OK;
     lg_session__txn_statement_failed(s);
     s->skip_to_sync = true;
     return LG_OK;
@@ -340,6 +375,8 @@ lg_session__sync(lg_session *s)
 {
     lg_status st = lg_session__txn_end_implicit(s);
     s->extended_open = false;
+    lg_session__prepared_unref(s->log_of);
+    s->log_of = NULL;
     if (st != LG_OK) {
         if (lg_session__ends_session(st))
             return st;

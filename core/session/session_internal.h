@@ -54,6 +54,7 @@ struct lg_session_server {
     uint64_t db_base[LG_STAT_COUNT], shared_base[LG_STAT_COUNT]; /* at the last pg_stat_reset* */
     uint64_t db_reset_us, shared_reset_us, started_us;
     uint64_t db_temp_files, db_temp_bytes;                  /* as db_base */
+    bool log_commands;                                      /* log_line_prefix has %i */
     struct lg_session_scratch *scratch[LG_SESSION_SCRATCH]; /* of sessions that have become idle */
     uint32_t scratch_count;
     bool draining;
@@ -134,11 +135,29 @@ typedef struct lg_session_meter {
     uint64_t wait_ns[LG_WAIT_COUNT];
 } lg_session_meter;
 
-/* session_log.c: what is logged, as of the settings */
+/* session_log.c, session_logstmt.c: what is logged, as of the settings */
+#define LG_SESSION_LOG_MAX (1u << 20) /* of one message */
+enum { LG_SESSION_LOG_NONE, LG_SESSION_LOG_DDL, LG_SESSION_LOG_MOD, LG_SESSION_LOG_ALL };
 typedef struct lg_session_logs {
-    int64_t min_ms, temp_kb; /* negative: never */
-    bool duration, errors, statements;
+    int64_t min_ms, sample_ms, temp_kb;         /* negative: never */
+    int64_t parameter_max, parameter_max_error; /* bytes of each; negative: all */
+    double sample_rate, txn_rate;
+    int min_messages, min_error_statement; /* ranks of severities */
+    uint8_t statements;                    /* LG_SESSION_LOG_* */
+    bool duration;
+    bool timed; /* duration, min_ms, sample_ms or txn_rate want the time */
+    bool verbose, terse;
 } lg_session_logs;
+
+/* What is known of the message that runs, for the log; texts in the statement's arena. */
+typedef struct lg_session_logged {
+    uint64_t start_us; /* 0: as query_start_us */
+    const char *what;  /* "execute"; NULL: of the simple protocol */
+    const char *name, *portal;
+    const char *detail;
+    bool done; /* the statement is in the log */
+    bool open; /* its transaction was open before */
+} lg_session_logged;
 
 typedef enum lg_session_txn_state {
     LG_SESSION_TXN_NONE,     /* a statement starts an implicit one */
@@ -211,6 +230,13 @@ struct lg_session {
     lg_exec_session es;
     lg_temp_owner temp_owner;
     lg_session_logs logs;
+    lg_session_logged logged;
+    const char *log_text; /* of the message that runs; NULL: none */
+    lg_prepared *log_of;  /* whose text that is, referenced; NULL: the message's own */
+    uint64_t log_lines;
+    bool log_disconnection;
+    bool txn_sampled; /* log_transaction_sample_rate chose it */
+    char log_command[LG_COMMAND_TAG_MAX];
 
     lg_session_txn_state txn_state;
     bool several; /* the simple query that runs has more than one statement */
@@ -263,10 +289,33 @@ LG_MUST lg_status lg_session__flush(lg_session *s);
 void lg_session__report_settings(lg_session *s);
 void lg_session__ready(lg_session *s);
 void lg_session__set_state(lg_session *s, lg_session_state state);
-/* session_log.c */
+
+/* ---- session_log.c ---- */
+void lg_session__log_start(lg_session_server *srv);
 void lg_session__log_settings(lg_session *s);
+bool lg_session__logs(const lg_session *s, const char *severity);
+/* A line of severity LOG; detail may be NULL. */
+__attribute__((format(printf, 4, 5))) void
+lg_session__log(lg_session *s, bool hide_statement, const char *detail, const char *fmt, ...);
 void lg_session__log_error(lg_session *s, const char *severity); /* s->err */
-void lg_session__log_duration(lg_session *s, lg_time ns);
+void lg_session__log_notice(lg_session *s, const char *severity, const char *sqlstate,
+                            const char *message, const char *detail);
+void lg_session__log_received(lg_session *s);
+void lg_session__log_authenticated(lg_session *s, bool password);
+void lg_session__log_authorized(lg_session *s);
+void lg_session__log_gone(lg_session *s);
+
+/* ---- session_logstmt.c ---- */
+void lg_session__log_begin(lg_session *s, const char *text);
+/* stmt NULL: an empty query. */
+void lg_session__log_simple(lg_session *s, const lg_ast *stmt);
+void lg_session__log_command(lg_session *s, const lg_ast *stmt);
+/* Of the extended protocol: "parse", "bind"; name and portal may be NULL. */
+void lg_session__log_message(lg_session *s, const char *what, const char *name, const char *portal,
+                             const char *text);
+void lg_session__log_execute(lg_session *s, const lg_portal *p);
+void lg_session__log_end(lg_session *s, const lg_portal *p); /* p: if it is still there */
+void lg_session__log_error_context(lg_session *s, const lg_portal *p);
 
 void lg_session__send_error(lg_session *s, lg_status st, const char *severity);
 bool lg_session__ends_session(lg_status st);

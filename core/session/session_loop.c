@@ -301,6 +301,11 @@ fiber_main(void *arg)
     }
     if (st == LG_OK)
         st = s->pending_end;
+    if (st == LG_CLOSED && !s->terminate && s->cat && lg_session__txn_char(s) != 'I') {
+        s->log_text = NULL;
+        lg_session__log(s, true, NULL,
+                        "unexpected EOF on client connection with an open transaction");
+    }
     /* Say why, unless the peer is gone; a failed send changes nothing any more. */
     if (st != LG_CLOSED) {
         lg_session__send_error(s, st, "FATAL");

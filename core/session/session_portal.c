@@ -165,11 +165,7 @@ lg_session__portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[
     lg_session_meter m;
     lg_session__meter_start(s, p, &m);
     bool query = lg_bind_is_query(p->prepared->stmt); /* others may drop their own portal */
-    bool timed = s->logs.min_ms >= 0 || s->logs.duration;
-    lg_time begun = timed ? lg_run_now_exact_ns(s->server->cfg.run) : 0;
     lg_status st = portal_run(s, p, max_rows, tag);
     lg_session__meter_stop(s, query ? p : NULL, &m, st, tag);
-    if (timed && (st == LG_OK || st == LG_END))
-        lg_session__log_duration(s, lg_run_now_exact_ns(s->server->cfg.run) - begun);
     return st;
 }

@@ -108,6 +108,7 @@ run_one(lg_session *s, const char *text, const lg_parse_stmt *part, lg_arena *ar
     const lg_ast *stmt = part->stmt;
     lg_prepared *p;
     lg_portal *portal = NULL;
+    lg_session__log_command(s, stmt);
     lg_status st = refuse_in_failed(s, stmt);
     if (st != LG_OK) {
         lg_arena_destroy(arena);
@@ -134,6 +135,7 @@ run_shared(lg_session *s, lg_prepared *p, const lg_session_lookup *look, bool *r
     lg_portal *portal;
     lg_status st = LG_OK;
     *ret_ran = true;
+    lg_session__log_command(s, p->stmt);
     LG_CHECK(refuse_in_failed(s, p->stmt));
     if (!lg_session__is_txn_command(p->stmt))
         LG_CHECK(lg_session__txn_statement(s, p->stmt));
@@ -156,6 +158,7 @@ run_learnt(lg_session *s, lg_session_lookup *look, const lg_ast *stmt, bool *ret
 {
     lg_prepared *p;
     *ret_ran = true;
+    lg_session__log_command(s, stmt);
     LG_TRY(refuse_in_failed(s, stmt));
     if (lg_bind_is_query(stmt))
         LG_TRY(lg_session__txn_statement(s, stmt));
@@ -176,15 +179,19 @@ run_text(lg_session *s, const char *text, size_t len)
     bool known = p != NULL, ran;
     lg_status st;
     if (known) {
+        lg_session__log_simple(s, p->stmt);
         st = run_shared(s, p, &look, &ran);
         if (ran)
             return st;
     }
     LG_TRY(lg_parse_sql(s->server->cfg.run, text, s->statement, &s->err, &tree));
     if (tree->n == 0) {
+        lg_session__log_simple(s, NULL);
         lg_pgwire_send_empty(&s->out, 'I');
         return LG_OK;
     }
+    for (uint32_t i = 0; i < tree->n && !known; i++)
+        lg_session__log_simple(s, tree->stmts[i].stmt);
     if (tree->n == 1 && !known) {
         st = run_learnt(s, &look, tree->stmts[0].stmt, &ran);
         if (ran)
@@ -211,10 +218,13 @@ lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
         return LG_PROTOCOL;
     }
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_CALLS);
+    lg_session__log_begin(s, text);
     lg_session__statement_begin(s, text, len);
     lg_status st = run_text(s, text, len);
     if (st == LG_OK)
         st = lg_session__txn_end_implicit(s);
+    if (st == LG_OK)
+        lg_session__log_end(s, NULL);
     lg_session__statement_end(s);
     s->several = false;
     if (st != LG_OK) {
@@ -223,6 +233,7 @@ lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
         lg_session__send_error(s, st, "ERROR");
         lg_session__txn_statement_failed(s);
     }
+    s->log_text = NULL;
     lg_session__ready(s);
     lg_arena_reset(s->statement);
     return LG_OK;

@@ -81,6 +81,17 @@ lg_session__scratch_give(lg_session *s)
     s->statement = s->rows = s->err.arena = NULL;
 }
 
+/* What the instance's configuration says of settings. It was found good at the start. */
+static void
+apply_defaults(lg_session *s)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    for (uint32_t i = 0; i < cfg->ndefaults; i++)
+        if (lg_settings_set(s->settings, cfg->defaults[i].name, cfg->defaults[i].value,
+                            LG_SET_FORCE, true, &s->err) != LG_OK)
+            lg_error_clear(&s->err);
+}
+
 void
 lg_session__create(lg_session_server *srv, lg_sock *sock)
 {
@@ -98,6 +109,8 @@ lg_session__create(lg_session_server *srv, lg_sock *sock)
     lg_timer_init(&s->idle_timer, srv->cfg.run, lg_session__on_idle_timeout, s);
     lg_session__sql_open(s);
     s->settings = lg_settings_create(lg_session__check_setting, s);
+    apply_defaults(s);
+    lg_session__log_settings(s);
     lg_list_push_back(&srv->sessions, &s->link);
     lg_map_put(srv->by_pid, s->pid, s);
     srv->session_count++;
@@ -114,6 +127,9 @@ lg_session__end(lg_session *s)
     s->state = LG_SESSION_ENDING;
     lg_session__scratch_take(s);
     lg_timer_stop(&s->idle_timer);
+    lg_session__log_gone(s);
+    lg_session__prepared_unref(s->log_of);
+    s->log_of = NULL;
     lg_session__sql_close(s);
     lg_sock_close(s->sock);
     lg_list_remove(&s->link);
@@ -148,6 +164,7 @@ lg_session_server_start(const lg_session_server_config *cfg, lg_session_server *
     srv->cache = lg_session__cache_create();
     srv->sqlstats = lg_session__stats_create(lg_run_wall_us(cfg->run));
     lg_session__pgstat_start(srv);
+    lg_session__log_start(srv);
     st = lg_run_spawn(cfg->run, "accept", 0, accept_main, srv, &srv->acceptor);
     if (st != LG_OK) {
         lg_sock_close(srv->listener);

@@ -2,6 +2,8 @@
  * DISCARD. */
 #include "session_internal.h"
 #include "acl.h"
+#include "buf.h"
+#include "redo.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -462,6 +464,49 @@ do_discard(lg_session *s, int target, char tag[LG_TAG_MAX])
 
 /* ---- CHECKPOINT ---- */
 
+/* For log_checkpoints. The checkpointer writes all the time; what it writes while CHECKPOINT waits is
+ * counted. */
+struct checkpoint_log {
+    bool wanted;
+    lg_time start;
+    uint64_t written;
+    lg_lsn from;
+};
+
+static void
+checkpoint_starts(lg_session *s, struct checkpoint_log *l)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    l->wanted = cfg->redo && lg_settings_bool(s->settings, LG_SETTING_log_checkpoints);
+    if (!l->wanted)
+        return;
+    l->start = lg_run_now_exact_ns(cfg->run);
+    l->written = lg_run_stats(cfg->run)->count[LG_STAT_PHYSICAL_WRITES];
+    l->from = lg_redo_checkpoint_lsn(cfg->redo);
+    lg_session__log(s, true, NULL, "checkpoint starting: immediate force wait");
+}
+
+static void
+checkpoint_ends(lg_session *s, const struct checkpoint_log *l)
+{
+    const lg_session_server_config *cfg = &s->server->cfg;
+    lg_buf_counts buffers = {0};
+    if (!l->wanted)
+        return;
+    double total = (double)(lg_run_now_exact_ns(cfg->run) - l->start) / 1e9;
+    uint64_t n = lg_run_stats(cfg->run)->count[LG_STAT_PHYSICAL_WRITES] - l->written;
+    uint64_t kb = (lg_redo_checkpoint_lsn(cfg->redo) - l->from) >> 10;
+    if (cfg->buf)
+        lg_buf_count(cfg->buf, &buffers);
+    lg_session__log(
+        s, true, NULL,
+        "checkpoint complete: wrote %llu buffers (%.1f%%); 0 WAL file(s) added, 0 removed, "
+        "0 recycled; write=%.3f s, sync=0.000 s, total=%.3f s; sync files=0, "
+        "longest=0.000 s, average=0.000 s; distance=%llu kB, estimate=%llu kB",
+        (unsigned long long)n, buffers.frames ? 100.0 * (double)n / (double)buffers.frames : 0.0,
+        total, total, (unsigned long long)kb, (unsigned long long)kb);
+}
+
 /* Of this instance: what it changed before is on the disks. A block whose newest version another
  * instance holds is written by that one. */
 static lg_status
@@ -476,12 +521,18 @@ do_checkpoint(lg_session *s, char tag[LG_TAG_MAX])
         return lg_error_set(&s->err, "42501",
                             "must be superuser or have privileges of pg_checkpoint to do "
                             "CHECKPOINT");
+    if (!cfg->checkpoint)
+        return LG_OK;
+    struct checkpoint_log log;
+    checkpoint_starts(s, &log);
     lg_status st = LG_TIMEOUT;
-    while (cfg->checkpoint && st == LG_TIMEOUT) { /* in steps: it can be canceled */
+    while (st == LG_TIMEOUT) { /* in steps: it can be canceled */
         LG_TRY(s->es.check_cancel(s->es.arg));
         st = cfg->checkpoint(cfg->arg, lg_run_now_ns(cfg->run) + 100 * LG_MS);
     }
-    return cfg->checkpoint ? st : LG_OK;
+    if (st == LG_OK)
+        checkpoint_ends(s, &log);
+    return st;
 }
 
 /* LOAD: there are no libraries to load. */

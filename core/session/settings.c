@@ -143,6 +143,13 @@ find_id(const char *name)
     return -1;
 }
 
+const lg_setting_info *
+lg_settings_info(const char *name)
+{
+    int id = find_id(name);
+    return id < 0 ? NULL : &infos[id];
+}
+
 static struct custom *
 find_custom(const lg_settings *s, const char *name)
 {
@@ -433,6 +440,38 @@ check_context(const lg_setting_info *info, lg_set_how how, bool superuser, lg_er
     return LG_OK;
 }
 
+/* What would be promised by accepting any value but the default is not kept. */
+static bool
+has_no_effect(lg_setting_id id)
+{
+    switch (id) {
+    case LG_SETTING_backtrace_functions:
+    case LG_SETTING_debug_print_parse:
+    case LG_SETTING_debug_print_plan:
+    case LG_SETTING_debug_print_rewritten:
+    case LG_SETTING_log_executor_stats:
+    case LG_SETTING_log_parser_stats:
+    case LG_SETTING_log_planner_stats:
+    case LG_SETTING_log_replication_commands:
+    case LG_SETTING_log_statement_stats:
+    case LG_SETTING_trace_notify:
+    case LG_SETTING_trace_sort:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The value in canonical form, if it is good and obeyed. */
+static lg_status
+accept(lg_settings *s, lg_setting_id id, const char *value, char *ret, size_t size, lg_error *err)
+{
+    LG_TRY(check_value(s, id, value, ret, size, err));
+    if (has_no_effect(id) && strcmp(ret, infos[id].boot) != 0)
+        return lg_error_set(err, "0A000", "parameter \"%s\" is not supported", infos[id].name);
+    return LG_OK;
+}
+
 lg_status
 lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how how, bool superuser,
                 lg_error *err)
@@ -449,7 +488,7 @@ lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how 
     if (how != LG_SET_FORCE)
         LG_TRY(check_context(info, how, superuser, err));
     if (value) {
-        LG_TRY(check_value(s, (lg_setting_id)id, value, canonical, sizeof canonical, err));
+        LG_TRY(accept(s, (lg_setting_id)id, value, canonical, sizeof canonical, err));
         value = canonical;
     }
     struct variable *v = variable_of(s, id);
@@ -468,6 +507,23 @@ lg_settings_set(lg_settings *s, const char *name, const char *value, lg_set_how 
     }
     mark_changed(s, id);
     return LG_OK;
+}
+
+lg_status
+lg_settings_check(lg_settings *s, const char *name, const char *value, bool superuser,
+                  lg_error *err)
+{
+    char canonical[VALUE_MAX];
+    int id = find_id(name);
+    if (id < 0) {
+        if (!strchr(name, '.'))
+            return lg_error_set(err, "42704", "unrecognized configuration parameter \"%s\"", name);
+        return superuser
+                   ? LG_OK
+                   : lg_error_set(err, "42501", "permission denied to set parameter \"%s\"", name);
+    }
+    LG_TRY(check_context(&infos[id], LG_SET_SESSION, superuser, err));
+    return value ? accept(s, (lg_setting_id)id, value, canonical, sizeof canonical, err) : LG_OK;
 }
 
 lg_status

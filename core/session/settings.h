@@ -63,6 +63,9 @@ void lg_settings_destroy(lg_settings *s);
 /* value NULL: to the default (SET x TO DEFAULT, RESET x). Errors are PostgreSQL's, in err. */
 LG_MUST lg_status lg_settings_set(lg_settings *s, const char *name, const char *value,
                                   lg_set_how how, bool superuser, lg_error *err);
+/* Could it be set so for later sessions (ALTER ROLE ... SET)? value NULL: taken back. */
+LG_MUST lg_status lg_settings_check(lg_settings *s, const char *name, const char *value,
+                                    bool superuser, lg_error *err);
 LG_MUST lg_status lg_settings_reset_all(lg_settings *s, lg_error *err);
 /* NULL when there is no such setting. The pointer is good until the next change. */
 const char *lg_settings_get(const lg_settings *s, const char *name);
@@ -88,5 +91,6 @@ void lg_settings_rollback_to(lg_settings *s, size_t mark);
 const lg_setting_info *lg_settings_next_report(lg_settings *s, const char **ret_value);
 
 const lg_setting_info *lg_setting_info_of(lg_setting_id id);
+const lg_setting_info *lg_settings_info(const char *name); /* NULL: there is none of that name */
 
 #endif

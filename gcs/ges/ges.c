@@ -303,6 +303,16 @@ lg_ges__client(lg_ges *g, uint16_t type, const lg_msg_ges *m)
 
 /* ---- locking ---- */
 
+bool
+lg_ges_waits_for(const lg_ges_owner *o, lg_ges_res *ret_res, lg_lock_mode *ret_mode)
+{
+    if (!o->waiter)
+        return false;
+    *ret_res = o->waiter->res->key;
+    *ret_mode = o->waiter->mode;
+    return true;
+}
+
 /* The wait itself: in slices, for the deadlock probes. */
 static lg_status
 wait_for(lg_ges *g, lg_ges_waiter *w, lg_time deadline)
@@ -371,7 +381,9 @@ lock_slow(lg_ges *g, lg_ges_owner *o, ges_res *r, lg_lock_mode mode, unsigned fl
     o->wait_since = lg_run_now_ns(g->run);
     g->counts.waits++;
     lg_stat_inc(g->stats, LG_STAT_ENQUEUE_WAITS);
+    lg_ges__tell_begin(o);
     lg_status st = lg_ges__local_cycle(g, o) ? LG_DEADLOCK : wait_for(g, &w, deadline);
+    lg_ges__tell_end(o, st);
     o->fiber = NULL;
     o->waiter = NULL;
     if (st == LG_DEADLOCK) {

@@ -63,6 +63,13 @@ typedef struct lg_ges_res {
 
 typedef struct lg_ges lg_ges;
 
+/* How a wait goes on: lg_ges_owner.tell. */
+typedef enum lg_ges_news {
+    LG_GES_STILL_WAITING,
+    LG_GES_ACQUIRED,
+    LG_GES_DEADLOCKED,
+} lg_ges_news;
+
 /* One per session. Locks of one owner never conflict with each other. */
 typedef struct lg_ges_owner {
     lg_ges *ges;
@@ -79,6 +86,13 @@ typedef struct lg_ges_owner {
     uint64_t probe_mark;
     uint64_t visit_mark;
     lg_timer probe_timer;
+    /* Set by the user: told of a wait that has lasted tell_after, of its success after that, and of
+     * a deadlock, while lg_ges_waits_for and wait_xid still say for what. Must not block: it may be
+     * called from a timer. tell_after 0: never. */
+    lg_time tell_after;
+    void (*tell)(struct lg_ges_owner *o, lg_ges_news news);
+    lg_timer tell_timer;
+    bool told;
     lg_list link; /* in ges->owners */
 } lg_ges_owner;
 
@@ -139,7 +153,9 @@ void lg_ges_set_txn_hook(lg_ges *g, lg_ges_find_owner_fn find, void *arg);
 /* Around a fiber's wait for transaction xid of instance node. LG_DEADLOCK: do not wait. The wait
  * between begin and end must be cancelable: a victim's wait ends with LG_DEADLOCK. */
 LG_MUST lg_status lg_ges_txn_wait_begin(lg_ges_owner *o, uint64_t xid, uint32_t node);
-void lg_ges_txn_wait_end(lg_ges_owner *o);
+void lg_ges_txn_wait_end(lg_ges_owner *o, lg_status how);
+/* The wait would have closed a cycle that somebody else saw: only told of. */
+void lg_ges_txn_wait_refused(lg_ges_owner *o, uint64_t xid, uint32_t node);
 
 /* ---- reconfiguration (participant.h): called by core/instance's wiring ---- */
 struct lg_participant;
@@ -158,6 +174,9 @@ typedef struct lg_ges_row { /* gv$lock, gv$ges_enqueue, pg_locks */
     uint32_t master;
     lg_time since; /* of the wait */
 } lg_ges_row;
+
+/* The enqueue that the owner waits for; false: for none (perhaps for a transaction). */
+bool lg_ges_waits_for(const lg_ges_owner *o, lg_ges_res *ret_res, lg_lock_mode *ret_mode);
 
 typedef void (*lg_ges_row_fn)(void *arg, const lg_ges_row *row);
 void lg_ges_visit(const lg_ges *g, lg_ges_row_fn fn, void *arg); /* fn must not block */

@@ -201,6 +201,40 @@ lg_ges__probe(lg_ges *g, const lg_msg_ges_probe *p)
     strike(g);
 }
 
+/* ---- telling of long waits ---- */
+
+static void
+on_tell_timer(void *arg)
+{
+    lg_ges_owner *o = arg;
+    o->told = true;
+    o->tell(o, LG_GES_STILL_WAITING);
+}
+
+void
+lg_ges__tell_begin(lg_ges_owner *o)
+{
+    o->told = false;
+    if (!o->tell_after || !o->tell)
+        return;
+    lg_timer_init(&o->tell_timer, o->ges->run, on_tell_timer, o);
+    lg_timer_start(&o->tell_timer, o->wait_since + o->tell_after);
+}
+
+void
+lg_ges__tell_end(lg_ges_owner *o, lg_status how)
+{
+    if (o->tell_timer.slot)
+        lg_timer_stop(&o->tell_timer);
+    if (!o->tell_after || !o->tell)
+        return;
+    if (how == LG_DEADLOCK)
+        o->tell(o, LG_GES_DEADLOCKED);
+    else if (o->told && how == LG_OK)
+        o->tell(o, LG_GES_ACQUIRED);
+    o->told = false;
+}
+
 /* ---- waits for transactions ---- */
 
 lg_status
@@ -213,11 +247,12 @@ lg_ges_txn_wait_begin(lg_ges_owner *o, uint64_t xid, uint32_t node)
     o->wait_node = node;
     o->wait_since = lg_run_now_ns(g->run);
     if (lg_ges__local_cycle(g, o)) {
-        lg_ges_txn_wait_end(o);
+        lg_ges_txn_wait_end(o, LG_DEADLOCK);
         g->counts.deadlocks++;
         lg_stat_inc(g->stats, LG_STAT_ENQUEUE_DEADLOCKS);
         return LG_DEADLOCK;
     }
+    lg_ges__tell_begin(o);
     lg_timer_init(&o->probe_timer, g->run, lg_ges__on_probe_timer, o);
     lg_timer_start(&o->probe_timer, o->wait_since + g->probe_after);
     return LG_OK;
@@ -241,10 +276,24 @@ lg_ges__on_probe_timer(void *arg)
 }
 
 void
-lg_ges_txn_wait_end(lg_ges_owner *o)
+lg_ges_txn_wait_end(lg_ges_owner *o, lg_status how)
 {
     if (o->wait_xid && o->probe_timer.slot)
         lg_timer_stop(&o->probe_timer);
+    if (o->wait_xid)
+        lg_ges__tell_end(o, how);
     o->fiber = NULL;
+    o->wait_xid = 0;
+}
+
+void
+lg_ges_txn_wait_refused(lg_ges_owner *o, uint64_t xid, uint32_t node)
+{
+    if (!o->tell_after || !o->tell)
+        return;
+    o->wait_xid = xid;
+    o->wait_node = node;
+    o->wait_since = lg_run_now_exact_ns(o->ges->run);
+    o->tell(o, LG_GES_DEADLOCKED);
     o->wait_xid = 0;
 }

@@ -145,6 +145,8 @@ void lg_ges__master_probe(lg_ges *g, const lg_msg_ges_probe *p);
 /* ges_deadlock.c */
 bool lg_ges__local_cycle(lg_ges *g, lg_ges_owner *o);
 void lg_ges__probe_start(lg_ges *g, lg_ges_owner *o);
+void lg_ges__tell_begin(lg_ges_owner *o); /* its wait begins */
+void lg_ges__tell_end(lg_ges_owner *o, lg_status how);
 void lg_ges__on_probe_timer(void *arg);
 void lg_ges__probe(lg_ges *g, const lg_msg_ges_probe *p);
 

@@ -75,8 +75,9 @@ typedef struct lg_txn_hooks {
     /* The oldest snapshot in use on any other instance (a recent value will do); LG_SCN_MAX none.
      */
     lg_scn (*oldest_snapshot)(void *arg);
-    /* A local transaction begins / has ended to wait for an xid: arms deadlock probes. */
-    void (*wait_changed)(void *arg, lg_xid waiter, lg_xid target, bool waiting);
+    /* A local transaction begins / has ended to wait for an xid: arms deadlock probes. how: how the
+     * wait ended; LG_DEADLOCK when it begins: it would have been one, and does not wait. */
+    void (*wait_changed)(void *arg, lg_xid waiter, lg_xid target, bool waiting, lg_status how);
 } lg_txn_hooks;
 
 typedef struct lg_txn_config {

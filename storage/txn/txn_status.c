@@ -324,6 +324,7 @@ lg_status
 lg_txn_wait(lg_txn *t, lg_xid xid)
 {
     lg_txn_sys *s = t->sys;
+    const lg_txn_hooks *h = &s->cfg.hooks;
     LG_ASSERT(xid != t->xid);
     LG_TRY(lg_txn_assign(t));
     lg_txn_forget_active(s, xid);
@@ -332,15 +333,16 @@ lg_txn_wait(lg_txn *t, lg_xid xid)
         return LG_OK;
     if (wait_closes_cycle(s, t, xid)) {
         lg_stat_inc(lg_run_stats(s->run), LG_STAT_ENQUEUE_DEADLOCKS);
+        if (h->wait_changed)
+            h->wait_changed(h->arg, t->xid, xid, true, LG_DEADLOCK);
         return LG_DEADLOCK;
     }
     lg_stat_inc(lg_run_stats(s->run), LG_STAT_ENQUEUE_WAITS);
     t->waiting_for = xid;
     t->wait_fiber = lg_fiber_self();
     t->killed = LG_OK;
-    const lg_txn_hooks *h = &s->cfg.hooks;
     if (h->wait_changed)
-        h->wait_changed(h->arg, t->xid, xid, true);
+        h->wait_changed(h->arg, t->xid, xid, true, LG_OK);
     lg_status st;
     if (local)
         st = wait_local(s, xid, t->lock_deadline, LG_WAIT_ENQ_TX, true);
@@ -351,7 +353,7 @@ lg_txn_wait(lg_txn *t, lg_xid xid)
     lg_xid target = t->waiting_for;
     t->waiting_for = LG_XID_NONE;
     if (h->wait_changed)
-        h->wait_changed(h->arg, t->xid, target, false);
+        h->wait_changed(h->arg, t->xid, target, false, t->killed != LG_OK ? t->killed : st);
     if (t->killed != LG_OK) {
         (void)lg_fiber_canceled(
             t->wait_fiber); /* the cancel may still be pending: it was this wait's */

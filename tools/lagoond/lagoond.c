@@ -178,6 +178,10 @@ main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     p.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     p.log = lg_log_create(2, p.cfg.name, LG_LOG_INFO, NULL, NULL);
+    const char *destination = lg_instance_config_setting(&p.cfg, "log_destination");
+    const char *prefix = lg_instance_config_setting(&p.cfg, "log_line_prefix");
+    if (destination && !strcmp(destination, "stderr"))
+        lg_log_set_format(p.log, LG_LOG_TEXT, prefix ? prefix : "%m [%p] ");
     lg_budget *budget = lg_budget_create();
     lg_run_config rcfg = {.name = p.cfg.name, .stats = &p.stats, .budget = budget};
     if (lg_run_create(&rcfg, &p.run) != LG_OK ||

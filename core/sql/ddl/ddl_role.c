@@ -845,9 +845,8 @@ change_settings(lg_util *u, lg_oid db, lg_oid role, const lg_ast_variable_set_st
         value = lg_ddl_set_text(u, v);
     else if (v->kind == LG_A_VAR_SET_CURRENT)
         value = u->es->setting ? u->es->setting(u->es->arg, v->name) : NULL;
-    if (!all && u->es->setting && !u->es->setting(u->es->arg, v->name) && !strchr(v->name, '.'))
-        return lg_error_set(u->err, "42704", "unrecognized configuration parameter \"%s\"",
-                            v->name);
+    if (!all && u->es->check_setting)
+        LG_TRY(u->es->check_setting(u->es->arg, v->name, value));
     lg_array x = {0};
     if (exists && !LG_ROW_NULL(&old, LG_AT_pg_db_role_setting_setconfig))
         lg_array_unpack(GETC(&old, pg_db_role_setting, setconfig), u->a, &x);

@@ -68,6 +68,8 @@ struct lg_exec_session {
     /* enable_* and their like, for what exec plans itself; NULL: defaults. */
     void (*plan_settings)(void *arg, lg_plan_settings *ret);
     lg_status (*set_setting)(void *arg, const char *name, const char *value, bool local);
+    /* May it be kept for later sessions? value NULL: taken back. The error is in err. */
+    lg_status (*check_setting)(void *arg, const char *name, const char *value);
     int32_t (*backend_pid)(void *arg);
     /* Between BEGIN and COMMIT? */
     bool (*in_block)(void *arg);

@@ -1,6 +1,7 @@
 /* An instance's configuration: defaults, and a message that names the key for everything wrong. */
 #include "instance.h"
 #include "lg_test.h"
+#include <stdio.h>
 #include <string.h>
 
 static lg_status
@@ -47,6 +48,30 @@ LG_TEST(test_instance_config__defaults_stand_for_what_is_missing)
     CU_ASSERT(cfg.memory_limit_bytes >= 64ull << 20);
     CU_ASSERT_EQUAL(cfg.disk_timeout_ms, 60000);
     CU_ASSERT_EQUAL(cfg.worker_nice, -10);
+}
+
+LG_TEST(test_instance_config__settings_of_sessions_are_checked)
+{
+    static const char head[] = "instance: 1\nlisten: a\nvolume: [/d]\n";
+    static const char *const bad[] = {
+        "settings: {log_statement: some}\n",    "settings: {nonsense: 1}\n",
+        "settings: {block_size: 4096}\n",       "settings: {autovacuum: on}\n",
+        "settings: {log_executor_stats: on}\n", "settings: {log_destination: syslog}\n",
+        "settings: {work_mem: [1]}\n"};
+    lg_instance_config cfg;
+    char message[256] = "", text[512];
+    snprintf(text, sizeof text,
+             "%ssettings: {log_connections: on, log_line_prefix: '%%m ', work_mem: 8MB}\n", head);
+    LG_ASSERT_OK(read_text(text, &cfg, message, sizeof message));
+    CU_ASSERT_STRING_EQUAL(lg_instance_config_setting(&cfg, "log_line_prefix"), "%m ");
+    CU_ASSERT_STRING_EQUAL(lg_instance_config_setting(&cfg, "LOG_CONNECTIONS"), "on");
+    CU_ASSERT_STRING_EQUAL(lg_instance_config_setting(&cfg, "log_destination"), "jsonlog");
+    CU_ASSERT_PTR_NULL(lg_instance_config_setting(&cfg, "log_statement"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s", head, bad[i]);
+        CU_ASSERT_EQUAL(read_text(text, &cfg, message, sizeof message), LG_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(message, "settings."));
+    }
 }
 
 LG_TEST(test_instance_config__what_is_wrong_is_named)

@@ -324,7 +324,7 @@ wait_rowwise(task *t)
         while (!other->done && t->st == LG_OK) {
             t->st = lg_fiber_sleep_until(lg_run_now_ns(t->n->run) + 5 * LG_SEC, LG_WAIT_ENQ_TX);
         }
-        lg_ges_txn_wait_end(&t->o);
+        lg_ges_txn_wait_end(&t->o, LG_OK);
     }
     lg_ges_owner_fini(&t->o);
 }
