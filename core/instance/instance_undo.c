@@ -12,8 +12,13 @@
  * the view: tries each segment once. Taken: its owner is alive and looks after it itself, or
  * another adopter does. Got it: loads, rolls back, lets go
  *
- * A rollback that fails leaves the segment partly loaded: its answers go stale as soon as another has it.
- * So the enqueue is kept until no answer is given here any more, in an instance that stops as well.
+ * A ROLLBACK THAT FAILS  (a block that cannot be read, or that contradicts its undo) ends no instance:
+ * whoever took over would fail in the same way, and one bad block would stop them all, one after the
+ * other. The other transactions of the segment are rolled back. This one stays active: what it changed is
+ * seen by nobody, and who wants to change it too waits. The segment and its enqueue are let go (nothing of
+ * it is in memory then, and its table's blocks tell the truth), so that its owner may start; the
+ * attempt is made again and again, here and by the owner when it is back. An instance that is itself
+ * broken (redo, lease, disks) is ended by what watches over that.
  *
  * A segment that nobody has loaded has no running transaction: its table blocks, which are
  * coherent, tell the truth (lg_txn_resolve). Where a segment's answers come from is therefore asked
@@ -57,7 +62,8 @@ lg_instance__undo_unlock_own(lg_instance *in)
 
 /* ---- rolling back ---- */
 
-#define CANNOT_ROLL_BACK "the undo of a dead instance cannot be rolled back"
+#define AGAIN      LG_SEC
+#define AGAIN_MOST (60 * LG_SEC)
 
 /* For another owner: under its enqueue, if that is free. */
 static lg_status
@@ -69,16 +75,10 @@ adopt(lg_instance *in, uint16_t useg)
                                LG_GES_NOWAIT | LG_GES_SESSION, LG_FOREVER);
     if (st == LG_OK) {
         st = lg_txn_recover_segment(in->txns, useg);
-        if (st == LG_OK) {
-            lg_txn_release_segment(in->txns, useg);
+        lg_txn_release_segment(in->txns, useg);
+        if (st == LG_OK)
             lg_log_debug(in->env.log, "undo", "undo segment %u: nothing is left to roll back",
                          useg);
-        } else { /* partly loaded: nobody may have it before this instance is gone */
-            if (!in->closing)
-                lg_instance__die(in, st, CANNOT_ROLL_BACK);
-            while (!in->closing || in->serving)
-                (void)!lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
-        }
     } else if (st == LG_LOCK_NOT_AVAILABLE) {
         st = LG_OK;
     }
@@ -86,16 +86,37 @@ adopt(lg_instance *in, uint16_t useg)
     return st;
 }
 
+static lg_status
+roll_back(lg_instance *in, uint16_t useg)
+{
+    return useg == in->cfg.node || in->alone ? lg_txn_recover_segment(in->txns, useg)
+                                             : adopt(in, useg);
+}
+
+static void
+pause_until(lg_instance *in, lg_time until)
+{
+    while (!in->closing && lg_run_now_ns(in->env.run) < until)
+        (void)!lg_waitq_wait(&in->changed, LG_WAIT_BACKGROUND_IDLE, until, false);
+}
+
 static void
 rollback_main(void *arg)
 {
     struct lg_instance__rollback *r = arg;
     lg_instance *in = r->in;
-    lg_status st = r->useg == in->cfg.node || in->alone ? lg_txn_recover_segment(in->txns, r->useg)
-                                                        : adopt(in, r->useg);
-    if (st != LG_OK && !in->closing)
-        lg_instance__die(in, st, CANNOT_ROLL_BACK);
-    in->rolling[r->useg] = false;
+    lg_time wait = AGAIN;
+    lg_status st;
+    while ((st = roll_back(in, r->useg)) != LG_OK && !in->closing) {
+        lg_log_error(
+            in->env.log, "undo",
+            "undo segment %u: not everything that a dead instance left can be rolled back; "
+            "what the rest has changed stays locked; next attempt in %llu s: %s",
+            r->useg, (unsigned long long)(wait / LG_SEC), lg_status_text(st));
+        pause_until(in, lg_run_now_ns(in->env.run) + wait);
+        wait = 2 * wait < AGAIN_MOST ? 2 * wait : AGAIN_MOST;
+    }
+    in->rolling[r->useg] = NULL;
     in->rollbacks--;
     lg_waitq_wake_all(&in->changed);
     if (r->again && !in->closing) /* a view came meanwhile: what it left free is looked at too */

@@ -394,8 +394,9 @@ lg_btree_delete(lg_txn *t, lg_segment *g, const void *key, uint32_t len, uint64_
 
 /* ---- rollback: by key ---- */
 
-/* What the record changed is taken back in the leaf that has it now. */
-static void
+/* What the record changed is taken back in the leaf that has it now. LG_CORRUPT, before any change: the
+ * leaf contradicts the record. */
+static lg_status
 leaf_undo(lg_mtr *m, lg_buf *b, const lg_btree__key *k, const struct undo_payload *p)
 {
     uint32_t slot = lg_btree__find(b->data, k);
@@ -403,13 +404,13 @@ leaf_undo(lg_mtr *m, lg_buf *b, const lg_btree__key *k, const struct undo_payloa
     bool there = slot < n->count && lg_btree__compare(k, lg_btree__entry_at(b->data, slot)) == 0;
     /* a mark is missing when the insert of the entry was of an index built beside us, and was
      * rolled back first */
-    LG_ASSERT(there || p->was);
     if (!there)
-        return;
+        return p->was ? LG_OK : LG_CORRUPT;
     if (p->was)
         lg_btree__entry_set(m, b, slot, p->ref, p->flags);
     else
         lg_btree__entry_remove(m, b, slot);
+    return LG_OK;
 }
 
 /* LG_INVALID: the index is dropped; nothing was changed. g NULL: it was dropped before. */
@@ -429,9 +430,9 @@ undo_one(const lg_undo_apply *a, lg_segment *g)
             lg_mtr_begin(&m, lg_txn_sys_cache(lg_txn_sys_of(a->txn)));
         }
         lg_status st = lg_txn_undo_done_get(a, &m, &table);
+        if (st == LG_OK && g)
+            st = leaf_undo(&m, b, &k, p);
         if (st == LG_OK) {
-            if (g)
-                leaf_undo(&m, b, &k, p);
             lg_txn_undo_done(a, &m, table);
             lg_mtr_commit(&m, NULL);
             return LG_OK;

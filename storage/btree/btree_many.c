@@ -225,22 +225,34 @@ undo_item(struct undo_list *l, lg_btree__key *ret)
     return true;
 }
 
-/* Takes out what the leaf has of the list; *l: the rest. */
-static void
+/* The entry of the key; NULL: gone already, before a crash. */
+static const lg_btree__entry *
+entry_of(const lg_buf *b, const lg_btree__key *k, uint32_t *ret_slot)
+{
+    *ret_slot = lg_btree__find(b->data, k);
+    if (*ret_slot == lg_btree__node_of(b->data)->count)
+        return NULL;
+    const lg_btree__entry *e = lg_btree__entry_at(b->data, *ret_slot);
+    return lg_btree__compare(k, e) == 0 ? e : NULL;
+}
+
+/* Takes out what the leaf has of the list; *l: the rest. LG_CORRUPT, before any change: an entry is
+ * somebody else's. */
+static lg_status
 leaf_undo(lg_mtr *m, lg_buf *b, struct undo_list *l, lg_xid xid)
 {
     lg_btree__key k;
-    for (struct undo_list next = *l; undo_item(&next, &k) && !lg_btree__beyond(b->data, &k);
-         *l = next) {
-        uint32_t slot = lg_btree__find(b->data, &k);
-        if (slot == lg_btree__node_of(b->data)->count)
-            continue;
-        const lg_btree__entry *e = lg_btree__entry_at(b->data, slot);
-        if (lg_btree__compare(&k, e) != 0)
-            continue; /* gone already, before a crash */
-        LG_ASSERT(e->ref == xid && !(e->flags & LG_BTREE__MARKED));
-        lg_btree__entry_remove(m, b, slot);
+    uint32_t slot;
+    for (struct undo_list at = *l; undo_item(&at, &k) && !lg_btree__beyond(b->data, &k);) {
+        const lg_btree__entry *e = entry_of(b, &k, &slot);
+        if (e && (e->ref != xid || (e->flags & LG_BTREE__MARKED)))
+            return LG_CORRUPT;
     }
+    for (struct undo_list next = *l; undo_item(&next, &k) && !lg_btree__beyond(b->data, &k);
+         *l = next)
+        if (entry_of(b, &k, &slot))
+            lg_btree__entry_remove(m, b, slot);
+    return LG_OK;
 }
 
 /* Does the leaf end the list? */
@@ -280,11 +292,12 @@ lg_btree__undo_many(const lg_undo_apply *a, lg_segment *g)
             LG_TRY(st);
             continue;
         }
+        if (st == LG_OK)
+            st = leaf_undo(&m, b, &l, a->rec->xid);
         if (st != LG_OK) {
             lg_mtr_abort(&m);
             return st;
         }
-        leaf_undo(&m, b, &l, a->rec->xid);
         if (last)
             lg_txn_undo_done(a, &m, table);
         lg_mtr_commit(&m, NULL);

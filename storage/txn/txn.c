@@ -614,14 +614,18 @@ lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg)
 {
     LG_TRY(lg_txn_adopt_segment(s, useg));
     lg_txn_seg *g = lg_txn__seg_find(s, useg);
-    for (uint32_t i = 0; i < g->nslots; i++) {
+    lg_status st = LG_OK;
+    for (uint32_t i = 0; i < g->nslots && !s->recovery_stopped; i++) {
         lg_txn *t = g->txns[i];
         if (!t || !t->recovering)
             continue;
-        LG_TRY(rollback(t));
-        lg_txn__free(t);
+        lg_status one = rollback(t);
+        if (one == LG_OK)
+            lg_txn__free(t);
+        else if (st == LG_OK)
+            st = one;
     }
-    return LG_OK;
+    return s->recovery_stopped && g->recovering ? LG_SHUTDOWN : st;
 }
 
 void
@@ -637,8 +641,15 @@ lg_txn_release_segment(lg_txn_sys *s, uint16_t useg)
     lg_txn_seg *g = lg_map_get(s->segs, useg);
     if (!g)
         return;
-    LG_ASSERT(g->recovering == 0);
     lg_map_remove(s->segs, useg);
+    for (uint32_t i = 0; i < g->nslots && g->recovering > 0; i++) {
+        lg_txn *t = g->txns[i];
+        if (!t)
+            continue;
+        g->recovering--;
+        lg_waitq_wake_all(&t->finishq); /* they ask again, elsewhere */
+        lg_txn__free(t);
+    }
     lg_txn__seg_free(g);
 }
 

@@ -205,14 +205,17 @@ void lg_txn_visit(lg_txn_sys *s, lg_txn_info_fn fn, void *arg);
 
 /* Adopts the undo segment (of a dead instance, or our own after a crash): its statuses are answered
  * here from now on, its active transactions are rolled back one by one. After redo recovery. Blocks
- * the fiber until all are rolled back; run it in its own. */
+ * the fiber until all are rolled back; run it in its own. An error: of the first transaction that could
+ * not be; it stays active with what it locks, the others are done. May be called again: each record
+ * taken back is done for good. LG_SHUTDOWN: after lg_txn_recovery_stop. */
 LG_MUST lg_status lg_txn_recover_segment(lg_txn_sys *s, uint16_t useg);
 /* This system ends soon: rollbacks of adopted transactions end at their next record with LG_SHUTDOWN.
  * Whoever loads the segment next goes on from there. */
 void lg_txn_recovery_stop(lg_txn_sys *s);
 /* Loads the table only: answers from now on, rolls nothing back yet. recover_segment does both. */
 LG_MUST lg_status lg_txn_adopt_segment(lg_txn_sys *s, uint16_t useg);
-/* After the rollback is complete: others may load it now. */
+/* Others may load it now: after the rollback, or after one that failed, whose transactions then are
+ * active as the table's blocks say. */
 void lg_txn_release_segment(lg_txn_sys *s, uint16_t useg);
 /* Are its transactions answered for here? At most one instance may (see core/instance). */
 bool lg_txn_segment_loaded(const lg_txn_sys *s, uint16_t useg);

@@ -53,6 +53,9 @@ struct world {
     bool big;
     lg_txn *dropped_txn;
     lg_status dropped_st;
+    lg_xid awaited;
+    bool other_undo;
+    uint32_t other_undo_file;
 };
 
 static uint64_t
@@ -65,8 +68,8 @@ draw(struct world *w, uint64_t below)
 static lg_status
 undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file)
 {
-    (void)useg;
-    *ret_file = ((struct world *)arg)->undo_file;
+    const struct world *w = arg;
+    *ret_file = useg == 2 && w->other_undo ? w->other_undo_file : w->undo_file;
     return LG_OK;
 }
 
@@ -651,6 +654,105 @@ dropped_while_rolled_back(struct world *w)
 LG_TEST(test_heap__rollback_goes_on_when_the_table_is_dropped)
 {
     run_world(1, false, dropped_while_rolled_back);
+}
+
+/* ---- a block that contradicts its undo: all else is rolled back ---- */
+
+/* Makes the transaction's slot in the block another's; the same again puts it right. */
+static void
+confuse(struct world *w, uint32_t file, lg_rowid id, lg_xid xid)
+{
+    lg_mtr m;
+    lg_buf *b;
+    lg_mtr_begin(&m, w->cache);
+    RIG_OK(lg_mtr_get(&m, (lg_addr){file, (uint32_t)(id >> 16)}, LG_LATCH_X, 0, &b));
+    lg_xid other = xid ^ 1ull << 40, found;
+    uint32_t at = LG_BLOCK_HEADER_BYTES;
+    do {
+        at += 8;
+        memcpy(&found, b->data + at, sizeof found);
+    } while (found != xid && found != other);
+    found = found == xid ? other : xid;
+    lg_mtr_set(&m, b, at, &found, sizeof found);
+    lg_mtr_commit(&m, NULL);
+}
+
+static void
+wait_for_it(void *arg)
+{
+    struct world *w = arg;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_status st = lg_txn_wait(t, w->awaited);
+    CU_ASSERT_EQUAL(st, LG_OK);
+    RIG_OK(lg_txn_rollback(t));
+    w->running--;
+}
+
+static void
+contradiction(struct world *w)
+{
+    lg_segment *table[2];
+    lg_rowid id[2];
+    lg_xid xid[2];
+    lg_heap_out out;
+    lg_txn *t;
+    uint32_t file, ver;
+    for (int i = 0; i < 2; i++) {
+        RIG_OK(lg_segment_create(w->space, LG_SEGMENT_HEAP, &file));
+        RIG_OK(lg_segment_open(w->space, file, &table[i]));
+        w->g = table[i];
+        t = lg_txn_begin(w->txns);
+        id[i] = insert_small(w, t, 0, 1);
+        RIG_OK(lg_txn_commit(t));
+        t = lg_txn_begin(w->txns);
+        RIG_OK(update_small(w, t, id[i], NULL, 2, &out));
+        xid[i] = lg_txn_xid(t);
+    }
+    /* the instance dies; another, with undo of its own, takes over */
+    lg_txn_sys_destroy(w->txns);
+    w->other_undo = true;
+    RIG_OK(lg_undo_segment_create(w->undo, 2, &w->other_undo_file));
+    lg_txn_config tc = {.undo = w->undo, .space = w->space, .useg = 2};
+    RIG_OK(lg_txn_sys_create(&tc, &w->txns));
+    lg_heap_register(w->txns);
+    confuse(w, lg_segment_file(table[0]), id[0], xid[0]);
+    RIG_OK(lg_txn_adopt_segment(w->txns, 1));
+    w->awaited = xid[0];
+    w->running = 1;
+    RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "waits", 0, wait_for_it, w, NULL));
+    for (int attempt = 0; attempt < 2; attempt++) {
+        CU_ASSERT_EQUAL(lg_txn_recover_segment(w->txns, 1), LG_CORRUPT);
+        CU_ASSERT_EQUAL(lg_txn_recovering(w->txns), 1);
+        t = lg_txn_begin(w->txns);
+        w->g = table[1];
+        RIG_OK(fetch_ver(w, t, id[1], NULL, &ver));
+        CU_ASSERT_EQUAL(ver, 1);
+        RIG_OK(update_small(w, t, id[1], NULL, 3, &out));
+        RIG_OK(lg_txn_rollback(t));
+    }
+    CU_ASSERT_EQUAL(w->running, 1);
+    lg_txn_release_segment(w->txns, 1);
+    CU_ASSERT(!lg_txn_segment_loaded(w->txns, 1));
+    while (w->running) /* who waited for it is let go, and asks elsewhere */
+        RIG_OK(lg_fiber_sleep_until(lg_run_now_ns(w->rig.nodes[0].run) + LG_MS, LG_WAIT_SLEEP));
+    lg_txn_status status;
+    RIG_OK(lg_txn_resolve(w->txns, xid[0], LG_SCN_MAX, &status));
+    CU_ASSERT_EQUAL(status.state, LG_XID_ACTIVE);
+    /* put right: the next attempt ends it */
+    confuse(w, lg_segment_file(table[0]), id[0], xid[0]);
+    RIG_OK(lg_txn_recover_segment(w->txns, 1));
+    lg_txn_release_segment(w->txns, 1);
+    t = lg_txn_begin(w->txns);
+    w->g = table[0];
+    RIG_OK(fetch_ver(w, t, id[0], NULL, &ver));
+    CU_ASSERT_EQUAL(ver, 1);
+    RIG_OK(update_small(w, t, id[0], NULL, 3, &out));
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__what_cannot_be_rolled_back_stays_alone)
+{
+    run_world(1, false, contradiction);
 }
 
 /* PostgreSQL's table of row lock conflicts. */
