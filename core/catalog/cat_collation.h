@@ -18,6 +18,16 @@ typedef struct lg_cat_collation {
     const char *version;         /* NULL: none */
 } lg_cat_collation;
 
+/* What "default" orders by in a database of ICU's, as a collation of its own; 0: by bytes. Nothing
+ * stored has it: LG_COLLATION_DEFAULT stands for it. */
+lg_oid lg_cat_default_collation(const lg_cat *c);
+/* The collation to store. */
+static inline lg_oid
+lg_cat_collation_stored(const lg_cat *c, lg_oid oid)
+{
+    return oid && oid == lg_cat_default_collation(c) ? LG_COLLATION_DEFAULT : oid;
+}
+
 /* LG_NOT_FOUND: no such collation, or (by name) no such schema. NULL schema: by the search path. */
 LG_MUST lg_status lg_cat_collation_by_oid(lg_cat *c, lg_oid oid, lg_arena *a,
                                           lg_cat_collation *ret);

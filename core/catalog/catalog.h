@@ -255,7 +255,8 @@ typedef struct lg_database {
     bool allow_connections;
     int32_t connlimit; /* -1: none */
     bool is_template;
-    lg_rel_storage root; /* of its pg_class; file 0: its catalog tables are not made yet */
+    const char *icu_locale; /* of its default collation; NULL: by bytes */
+    lg_rel_storage root;    /* of its pg_class; file 0: its catalog tables are not made yet */
 } lg_database;
 
 LG_MUST lg_status lg_cat_database_by_name(lg_cat *c, const char *name, lg_arena *a,

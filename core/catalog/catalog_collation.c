@@ -51,10 +51,16 @@ builtin(const lg_collation *k, lg_arena *a, lg_cat_collation *ret)
     return LG_OK;
 }
 
+lg_oid
+lg_cat_default_collation(const lg_cat *c)
+{
+    return c->cat->default_collation;
+}
+
 lg_status
 lg_cat_collation_by_oid(lg_cat *c, lg_oid oid, lg_arena *a, lg_cat_collation *ret)
 {
-    const lg_collation *k = lg_collation_get(oid);
+    const lg_collation *k = lg_collation_get(lg_cat_collation_stored(c, oid));
     lg_cat_row row;
     lg_datum key = lg_datum_oid(oid);
     if (k)

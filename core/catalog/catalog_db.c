@@ -19,6 +19,7 @@
  * mode on the enqueue covers SHARE: when another instance takes it in EXCLUSIVE the callback frees
  * the catalog (no session can have it then), so a dropped database leaves nothing behind. */
 #include "catalog_internal.h"
+#include "collate.h"
 
 static lg_ges_res
 resource(lg_oid db)
@@ -95,6 +96,10 @@ lg_catalog_of_database(lg_catalog *first, const lg_database *db, struct lg_txn *
         return LG_OK;
     LG_ASSERT(db->root.file);
     lg_catalog *cat = new_catalog(first, db->oid);
+    if (db->icu_locale) {
+        cat->default_collation = lg_collation_oid(LG_COLLATION_ICU, db->oid);
+        lg_collation_add(cat->tzs, cat->default_collation, db->icu_locale);
+    }
     lg_status st = lg_cat__open(cat, txn, &db->root);
     *ret_cat = find(d, db->oid); /* another session may have been faster */
     if (st != LG_OK || *ret_cat) {

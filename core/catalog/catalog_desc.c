@@ -180,6 +180,8 @@ read_one_index(struct desc *d, const lg_cat_row *row, lg_index *ix)
         bool text = kc->type == LG_T_TEXT || kc->type == LG_T_VARCHAR || kc->type == LG_T_BPCHAR;
         ix->collation[k] = colls[k];
         LG_TRY(lg_cat__collation_meet(d->c, colls[k]));
+        if (colls[k] == LG_COLLATION_DEFAULT)
+            colls[k] = d->c->cat->default_collation;
         kc->collator = text ? lg_collator_get(d->c->cat->tzs, colls[k]) : NULL;
         kc->collation = kc->collator ? colls[k] : 0;
     }

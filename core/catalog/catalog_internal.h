@@ -44,7 +44,8 @@ struct lg_catalog {
     lg_cat_dict *dict;
     lg_list link;
     lg_oid database;
-    uint32_t users; /* sessions */
+    lg_oid default_collation; /* ICU's, told to core/types; 0: by bytes */
+    uint32_t users;           /* sessions */
     lg_run *run;
     lg_access access;
     lg_ges *ges;

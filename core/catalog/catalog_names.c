@@ -577,6 +577,9 @@ database_find(lg_cat *c, lg_oid index, lg_datum key, lg_arena *a, lg_database *r
     ret_db->allow_connections = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datallowconn));
     ret_db->is_template = lg_bool(LG_ROW_GET(&row, LG_AT_pg_database_datistemplate));
     ret_db->root = lg_cat_database_root(&row);
+    ret_db->icu_locale = LG_ROW_NULL(&row, LG_AT_pg_database_daticulocale)
+                             ? NULL
+                             : lg_text_cstring(a, LG_ROW_GET(&row, LG_AT_pg_database_daticulocale));
     return LG_OK;
 }
 

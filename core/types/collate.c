@@ -1,5 +1,6 @@
 /* ICU's collations. */
 #include "collate.h"
+#include "assert.h"
 #include "map.h"
 #include "mem.h"
 #include "text.h"
@@ -260,6 +261,15 @@ collate_key(lg_call *c)
     memcpy(v->data, key, size);
     memcpy(v->data + size, ARG_STR(0), len);
     return lg_datum_ptr(v);
+}
+
+lg_datum
+lg_collate_key_text(lg_arena *a, lg_datum key)
+{
+    const char *s = (const char *)lg_varlen_of(key)->data;
+    size_t n = lg_varlen_of(key)->len, at = strnlen(s, n) + 1; /* ICU's keys have no 0 within */
+    LG_ASSERT(at <= n);
+    return lg_datum_text(a, s + at, n - at);
 }
 
 static const lg_oid key_args[] = {LG_T_TEXT, LG_T_OID};

@@ -84,5 +84,7 @@ lg_datum lg_collate_case(lg_call *c, lg_case to);
 /* (text, oid of an ICU collation) to bytea: bytes that compare as the texts do. Not in pg_proc; the
  * planner sorts by it. */
 extern const lg_func lg_collate_key_func;
+/* The text that such a key was made of (char(n): without its blanks). */
+lg_datum lg_collate_key_text(lg_arena *a, lg_datum key);
 
 #endif

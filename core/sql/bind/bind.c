@@ -408,6 +408,7 @@ lg_bind_query(lg_bind *b, const lg_ast *stmt, lg_query **ret_query)
         b->params_cap = b->nparams;
     }
     LG_TRY(lg_bind__query(b, NULL, stmt, NULL, true, ret_query));
+    lg_bind__default_collation(b, *ret_query, NULL);
     LG_TRY(lg_bind__check_privileges(b, *ret_query));
     return check_params(b);
 }
@@ -522,6 +523,7 @@ lg_bind_expr(lg_bind *b, const lg_ast *expr, lg_bind_place place, lg_relation *r
     else
         LG_TRY(lg_bind__resolve_unknown(b, &e));
     LG_TRY(check_immutable(b, place, e));
+    lg_bind__default_collation(b, NULL, e);
     *ret_expr = e;
     return LG_OK;
 }

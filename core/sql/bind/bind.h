@@ -42,7 +42,8 @@ typedef struct lg_bind_catalog {
     lg_status (*collation)(void *arg, const char *schema, const char *name, lg_arena *a,
                            lg_oid *ret);
     lg_status (*collation_name)(void *arg, lg_oid oid, lg_arena *a, const char **ret);
-    const char *database; /* for the three-part names; NULL: any */
+    lg_oid default_collation; /* of the database, when it is ICU's; 0: by bytes (bind_default.c) */
+    const char *database;     /* for the three-part names; NULL: any */
 } lg_bind_catalog;
 
 void lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat);

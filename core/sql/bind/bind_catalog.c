@@ -138,6 +138,7 @@ lg_bind_catalog_init(lg_bind_catalog *bc, lg_cat *cat)
                             .schema_usable = cat_schema_usable,
                             .procs = cat_procs,
                             .proc_usable = cat_proc_usable,
+                            .default_collation = lg_cat_default_collation(cat),
                             .collation = cat_collation,
                             .collation_name = cat_collation_name,
                             .database = lg_cat_database(cat)};

@@ -244,6 +244,10 @@ LG_MUST lg_status lg_bind__with(lg_level *l, const lg_ast_with_clause *w);
 LG_MUST lg_status lg_bind__cte_order(lg_bind *b, const lg_ast_with_clause *w,
                                      const lg_ast_common_table_expr ***ret);
 
+/* --- bind_default.c --- */
+/* Of a bound statement or expression; NULL is fine. */
+void lg_bind__default_collation(const lg_bind *b, lg_query *q, lg_expr *e);
+
 /* --- bind_collate.c --- */
 LG_MUST lg_status lg_bind__collate(lg_bind *b, lg_expr *e);
 /* The same for what is no call: CASE, COALESCE, ARRAY and such. */

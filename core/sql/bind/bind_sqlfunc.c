@@ -201,6 +201,7 @@ lg_bind_function_query(lg_bind *b, const lg_proc *p, lg_oid result, const lg_ast
     LG_TRY(lg_bind__query(b, NULL, stmt, NULL, true, ret));
     if (last)
         LG_TRY(shape(b, p, result, ret));
+    lg_bind__default_collation(b, *ret, NULL);
     return lg_bind__check_privileges(b, *ret);
 }
 

@@ -5,7 +5,6 @@
  * Whoever comes to need one holds it in ACCESS SHARE until the transaction ends, and who drops it in
  * ACCESS EXCLUSIVE. */
 #include "acl.h"
-#include "cat_collation.h"
 #include "ddl_internal.h"
 #include "usertype.h"
 #include <string.h>

@@ -404,10 +404,8 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
     SETC(&row, pg_attribute, attidentity, lg_datum_char(col->identity));
     SETC(&row, pg_attribute, attgenerated, lg_datum_char(col->generated));
     SETC(&row, pg_attribute, attislocal, 1);
-    SETC(&row, pg_attribute, attcollation,
-         !t || !t->collation ? 0
-         : col->collation    ? col->collation
-                             : t->collation);
+    lg_oid coll = lg_cat_collation_stored(u->cat, col->collation);
+    SETC(&row, pg_attribute, attcollation, !t || !t->collation ? 0 : coll ? coll : t->collation);
     if (col->has_missing) {
         lg_array one = {.elem = base, .ndim = 1, .dims = {1}, .lbs = {1}, .n = 1};
         lg_datum value = col->missing;
@@ -421,7 +419,7 @@ lg_ddl_attribute_insert(lg_util *u, lg_oid rel, int16_t attnum, const lg_ddl_col
     LG_TRY(st);
     if (col->of_index)
         return LG_OK;
-    LG_TRY(lg_ddl_collation_depend(u, LG_REL_pg_class, rel, attnum, col->collation));
+    LG_TRY(lg_ddl_collation_depend(u, LG_REL_pg_class, rel, attnum, coll));
     return lg_ddl_type_depend(u, LG_REL_pg_class, rel, attnum, col->type);
 }
 

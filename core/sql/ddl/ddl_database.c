@@ -74,6 +74,8 @@ struct create {
     const char *template;
     bool allow_connections, is_template;
     int32_t limit; /* of connections */
+    char provider; /* of the default collation: 'c', 'i'; 0: the template's */
+    const char *icu_locale, *version;
 };
 
 static const char *
@@ -195,17 +197,73 @@ create_option(lg_util *u, const lg_ast_def_elem *e, struct create *c)
     }
     if (!strcmp(name, "connection_limit"))
         return option_limit(u, e, &c->limit);
-    if (!strcmp(name, "oid") || !strcmp(name, "icu_locale") || !strcmp(name, "collation_version") ||
-        !strcmp(name, "locale_provider")) {
-        if (!strcmp(name, "locale_provider") && text && !strcasecmp(text, "libc"))
-            return LG_OK;
-        return lg_error_set(u->err, "0A000", "option \"%s\" is not supported", name);
+    if (!strcmp(name, "locale_provider") && text) {
+        c->provider = !strcasecmp(text, "icu") ? 'i' : !strcasecmp(text, "libc") ? 'c' : 0;
+        return c->provider
+                   ? LG_OK
+                   : lg_error_set(u->err, "42P17", "unrecognized locale provider: %s", text);
     }
+    if (!strcmp(name, "icu_locale")) {
+        c->icu_locale = text;
+        return LG_OK;
+    }
+    if (!strcmp(name, "collation_version")) {
+        c->version = text;
+        return LG_OK;
+    }
+    if (!strcmp(name, "oid"))
+        return lg_error_set(u->err, "0A000", "option \"%s\" is not supported", name);
     return refuse(u, e, "42601", "option \"%s\" not recognized", name);
 }
 
 static lg_status
-check_template(lg_util *u, const char *name)
+other_locale(lg_util *u, const char *what, const char *which, const char *mine, const char *its)
+{
+    lg_error_set(u->err, "22023",
+                 !strcmp(what, "locale provider")
+                     ? "new %s (%s) does not match locale provider of the template database (%s)"
+                     : "new %s (%s) is incompatible with the ICU locale of the template database "
+                       "(%s)",
+                 what, mine, its);
+    lg_error_hint(u->err,
+                  "Use the same %s as in the template database, or use template0 as template.",
+                  which);
+    return LG_SQL;
+}
+
+/* The default collation: what was said, else the template's; only template0 goes with any. */
+static lg_status
+check_locale(lg_util *u, struct create *c, const lg_database *template)
+{
+    bool any = template->oid == LG_DB_TEMPLATE0;
+    char its = template->icu_locale ? 'i' : 'c';
+    if (!c->provider)
+        c->provider = its;
+    if (!c->icu_locale && c->provider == 'i')
+        c->icu_locale = template->icu_locale;
+    if (c->provider == 'i' && !c->icu_locale)
+        return lg_error_set(u->err, "22023", "ICU locale must be specified");
+    if (c->provider == 'c' && c->icu_locale)
+        return lg_error_set(u->err, "42P17",
+                            "ICU locale cannot be specified unless locale provider is ICU");
+    const char *why = c->icu_locale ? lg_collation_refused(c->icu_locale) : NULL;
+    if (why)
+        return lg_error_set(u->err, "XX000", "could not open collator for locale \"%s\": %s",
+                            c->icu_locale, why);
+    if (!c->version)
+        c->version = lg_collation_version(u->a, c->icu_locale);
+    if (any)
+        return LG_OK;
+    if (c->provider != its)
+        return other_locale(u, "locale provider", "locale provider",
+                            c->provider == 'i' ? "icu" : "libc", its == 'i' ? "icu" : "libc");
+    if (c->icu_locale && strcmp(c->icu_locale, template->icu_locale) != 0)
+        return other_locale(u, "ICU locale", "ICU locale", c->icu_locale, template->icu_locale);
+    return LG_OK;
+}
+
+static lg_status
+check_template(lg_util *u, const char *name, struct create *c)
 {
     lg_database db;
     bool empty, member;
@@ -216,6 +274,7 @@ check_template(lg_util *u, const char *name)
     LG_TRY(lg_cat_is_member(u->cat, lg_cat_user(u->cat), db.owner, false, &member));
     if (!db.is_template && !member)
         return lg_error_set(u->err, "42501", "permission denied to copy database \"%s\"", name);
+    LG_TRY(check_locale(u, c, &db));
     LG_TRY(lg_cat_database_empty(u->cat, &db, &empty));
     if (!empty) {
         lg_error_set(u->err, "0A000", "database \"%s\" has objects of its own and cannot be copied",
@@ -249,7 +308,7 @@ lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s)
         LG_TRY(lg_cat_role_by_oid(u->cat, c.owner, u->a, &r));
         return lg_error_set(u->err, "42501", "must be member of role \"%s\"", r.name);
     }
-    LG_TRY(check_template(u, c.template));
+    LG_TRY(check_template(u, c.template, &c));
     lg_status st = lg_cat_database_by_name(u->cat, s->dbname, u->a, &db);
     if (st == LG_OK)
         return lg_error_set(u->err, "42P04", "database \"%s\" already exists", s->dbname);
@@ -262,7 +321,11 @@ lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s)
     SETC(&row, pg_database, datname, lg_cat_name(u->a, s->dbname));
     SETC(&row, pg_database, datdba, c.owner);
     SETC(&row, pg_database, encoding, lg_datum_int4(6));
-    SETC(&row, pg_database, datlocprovider, lg_datum_char('c'));
+    SETC(&row, pg_database, datlocprovider, lg_datum_char(c.provider));
+    if (c.icu_locale)
+        SETC(&row, pg_database, daticulocale, lg_datum_cstring_text(u->a, c.icu_locale));
+    if (c.version)
+        SETC(&row, pg_database, datcollversion, lg_datum_cstring_text(u->a, c.version));
     SETC(&row, pg_database, datistemplate, c.is_template);
     SETC(&row, pg_database, datallowconn, c.allow_connections);
     SETC(&row, pg_database, datconnlimit, lg_datum_int4(c.limit));
@@ -354,6 +417,31 @@ lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s)
                           e->defname);
         }
     }
+    LG_TRY(lg_cat_update(u->cat, LG_REL_pg_database, &old, &row));
+    return lg_cat_touch(u->cat, 0);
+}
+
+lg_status
+lg_ddl_refresh_database(lg_util *u, const lg_ast_alter_database_refresh_coll_stmt *s)
+{
+    lg_cat_row old, row;
+    lg_database db;
+    snprintf(u->tag, LG_TAG_MAX, "ALTER DATABASE");
+    LG_TRY(database_row(u, s->dbname, &old, &db));
+    LG_TRY(check_owner(u, &db));
+    const char *was = NULLC(&old, pg_database, datcollversion)
+                          ? NULL
+                          : lg_text_cstring(u->a, GETC(&old, pg_database, datcollversion));
+    const char *now = lg_collation_version(u->a, db.icu_locale);
+    if (!was != !now)
+        return lg_error_set(u->err, "XX000", "invalid collation version change");
+    if (!now || strcmp(was, now) == 0) {
+        lg_ddl_notice(u, "00000", "version has not changed");
+        return LG_OK;
+    }
+    lg_ddl_notice(u, "00000", "changing version from %s to %s", was, now);
+    row = old;
+    SETC(&row, pg_database, datcollversion, lg_datum_cstring_text(u->a, now));
     LG_TRY(lg_cat_update(u->cat, LG_REL_pg_database, &old, &row));
     return lg_cat_touch(u->cat, 0);
 }

@@ -82,7 +82,7 @@ lg_ddl_index_create(lg_util *u, lg_relation *rel, lg_ddl_index *ix)
             options[i] = (int16_t)((ix->desc[i] ? 1 : 0) | (ix->nulls_first[i] ? 2 : 0));
         }
         colls[i] = !t || !t->collation     ? 0
-                   : ix->collation[i]      ? ix->collation[i]
+                   : ix->collation[i]      ? lg_cat_collation_stored(u->cat, ix->collation[i])
                    : col && col->collation ? col->collation
                                            : t->collation;
         if (!col)

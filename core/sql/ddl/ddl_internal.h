@@ -4,6 +4,7 @@
 
 #include "array.h"
 #include "assert.h"
+#include "cat_collation.h"
 #include "ddl.h"
 #include "rows.h"
 #include "map.h"
@@ -350,6 +351,7 @@ lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s)
 lg_status lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s);
 lg_status lg_ddl_drop_database(lg_util *u, const lg_ast_dropdb_stmt *s);
 lg_status lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s);
+lg_status lg_ddl_refresh_database(lg_util *u, const lg_ast_alter_database_refresh_coll_stmt *s);
 lg_status lg_ddl_rename_database(lg_util *u, const char *from, const char *to);
 lg_status lg_ddl_database_owner(lg_util *u, const char *name, lg_oid role);
 /* The database goes: so do its settings. */

@@ -534,6 +534,8 @@ dispatch(lg_util *u, const lg_ast *stmt)
         return lg_ddl_create_database(u, lg_ast_as(stmt, createdb_stmt));
     case LG_AST_DROPDB_STMT:
         return lg_ddl_drop_database(u, lg_ast_as(stmt, dropdb_stmt));
+    case LG_AST_ALTER_DATABASE_REFRESH_COLL_STMT:
+        return lg_ddl_refresh_database(u, lg_ast_as(stmt, alter_database_refresh_coll_stmt));
     case LG_AST_ALTER_DATABASE_STMT:
         return lg_ddl_alter_database(u, lg_ast_as(stmt, alter_database_stmt));
     case LG_AST_ALTER_DATABASE_SET_STMT:

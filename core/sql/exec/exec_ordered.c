@@ -2,6 +2,8 @@
  * percentile_cont, mode; rank, dense_rank, percent_rank, cume_dist of a row that is not there. A
  * kept row is the aggregate's arguments (direct ones first), then its ORDER BY columns. Some of the
  * rows may lie on a temporary file. */
+#include "collate.h"
+#include "text.h"
 #include "exec_internal.h"
 #include "type.h"
 #include <math.h>
@@ -78,13 +80,33 @@ skip_nulls(ordered *o)
     return LG_OK;
 }
 
+/* What a collation's key was made of. */
+static lg_datum
+text_of_key(ordered *o, lg_datum key)
+{
+    const lg_expr *of = o->e->args[o->e->nargs - 1];
+    lg_datum d = lg_collate_key_text(o->a, key);
+    size_t n = lg_text_len(d), chars = (size_t)lg_utf8_count(lg_text_data(d), n);
+    size_t want = of->type == LG_T_BPCHAR && of->typmod > 4 ? (size_t)of->typmod - 4 : 0;
+    if (chars >= want)
+        return d;
+    char *padded = lg_arena_alloc(o->a, n + want - chars);
+    memcpy(padded, lg_text_data(d), n);
+    memset(padded + n, ' ', want - chars);
+    return lg_datum_text(o->a, padded, n + want - chars);
+}
+
 /* The ordered value of row i of those without NULL. */
 static lg_status
 value_at(ordered *o, uint64_t i, lg_datum *ret)
 {
     const lg_datum *row;
     LG_TRY(row_at(o, o->from + i, &row));
-    *ret = lg_datum_copy(o->e->agg.order[0].expr->type, row[o->slot], o->a);
+    lg_oid type = o->e->agg.order[0].expr->type, of = o->e->args[o->e->nargs - 1]->type;
+    if (type == LG_T_BYTEA && of != LG_T_BYTEA) /* ordered by a collation's keys */
+        *ret = text_of_key(o, row[o->slot]);
+    else
+        *ret = lg_datum_copy(type, row[o->slot], o->a);
     return LG_OK;
 }
 

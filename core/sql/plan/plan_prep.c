@@ -137,10 +137,16 @@ fold_case(lg_planner *p, lg_expr *e)
 /* ---- ORDER BY in ICU's collations: by a hidden key that compares byte by byte ---- */
 
 static lg_expr *
+key_by(lg_planner *p, lg_expr *e, lg_oid collation)
+{
+    lg_expr *args[2] = {e, lg_expr_const(p->a, LG_T_OID, lg_datum_oid(collation), false)};
+    return lg_expr_call(p->a, &lg_collate_key_func, NULL, 2, args);
+}
+
+static lg_expr *
 collation_key(lg_planner *p, lg_expr *e)
 {
-    lg_expr *args[2] = {e, lg_expr_const(p->a, LG_T_OID, lg_datum_oid(e->collation), false)};
-    return lg_expr_call(p->a, &lg_collate_key_func, NULL, 2, args);
+    return key_by(p, e, e->collation);
 }
 
 static void
@@ -178,6 +184,9 @@ fold_one(lg_planner *p, lg_expr *e)
     case LG_EX_AGG:
         for (uint32_t i = 0; i < e->agg.norder; i++)
             if (needs_key(e->agg.order[i].expr)) {
+                /* the row that is not there is compared with keys, too */
+                if (i < e->agg.ndirect && lg_agg_kind(e->func.func->oid, NULL) == 'h')
+                    e->args[i] = key_by(p, e->args[i], e->agg.order[i].expr->collation);
                 e->agg.order[i].expr = collation_key(p, e->agg.order[i].expr);
                 order_by_key(&e->agg.order[i]);
             }

@@ -3,8 +3,8 @@
 #include "syscat_internal.h"
 #include "array.h"
 #include "bind.h"
+#include "cat_collation.h"
 #include "cat_type.h"
-#include "collate.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -65,7 +65,7 @@ expression_collation(lg_call *c, const char *stored, lg_relation *rel)
     lg_status st =
         stored ? lg_bind_expr_text(&b, stored, LG_PLACE_USING, rel, 0, -1, &e) : LG_NOT_FOUND;
     lg_bind_fini(&b);
-    return st == LG_OK ? e->collation : 0;
+    return st == LG_OK ? lg_cat_collation_stored(es->cat, e->collation) : 0;
 }
 
 lg_status

@@ -86,9 +86,9 @@ LG_TEST(test_eval__an_error_is_the_sessions)
     lg_ectx c;
     lg_exec *x = begin(&v, cols, &c);
     lg_expr *zero = lg_expr_const(x->arena, LG_T_INT4, lg_datum_int4(0), false);
-    CU_ASSERT_EQUAL(lg_xexpr_vector(&c, call(x->arena, "int4div", slot(x->arena), zero, 3), NULL,
-                                    100, &r),
-                    LG_SQL);
+    CU_ASSERT_EQUAL(
+        lg_xexpr_vector(&c, call(x->arena, "int4div", slot(x->arena), zero, 3), NULL, 100, &r),
+        LG_SQL);
     CU_ASSERT_STRING_EQUAL(err.sqlstate, "22012");
     lg_exec_close(x);
 }

@@ -28,7 +28,8 @@ LG_TEST(test_rows__events_are_pending_until_the_end)
     lg_exec_session es = {0};
     lg_exec_checks_marks m;
     lg_exec_checks_mark(&es, &m);
-    lg_xcheck_event e = {.kind = LG_XCHECK_UNIQUE, .table = 7, .deferrable = true, .deferred = true};
+    lg_xcheck_event e = {
+        .kind = LG_XCHECK_UNIQUE, .table = 7, .deferrable = true, .deferred = true};
     lg_xcheck_add(&es, &e);
     CU_ASSERT_TRUE(lg_xcheck_pending(&es, 7));
     CU_ASSERT_FALSE(lg_xcheck_pending(&es, 8));

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const below[] = {"regclassin", "regclassout", "regprocin",          "regtypein",
-                                    "nextval",    "currval",     "pg_get_indexdef",    "pg_get_viewdef",
-                                    "current_database", "has_table_privilege", "pg_describe_object"};
+static const char *const below[] = {"regclassin",          "regclassout",       "regprocin",
+                                    "regtypein",           "nextval",           "currval",
+                                    "pg_get_indexdef",     "pg_get_viewdef",    "current_database",
+                                    "has_table_privilege", "pg_describe_object"};
 
 LG_TEST(test_syscat__functions_are_registered)
 {
