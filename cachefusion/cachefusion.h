@@ -6,12 +6,16 @@
  *   cf_acquire.c  requester: acquire, release, written, demand_write; blocks arriving; claims
  *   cf_master.c   master: feeds lg_grd_step, sends its actions
  *   cf_serve.c    holder: a pool of server fibers that take modes away and ship blocks. A server
- * fiber waits for local things only (latches, redo, disk), never for another instance, so pools
- * cannot wait for each other in a ring. One block is served by one fiber at a time cf_cr.c
- * consistent reads: reader and holder; its own pool, since building a copy may itself need blocks
- * of others cf_reconf.c   participant: freeze, rebuild, gates; what recovery asks cf_scn.c commit
- * SCNs are heard by all before the commit is acknowledged cf_txn.c      status of and waiting for
- * transactions of other instances cf_stats.c    counters per pair of instances, iteration for views
+ *                 fiber waits for local things only (latches, redo, disk), never for another
+ *                 instance, so pools cannot wait for each other in a ring. One block is served by
+ *                 one fiber at a time
+ *   cf_cr.c       consistent reads: reader and holder; its own pool, since building a copy may
+ *                 itself need blocks of others
+ *   cf_reconf.c   participant: freeze, rebuild, gates; what recovery asks
+ *   cf_scn.c      SCNs are heard before the commit is acknowledged, or asked for before the
+ *                 snapshot
+ *   cf_txn.c      status of and waiting for transactions of other instances
+ *   cf_stats.c    counters per pair of instances, iteration for views
  *
  * INVARIANTS of DESIGN section 5 kept here: 1 (lg_buf_revoke flushes before it copies), 3 (grd;
  * version asserted at install and claim), 4, 5 (past images go only on WRITTEN), 6 (epoch of each
@@ -61,11 +65,15 @@ typedef lg_status (*lg_cf_cr_fn)(void *arg, lg_addr addr, void *image, lg_scn sn
 void lg_cf_set_cr(lg_cf *cf, lg_cf_cr_fn fn, void *arg);
 
 /* ---- SCN at commit ----
- * Blocks until every other member has heard scn (or has left). One message covers all commits
- * that are waiting. Charged to "scn broadcast on commit". LG_OK always, but for the cancel. */
+ * Blocks until every other member that listens has heard scn (or has left). One message covers all
+ * commits that are waiting. Charged to "scn broadcast on commit". LG_OK or LG_SHUTDOWN. */
 LG_MUST lg_status lg_cf_scn_broadcast(lg_cf *cf, lg_scn scn);
 /* In two halves, so that the redo flush runs in parallel: start, flush, wait. */
 void lg_cf_scn_broadcast_start(lg_cf *cf, lg_scn scn);
+/* After it, a snapshot of the clock has in it whatever was acknowledged anywhere before the call.
+ * Does not wait while this instance listens to all others; else it asks them, once for all who wait
+ * here. Charged to "scn of other instances". LG_SHUTDOWN, a cancel. */
+LG_MUST lg_status lg_cf_scn_fresh(lg_cf *cf, bool cancelable);
 
 /* ---- transactions of other instances ----
  * hooks: how this instance answers for its own transactions. */
@@ -148,7 +156,7 @@ void lg_cf_elements(lg_cf *cf, lg_cf_element_fn fn, void *arg); /* fn must not b
 typedef struct lg_cf_counts {
     uint64_t acquires, local_grants, grants_disk, grants_own, blocks_received, cr_received;
     uint64_t forwards_served, invalidations_served, not_here, pi_served, retries;
-    uint64_t claims, releases, written, demands, scn_broadcasts, scn_covered;
+    uint64_t claims, releases, written, demands, scn_broadcasts, scn_covered, scn_asks;
     uint64_t directory_entries, mastered_buckets;
     uint64_t frozen; /* 1 while frozen */
 } lg_cf_counts;

@@ -82,6 +82,20 @@ typedef struct cf_recovery_fiber {
     uint64_t epoch; /* whose recovery it works for */
 } cf_recovery_fiber;
 
+/* SCNs between this instance and another (cf_scn.c). All zero: it is told all, and not heard. */
+typedef struct cf_scn_peer {
+    /* as committer */
+    lg_scn heard;   /* is known to have heard */
+    uint64_t asked; /* its newest question */
+    bool flying;    /* a broadcast is on its way */
+    bool deaf;      /* it does not listen: it asks before it takes a fresh snapshot */
+    /* as reader */
+    bool hears;         /* tells us before it acknowledges */
+    uint64_t asking;    /* gen of our question under way, 0 none */
+    uint64_t uses_seen; /* of scn_uses at its last broadcast */
+    uint32_t unused;    /* broadcasts since without a fresh snapshot */
+} cf_scn_peer;
+
 struct lg_cf {
     lg_cf_config cfg;
     lg_run *run;
@@ -122,10 +136,13 @@ struct lg_cf {
 
     /* SCN */
     lg_scn scn_wanted;
-    lg_scn scn_sent[LG_NODES_MAX], scn_heard[LG_NODES_MAX];
-    bool scn_flying[LG_NODES_MAX];
-    lg_waitq scnq;      /* commits */
-    lg_waitq scn_sendq; /* the fiber that sends */
+    cf_scn_peer scn_peer[LG_NODES_MAX];
+    uint64_t scn_members; /* of the view opened last */
+    uint64_t scn_gen;     /* of the last question */
+    uint64_t scn_uses;    /* fresh snapshots */
+    lg_waitq scnq;        /* commits */
+    lg_waitq scn_sendq;   /* the fiber that sends */
+    lg_waitq freshq;      /* snapshots */
 
     /* transactions */
     lg_cf_txn_hooks txn;

@@ -167,6 +167,7 @@ lg_cf_create(const lg_cf_config *cfg, lg_cf **ret_cf)
     lg_waitq_init(&cf->crq);
     lg_waitq_init(&cf->scnq);
     lg_waitq_init(&cf->scn_sendq);
+    lg_waitq_init(&cf->freshq);
     lg_list_init(&cf->ready);
     lg_list_init(&cf->free_work);
     lg_list_init(&cf->self_msgs);
@@ -221,6 +222,7 @@ lg_cf_stop(lg_cf *cf)
     lg_waitq_wake_all(&cf->scn_sendq);
     lg_waitq_wake_all(&cf->scnq);
     lg_cf__requests_abort(cf); /* of recovery tasks given up: no epoch will do it any more */
+    lg_waitq_wake_all(&cf->freshq);
     while (cf->fibers > 0 && lg_fiber_self())
         (void)!lg_waitq_wait(&cf->drainedq, LG_WAIT_BACKGROUND_IDLE, LG_FOREVER, false);
 }

@@ -118,6 +118,12 @@ commit_wait(void *arg, lg_scn scn)
     return lg_cf_scn_broadcast(((lg_instance *)arg)->cf, scn);
 }
 
+static lg_status
+fresh(void *arg, bool cancelable)
+{
+    return lg_cf_scn_fresh(((lg_instance *)arg)->cf, cancelable);
+}
+
 void
 lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret)
 {
@@ -126,6 +132,7 @@ lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret)
                           .wait_remote = wait_remote,
                           .commit_send = commit_send,
                           .commit_wait = commit_wait,
+                          .fresh = fresh,
                           .wait_changed = wait_changed,
                           .oldest_snapshot = oldest_snapshot};
 }

@@ -361,6 +361,9 @@ find_threads(lg_recoverer *r, uint32_t *ret_threads, uint32_t *ret_count)
         if (st == LG_NOT_FOUND) /* no such instance */
             continue;
         LG_TRY(st);
+        /* What it committed before it left in good order must be in the snapshots of all (cf_scn.c);
+         * the redo of an open thread says the rest. */
+        lg_scn_observe(r->cfg.clock, h.scn);
         if (h.state == LG_REDO_OPEN)
             ret_threads[(*ret_count)++] = slot;
     }

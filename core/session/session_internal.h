@@ -109,6 +109,7 @@ typedef struct lg_portal {
     lg_prepared *prepared;
     lg_session_plan *planned;
     lg_snapshot snapshot; /* of its statement; a cursor keeps it */
+    bool unconfirmed;     /* and may miss what others committed (exec.h) */
     lg_exec *exec;        /* open once the first Execute or FETCH came */
     lg_datum *values;
     uint8_t *nulls;
@@ -365,6 +366,9 @@ bool lg_session__serializable(const lg_session *s);
 /* Before a statement: an implicit transaction when there is none, a snapshot unless it is one of
  * those that need none (SET, SHOW, LOCK ...), the clock. */
 LG_MUST lg_status lg_session__txn_statement(lg_session *s, const lg_ast *stmt);
+/* Of the running statement, which has not read yet: when its snapshot may miss what others have
+ * committed (es.unconfirmed), takes one that does not. Blocks. */
+LG_MUST lg_status lg_session__txn_confirm(lg_session *s);
 /* SET TRANSACTION SNAPSHOT: reads as of what pg_export_snapshot gave, on any instance. */
 LG_MUST lg_status lg_session__txn_import_snapshot(lg_session *s, const char *id);
 void lg_session__txn_new_snapshot(lg_session *s);

@@ -85,6 +85,11 @@ lg_session__portal_open(lg_session *s, lg_portal *p)
         LG_TRY(lg_session__plan_for(s, p->prepared, p->snapshot.scn, &plan));
         lg_session__plan_unref(p->planned);
         p->planned = plan;
+        if (s->es.unconfirmed && !lg_exec_reads_newest(p->planned->plan)) {
+            LG_TRY(lg_session__txn_confirm(s));
+            p->snapshot = s->snapshot;
+        }
+        p->unconfirmed = s->es.unconfirmed;
         lg_status st = lg_exec_open(&s->es, p->planned->plan, p->values, p->nulls, &p->exec);
         if (st != LG_RETRY)
             return st;
@@ -115,12 +120,14 @@ run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     lg_portal *outer = s->running;
     s->running = p;
     s->es.snapshot = &p->snapshot;
+    s->es.unconfirmed = p->unconfirmed;
     lg_status st = lg_exec_fetch(
         p->exec, max_rows,
         lg_session__gives_rows(p->prepared, plan->ncols) && !p->drop_rows ? lg_session__sink : NULL,
         &sink, &n);
     s->running = outer;
     s->es.snapshot = outer ? &outer->snapshot : &s->snapshot;
+    s->es.unconfirmed = outer && outer->unconfirmed;
     p->rows += n;
     if (st != LG_END)
         return st;
@@ -147,6 +154,8 @@ portal_run(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
         return lg_error_set(&s->err, "55000", "portal \"%s\" cannot be run", p->name);
     p->utility_ran = true;
     s->out_shows |= !lg_session__is_txn_command(stmt);
+    if (!lg_session__is_txn_command(stmt))
+        LG_TRY(lg_session__txn_confirm(s));
     lg_status st = lg_session__utility(s, p, stmt, tag);
     if (st == LG_UNSUPPORTED && !s->err.set) {
         lg_session_sink sink = {s, p->formats, p->nformats, NULL, 0};

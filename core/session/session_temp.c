@@ -13,9 +13,11 @@ in_transaction(lg_session_server *srv, lg_exec_session *es, lg_arena *a, const c
     lg_snapshot snap;
     lg_txn *t = lg_txn_begin(srv->cfg.sql.txns);
     lg_cat_begin(es->cat, t);
+    lg_status st = lg_txn_fresh(srv->cfg.sql.txns, false);
     lg_txn_snapshot(t, &snap);
     es->snapshot = &snap;
-    lg_status st = fn(es, a, schema);
+    if (st == LG_OK)
+        st = fn(es, a, schema);
     if (st == LG_OK)
         st = lg_cat_pre_commit(es->cat);
     bool committed = false;

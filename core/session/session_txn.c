@@ -182,6 +182,7 @@ lg_session__txn_import_snapshot(lg_session *s, const char *id)
     if (sscanf(id, "%8X-%8X-%u%c", &high, &low, &serial, &end) != 3)
         return lg_error_set(&s->err, "22023", "invalid snapshot identifier: \"%s\"", id);
     lg_scn scn = (lg_scn)high << 32 | low;
+    LG_TRY(lg_txn_fresh(s->server->cfg.sql.txns, true)); /* else it may seem to be of the future */
     if (lg_txn_snapshot_at(s->txn, scn, &s->snapshot) != LG_OK)
         return lg_error_set(&s->err, "22023", "invalid snapshot identifier: \"%s\"", id);
     s->have_snapshot = true;
@@ -193,6 +194,7 @@ lg_session__txn_statement(lg_session *s, const lg_ast *stmt)
 {
     if (s->txn_state == LG_SESSION_TXN_NONE)
         LG_TRY(begin(s, LG_SESSION_TXN_IMPLICIT));
+    s->es.unconfirmed = false;
     if (!needs_snapshot(stmt))
         return LG_OK;
     int64_t lock_timeout_ms = lg_settings_int(s->settings, LG_SETTING_lock_timeout);
@@ -203,6 +205,9 @@ lg_session__txn_statement(lg_session *s, const lg_ast *stmt)
     s->es.read_only = lg_settings_bool(s->settings, LG_SETTING_transaction_read_only);
     if (lg_session__serializable(s) && !s->es.read_only)
         lg_cat_lock_serializable(s->cat, on_locked, s);
+    s->es.unconfirmed = !s->es.repeatable_read;
+    if (s->es.repeatable_read && !s->have_snapshot)
+        LG_TRY(lg_txn_fresh(s->server->cfg.sql.txns, true));
     if (!s->es.repeatable_read || !s->have_snapshot) {
         /* Nothing open needs the older ones: purge may go on. */
         if (!s->es.repeatable_read && lg_strmap_count(s->portals) == 0)
@@ -213,6 +218,19 @@ lg_session__txn_statement(lg_session *s, const lg_ast *stmt)
         lg_txn_snapshot_refresh_own(s->txn, &s->snapshot);
     }
     s->es.snapshot = &s->snapshot;
+    return LG_OK;
+}
+
+/* The statement's snapshot was taken without asking the other instances what they have committed
+ * (lg_txn_fresh). Most statements need it to be known; those that do not are told by their plan. */
+lg_status
+lg_session__txn_confirm(lg_session *s)
+{
+    if (!s->es.unconfirmed || !s->txn)
+        return LG_OK;
+    LG_TRY(lg_txn_fresh(s->server->cfg.sql.txns, true));
+    s->es.unconfirmed = false;
+    lg_txn_snapshot(s->txn, &s->snapshot);
     return LG_OK;
 }
 

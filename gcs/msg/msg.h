@@ -211,6 +211,9 @@ typedef struct lg_msg_reconf_step {
 
 typedef struct lg_msg_scn {
     uint64_t scn;
+    uint64_t gen;   /* of the question: ASK, ANSWER, REPLY (the sender's last) */
+    uint32_t leave; /* REPLY: tell me no more */
+    uint32_t reserved;
 } lg_msg_scn;
 
 typedef struct lg_msg_tx {

@@ -185,6 +185,21 @@ lg_txn_assign(lg_txn *t)
     return t->xid != LG_XID_NONE ? LG_OK : lg_txn__slot_take(t->sys, t);
 }
 
+lg_status
+lg_txn_fresh(lg_txn_sys *s, bool cancelable)
+{
+    const lg_txn_hooks *h = &s->cfg.hooks;
+    return h->fresh ? h->fresh(h->arg, cancelable) : LG_OK;
+}
+
+lg_status
+lg_txn_snapshot_renew(lg_txn *t, lg_snapshot *snap)
+{
+    LG_TRY(lg_txn_fresh(t->sys, true));
+    lg_txn_snapshot_advance(t, snap);
+    return LG_OK;
+}
+
 void
 lg_txn_snapshot(lg_txn *t, lg_snapshot *ret)
 {

@@ -3,7 +3,7 @@
  * STATES of a transaction that has written (those that have not never get an xid)
  *     ACTIVE      lg_txn_xid gave it a slot; its first undo record writes the slot
  *     COMMITTING  lg_txn_commit took the SCN; the slot's change may not be durable yet
- *     COMMITTED   durable, and heard by every live instance (lg_txn_commit, after both)
+ *     COMMITTED   durable, and heard by every live instance that listens (lg_txn_commit, after both)
  *     ABORTED     all its changes are taken back (lg_txn_rollback)
  * The truth is the slot in the transaction table of the owner's undo segment; the owner also keeps
  * it in memory, and others ask the owner (hooks.resolve_remote). A slot used again (greater wrap)
@@ -69,9 +69,11 @@ typedef struct lg_txn_hooks {
     /* Waits until the xid is finished (owner: lg_txn_wait_finished). waiter: for deadlock probes.
      * May return LG_OK early (the caller looks again), LG_DEADLOCK, LG_TIMEOUT, a cancel. */
     lg_status (*wait_remote)(void *arg, lg_xid waiter, lg_xid xid, lg_time deadline);
-    /* Tells every live instance the SCN of a commit; wait: until all have heard it. */
+    /* Tells every live instance that listens the SCN of a commit; wait: until all have heard it. */
     void (*commit_send)(void *arg, lg_scn scn);
     lg_status (*commit_wait)(void *arg, lg_scn scn);
+    /* Blocks until the clock is past every commit that any instance has acknowledged. */
+    lg_status (*fresh)(void *arg, bool cancelable);
     /* The oldest snapshot in use on any other instance (a recent value will do); LG_SCN_MAX none.
      */
     lg_scn (*oldest_snapshot)(void *arg);
@@ -126,6 +128,13 @@ LG_MUST lg_status lg_txn_assign(lg_txn *t);
 /* Deadline of the row-lock waits inside heap and btree calls; LG_FOREVER at begin. */
 void lg_txn_set_lock_deadline(lg_txn *t, lg_time deadline);
 
+/* After it, a snapshot has in it whatever was acknowledged on any instance before the call. Without
+ * it, only what this instance has heard of: enough for who reads nothing but the newest version of
+ * rows that it holds (lg_heap_row_claim), since who brings a block or an outcome brings its SCN.
+ * Blocks the fiber, seldom. LG_SHUTDOWN; a cancel if it may be canceled. */
+LG_MUST lg_status lg_txn_fresh(lg_txn_sys *s, bool cancelable);
+/* A snapshot taken without it, as of now; what it sees of t itself stays the same. */
+LG_MUST lg_status lg_txn_snapshot_renew(lg_txn *t, lg_snapshot *snap);
 /* A snapshot as of now. The transaction holds purge back at its oldest until
  * lg_txn_snapshots_done (no statement or cursor of it is open). */
 void lg_txn_snapshot(lg_txn *t, lg_snapshot *ret);

@@ -128,6 +128,7 @@ is_for_others(lg_wait event)
 {
     switch (event) {
     case LG_WAIT_SCN_BROADCAST:
+    case LG_WAIT_SCN_ASK:
     case LG_WAIT_LOG_FILE_SPACE:
     case LG_WAIT_GC_CURRENT_REQUEST:
     case LG_WAIT_GC_CR_REQUEST:

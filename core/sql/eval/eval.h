@@ -53,6 +53,8 @@ struct lg_exec_session {
     lg_env *env;
     lg_error *err;
     const struct lg_snapshot *snapshot; /* of the running statement */
+    bool unconfirmed; /* it may miss what others committed (lg_exec_reads_newest): who reads more
+                       * than the statement does renews it (lg_txn_snapshot_renew) */
     bool repeatable_read;               /* a changed row is 40001 instead of read anew */
     bool read_only;                     /* 25006 for writes */
     const char *sql;                    /* text of the running statement, for error positions */

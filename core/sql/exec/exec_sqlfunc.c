@@ -210,7 +210,7 @@ run_utility(run *r, const lg_ast *stmt)
 }
 
 /* A snapshot that sees what this transaction has done so far. */
-static void
+static lg_status
 snapshot_now(lg_exec_session *es, lg_snapshot *ret)
 {
     struct lg_txn *txn = lg_cat_txn(es->cat);
@@ -218,8 +218,10 @@ snapshot_now(lg_exec_session *es, lg_snapshot *ret)
         *ret = *es->snapshot;
         lg_txn_snapshot_refresh_own(txn, ret);
     } else {
+        LG_TRY(lg_txn_fresh(lg_txn_sys_of(txn), true));
         lg_txn_snapshot(txn, ret);
     }
+    return LG_OK;
 }
 
 static lg_status
@@ -235,14 +237,17 @@ run_statements(run *r, body *b)
         const lg_ast *stmt = b->parts[i].stmt;
         if (fresh) {
             es->snapshot = outer;
-            snapshot_now(es, &own);
+            st = snapshot_now(es, &own);
             es->snapshot = &own;
         } else if (outer) {
             own = *outer;
+            if (es->unconfirmed)
+                st = lg_txn_snapshot_renew(lg_cat_txn(es->cat), &own);
             es->snapshot = &own;
         }
         es->inner = &own;
-        st = lg_bind_is_query(stmt) ? run_plan(r, b, &b->parts[i], last) : run_utility(r, stmt);
+        if (st == LG_OK)
+            st = lg_bind_is_query(stmt) ? run_plan(r, b, &b->parts[i], last) : run_utility(r, stmt);
     }
     es->snapshot = outer;
     es->inner = inner;

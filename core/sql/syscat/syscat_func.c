@@ -643,9 +643,13 @@ fn_unlock_all(lg_call *c)
 static lg_datum
 fn_pg_export_snapshot(lg_call *c)
 {
-    const lg_snapshot *snap = lg_fx_session(c)->snapshot;
-    return lg_fx_text(c, lg_arena_printf(c->arena, "%08X-%08X-1", (uint32_t)(snap->scn >> 32),
-                                         (uint32_t)snap->scn));
+    const lg_exec_session *es = lg_fx_session(c);
+    lg_snapshot snap = *es->snapshot;
+    lg_status st = es->unconfirmed ? lg_txn_snapshot_renew(lg_cat_txn(es->cat), &snap) : LG_OK;
+    if (st != LG_OK)
+        return lg_fx_fail(c, st);
+    return lg_fx_text(c, lg_arena_printf(c->arena, "%08X-%08X-1", (uint32_t)(snap.scn >> 32),
+                                         (uint32_t)snap.scn));
 }
 
 static lg_datum
