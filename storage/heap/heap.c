@@ -802,8 +802,8 @@ lg_heap_row_claim(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap
         w.p.d = w.p.b->data;
         lg_status st = check(&w);
         lg_buf_put(c, w.p.b, LG_LATCH_X);
-        if (st == LG_RETRY) /* undo knows: for the write to look at */
-            return LG_OK;
+        if (st == LG_RETRY) /* only undo knows, for the write to look at; or we did it ourselves */
+            return w.row.itl == 0 ? LG_UPDATED : LG_OK;
         if (st != LG_WOULD_WAIT)
             return st;
         LG_TRY(lg_txn_settle(lg_txn_sys_of(t), w.settle, w.settle_scn));

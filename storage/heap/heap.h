@@ -79,7 +79,8 @@ LG_MUST lg_status lg_heap_row_lock(lg_txn *t, lg_segment *g, lg_rowid id, const 
 
 /* Before a row is read that is to be changed: brings its block here in X at once, rather than a
  * copy first and the block afterwards, and tells how the present row stands to the snapshot (not
- * NULL): LG_OK, LG_UPDATED, LG_DELETED, LG_IN_DOUBT as above. Changes and locks nothing. */
+ * NULL): LG_OK, LG_UPDATED (also when only undo could tell), LG_DELETED, LG_IN_DOUBT as above.
+ * Changes and locks nothing. */
 LG_MUST lg_status lg_heap_row_claim(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
                                     lg_heap_out *ret_out);
 

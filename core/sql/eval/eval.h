@@ -55,10 +55,10 @@ struct lg_exec_session {
     const struct lg_snapshot *snapshot; /* of the running statement */
     bool unconfirmed; /* it may miss what others committed (lg_exec_reads_newest): who reads more
                        * than the statement does renews it (lg_txn_snapshot_renew) */
-    bool repeatable_read;               /* a changed row is 40001 instead of read anew */
-    bool read_only;                     /* 25006 for writes */
-    const char *sql;                    /* text of the running statement, for error positions */
-    void *arg;                          /* of the callbacks; each may be NULL */
+    bool repeatable_read; /* a changed row is 40001 instead of read anew */
+    bool read_only;       /* 25006 for writes */
+    const char *sql;      /* text of the running statement, for error positions */
+    void *arg;            /* of the callbacks; each may be NULL */
     /* READ COMMITTED: a newer snapshot for running the statement again. Sets es->snapshot. */
     lg_status (*new_snapshot)(void *arg);
     lg_status (*check_cancel)(void *arg);

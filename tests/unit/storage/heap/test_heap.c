@@ -906,7 +906,12 @@ busy_block(struct world *w)
         RIG_OK(lg_txn_commit(t));
     }
     CU_ASSERT_EQUAL(update_small(w, other, busy, NULL, 90, &out), LG_OK); /* at work meanwhile */
-    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, calm, &old, &out), LG_OK);
+    lg_snapshot now; /* a claim does not look into the undo: what may have changed has */
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, calm, &old, &out), LG_UPDATED);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, once, &old, &out), LG_UPDATED);
+    lg_txn_snapshot(reader, &now);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, calm, &now, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_claim(reader, w->g, once, &now, &out), LG_OK);
     CU_ASSERT_EQUAL(update_small(w, reader, calm, &old, 2, &out), LG_OK);
     CU_ASSERT_EQUAL(lg_heap_row_lock(reader, w->g, locked, &old, LG_HEAP_SHARE, &out), LG_OK);
     CU_ASSERT_EQUAL(lg_heap_row_delete(reader, w->g, locked, &old, &out), LG_OK);
