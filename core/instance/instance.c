@@ -262,7 +262,8 @@ create_cluster(lg_instance *in)
                               .cf = in->cf,
                               .clock = &in->clock,
                               .reconf = in->reconf,
-                              .archive_dir = archive_dir(in)};
+                              .archive_dir = archive_dir(in),
+                              .settle_limit = 2 * in->cfg.disk_timeout_ms * LG_MS};
     LG_TRY(lg_recoverer_create(&vc, &in->recoverer));
     lg_recoverer_participant(in->recoverer, &p);
     lg_reconf_add(in->reconf, &p);

@@ -431,7 +431,7 @@ step_recover(void *self, const lg_reconf_change *c)
     lg_status st = lg_recovery_apply(r->rec);
     clock_part(r, &began, &r->times.apply_ns);
     if (st == LG_OK)
-        st = lg_recovery_settle(r->rec, lg_run_now_exact_ns(r->cfg.run) + SETTLE_LIMIT);
+        st = lg_recovery_settle(r->rec, lg_run_now_exact_ns(r->cfg.run) + r->cfg.settle_limit);
     if (st == LG_OK && !env_still_valid(r))
         st = LG_STALE_EPOCH;
     if (st == LG_OK)
@@ -460,6 +460,8 @@ lg_recoverer_create(const lg_recoverer_config *cfg, lg_recoverer **ret_r)
 {
     lg_recoverer *r = lg_zalloc(sizeof *r);
     r->cfg = *cfg;
+    if (!r->cfg.settle_limit)
+        r->cfg.settle_limit = SETTLE_LIMIT;
     lg_waitq_init(&r->idle);
     r->fetched = lg_map_create();
     *ret_r = r;

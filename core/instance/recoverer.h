@@ -34,6 +34,9 @@ typedef struct lg_recoverer_config {
     lg_scn_clock *clock;
     lg_reconf *reconf;
     const char *archive_dir; /* or NULL */
+    /* For how long blocks that living members hold may be on their way to disk; 0: 30 s. Longer than
+     * what ends a member whose disk hangs: else the one that waits ends, and whoever recovers next. */
+    lg_time settle_limit;
     void *arg;
     /* The redo of these slots is recovered and open: adopt their undo. In a fiber; should only
      * start work. May be NULL. */

@@ -121,8 +121,8 @@ parameters(lg_session *s, const lg_portal *p, int64_t max)
         lg_strbuf_printf(&b, "%s$%u = ", i ? ", " : "", i + 1);
         if (p->nulls[i])
             lg_strbuf_puts(&b, "NULL");
-        else if (lg_type_output(&s->env, p->prepared->params[i], p->values[i], s->statement, &ignored, &text,
-                                &len) == LG_OK)
+        else if (lg_type_output(&s->env, p->prepared->params[i], p->values[i], s->statement,
+                                &ignored, &text, &len) == LG_OK)
             put_quoted(&b, text, len, max);
     }
     const char *all = lg_arena_strndup(s->statement, b.data ? b.data : "", b.len);
@@ -142,8 +142,8 @@ static const char *
 extended_label(lg_session *s)
 {
     const lg_session_logged *g = &s->logged;
-    return lg_arena_printf(s->statement, "%s %s%s%s", g->what, g->name && *g->name ? g->name
-                                                                                   : "<unnamed>",
+    return lg_arena_printf(s->statement, "%s %s%s%s", g->what,
+                           g->name && *g->name ? g->name : "<unnamed>",
                            g->portal && *g->portal ? "/" : "", g->portal ? g->portal : "");
 }
 

@@ -109,11 +109,16 @@ sweep_segments(lg_session_server *srv, lg_exec_session *es, lg_arena *a)
     lg_status st = in_transaction(srv, es, a, (const char *)&w, list_lost);
     lg_cat_segments_unclaim(es->cat);
     LG_TRY(st);
-    for (uint32_t i = 0; i < w.n; i++)
-        LG_TRY(lg_cat_segment_reclaim(es->cat, &w.segments[i]));
-    if (w.n)
-        lg_log_info(srv->cfg.log, "session", "gave back the space of %u segments of the dead", w.n);
-    return LG_OK;
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < w.n && !srv->stopping; i++) {
+        lg_status one = lg_cat_segment_reclaim(es->cat, &w.segments[i]);
+        given += one == LG_OK;
+        LG_KEEP(one); /* one that cannot go does not hold up the others */
+    }
+    if (given)
+        lg_log_info(srv->cfg.log, "session", "gave back the space of %u segments of the dead",
+                    given);
+    return st;
 }
 
 static void

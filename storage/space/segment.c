@@ -355,7 +355,7 @@ lg_space_sweep(lg_space *s)
     return lg_space_files_sweep(s->cache, s->forget, s->forget_arg);
 }
 
-/* False: its first block says that it is something else. */
+/* False: its first block says that it is something else, or cannot tell. */
 static lg_status
 may_be_segment(lg_space *s, uint32_t file, bool *ret_yes)
 {
@@ -363,7 +363,7 @@ may_be_segment(lg_space *s, uint32_t file, bool *ret_yes)
     lg_status st = lg_buf_get(s->cache, (lg_addr){file, 0}, LG_LATCH_S, &b);
     *ret_yes = st == LG_INVALID || st == LG_NOT_FOUND; /* a root without AUs, or being dropped */
     if (st != LG_OK)
-        return *ret_yes ? LG_OK : st;
+        return *ret_yes || st == LG_CORRUPT ? LG_OK : st;
     lg_block_type type = (lg_block_type)((const lg_block_header *)(const void *)b->data)->type;
     seg_header h;
     memcpy(&h, b->data + SEG_HEADER_OFF, sizeof h);

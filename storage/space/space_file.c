@@ -75,6 +75,14 @@ bit_write(lg_mtr *m, lg_buf *b, uint32_t bit, bool taken)
     lg_mtr_set(m, b, at, &byte, 1);
 }
 
+static bool
+bit_taken(const lg_buf *b, uint32_t bit)
+{
+    uint8_t mask;
+    uint32_t at = lg_vol_bits_byte(bit, &mask);
+    return (b->data[at] & mask) != 0;
+}
+
 /* Runs one attempt after another until it does not have to wait. On LG_OK commits. */
 static lg_status
 mtr_run(lg_buf_cache *c, lg_status (*try_it)(lg_mtr *m, void *arg), void *arg)
@@ -588,7 +596,9 @@ drop_begin_step(lg_mtr *m, void *arg)
     return LG_OK;
 }
 
-/* Frees the last entries of a block (root or map): bits cleared and count lowered together. */
+/* Frees the last entries of a block (root or map): bits cleared and count lowered together.
+ * LG_CORRUPT: an AU that is free already. Whoever recovers the dead sweeps: it must not end of that, for
+ * the next one would, too. */
 static lg_status
 free_tail(lg_mtr *m, lg_buf *b, uint32_t entries_at, uint32_t *ret_freed)
 {
@@ -606,6 +616,8 @@ free_tail(lg_mtr *m, lg_buf *b, uint32_t entries_at, uint32_t *ret_freed)
         aus[count] = lg_vol_au_decode(e);
         LG_TRY(lg_mtr_get(m, lg_vol_aubits_addr(v, aus[count].disk, aus[count].au), LG_LATCH_X, 0,
                           &bits[count]));
+        if (!bit_taken(bits[count], aus[count].au % per))
+            return LG_CORRUPT;
         count++;
     }
     for (uint32_t i = 0; i < count; i++)
@@ -638,6 +650,8 @@ drop_map_step(lg_mtr *m, struct drop *d, lg_buf *root)
         return LG_OK;
     }
     LG_TRY(map_block_give(m, index, &bits));
+    if (!bit_taken(bits, index % lg_vol_aubits_per_block(bb)))
+        return LG_CORRUPT;
     bit_write(m, bits, index % lg_vol_aubits_per_block(bb), false);
     lg_mtr_set_u32(m, root, META_FIELD(next), rm.next - 1);
     return LG_OK;
@@ -658,6 +672,8 @@ drop_step(lg_mtr *m, void *arg)
     if (meta_of(root).count > 0)
         return free_tail(m, root, lg_vol_root_au_offset(bb, 0), &freed);
     LG_TRY(map_block_give(m, d->root, &bits));
+    if (!bit_taken(bits, d->root % lg_vol_aubits_per_block(bb)))
+        return LG_CORRUPT;
     bit_write(m, bits, d->root % lg_vol_aubits_per_block(bb), false);
     lg_mtr_set_u32(m, table, off, LG_VOL_TABLE_DROPPED);
     lg_mtr_set_u32(m, root, META_FIELD(base), 0);
@@ -702,6 +718,7 @@ lg_space_files_sweep(lg_buf_cache *c, lg_status (*forget)(void *arg, uint32_t fi
     LG_TRY(lg_buf_get(c, lg_vol_header_addr(), LG_LATCH_S, &b));
     uint32_t next = meta_of(b).next;
     lg_buf_put(c, b, LG_LATCH_S);
+    lg_status bad = LG_OK;
     for (uint32_t file = 1; file < next; file++) {
         uint32_t root;
         bool dropping = false;
@@ -712,10 +729,12 @@ lg_space_files_sweep(lg_buf_cache *c, lg_status (*forget)(void *arg, uint32_t fi
             st = forget(arg, file);
         if (st == LG_OK && dropping)
             st = lg_space_file_drop(c, file);
-        if (st != LG_OK && st != LG_NOT_FOUND)
+        if (st == LG_CORRUPT && bad == LG_OK)
+            bad = st; /* this one keeps its space; the others behind it are finished */
+        if (st != LG_OK && st != LG_NOT_FOUND && st != LG_CORRUPT)
             return st;
     }
-    return LG_OK;
+    return bad;
 }
 
 lg_status

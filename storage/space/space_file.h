@@ -35,7 +35,7 @@ LG_MUST lg_status lg_space_file_drop_begin(lg_buf_cache *c, uint32_t file);
  * space_file_drop, before each step. */
 LG_MUST lg_status lg_space_file_drop(lg_buf_cache *c, uint32_t file);
 /* Drops cut short by a crash: finishes them all. forget: has all other instances call
- * lg_buf_drop_file; NULL when there are none. */
+ * lg_buf_drop_file; NULL when there are none. LG_CORRUPT: all but those whose metadata is bad. */
 LG_MUST lg_status lg_space_files_sweep(lg_buf_cache *c,
                                        lg_status (*forget)(void *arg, uint32_t file), void *arg);
 

@@ -114,11 +114,12 @@ LG_TEST(test_log__json_has_postgresqls_members)
     char out[2048];
     written(LG_LOG_JSON, NULL, &ev, out);
     CU_ASSERT_STRING_EQUAL(
-        out, "{\"ts\":\"2023-11-14T22:13:20.123456Z\",\"level\":\"info\",\"instance\":\"lagoon1\","
-             "\"module\":\"session\",\"msg\":\"a \\\"b\\\"\\n\\u0001\",\"error_severity\":\"ERROR\","
-             "\"state_code\":\"22012\",\"statement\":\"select 1\",\"user\":\"u\",\"dbname\":\"d\","
-             "\"pid\":1048577,\"remote_host\":\"10.0.0.1\",\"remote_port\":4711,"
-             "\"session_id\":\"6553f100.100001\",\"ps\":\"SELECT\","
-             "\"session_start\":\"2023-11-14 22:13:20 GMT\",\"vxid\":\"1/1\",\"txid\":77,"
-             "\"application_name\":\"app\",\"backend_type\":\"client backend\",\"query_id\":5}\n");
+        out,
+        "{\"ts\":\"2023-11-14T22:13:20.123456Z\",\"level\":\"info\",\"instance\":\"lagoon1\","
+        "\"module\":\"session\",\"msg\":\"a \\\"b\\\"\\n\\u0001\",\"error_severity\":\"ERROR\","
+        "\"state_code\":\"22012\",\"statement\":\"select 1\",\"user\":\"u\",\"dbname\":\"d\","
+        "\"pid\":1048577,\"remote_host\":\"10.0.0.1\",\"remote_port\":4711,"
+        "\"session_id\":\"6553f100.100001\",\"ps\":\"SELECT\","
+        "\"session_start\":\"2023-11-14 22:13:20 GMT\",\"vxid\":\"1/1\",\"txid\":77,"
+        "\"application_name\":\"app\",\"backend_type\":\"client backend\",\"query_id\":5}\n");
 }

@@ -1,4 +1,5 @@
-/* Files of the server: whoever waits for the other end of a FIFO can be cancelled, and no helper thread waits with it. */
+/* Files of the server: whoever waits for the other end of a FIFO can be cancelled, and no helper
+ * thread waits with it. */
 #include "lg_test.h"
 #include "server_file.h"
 #include <errno.h>

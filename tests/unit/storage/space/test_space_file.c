@@ -212,6 +212,49 @@ LG_TEST(test_space_file__what_was_taken_comes_back)
     in_fiber(taken_comes_back, 2, 64 * MIB, 8192);
 }
 
+/* Frees the first AU of the file behind its back. */
+static void
+first_au_free(uint32_t file)
+{
+    lg_volume_place place;
+    lg_mtr m;
+    lg_buf *b;
+    uint8_t mask;
+    RIG_OK(lg_buf_locate(w.c, (lg_addr){file, 0}, &place));
+    uint32_t au = (uint32_t)(place.offset / LG_VOLUME_AU_BYTES);
+    uint32_t at = lg_vol_bits_byte(au % lg_vol_aubits_per_block(lg_buf_block_bytes(w.c)), &mask);
+    lg_mtr_begin(&m, w.c);
+    RIG_OK(lg_mtr_get(&m, lg_vol_aubits_addr(w.v, place.disk_index, au), LG_LATCH_X, 0, &b));
+    uint8_t byte = b->data[at] & (uint8_t)~mask;
+    lg_mtr_set(&m, b, at, &byte, 1);
+    lg_mtr_commit(&m, NULL);
+}
+
+/* The sweeper of the dead goes round what it cannot free. */
+static void
+bad_one_stays(void *arg)
+{
+    (void)arg;
+    uint32_t bad, good, blocks;
+    RIG_OK(mount(true));
+    uint64_t before = free_aus();
+    RIG_OK(lg_space_file_create(w.c, 2, &bad));
+    RIG_OK(lg_space_file_create(w.c, 3, &good));
+    first_au_free(bad);
+    RIG_OK(lg_space_file_drop_begin(w.c, bad));
+    RIG_OK(lg_space_file_drop_begin(w.c, good));
+    CU_ASSERT_EQUAL(lg_space_files_sweep(w.c, NULL, NULL), LG_CORRUPT);
+    CU_ASSERT_EQUAL(lg_space_file_blocks(w.c, good, &blocks), LG_NOT_FOUND);
+    CU_ASSERT_EQUAL(free_aus(), before - 1);
+    CU_ASSERT_EQUAL(lg_space_files_sweep(w.c, NULL, NULL), LG_CORRUPT);
+    CU_ASSERT_EQUAL(free_aus(), before - 1);
+}
+
+LG_TEST(test_space_file__a_drop_that_cannot_end_holds_up_no_other)
+{
+    in_fiber(bad_one_stays, 2, 64 * MIB, 8192);
+}
+
 static void
 first_block(lg_mtr *m, lg_buf *b)
 {
