@@ -445,10 +445,10 @@ lg_instance__catalog_create(lg_instance *in)
     return lg_session_views_register(in->catalog);
 }
 
-static lg_status
-open_catalog(lg_instance *in)
+/* Also before a database is made, so that its catalog lists them, under the same OIDs. */
+lg_status
+lg_instance__views_create(lg_instance *in)
 {
-    LG_TRY(lg_instance__catalog_create(in));
     lg_views_config vc = {.run = in->env.run,
                           .rpc = in->rpc,
                           .catalog = in->catalog,
@@ -465,7 +465,14 @@ open_catalog(lg_instance *in)
     LG_TRY(lg_views_create(&vc, &in->views));
     LG_TRY(lg_instance__recovery_view(in));
     LG_TRY(lg_instance__memory_views(in));
-    LG_TRY(lg_instance__log_views(in));
+    return lg_instance__log_views(in);
+}
+
+static lg_status
+open_catalog(lg_instance *in)
+{
+    LG_TRY(lg_instance__catalog_create(in));
+    LG_TRY(lg_instance__views_create(in));
     lg_catalog_root root = {{in->control.catalog_file, in->control.catalog_head}};
     lg_txn *t = lg_txn_begin(in->txns);
     lg_status st = lg_catalog_open(in->catalog, t, &root);

@@ -73,6 +73,7 @@ create_catalog(lg_instance *in, const lg_instance_create_config *cfg)
     lg_heap_register(in->txns);
     lg_btree_register(in->txns);
     LG_TRY(lg_instance__catalog_create(in));
+    LG_TRY(lg_instance__views_create(in));
     lg_run_random_bytes(in->env.run, salt, sizeof salt);
     LG_TRY(lg_scram_verifier_make(cfg->password, salt, verifier));
     lg_txn *t = lg_txn_begin(in->txns);

@@ -184,6 +184,7 @@ lg_status lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file
 /* instance.c */
 void lg_instance__teardown(lg_instance *in, bool clean);
 LG_MUST lg_status lg_instance__catalog_create(lg_instance *in);
+LG_MUST lg_status lg_instance__views_create(lg_instance *in);
 void lg_instance__die(lg_instance *in, lg_status why, const char *what);
 
 /* instance_recovery_view.c */

@@ -18,6 +18,7 @@
 #include "pgwire.h"
 #include "rows.h"
 #include "session.h"
+#include "session_plans.h"
 #include "session_stats.h"
 #include "settings.h"
 #include "sock.h"
@@ -51,6 +52,9 @@ struct lg_session_server {
     lg_map *by_pid;
     lg_session_cache *cache; /* of statements */
     lg_sqlstats *sqlstats;
+    uint64_t metered;                                      /* runs so far */
+    struct lg_session_monitor *monitored[LG_MONITOR_KEPT]; /* a ring */
+    uint64_t monitored_count;
     uint64_t db_base[LG_STAT_COUNT], shared_base[LG_STAT_COUNT]; /* at the last pg_stat_reset* */
     uint64_t db_reset_us, shared_reset_us, started_us;
     uint64_t db_temp_files, db_temp_bytes;                  /* as db_base */
@@ -129,7 +133,9 @@ typedef struct lg_portal {
 
 /* What a run of a portal is measured from. */
 typedef struct lg_session_meter {
-    lg_sqlstat *stat; /* NULL: not counted */
+    lg_sqlstat *stat;               /* NULL: not counted */
+    struct lg_session_meter *outer; /* of the statement that runs this one */
+    uint64_t serial;
     lg_time start;
     uint64_t gc_current, gc_cr, temp_read, temp_written;
     uint64_t count[LG_STAT_OWNED];
@@ -254,7 +260,8 @@ struct lg_session {
 
     lg_strmap *prepared;
     lg_strmap *portals;
-    lg_portal *running; /* the one being executed */
+    lg_portal *running;      /* the one being executed */
+    lg_session_meter *meter; /* of it, or of a utility statement; NULL: nothing runs */
 
     char query[1024]; /* the start of the statement, for views */
     uint64_t query_start_us;
@@ -478,6 +485,32 @@ lg_time lg_session__meter_plan_start(lg_session *s);
 void lg_session__meter_plan_stop(lg_session *s, lg_prepared *p, lg_time start);
 struct lg_call;
 lg_datum lg_session__fn_statements_reset(struct lg_call *c); /* session_views.c */
+
+/* Adds the waits since then to e's, by class. */
+void lg_session__meter_waits(const lg_session *s, const lg_session_meter *m, lg_sqlstat *e);
+
+/* ---- session_plans.c ---- */
+struct lg_sqlstat_plan {
+    lg_list link;
+    lg_sqlstat *stat;
+    lg_arena *arena; /* it lies in it, too */
+    lg_time at;
+    uint32_t nrows;
+    lg_plan_row *rows;
+    uint64_t hash;
+};
+typedef struct lg_sqlstat_plan lg_sqlstat_plan;
+/* The nodes of a plan, with its subplans and CTEs; returns how many. x: with what they have done so
+ * far; may be NULL. Some names are those of the statement and of the catalog. ret_hash: the same for
+ * plans of the same operations on the same objects. */
+uint32_t lg_session__plan_rows(lg_session_server *srv, const lg_plan *plan, const lg_exec *x,
+                               lg_arena *a, lg_plan_row **ret_rows, uint64_t *ret_hash);
+/* With all names in the arena. */
+uint32_t lg_session__plan_kept(lg_session_server *srv, const lg_plan *plan, const lg_exec *x,
+                               lg_arena *a, lg_plan_row **ret_rows, uint64_t *ret_hash);
+void lg_session__monitor_keep(lg_session *s, const lg_portal *p, const lg_session_meter *m,
+                              lg_status st, uint64_t rows);
+void lg_session__monitor_fini(lg_session_server *srv);
 
 /* ---- session_pgstat.c: the functions behind pg_stat_* ---- */
 void lg_session__pgstat_register(lg_fntable *t);

@@ -235,6 +235,7 @@ lg_session_server_stop(lg_session_server *srv)
     lg_map_destroy(srv->by_pid);
     lg_session__cache_destroy(srv->cache);
     lg_session__stats_destroy(srv->sqlstats);
+    lg_session__monitor_fini(srv);
     while (srv->scratch_count)
         scratch_free(srv->scratch[--srv->scratch_count]);
     lg_free(srv);

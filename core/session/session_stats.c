@@ -17,6 +17,8 @@ struct lg_sqlstats {
     lg_strmap *entries; /* by {user, id} */
     lg_strmap *ids;     /* normalized text -> id (0 becomes 1) */
     lg_list lru;
+    lg_list planned; /* entries with a plan, used longest ago first */
+    uint32_t planned_count;
     uint64_t evicted, reset_us;
 };
 
@@ -33,6 +35,7 @@ lg_session__stats_create(uint64_t now_us)
     t->ids = lg_strmap_create();
     t->reset_us = now_us;
     lg_list_init(&t->lru);
+    lg_list_init(&t->planned);
     return t;
 }
 
@@ -46,8 +49,45 @@ lg_session__stat_unref(lg_sqlstat *e)
 }
 
 static void
+plan_drop(lg_sqlstats *t, lg_sqlstat *e)
+{
+    lg_sqlstat_plan *p = e->plan;
+    if (!p)
+        return;
+    lg_list_remove(&p->link);
+    t->planned_count--;
+    e->plan = NULL;
+    lg_arena_destroy(p->arena);
+}
+
+/* For v$sql_plan: what it ran with, as text, for what the plan's names point to goes with the
+ * statement. Written anew at most once a second. */
+static void
+plan_keep(lg_session *s, lg_sqlstat *e, const lg_portal *p)
+{
+    lg_sqlstats *t = s->server->sqlstats;
+    lg_time now = lg_run_now_ns(s->server->cfg.run);
+    if (e->gone || !p->planned || !p->planned->plan)
+        return;
+    if (e->plan && now < e->plan->at + LG_SEC) {
+        lg_list_remove(&e->plan->link);
+        lg_list_push_back(&t->planned, &e->plan->link);
+        return;
+    }
+    plan_drop(t, e);
+    lg_arena *a = lg_arena_create("sql_plan", 2048);
+    lg_sqlstat_plan *x = e->plan = LG_NEW(a, lg_sqlstat_plan);
+    *x = (lg_sqlstat_plan){.stat = e, .arena = a, .at = now};
+    x->nrows = lg_session__plan_kept(s->server, p->planned->plan, NULL, a, &x->rows, &x->hash);
+    lg_list_push_back(&t->planned, &x->link);
+    if (++t->planned_count > LG_SQLSTAT_PLANS)
+        plan_drop(t, LG_CONTAINER_OF(t->planned.next, lg_sqlstat_plan, link)->stat);
+}
+
+static void
 entry_drop(lg_sqlstats *t, lg_sqlstat *e)
 {
+    plan_drop(t, e);
     struct key k = {e->id, e->user, e->database};
     lg_strmap_remove(t->entries, &k, sizeof k);
     lg_list_remove(&e->link);
@@ -219,6 +259,9 @@ lg_session__meter_start(lg_session *s, lg_portal *p, lg_session_meter *m)
     m->temp_read = s->temp_owner.pages_read;
     m->temp_written = s->temp_owner.pages_written;
     m->start = lg_run_now_exact_ns(s->server->cfg.run);
+    m->serial = ++s->server->metered;
+    m->outer = s->meter;
+    s->meter = m;
 }
 
 static uint64_t *
@@ -268,10 +311,9 @@ tag_rows(const char *tag)
     return n ? strtoull(n + 1, NULL, 10) : 0;
 }
 
-static void
-waits_add(lg_session *s, const lg_session_meter *m)
+void
+lg_session__meter_waits(const lg_session *s, const lg_session_meter *m, lg_sqlstat *e)
 {
-    lg_sqlstat *e = m->stat;
     if (memcmp(s->stats.wait_ns, m->wait_ns, sizeof m->wait_ns) == 0)
         return; /* the usual case of what finds its blocks here */
     for (int w = LG_WAIT_NONE + 1; w < LG_WAIT_COUNT; w++)
@@ -291,12 +333,15 @@ lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_stat
         return;
     lg_time ns = lg_run_now_exact_ns(s->server->cfg.run) - m->start;
     lg_fiber_stats();
+    s->meter = m->outer;
+    if (ns >= LG_MONITOR_LONG)
+        lg_session__monitor_keep(s, p, m, st, st == LG_END ? tag_rows(tag) : 0);
     const uint64_t *now = s->stats.count + LG_STAT_OWNED_FIRST;
     for (unsigned i = 0; i < LG_STAT_OWNED; i++)
         e->count[i] += now[i] - m->count[i];
     e->temp_read += s->temp_owner.pages_read - m->temp_read;
     e->temp_written += s->temp_owner.pages_written - m->temp_written;
-    waits_add(s, m);
+    lg_session__meter_waits(s, m, e);
     if (!p) {
         if (st == LG_END)
             call_add(e, ns, tag_rows(tag));
@@ -304,6 +349,7 @@ lg_session__meter_stop(lg_session *s, lg_portal *p, lg_session_meter *m, lg_stat
         p->metered_ns += ns;
         if (st == LG_END && p->metered_ns)
             call_add(e, p->metered_ns, p->exec ? lg_exec_rows(p->exec) : p->rows);
+        plan_keep(s, e, p);
         if (st != LG_OK) /* as with PostgreSQL, what failed is no call */
             p->metered_ns = 0;
     }

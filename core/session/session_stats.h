@@ -12,7 +12,8 @@
 #include "list.h"
 #include "stats.h"
 
-#define LG_SQLSTAT_MAX 5000u
+#define LG_SQLSTAT_MAX   5000u
+#define LG_SQLSTAT_PLANS 256u
 
 typedef struct lg_sqlstat {
     lg_list link; /* used longest ago first */
@@ -20,8 +21,9 @@ typedef struct lg_sqlstat {
     bool gone; /* evicted or reset */
     lg_oid user, database;
     uint64_t id;
-    const char *text;           /* constants as $n, as it was first written */
-    uint64_t first_us, last_us; /* wall clock */
+    struct lg_sqlstat_plan *plan; /* that it ran with; of the LG_SQLSTAT_PLANS that ran last */
+    const char *text;             /* constants as $n, as it was first written */
+    uint64_t first_us, last_us;   /* wall clock */
     uint64_t calls, rows, plans;
     double total_ms, min_ms, max_ms, mean_ms, m2; /* Welford */
     double plan_total_ms, plan_min_ms, plan_max_ms, plan_mean_ms, plan_m2;

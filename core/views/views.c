@@ -145,6 +145,8 @@ lg_views_create(const lg_views_config *cfg, lg_views **ret_views)
     if (st == LG_OK)
         st = lg_views__register_sql(w);
     if (st == LG_OK)
+        st = lg_views__register_plan(w);
+    if (st == LG_OK)
         st = lg_views__register_lock(w);
     if (st == LG_OK)
         st = lg_views__register_more(w);

@@ -10,7 +10,7 @@
 #include "views.h"
 #include <stdio.h>
 
-#define LG_VIEWS_MAX         64
+#define LG_VIEWS_MAX         96
 #define LG_VIEWS_MAX_COLUMNS 32
 
 struct lg_views__def {
@@ -46,6 +46,7 @@ struct lg_views__ash {
 LG_MUST lg_status lg_views__register_local(lg_views *w); /* views_local.c */
 LG_MUST lg_status lg_views__register_gc(lg_views *w);    /* views_gc.c */
 LG_MUST lg_status lg_views__register_sql(lg_views *w);   /* views_sql.c */
+LG_MUST lg_status lg_views__register_plan(lg_views *w);  /* views_plan.c */
 LG_MUST lg_status lg_views__register_more(lg_views *w);  /* views_more.c */
 LG_MUST lg_status lg_views__register_lock(lg_views *w);  /* views_lock.c */
 void lg_views__ash_sample(void *views);

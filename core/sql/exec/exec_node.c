@@ -199,6 +199,17 @@ lg_exec_node_stats_get(const lg_exec *x, uint32_t node, lg_arena *a)
     return r;
 }
 
+bool
+lg_exec_node_counts(const lg_exec *x, uint32_t node, lg_exec_node_stats *ret)
+{
+    const lg_xnode *s = x->tree->nodes[node];
+    if (!s)
+        return false;
+    *ret = (lg_exec_node_stats){
+        .rows = s->rows, .loops = s->loops ? s->loops : s->opened, .filtered = s->filtered};
+    return true;
+}
+
 /* ---- what EXPLAIN ANALYZE counts (exec_stats.h) ---- */
 
 void

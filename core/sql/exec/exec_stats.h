@@ -36,6 +36,8 @@ typedef struct lg_exec_node_stats {
 void lg_exec_instrument(lg_exec *x, bool usage);
 /* In a; NULL: no such node ran. */
 const lg_exec_node_stats *lg_exec_node_stats_get(const lg_exec *x, uint32_t node, lg_arena *a);
+/* Of one that may be running, in another fiber: rows, loops and filtered only. False: it did not run. */
+bool lg_exec_node_counts(const lg_exec *x, uint32_t node, lg_exec_node_stats *ret);
 /* Compute threads that a sink (AGG, or HASH_JOIN for its right side) would have; 0: it is not done so. */
 uint32_t lg_xteam_planned(const lg_exec_session *es, const lg_node *sink);
 
