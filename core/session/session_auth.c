@@ -67,6 +67,37 @@ fatal_protocol(lg_session *s, const char *what)
     return lg_error_set(&s->err, "08P01", "%s", what);
 }
 
+static lg_status
+bad_option(lg_session *s, const char *word)
+{
+    lg_error_set(&s->err, "42601", "invalid command-line argument for server process: %s", word);
+    lg_error_hint(&s->err, "Try \"postgres --help\" for more information.");
+    return LG_SQL;
+}
+
+static bool
+is_one_of(const char *value, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcasecmp(value, list[i]))
+            return true;
+    return false;
+}
+
+static lg_status
+check_replication(lg_session *s, const char *value)
+{
+    static const char *const off[] = {"off", "false", "no", "0", "f", "n"};
+    static const char *const on[] = {"on", "true", "yes", "1", "t", "y", "database"};
+    if (is_one_of(value, off, sizeof off / sizeof *off))
+        return LG_OK;
+    if (is_one_of(value, on, sizeof on / sizeof *on))
+        return lg_error_set(&s->err, "0A000", "replication connections are not supported");
+    lg_error_set(&s->err, "22023", "invalid value for parameter \"replication\": \"%s\"", value);
+    lg_error_hint(&s->err, "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
+    return LG_SQL;
+}
+
 /* `options`: "-c name=value" and "--name=value", separated by spaces, backslash escapes. */
 static lg_status
 apply_options(lg_session *s, const char *options)
@@ -95,20 +126,20 @@ apply_options(lg_session *s, const char *options)
         }
         if (!expect_pair) {
             if (strncmp(word, "--", 2) && strncmp(word, "-c", 2))
-                return fatal_protocol(s, "invalid command-line argument for server process");
+                return bad_option(s, word);
             pair += 2;
         }
         expect_pair = false;
         char *eq = strchr(pair, '=');
         if (!eq)
-            return fatal_protocol(s, "invalid command-line argument for server process");
+            return bad_option(s, word);
         *eq = 0;
         for (char *q = pair; *q; q++)
             if (*q == '-')
                 *q = '_';
         LG_TRY(lg_settings_set(s->settings, pair, eq + 1, LG_SET_DEFAULT, s->superuser, &s->err));
     }
-    return LG_OK;
+    return expect_pair ? bad_option(s, "-c") : LG_OK;
 }
 
 /* The parameters of a start-up packet. Settings are applied after authentication, from a second
@@ -133,8 +164,8 @@ parse_startup(lg_session *s, const char *data, size_t len, lg_strbuf *unknown,
             snprintf(s->user, sizeof s->user, "%s", value);
         else if (!strcmp(name, "database"))
             snprintf(s->database, sizeof s->database, "%s", value);
-        else if (!strcmp(name, "replication") && strcmp(value, "false") && strcmp(value, "0"))
-            return lg_error_set(&s->err, "0A000", "replication connections are not supported");
+        else if (!strcmp(name, "replication"))
+            LG_TRY(check_replication(s, value));
         else if (!strncmp(name, "_pq_.", 5)) {
             lg_pgwire_put_cstr(unknown, name);
             (*ret_unknown)++;

@@ -25,6 +25,8 @@ static lg_status
 copy_in(void *arg, const char **ret_data, size_t *ret_len)
 {
     lg_session *s = session_of(arg);
+    const char *why;
+    size_t why_len;
     for (;;) {
         lg_pgwire_msg m;
         lg_pgwire_cursor c;
@@ -42,7 +44,8 @@ copy_in(void *arg, const char **ret_data, size_t *ret_len)
             return LG_OK;
         case 'f':
             c = lg_pgwire_cursor_of(&m);
-            return lg_error_set(&s->err, "57014", "COPY from stdin failed: %s", lg_pgwire_cstr(&c));
+            LG_TRY(lg_session__get_text(s, &c, s->statement, &why, &why_len));
+            return lg_error_set(&s->err, "57014", "COPY from stdin failed: %s", why);
         case 'H':
         case 'S':
             continue;
@@ -50,6 +53,7 @@ copy_in(void *arg, const char **ret_data, size_t *ret_len)
             s->terminate = true;
             return LG_CLOSED;
         default:
+            s->lost_sync = true;
             return lg_error_set(&s->err, "08P01",
                                 "unexpected message type 0x%02X during COPY from stdin",
                                 (unsigned char)m.type);

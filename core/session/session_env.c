@@ -81,7 +81,7 @@ notice(lg_session *s, const char *severity, const char *sqlstate, const char *me
     snprintf(e.sqlstate, sizeof e.sqlstate, "%s", sqlstate);
     e.message = message;
     e.detail = detail;
-    lg_pgwire_send_error(&s->out, severity, &e);
+    lg_session__put_error(s, severity, &e);
 }
 
 void
@@ -229,25 +229,18 @@ check_datestyle(lg_session *s, const char *value, char *ret, size_t size, lg_err
 static lg_status
 check_encoding(const char *value, char *ret, size_t size, lg_error *err)
 {
-    char word[64]; /* only letters and digits count: 'utf-8' is UTF8 */
-    size_t n = 0;
-    for (const char *p = value; *p && n + 1 < sizeof word; p++)
-        if (isalnum((unsigned char)*p))
-            word[n++] = *p;
-    word[n] = '\0';
-    if (!strcasecmp(word, "UTF8") || !strcasecmp(word, "unicode")) {
-        snprintf(ret, size, "UTF8");
-        return LG_OK;
+    const lg_encoding *e = lg_encoding_by_name(value);
+    if (!e)
+        return lg_error_set(err, "22023", "invalid value for parameter \"client_encoding\": \"%s\"",
+                            value);
+    if (!lg_encoding_convertible(e)) {
+        lg_error_set(err, "0A000", "invalid value for parameter \"client_encoding\": \"%s\"",
+                     value);
+        lg_error_detail(err, "Conversion between %s and UTF8 is not supported.", e->name);
+        return LG_SQL;
     }
-    if (!strcasecmp(word, "SQLASCII")) {
-        snprintf(ret, size, "SQL_ASCII");
-        return LG_OK;
-    }
-    if (!strcasecmp(value, "LATIN1") || !strcasecmp(value, "WIN1252") ||
-        !strcasecmp(value, "LATIN9"))
-        return lg_error_set(err, "0A000", "conversion between %s and UTF8 is not supported", value);
-    return lg_error_set(err, "22023", "invalid value for parameter \"client_encoding\": \"%s\"",
-                        value);
+    snprintf(ret, size, "%s", e->name);
+    return LG_OK;
 }
 
 lg_status
@@ -329,6 +322,9 @@ lg_session__settings_changed(lg_session *s)
                                                                 : LG_INTERVALSTYLE_POSTGRES;
     s->env.extra_float_digits = (int)lg_settings_int(g, LG_SETTING_extra_float_digits);
     s->env.bytea_escape = !strcmp(lg_settings_string(g, LG_SETTING_bytea_output), "escape");
+    const lg_encoding *enc = lg_encoding_by_name(lg_settings_string(g, LG_SETTING_client_encoding));
+    s->es.client_encoding = enc;
+    s->encoding = enc && enc->icu ? enc : NULL;
     limits_changed(s);
     if (s->cat) {
         lg_cat_set_search_path(s->cat, lg_settings_string(g, LG_SETTING_search_path));

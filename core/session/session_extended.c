@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a message's reading ended with: too little, or too much. */
 static lg_status
-malformed(lg_session *s)
+malformed(lg_session *s, const lg_pgwire_cursor *c)
 {
-    return lg_error_set(&s->err, "08P01", "invalid message format");
+    return lg_error_set(&s->err, "08P01",
+                        c->bad ? "insufficient data left in message" : "invalid message format");
 }
 
 static lg_status
@@ -58,8 +60,10 @@ parse_base(lg_session *s, const char *text, uint32_t nparams, const lg_oid *para
 static lg_status
 on_parse(lg_session *s, lg_pgwire_cursor *c)
 {
-    const char *name = lg_pgwire_cstr(c);
-    const char *text = lg_pgwire_cstr(c);
+    const char *name, *text;
+    size_t len;
+    LG_TRY(lg_session__get_text(s, c, s->statement, &name, &len));
+    LG_TRY(lg_session__get_text(s, c, s->statement, &text, &len));
     uint32_t nparams = lg_pgwire_u16(c);
     lg_oid *params = LG_NEWN(s->statement, lg_oid, nparams);
     lg_session_lookup look;
@@ -68,8 +72,8 @@ on_parse(lg_session *s, lg_pgwire_cursor *c)
     for (uint32_t i = 0; i < nparams; i++)
         params[i] = lg_pgwire_u32(c);
     if (!lg_pgwire_at_end(c))
-        return malformed(s);
-    lg_session__statement_begin(s, text, strlen(text));
+        return malformed(s, c);
+    lg_session__statement_begin(s, text, len);
     lg_session__log_message(s, "parse", name, NULL, text);
     if (!*name)
         lg_session__prepared_drop(s, "");
@@ -110,13 +114,34 @@ bind_value(lg_session *s, lg_portal *portal, uint32_t i, uint16_t format, const 
            uint32_t len)
 {
     lg_oid type = portal->prepared->params[i];
-    if (format == 1)
-        return lg_type_recv(&s->env, type, data, len, -1, portal->arena, &s->err,
-                            &portal->values[i]);
-    if (format != 0)
-        return lg_error_set(&s->err, "22023", "unsupported format code: %u", format);
-    const char *text = lg_arena_strndup(portal->arena, data, len);
-    return lg_type_input(&s->env, type, text, -1, portal->arena, &s->err, &portal->values[i]);
+    const char *value = data;
+    size_t size = len;
+    if (format > 1)
+        return lg_error_set(&s->err, "22023", "unsupported format code: %d", (int16_t)format);
+    if (format == 0 || (s->encoding && lg_type_sends_text(type)))
+        LG_TRY(lg_session__decode(s, data, len, portal->arena, &value, &size));
+    if (format == 0)
+        return lg_type_input(&s->env, type, lg_arena_strndup(portal->arena, value, size), -1,
+                             portal->arena, &s->err, &portal->values[i]);
+    return lg_type_recv(&s->env, type, value, size, -1, portal->arena, &s->err, &portal->values[i]);
+}
+
+/* Says which parameter an error is about. What it was is not shown, as with PostgreSQL's
+ * log_parameter_max_length_on_error of 0. */
+static lg_status
+about_parameter(lg_session *s, const lg_portal *portal, uint32_t i, uint16_t format, lg_status st)
+{
+    lg_error *e = &s->err;
+    if (st != LG_SQL)
+        return st;
+    if (!strcmp(e->sqlstate, "22P03") && !strcmp(e->message, "incorrect binary data format"))
+        e->message = lg_arena_printf(e->arena, "%s in bind parameter %u", e->message, i + 1);
+    const char *named =
+        *portal->name ? lg_arena_printf(e->arena, "portal \"%s\"", portal->name) : "unnamed portal";
+    bool shown = format == 0 && strcmp(e->sqlstate, "22021") != 0;
+    e->context = lg_arena_printf(e->arena, "%s%s%s parameter $%u%s", e->context ? e->context : "",
+                                 e->context ? "\n" : "", named, i + 1, shown ? " = '...'" : "");
+    return st;
 }
 
 static uint16_t
@@ -133,7 +158,7 @@ bind_values(lg_session *s, lg_portal *portal, lg_pgwire_cursor *c)
     uint32_t n = lg_pgwire_u16(c);
     const lg_prepared *p = portal->prepared;
     if (c->bad)
-        return malformed(s);
+        return malformed(s, c);
     if (nformats > 1 && nformats != n)
         return lg_error_set(&s->err, "08P01",
                             "bind message has %u parameter formats but %u parameters", nformats, n);
@@ -154,8 +179,8 @@ bind_values(lg_session *s, lg_portal *portal, lg_pgwire_cursor *c)
         }
         const char *data = lg_pgwire_bytes(c, len);
         if (!data)
-            return malformed(s);
-        LG_TRY(bind_value(s, portal, i, format, data, len));
+            return malformed(s, c);
+        LG_TRY(about_parameter(s, portal, i, format, bind_value(s, portal, i, format, data, len)));
     }
     return LG_OK;
 }
@@ -171,7 +196,7 @@ bind_result_formats(lg_session *s, lg_portal *portal, lg_pgwire_cursor *c)
     for (uint32_t i = 0; i < n; i++)
         portal->formats[i] = lg_pgwire_u16(c);
     if (!lg_pgwire_at_end(c))
-        return malformed(s);
+        return malformed(s, c);
     if (n <= 1)
         return LG_OK;
     LG_TRY(lg_session__columns(s, portal->prepared, portal->arena, &cols, &ncols));
@@ -186,11 +211,11 @@ static lg_status
 on_bind(lg_session *s, lg_pgwire_cursor *c)
 {
     lg_portal *portal;
-    const char *portal_name = lg_pgwire_cstr(c);
-    const char *name = lg_pgwire_cstr(c);
+    const char *portal_name, *name;
+    size_t len;
+    LG_TRY(lg_session__get_text(s, c, s->statement, &portal_name, &len));
+    LG_TRY(lg_session__get_text(s, c, s->statement, &name, &len));
     lg_prepared *p = lg_session__prepared_find(s, name);
-    if (c->bad)
-        return malformed(s);
     if (!p)
         return *name ? lg_error_set(&s->err, "26000", "prepared statement \"%s\" does not exist",
                                     name)
@@ -201,6 +226,7 @@ on_bind(lg_session *s, lg_pgwire_cursor *c)
     lg_session__statement_begin(s, p->text, strlen(p->text));
     log_text_of(s, p);
     lg_session__log_message(s, "bind", name, portal_name, p->text);
+    LG_TRY(lg_session__plan(s, p));
     LG_TRY(lg_session__portal_create(s, portal_name, p, &portal));
     lg_status st = bind_values(s, portal, c);
     if (st == LG_OK)
@@ -260,9 +286,11 @@ static lg_status
 on_describe(lg_session *s, lg_pgwire_cursor *c)
 {
     char what = (char)lg_pgwire_u8(c);
-    const char *name = lg_pgwire_cstr(c);
+    const char *name;
+    size_t len;
+    LG_TRY(lg_session__get_text(s, c, s->statement, &name, &len));
     if (!lg_pgwire_at_end(c) || (what != 'S' && what != 'P'))
-        return malformed(s);
+        return malformed(s, c);
     return what == 'S' ? describe_statement(s, name) : describe_portal(s, name);
 }
 
@@ -270,11 +298,13 @@ static lg_status
 on_execute(lg_session *s, lg_pgwire_cursor *c)
 {
     char tag[LG_TAG_MAX] = "";
-    const char *name = lg_pgwire_cstr(c);
+    const char *name;
+    size_t len;
+    LG_TRY(lg_session__get_text(s, c, s->statement, &name, &len));
     uint32_t max_rows = lg_pgwire_u32(c);
     lg_portal *portal = lg_session__portal_find(s, name);
     if (!lg_pgwire_at_end(c))
-        return malformed(s);
+        return malformed(s, c);
     if (!portal)
         return lg_error_set(&s->err, "34000", "portal \"%s\" does not exist", name);
     if (!portal->prepared->stmt) {
@@ -301,9 +331,11 @@ static lg_status
 on_close(lg_session *s, lg_pgwire_cursor *c)
 {
     char what = (char)lg_pgwire_u8(c);
-    const char *name = lg_pgwire_cstr(c);
+    const char *name;
+    size_t len;
+    LG_TRY(lg_session__get_text(s, c, s->statement, &name, &len));
     if (!lg_pgwire_at_end(c) || (what != 'S' && what != 'P'))
-        return malformed(s);
+        return malformed(s, c);
     if (what == 'S') {
         lg_session__prepared_drop(s, name);
     } else {
@@ -367,7 +399,7 @@ lg_session__extended(lg_session *s, const lg_pgwire_msg *m)
         return LG_OK;
     lg_session__txn_statement_failed(s);
     s->skip_to_sync = true;
-    return LG_OK;
+    return lg_session__still_in_sync(s);
 }
 
 lg_status

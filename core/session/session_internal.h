@@ -7,6 +7,7 @@
 #include "assert.h"
 #include "catalog_admin.h"
 #include "catalog_deps.h"
+#include "encoding.h"
 #include "error.h"
 #include "ddl.h"
 #include "exec.h"
@@ -206,6 +207,8 @@ struct lg_session {
     uint64_t logon_us;
     lg_status pending_end; /* why the session has to end, from outside */
 
+    const lg_encoding *encoding; /* of the client, if it is to be converted; else NULL */
+    bool lost_sync; /* the client speaks of something else: the session ends after the error */
     lg_pgwire_reader in;
     lg_strbuf out;
     bool skip_to_sync;  /* after an error in the extended protocol */
@@ -326,6 +329,7 @@ void lg_session__log_end(lg_session *s, const lg_portal *p); /* p: if it is stil
 void lg_session__log_error_context(lg_session *s, const lg_portal *p);
 
 void lg_session__send_error(lg_session *s, lg_status st, const char *severity);
+LG_MUST lg_status lg_session__still_in_sync(lg_session *s);
 bool lg_session__ends_session(lg_status st);
 
 /* ---- session_auth.c ---- */
@@ -417,6 +421,7 @@ lg_session__gives_rows(const lg_prepared *p, uint32_t ncols)
     return ncols || (p->stmt && p->stmt->tag == LG_AST_SELECT_STMT && lg_bind_is_query(p->stmt));
 }
 /* The result columns of a statement, whatever it is; 0: none. */
+LG_MUST lg_status lg_session__refuse_params(lg_session *s, lg_prepared *p);
 LG_MUST lg_status lg_session__columns(lg_session *s, lg_prepared *p, lg_arena *a,
                                       const lg_outcol **ret_cols, uint32_t *ret_n);
 
@@ -529,6 +534,18 @@ LG_MUST lg_status lg_session__cursors_hold(lg_session *s);
 /* FETCH and MOVE in any direction; p->rows counts what was given. */
 LG_MUST lg_status lg_session__cursor_fetch(lg_session *s, lg_portal *p, int direction,
                                            int64_t how_many);
+
+/* ---- session_text.c ---- */
+/* A client's text as UTF-8 and back; the result is data itself or lies in the arena. 22021, 22P05. */
+LG_MUST lg_status lg_session__decode(lg_session *s, const char *data, size_t len, lg_arena *a,
+                                     const char **ret, size_t *ret_len);
+LG_MUST lg_status lg_session__get_text(lg_session *s, lg_pgwire_cursor *c, lg_arena *a,
+                                       const char **ret, size_t *ret_len);
+LG_MUST lg_status lg_session__encode(lg_session *s, const char *data, size_t len, lg_arena *a,
+                                     const char **ret, size_t *ret_len);
+void lg_session__put_name(lg_session *s, const char *name);
+void lg_session__put_error(lg_session *s, const char *severity, const lg_error *e);
+void lg_session__put_parameter(lg_session *s, const char *name, const char *value);
 
 /* ---- session_result.c ---- */
 void lg_session__send_columns(lg_session *s, const lg_outcol *cols, uint32_t n,

@@ -82,7 +82,7 @@ lg_session__report_settings(lg_session *s)
     const char *value;
     const lg_setting_info *info;
     while ((info = lg_settings_next_report(s->settings, &value)))
-        lg_pgwire_send_parameter(&s->out, info->name, value);
+        lg_session__put_parameter(s, info->name, value);
 }
 
 void
@@ -123,8 +123,19 @@ lg_session__send_error(lg_session *s, lg_status st, const char *severity)
     }
     lg_error_from_status(&s->err, st);
     lg_session__log_error(s, severity);
-    lg_pgwire_send_error(&s->out, severity, &s->err);
+    lg_session__put_error(s, severity, &s->err);
     lg_error_clear(&s->err);
+}
+
+/* After an error: has the client been saying things that have no place? */
+lg_status
+lg_session__still_in_sync(lg_session *s)
+{
+    if (!s->lost_sync)
+        return LG_OK;
+    (void)lg_error_set(&s->err, "08P01",
+                       "terminating connection because protocol synchronization was lost");
+    return LG_PROTOCOL;
 }
 
 bool

@@ -44,13 +44,26 @@ hub_of(const lg_session *s)
 /* ---- receiving ---- */
 
 static void
+put_text(lg_session *s, const char *text)
+{
+    size_t len = strlen(text);
+    lg_arena *a = s->encoding ? lg_arena_create("notification", 1024) : NULL;
+    if (a)
+        text = lg_encoding_show(s->encoding, text, len, a, &len);
+    lg_strbuf_append(&s->notified, text, len);
+    lg_strbuf_putc(&s->notified, 0);
+    if (a)
+        lg_arena_destroy(a);
+}
+
+static void
 on_notification(void *arg, const char *channel, const char *payload, uint32_t pid)
 {
     lg_session *s = arg;
     size_t at = lg_pgwire_begin(&s->notified, 'A');
     lg_pgwire_put_u32(&s->notified, pid);
-    lg_pgwire_put_cstr(&s->notified, channel + NAME_AT);
-    lg_pgwire_put_cstr(&s->notified, payload);
+    put_text(s, channel + NAME_AT);
+    put_text(s, payload);
     lg_pgwire_end(&s->notified, at);
     if (s->notified.overflow)
         (void)lg_session_signal(s->server, s->pid, LG_SHUTDOWN);

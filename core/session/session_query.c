@@ -83,7 +83,7 @@ run_portal(lg_session *s, lg_portal *portal)
         LG_TRY(lg_session__columns(s, portal->prepared, portal->arena, &cols, &ncols));
     }
     if (portal->prepared->nparams && !portal->values)
-        return lg_error_set(&s->err, "42P02", "there is no parameter $1");
+        return lg_session__refuse_params(s, portal->prepared);
     if (lg_session__gives_rows(portal->prepared, ncols))
         lg_session__send_columns(s, cols, ncols, NULL, 0);
     lg_status st = lg_session__portal_run(s, portal, 0, tag);
@@ -210,17 +210,18 @@ lg_status
 lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
 {
     lg_pgwire_cursor c = lg_pgwire_cursor_of(m);
-    const char *text = lg_pgwire_cstr(&c);
-    size_t len = strlen(text);
-    text = lg_arena_strndup(s->statement, text, len);
-    if (!lg_pgwire_at_end(&c)) {
-        (void)lg_error_set(&s->err, "08P01", "invalid message format");
-        return LG_PROTOCOL;
-    }
+    const char *text;
+    size_t len;
     lg_stat_inc(lg_run_stats(s->server->cfg.run), LG_STAT_USER_CALLS);
+    lg_status st = lg_session__get_text(s, &c, s->statement, &text, &len);
+    if (st == LG_OK && !lg_pgwire_at_end(&c))
+        st = lg_error_set(&s->err, "08P01", "invalid message format");
+    if (st != LG_OK)
+        text = "", len = 0;
     lg_session__log_begin(s, text);
     lg_session__statement_begin(s, text, len);
-    lg_status st = run_text(s, text, len);
+    if (st == LG_OK)
+        st = run_text(s, text, len);
     if (st == LG_OK)
         st = lg_session__txn_end_implicit(s);
     if (st == LG_OK)
@@ -232,6 +233,7 @@ lg_session__simple_query(lg_session *s, const lg_pgwire_msg *m)
             return st;
         lg_session__send_error(s, st, "ERROR");
         lg_session__txn_statement_failed(s);
+        LG_TRY(lg_session__still_in_sync(s));
     }
     s->log_text = NULL;
     lg_session__ready(s);

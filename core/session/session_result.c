@@ -25,7 +25,7 @@ lg_session__send_columns(lg_session *s, const lg_outcol *cols, uint32_t n, const
     size_t at = lg_pgwire_begin(&s->out, 'T');
     lg_pgwire_put_u16(&s->out, (uint16_t)n);
     for (uint32_t i = 0; i < n; i++) {
-        lg_pgwire_put_cstr(&s->out, cols[i].name ? cols[i].name : "?column?");
+        lg_session__put_name(s, cols[i].name ? cols[i].name : "?column?");
         lg_pgwire_put_u32(&s->out, cols[i].table);
         lg_pgwire_put_u16(&s->out, (uint16_t)cols[i].attnum);
         lg_pgwire_put_u32(&s->out, cols[i].type);
@@ -78,9 +78,13 @@ put_datum(lg_session *s, lg_oid type, lg_datum d, uint16_t format)
         default:
             LG_TRY(lg_type_output(&s->env, type, d, s->rows, &s->err, &data, &len));
         }
-    } else {
+    } else if (format == 1) {
         LG_TRY(lg_type_send(&s->env, type, d, s->rows, &s->err, &data, &len));
+    } else {
+        return lg_error_set(&s->err, "22023", "unsupported format code: %d", (int16_t)format);
     }
+    if (s->encoding && (format == 0 || lg_type_sends_text(type)))
+        LG_TRY(lg_session__encode(s, data, len, s->rows, &data, &len));
     put_value(&s->out, data, len);
     return LG_OK;
 }

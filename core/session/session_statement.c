@@ -159,6 +159,18 @@ lg_session__plan_for(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_
     return LG_OK;
 }
 
+/* A statement of the simple protocol has none: the error of the first that it names. */
+lg_status
+lg_session__refuse_params(lg_session *s, lg_prepared *p)
+{
+    lg_query *q;
+    lg_bind b;
+    lg_bind_init(&b, s->cat, s->server->cfg.run, s->statement, &s->env, &s->err, p->text);
+    lg_status st = lg_bind_query(&b, p->stmt, &q);
+    lg_bind_fini(&b);
+    return st != LG_OK ? st : lg_error_set(&s->err, "42P02", "there is no parameter $1");
+}
+
 /* Takes the arena over, in which text, stmt and params may live already. */
 lg_status
 lg_session__prepare(lg_session *s, const char *name, const char *text, const lg_ast *stmt,

@@ -653,7 +653,7 @@ lg_session__utility_columns(lg_session *s, const lg_ast *stmt, lg_arena *a,
     if (stmt->tag == LG_AST_FETCH_STMT) {
         const lg_ast_fetch_stmt *f = lg_ast_as(stmt, fetch_stmt);
         lg_portal *cursor = lg_session__portal_find(s, f->portalname);
-        if (cursor && cursor->is_cursor && !f->ismove) {
+        if (cursor && !f->ismove && cursor->planned) {
             *ret_cols = cursor->planned->plan->cols;
             return cursor->planned->plan->ncols;
         }

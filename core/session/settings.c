@@ -1,5 +1,6 @@
 /* Session settings. The model is in the header. */
 #include "settings.h"
+#include "hash.h"
 #include "list.h"
 #include "mem.h"
 #include <ctype.h>
@@ -34,6 +35,7 @@ struct variable {
     char *value; /* NULL: the default */
     char *reset; /* default of this session; NULL: boot value */
     bool report_due;
+    uint64_t reported; /* hash of the value that the client knows; 0: none yet */
 };
 
 struct custom {
@@ -643,8 +645,13 @@ lg_settings_next_report(lg_settings *s, const char **ret_value)
     for (size_t i = 0; i < s->nvars; i++)
         if (s->vars[i].report_due) {
             int id = s->vars[i].id;
+            const char *value = lg_settings_string(s, (lg_setting_id)id);
+            uint64_t hash = lg_hash_bytes(value, strlen(value), 1) | 1;
             s->vars[i].report_due = false;
-            *ret_value = lg_settings_string(s, (lg_setting_id)id);
+            if (hash == s->vars[i].reported)
+                continue;
+            s->vars[i].reported = hash;
+            *ret_value = value;
             return &infos[id];
         }
     s->report_due = false;

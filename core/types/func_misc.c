@@ -170,20 +170,6 @@ LG_FN(byteaoverlay_no_len)
     return bytea_overlay(c, ARG_LEN(1));
 }
 
-/* length(bytea, encoding) */
-LG_FN(length_in_encoding)
-{
-    size_t bad;
-    const char *enc = lg_text_cstring(c->arena, ARG(1));
-    if (strcasecmp(enc, "utf8") != 0 && strcasecmp(enc, "utf-8") != 0 &&
-        strcasecmp(enc, "unicode") != 0)
-        return lg_call_error(c, "22023", "invalid encoding name \"%s\"", enc);
-    if (!lg_utf8_valid(ARG_STR(0), ARG_LEN(0), &bad))
-        return lg_call_error(c, "22021", "invalid byte sequence for encoding \"UTF8\": 0x%02x",
-                             (uint8_t)ARG_STR(0)[bad]);
-    return lg_datum_int4((int32_t)lg_utf8_count(ARG_STR(0), ARG_LEN(0)));
-}
-
 /* --- width_bucket(operand, thresholds) --- */
 
 LG_FN(width_bucket_array)

@@ -762,10 +762,9 @@ LG_FN(jsonpath_recv)
         return 0;
     if (version != 1)
         return lg_call_error(c, "XX000", "unsupported jsonpath version number: %d", (int)version);
-    const char *s = (const char *)b->data + b->pos;
-    size_t n = b->len - b->pos;
-    b->pos = b->len;
-    return input(c, s, n);
+    size_t n;
+    const char *s = lg_recv_text(c, b, &n);
+    return s ? input(c, s, n) : 0;
 }
 LG_FN(jsonpath_send)
 {

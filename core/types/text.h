@@ -8,7 +8,7 @@
 static inline size_t
 lg_utf8_len(uint8_t first)
 {
-    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    return first < 0xc0 || first > 0xf7 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
 /* Bytes of the first n characters of s (len bytes), or len if there are fewer. */

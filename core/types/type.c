@@ -1,4 +1,5 @@
 /* The table of types: lookup, names, compare, hash, conversion. */
+#include "encoding.h"
 #include "interrupt.h"
 #include "type.h"
 #include "hash.h"
@@ -660,6 +661,26 @@ lg_type_output(const lg_env *env, lg_oid type, lg_datum d, lg_arena *arena, lg_e
     return LG_OK;
 }
 
+bool
+lg_type_sends_text(lg_oid type)
+{
+    switch (type) {
+    case LG_T_TEXT:
+    case LG_T_VARCHAR:
+    case LG_T_BPCHAR:
+    case LG_T_NAME:
+    case LG_T_JSON:
+    case LG_T_JSONB:
+    case LG_T_JSONPATH:
+    case LG_T_UNKNOWN:
+    case LG_T_CSTRING:
+        return true;
+    default:;
+    }
+    const lg_type *t = lg_type_get(type);
+    return t && t->typtype == 'e';
+}
+
 lg_status
 lg_type_recv(const lg_env *env, lg_oid type, const void *data, size_t len, int32_t typmod,
              lg_arena *arena, lg_error *err, lg_datum *ret)
@@ -701,12 +722,34 @@ bool
 lg_recv_bytes(lg_call *c, lg_recvbuf *b, void *to, size_t n)
 {
     if (b->len - b->pos < n) {
-        lg_call_error(c, "08P01", "insufficient data left in message");
+        lg_call_error(c, "08P01", "%s data left in message", n == 1 ? "no" : "insufficient");
         return false;
     }
     memcpy(to, b->data + b->pos, n);
     b->pos += n;
     return true;
+}
+
+bool
+lg_recv_octets(lg_call *c, lg_recvbuf *b, uint8_t *to, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!lg_recv_bytes(c, b, to + i, 1))
+            return false;
+    return true;
+}
+
+const char *
+lg_recv_text(lg_call *c, lg_recvbuf *b, size_t *ret_len)
+{
+    const char *s = (const char *)b->data + b->pos;
+    *ret_len = b->len - b->pos;
+    b->pos = b->len;
+    c->st = lg_encoding_verify(s, *ret_len, c->err);
+    if (c->st == LG_OK)
+        return s;
+    c->isnull = true;
+    return NULL;
 }
 
 uint64_t

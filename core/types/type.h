@@ -82,6 +82,8 @@ LG_MUST lg_status lg_type_input(const lg_env *env, lg_oid type, const char *s, i
                                 lg_arena *arena, lg_error *err, lg_datum *ret);
 LG_MUST lg_status lg_type_output(const lg_env *env, lg_oid type, lg_datum d, lg_arena *arena,
                                  lg_error *err, const char **ret, size_t *ret_len);
+/* Is the binary form text, too, of the client's encoding? */
+bool lg_type_sends_text(lg_oid type);
 LG_MUST lg_status lg_type_recv(const lg_env *env, lg_oid type, const void *data, size_t len,
                                int32_t typmod, lg_arena *arena, lg_error *err, lg_datum *ret);
 LG_MUST lg_status lg_type_send(const lg_env *env, lg_oid type, lg_datum d, lg_arena *arena,

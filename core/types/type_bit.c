@@ -156,13 +156,15 @@ receive(lg_call *c, bool varying)
     int32_t n = (int32_t)(uint32_t)lg_recv_uint(c, b, 4), typmod = ARG_INT4(2);
     if (c->st)
         return 0;
-    if (n < 0 || bytes_for(n) > b->len - b->pos)
+    if (n < 0)
         return lg_call_error(c, "22P03", "invalid length in external bit string");
     if (typmod > 0 && !varying && n != typmod)
         return lg_call_error(c, "22026", "bit string length %d does not match type bit(%d)", n,
                              typmod);
     if (typmod > 0 && varying && n > typmod)
         return lg_call_error(c, "22001", "bit string too long for type bit varying(%d)", typmod);
+    if (bytes_for(n) > b->len - b->pos)
+        return lg_call_error(c, "08P01", "insufficient data left in message");
     lg_varlen *v = make(c, n);
     if (!lg_recv_bytes(c, b, data_of(v), bytes_for(n)))
         return 0;

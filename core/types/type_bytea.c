@@ -1,4 +1,5 @@
 /* bytea (hex and escape forms), encode and decode, uuid. */
+#include "encoding.h"
 #include "interrupt.h"
 #include "text.h"
 #include <ctype.h>
@@ -385,25 +386,68 @@ LG_FN(binary_decode)
     return lg_call_error(c, "22023", "unrecognized encoding: \"%s\"", f);
 }
 
+/* --- encodings --- */
+
+/* The encoding that an argument names; NULL: 22023 is reported. */
+static const lg_encoding *
+encoding_arg(lg_call *c, uint32_t i, const char *role)
+{
+    const char *name = lg_text_cstring(c->arena, ARG(i));
+    const lg_encoding *e = lg_encoding_by_name(name);
+    if (!e)
+        lg_call_error(c, "22023", "invalid %s encoding name \"%s\"", role, name);
+    return e;
+}
+
+static lg_datum
+convert(lg_call *c, const lg_encoding *from, const lg_encoding *to)
+{
+    const char *s = ARG_STR(0);
+    size_t len = ARG_LEN(0);
+    if (!from || !to)
+        return 0;
+    if (from == to && from->icu == NULL && from->id != LG_ENCODING_UTF8)
+        return make(c, s, len); /* SQL_ASCII: any bytes */
+    if ((!lg_encoding_convertible(from) || !lg_encoding_convertible(to)))
+        return lg_call_error(
+            c, "42883", "default conversion function for encoding \"%s\" to \"%s\" does not exist",
+            from->name, to->name);
+    c->st = lg_encoding_to_utf8(from, s, len, c->arena, c->err, &s, &len);
+    if (c->st == LG_OK)
+        c->st = lg_encoding_from_utf8(to, s, len, c->arena, c->err, &s, &len);
+    return c->st == LG_OK ? make(c, s, len) : 0;
+}
+
 LG_FN(pg_convert_from)
 {
-    char *enc = lg_text_cstring(c->arena, ARG(1));
-    size_t bad = 0;
-    if (strcasecmp(enc, "utf8") != 0 && strcasecmp(enc, "utf-8") != 0 &&
-        strcasecmp(enc, "sql_ascii") != 0)
-        return lg_call_error(c, "22023", "invalid source encoding name \"%s\"", enc);
-    if (!lg_utf8_valid(ARG_STR(0), ARG_LEN(0), &bad))
-        return lg_call_error(c, "22021", "invalid byte sequence for encoding \"UTF8\": 0x%02x",
-                             (uint8_t)ARG_STR(0)[bad]);
-    return make(c, ARG_STR(0), ARG_LEN(0));
+    return convert(c, encoding_arg(c, 1, "source"), lg_encoding_by_id(LG_ENCODING_UTF8));
 }
 
 LG_FN(pg_convert_to)
 {
-    char *enc = lg_text_cstring(c->arena, ARG(1));
-    if (strcasecmp(enc, "utf8") != 0 && strcasecmp(enc, "utf-8") != 0)
-        return lg_call_error(c, "22023", "invalid destination encoding name \"%s\"", enc);
-    return make(c, ARG_STR(0), ARG_LEN(0));
+    return convert(c, lg_encoding_by_id(LG_ENCODING_UTF8), encoding_arg(c, 1, "destination"));
+}
+
+LG_FN(pg_convert)
+{
+    const lg_encoding *from = encoding_arg(c, 1, "source");
+    return from ? convert(c, from, encoding_arg(c, 2, "destination")) : 0;
+}
+
+/* length(bytea, encoding) */
+LG_FN(length_in_encoding)
+{
+    const char *s = ARG_STR(0), *name = lg_text_cstring(c->arena, ARG(1));
+    size_t len = ARG_LEN(0);
+    const lg_encoding *e = lg_encoding_by_name(name);
+    if (!e)
+        return lg_call_error(c, "22023", "invalid encoding name \"%s\"", name);
+    if (e->id == LG_ENCODING_SQL_ASCII)
+        return lg_datum_int4((int32_t)len);
+    if (!lg_encoding_convertible(e))
+        return lg_call_error(c, "0A000", "lengths in encoding \"%s\" are not supported", e->name);
+    c->st = lg_encoding_to_utf8(e, s, len, c->arena, c->err, &s, &len);
+    return c->st == LG_OK ? lg_datum_int4((int32_t)lg_utf8_count(s, len)) : 0;
 }
 
 /* --- uuid --- */

@@ -66,10 +66,9 @@ LG_FN(enum_in)
 
 LG_FN(enum_recv)
 {
-    lg_recvbuf *b = lg_ptr(ARG(0));
-    const char *s = lg_arena_strndup(c->arena, (const char *)b->data + b->pos, b->len - b->pos);
-    b->pos = b->len;
-    return input(c, ARG_OID(1), s);
+    size_t len;
+    const char *s = lg_recv_text(c, lg_ptr(ARG(0)), &len);
+    return s ? input(c, ARG_OID(1), lg_arena_strndup(c->arena, s, len)) : 0;
 }
 
 static const char *

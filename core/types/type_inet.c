@@ -217,13 +217,13 @@ LG_FN(inet_recv)
     lg_recvbuf *b = lg_ptr(ARG(0));
     uint8_t head[4];
     struct inet x = {0};
-    if (!lg_recv_bytes(c, b, head, 4))
+    if (!lg_recv_octets(c, b, head, 4))
         return 0;
     x.family = head[0] == 2 ? 4 : 6;
     x.bits = head[1];
     if ((head[0] != 2 && head[0] != 3) || head[3] != addr_len(&x) || x.bits > addr_len(&x) * 8)
         return lg_call_error(c, "22P03", "invalid address family in external \"inet\" value");
-    return lg_recv_bytes(c, b, x.a, addr_len(&x)) ? pack(c, &x) : 0;
+    return lg_recv_octets(c, b, x.a, addr_len(&x)) ? pack(c, &x) : 0;
 }
 
 static int

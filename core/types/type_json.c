@@ -79,11 +79,9 @@ LG_FN(json_send)
 
 LG_FN(json_recv)
 {
-    lg_recvbuf *b = lg_ptr(ARG(0));
-    const char *s = (const char *)b->data + b->pos;
-    size_t n = b->len - b->pos;
-    b->pos = b->len;
-    return input(c, s, n, false);
+    size_t n;
+    const char *s = lg_recv_text(c, lg_ptr(ARG(0)), &n);
+    return s ? input(c, s, n, false) : 0;
 }
 
 /* A version byte (1), then text. */
@@ -95,10 +93,9 @@ LG_FN(jsonb_recv)
         return 0;
     if (version != 1)
         return lg_call_error(c, "XX000", "unsupported jsonb version number %d", (int)version);
-    const char *s = (const char *)b->data + b->pos;
-    size_t n = b->len - b->pos;
-    b->pos = b->len;
-    return input(c, s, n, true);
+    size_t n;
+    const char *s = lg_recv_text(c, b, &n);
+    return s ? input(c, s, n, true) : 0;
 }
 
 LG_FN(jsonb_send)

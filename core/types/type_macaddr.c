@@ -127,19 +127,19 @@ LG_FN(macaddr8_send)
 LG_FN(macaddr_recv)
 {
     uint8_t a[6];
-    return lg_recv_bytes(c, lg_ptr(ARG(0)), a, 6) ? make(c, a, 6) : 0;
+    return lg_recv_octets(c, lg_ptr(ARG(0)), a, 6) ? make(c, a, 6) : 0;
 }
 LG_FN(macaddr8_recv)
 {
     lg_recvbuf *b = lg_ptr(ARG(0));
     uint8_t a[8], w[8];
     if (b->len - b->pos == 6) {
-        if (!lg_recv_bytes(c, b, a, 6))
+        if (!lg_recv_octets(c, b, a, 6))
             return 0;
         widen(a, w);
         return make(c, w, 8);
     }
-    return lg_recv_bytes(c, b, a, 8) ? make(c, a, 8) : 0;
+    return lg_recv_octets(c, b, a, 8) ? make(c, a, 8) : 0;
 }
 
 /* --- comparison, logic --- */

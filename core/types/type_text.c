@@ -83,7 +83,16 @@ bool
 lg_utf8_valid(const char *s, size_t len, size_t *ret_bad)
 {
     const uint8_t *u = (const uint8_t *)s;
+    const uint64_t high = 0x8080808080808080u, low = 0x0101010101010101u;
     for (size_t i = 0; i < len;) {
+        uint64_t word;
+        if (i + sizeof word <= len) { /* eight of ASCII but NUL at once */
+            memcpy(&word, u + i, sizeof word);
+            if (!((word | (word - low)) & high)) {
+                i += sizeof word;
+                continue;
+            }
+        }
         *ret_bad = i;
         if (u[i] && u[i] < 0x80) {
             i++;
@@ -120,19 +129,9 @@ text_out(lg_call *c)
 static lg_datum
 text_recv(lg_call *c)
 {
-    lg_recvbuf *b = lg_ptr(ARG(0));
-    const char *s = (const char *)b->data + b->pos;
-    size_t len = b->len - b->pos, bad;
-    if (!lg_utf8_valid(s, len, &bad)) {
-        size_t n = lg_utf8_len((uint8_t)s[bad]);
-        char hex[32];
-        int at = 0;
-        for (size_t i = 0; i < n && bad + i < len; i++)
-            at += sprintf(hex + at, "%s0x%02x", i ? " " : "", (uint8_t)s[bad + i]);
-        return lg_call_error(c, "22021", "invalid byte sequence for encoding \"UTF8\": %s", hex);
-    }
-    b->pos = b->len;
-    return lg_datum_text(c->arena, s, len);
+    size_t len;
+    const char *s = lg_recv_text(c, lg_ptr(ARG(0)), &len);
+    return s ? lg_datum_text(c->arena, s, len) : 0;
 }
 
 static lg_datum

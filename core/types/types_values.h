@@ -28,7 +28,11 @@ uint64_t lg_array_hash(lg_datum d);
 
 /* Binary input and output. lg_recv_* set an error on short data. */
 bool lg_recv_bytes(lg_call *c, lg_recvbuf *b, void *to, size_t n);
+/* n single bytes: another error than bytes when there are fewer, as PostgreSQL has it. */
+bool lg_recv_octets(lg_call *c, lg_recvbuf *b, uint8_t *to, size_t n);
 uint64_t lg_recv_uint(lg_call *c, lg_recvbuf *b, size_t n);
+/* The rest of the message, which is text: NULL and 22021 if it is none. */
+const char *lg_recv_text(lg_call *c, lg_recvbuf *b, size_t *ret_len);
 lg_datum lg_send_uint(lg_call *c, uint64_t v, size_t n);
 
 /* A cstring[] (typmod lists) as C strings. */

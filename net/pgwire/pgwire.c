@@ -263,12 +263,12 @@ lg_pgwire_send_error(lg_strbuf *b, const char *severity, const lg_error *e)
     put_field(b, 'M', e->message);
     put_field(b, 'D', e->detail);
     put_field(b, 'H', e->hint);
+    put_field(b, 'W', e->context);
     if (e->position > 0) {
         lg_strbuf_putc(b, 'P');
         lg_strbuf_printf(b, "%d", e->position);
         lg_strbuf_putc(b, 0);
     }
-    put_field(b, 'W', e->context);
     put_field(b, 's', e->schema);
     put_field(b, 't', e->table);
     put_field(b, 'c', e->column);

@@ -393,7 +393,7 @@ static lg_status
 check_params(lg_bind *b)
 {
     for (uint32_t i = 0; b->infer_params && i < b->nparams; i++)
-        if (b->params[i] == LG_T_UNKNOWN)
+        if (b->params[i] == LG_T_UNKNOWN || !b->params[i])
             return lg_bind__error(b, -1, "42P18", "could not determine data type of parameter $%u",
                                   i + 1);
     return LG_OK;

@@ -3,6 +3,7 @@
 #include "acl.h"
 #include "copy_fast.h"
 #include "ddl_internal.h"
+#include "encoding.h"
 #include "server_file.h"
 #include <ctype.h>
 #include <errno.h>
@@ -17,6 +18,7 @@ struct copy {
     const char *null_text;
     bool header, header_match;
     bool is_from;
+    const lg_encoding *encoding; /* of the other end */
     lg_relation *rel;
     uint32_t ncols;
     int16_t *atts; /* columns in order */
@@ -162,7 +164,7 @@ end_close(struct copy *c)
     int e;
     lg_server_file *f = c->file;
     if (!c->path)
-        return es->copy_end ? es->copy_end(es->arg) : LG_OK;
+        return c->is_from ? LG_OK : es->copy_end(es->arg);
     c->file = NULL;
     return lg_server_file_close(f, &e) == LG_OK
                ? LG_OK
@@ -296,9 +298,16 @@ static lg_status
 encoding_option(struct copy *c, const lg_ast_def_elem *e)
 {
     const char *s = e->arg ? lg_ast_str(e->arg) : NULL;
-    if (s && (!strcasecmp(s, "utf8") || !strcasecmp(s, "utf-8") || !strcasecmp(s, "unicode")))
-        return LG_OK;
-    return lg_error_set(c->u->err, "0A000", "COPY in encoding \"%s\" is not supported", s ? s : "");
+    const lg_encoding *known = s ? lg_encoding_by_name(s) : NULL;
+    if (!known)
+        return bad(c, "22023", "argument to option \"encoding\" must be a valid encoding name");
+    if (!lg_encoding_convertible(known))
+        return lg_error_set(
+            c->u->err, "42883",
+            "default conversion function for encoding \"%s\" to \"%s\" does not exist",
+            c->is_from ? known->name : "UTF8", c->is_from ? "UTF8" : known->name);
+    c->encoding = known;
+    return LG_OK;
 }
 
 static lg_status
@@ -470,16 +479,28 @@ progress_begin(const struct copy *c, int command)
 }
 
 static lg_status
-flush_out(struct copy *c, bool all)
+flush_out(struct copy *c)
 {
-    if (c->out.len && (all || c->out.len > 16384)) {
-        c->bytes += c->out.len;
-        lg_xprogress_set(c->u->es, LG_COPY_BYTES, (int64_t)c->bytes);
-        lg_xprogress_set(c->u->es, LG_COPY_TUPLES, (int64_t)c->n);
-        LG_TRY(end_out(c, c->out.data, c->out.len));
-        lg_strbuf_reset(&c->out);
-    }
+    const char *data = c->out.data;
+    size_t len = c->out.len;
+    if (!len)
+        return LG_OK;
+    if (c->format != 'b')
+        LG_TRY(lg_encoding_from_utf8(c->encoding, data, len, c->row, c->u->err, &data, &len));
+    c->bytes += len;
+    lg_xprogress_set(c->u->es, LG_COPY_BYTES, (int64_t)c->bytes);
+    lg_xprogress_set(c->u->es, LG_COPY_TUPLES, (int64_t)c->n);
+    LG_TRY(end_out(c, data, len));
+    lg_strbuf_reset(&c->out);
     return LG_OK;
+}
+
+/* Clients count on a message for each row; a file is written in larger pieces. */
+static lg_status
+end_row(struct copy *c)
+{
+    LG_TRY(lg_strbuf_status(&c->out));
+    return c->path && c->out.len < 16384 ? LG_OK : flush_out(c);
 }
 
 static lg_status
@@ -493,6 +514,8 @@ out_value(struct copy *c, uint32_t k, lg_datum v, bool null)
             return LG_OK;
         }
         LG_TRY(lg_type_send(c->u->es->env, c->types[k], v, c->row, c->u->err, &s, &len));
+        if (lg_type_sends_text(c->types[k]))
+            LG_TRY(lg_encoding_from_utf8(c->encoding, s, len, c->row, c->u->err, &s, &len));
         put_be(&c->out, len, 4);
         lg_strbuf_append(&c->out, s, len);
         return LG_OK;
@@ -526,9 +549,8 @@ out_rows(void *arg, const lg_batch *b)
         if (c->format != 'b')
             lg_strbuf_putc(&c->out, '\n');
         c->n++;
+        LG_TRY(end_row(c));
         lg_arena_reset(c->row);
-        LG_TRY(lg_strbuf_status(&c->out));
-        LG_TRY(flush_out(c, false));
     }
     return LG_OK;
 }
@@ -615,6 +637,7 @@ run_out(struct copy *c, const lg_ast *query)
                 put_text(&c->out, plan->cols[i].name, strlen(plan->cols[i].name), c->delim);
         }
         lg_strbuf_putc(&c->out, '\n');
+        LG_CHECK(end_row(c));
     }
     st = lg_exec_fetch(x, 0, out_rows, c, &n);
     if (st == LG_END)
@@ -623,7 +646,7 @@ run_out(struct copy *c, const lg_ast *query)
         goto out;
     if (c->format == 'b')
         put_be(&c->out, 0xFFFF, 2);
-    LG_CHECK(flush_out(c, true));
+    LG_CHECK(flush_out(c));
     st = end_close(c);
 out:
     lg_exec_close(x);
@@ -631,6 +654,41 @@ out:
         lg_plan_fini(plan);
     else
         lg_bind_fini(&b);
+    return st;
+}
+
+/* ---- FROM: errors ---- */
+
+#define WHERE_MAX 100u
+
+static void
+where_at(struct copy *c, const char *column, const char *value)
+{
+    lg_error *e = c->u->err;
+    if (value && strlen(value) > WHERE_MAX) {
+        size_t n = WHERE_MAX;
+        while (n > 0 && ((unsigned char)value[n] & 0xC0) == 0x80)
+            n--; /* not in the middle of a character */
+        value = lg_arena_printf(e->arena, "%.*s...", (int)n, value);
+    }
+    if (column && value)
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu, column %s: \"%s\"",
+                                     c->rel->name, (unsigned long long)c->line, column, value);
+    else if (value)
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu: \"%s\"", c->rel->name,
+                                     (unsigned long long)c->line, value);
+    else
+        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu", c->rel->name,
+                                     (unsigned long long)c->line);
+}
+
+/* line: shown with the error; NULL: it cannot be. */
+static lg_status
+line_verify(struct copy *c, const char *s, size_t len, const char *line)
+{
+    lg_status st = lg_encoding_verify(s, len, c->u->err);
+    if (st != LG_OK)
+        where_at(c, NULL, line);
     return st;
 }
 
@@ -645,7 +703,12 @@ next_byte(struct copy *c, int *ret)
             *ret = -1;
             return LG_OK;
         }
-        LG_TRY(end_in(c, &c->buf, &c->len));
+        lg_status st = end_in(c, &c->buf, &c->len);
+        if (st == LG_SQL) {
+            c->line++;
+            where_at(c, NULL, NULL);
+        }
+        LG_TRY(st);
         c->pos = 0;
         if (!c->len)
             c->eof = true;
@@ -697,7 +760,15 @@ read_line(struct copy *c, char **ret, size_t *ret_len)
     *ret_len = n;
     if (n == 2 && p[0] == '\\' && p[1] == '.')
         return LG_END;
-    return LG_OK;
+    if (!c->encoding->icu)
+        return line_verify(c, p, n, NULL);
+    const char *converted;
+    lg_status st = lg_encoding_to_utf8(c->encoding, p, n, c->row, c->u->err, &converted, ret_len);
+    if (st != LG_OK)
+        where_at(c, NULL, NULL);
+    else
+        *ret = converted == p ? p : (char *)(uintptr_t)converted;
+    return st;
 }
 
 static char
@@ -859,37 +930,14 @@ struct load {
     uint8_t *nulls;
 };
 
-#define WHERE_MAX 100u
-
-static void
-where_at(struct copy *c, const char *column, const char *value)
-{
-    lg_error *e = c->u->err;
-    if (value && strlen(value) > WHERE_MAX) {
-        size_t n = WHERE_MAX;
-        while (n > 0 && ((unsigned char)value[n] & 0xC0) == 0x80)
-            n--; /* not in the middle of a character */
-        value = lg_arena_printf(e->arena, "%.*s...", (int)n, value);
-    }
-    if (column && value)
-        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu, column %s: \"%s\"",
-                                     c->rel->name, (unsigned long long)c->line, column, value);
-    else if (value)
-        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu: \"%s\"", c->rel->name,
-                                     (unsigned long long)c->line, value);
-    else
-        e->context = lg_arena_printf(e->arena, "COPY %s, line %llu", c->rel->name,
-                                     (unsigned long long)c->line);
-}
-
-/* The fields of the next line; LG_END. */
+/* The fields of the next line, *ret_n, perhaps fewer than there should be; LG_END. */
 static lg_status
-text_fields(struct copy *c)
+text_fields(struct copy *c, uint32_t *ret_n)
 {
     char *line;
     lg_xcopy_field *f = c->fields;
     size_t len;
-    if (c->format == 't' && c->pos < c->len) {
+    if (c->format == 't' && c->pos < c->len && !c->encoding->icu) {
         len = lg_xcopy_line(c->buf + c->pos, c->len - c->pos, c->delim, c->null_text, c->null_len,
                             f, c->ncols);
         if (len > 0) {
@@ -897,7 +945,8 @@ text_fields(struct copy *c)
             c->text_len = (size_t)(f[c->ncols - 1].s + f[c->ncols - 1].len - f->s);
             c->pos += len;
             c->line++;
-            return LG_OK;
+            *ret_n = c->ncols;
+            return line_verify(c, c->text, c->text_len, NULL);
         }
     }
     LG_TRY(read_line(c, &line, &len));
@@ -905,12 +954,9 @@ text_fields(struct copy *c)
     c->text_len = len;
     uint32_t n = c->format == 'c' ? split_csv(c, line, len, f, c->ncols)
                                   : split_text(c, line, len, f, c->ncols);
-    if (n < c->ncols) {
-        lg_status st = lg_error_set(c->u->err, "22P04", "missing data for column \"%s\"",
-                                    c->rel->cols[c->atts[n] - 1].name);
-        where_at(c, NULL, line);
-        return st;
-    }
+    for (uint32_t i = 0; c->format == 't' && i < n && i < c->ncols; i++) /* escapes make bytes */
+        LG_TRY(line_verify(c, f[i].s, f[i].len, line));
+    *ret_n = n;
     if (n > c->ncols) {
         lg_status st = bad(c, "22P04", "extra data after last expected column");
         where_at(c, NULL, line);
@@ -923,9 +969,16 @@ static lg_status
 text_row(struct load *l)
 {
     struct copy *c = l->c;
-    LG_TRY(text_fields(c));
+    uint32_t n;
+    LG_TRY(text_fields(c, &n));
     for (uint32_t i = 0; i < c->ncols; i++) {
         const lg_xcopy_field *f = &c->fields[i];
+        if (i >= n) {
+            lg_error_set(c->u->err, "22P04", "missing data for column \"%s\"",
+                         c->rel->cols[c->atts[i] - 1].name);
+            where_at(c, NULL, lg_arena_strndup(c->row, c->text, c->text_len));
+            return LG_SQL;
+        }
         int16_t k = (int16_t)(c->atts[i] - 1);
         l->nulls[k] = f->null;
         l->v[k] = 0;
@@ -964,9 +1017,13 @@ binary_row(struct load *l)
             continue;
         if (len > (1u << 30))
             return bad(c, "22P04", "invalid field size");
-        char *data = lg_arena_alloc(c->row, len + 1);
-        LG_TRY(read_bytes(c, data, len));
-        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, len, c->typmods[i], l->values,
+        char *bytes = lg_arena_alloc(c->row, len + 1);
+        const char *data = bytes;
+        size_t size = len;
+        LG_TRY(read_bytes(c, bytes, len));
+        if (lg_type_sends_text(c->types[i]))
+            LG_TRY(lg_encoding_to_utf8(c->encoding, bytes, len, c->row, c->u->err, &data, &size));
+        LG_TRY(lg_type_recv(c->u->es->env, c->types[i], data, size, c->typmods[i], l->values,
                             c->u->err, &l->v[k]));
     }
     return LG_OK;
@@ -1140,6 +1197,9 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
     if (s->filename || s->is_program)
         LG_TRY(end_check_role(u, s));
     c.path = s->filename;
+    c.is_from = s->is_from;
+    c.encoding =
+        u->es->client_encoding ? u->es->client_encoding : lg_encoding_by_id(LG_ENCODING_UTF8);
     c.row = lg_arena_create("copy row", 8192);
     lg_strbuf_init(&c.out, 1u << 30);
     if (s->relation) {
@@ -1166,7 +1226,6 @@ lg_ddl_copy(lg_util *u, const lg_ast_copy_stmt *s)
         if (s->is_from) /* COPY TO is a query, which checks for itself */
             LG_CHECK(lg_ddl_check_privilege(u, c.rel, LG_ACL_INSERT, c.ncols, c.atts));
     }
-    c.is_from = s->is_from;
     LG_CHECK(read_options(&c, &s->options));
     if (s->is_from)
         LG_CHECK(run_in(&c, s));

@@ -115,6 +115,23 @@ lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp)
     return LG_OK;
 }
 
+/* Of a name that was not found: is it the schema that is missing? LG_OK: no, or none was named. With
+ * missing_ok it is said as a notice, LG_NOT_FOUND; else 3F000. */
+lg_status
+lg_ddl_schema_missing(lg_util *u, const char *schema, bool missing_ok)
+{
+    lg_oid nsp;
+    if (!schema)
+        return LG_OK;
+    lg_status st = lg_cat_namespace_by_name(u->cat, schema, &nsp);
+    if (st != LG_NOT_FOUND)
+        return st;
+    if (!missing_ok)
+        return lg_error_set(u->err, "3F000", "schema \"%s\" does not exist", schema);
+    lg_ddl_notice(u, "00000", "schema \"%s\" does not exist, skipping", schema);
+    return LG_NOT_FOUND;
+}
+
 lg_status
 lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,
             lg_relation **ret_rel)
@@ -124,6 +141,8 @@ lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missi
         lg_status st = lg_cat_relation_by_name(u->cat, rv->schemaname, rv->relname, &r);
         if (st == LG_NOT_FOUND && missing_ok)
             return LG_NOT_FOUND;
+        if (st == LG_NOT_FOUND)
+            LG_TRY(lg_ddl_schema_missing(u, rv->schemaname, false));
         if (st == LG_NOT_FOUND)
             return rv->schemaname
                        ? lg_error_set(u->err, "42P01", "relation \"%s.%s\" does not exist",

@@ -4,6 +4,7 @@
  * should be like, and one that has objects of users is refused (copying it is not there yet). */
 #include "acl.h"
 #include "ddl_internal.h"
+#include "encoding.h"
 #include <string.h>
 #include <strings.h>
 
@@ -111,21 +112,12 @@ is_c_locale(const char *s)
     return !s || !strcasecmp(s, "C") || !strcasecmp(s, "POSIX");
 }
 
-/* PostgreSQL's server encodings. */
+/* An encoding that PostgreSQL's databases may have. */
 static bool
 known_encoding(const char *name)
 {
-    static const char *const names[] = {
-        "SQL_ASCII",  "EUC_JP",     "EUC_CN",     "EUC_KR",     "EUC_TW",       "EUC_JIS_2004",
-        "UTF8",       "LATIN1",     "LATIN2",     "LATIN3",     "LATIN4",       "LATIN5",
-        "LATIN6",     "LATIN7",     "LATIN8",     "LATIN9",     "LATIN10",      "WIN1250",
-        "WIN1251",    "WIN1252",    "WIN1253",    "WIN1254",    "WIN1255",      "WIN1256",
-        "WIN1257",    "WIN1258",    "WIN866",     "WIN874",     "KOI8R",        "KOI8U",
-        "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "MULE_INTERNAL"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return true;
-    return false;
+    const lg_encoding *e = lg_encoding_by_name(name);
+    return e && e->id <= LG_ENCODING_LAST_OF_SERVERS;
 }
 
 static lg_status

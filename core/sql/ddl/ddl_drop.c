@@ -60,15 +60,16 @@ find_one(lg_util *u, const lg_ast_drop_stmt *s, const lg_ast *object, lg_oid *re
     lg_relation *r;
     lg_status st = lg_ddl_open(u, rv, LG_LOCK_ACCESS_EXCLUSIVE, true, &r);
     if (st == LG_NOT_FOUND) {
-        const char *full = rv->schemaname
-                               ? lg_arena_printf(u->a, "%s.%s", rv->schemaname, rv->relname)
-                               : rv->relname;
+        st = lg_ddl_schema_missing(u, rv->schemaname, s->missing_ok);
+        if (st == LG_NOT_FOUND)
+            return LG_OK;
+        LG_TRY(st);
         if (s->missing_ok) {
-            lg_ddl_notice(u, "00000", "%s \"%s\" does not exist, skipping", word, full);
+            lg_ddl_notice(u, "00000", "%s \"%s\" does not exist, skipping", word, rv->relname);
             return LG_OK;
         }
         return lg_error_set(u->err, s->remove_type == LG_A_OBJECT_INDEX ? "42704" : "42P01",
-                            "%s \"%s\" does not exist", word, full);
+                            "%s \"%s\" does not exist", word, rv->relname);
     }
     LG_TRY(st);
     char want = s->remove_type == LG_A_OBJECT_VIEW       ? LG_REL_VIEW

@@ -70,6 +70,7 @@ void *lg_ddl_room(lg_util *u, void *at, uint32_t n, uint32_t *cap, size_t size);
 lg_status lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
                       const uint8_t **ret_row, size_t *ret_len);
 lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
+LG_MUST lg_status lg_ddl_schema_missing(lg_util *u, const char *schema, bool missing_ok);
 /* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */
 lg_status lg_ddl_open(lg_util *u, const lg_ast_range_var *rv, lg_lockmode mode, bool missing_ok,
                       lg_relation **ret_rel);

@@ -290,6 +290,7 @@ lg_ddl_type_named(lg_util *u, const lg_ast_list *names, bool missing_ok, lg_oid 
     lg_status st = lg_cat_type_by_name(u->cat, schema, name, ret);
     if (st != LG_NOT_FOUND)
         return st;
+    LG_TRY(lg_ddl_schema_missing(u, schema, missing_ok));
     const char *full = schema ? lg_arena_printf(u->a, "%s.%s", schema, name) : name;
     if (missing_ok) {
         lg_ddl_notice(u, "00000", "type \"%s\" does not exist, skipping", full);

@@ -91,7 +91,8 @@ struct lg_exec_session {
     lg_status (*scram_verifier)(void *arg, const char *password, lg_arena *a, const char **ret);
     /* COPY. start: formats of the columns (0 text, 1 binary) for CopyInResponse/CopyOutResponse.
      * in: the next bytes (any split); *ret_len 0 at the end (CopyDone); an error on CopyFail.
-     * out: bytes of one or more whole rows. end: CopyDone to the client. */
+     * out: bytes of one row, or of what stands before or behind the rows. end: of what goes out. */
+    const struct lg_encoding *client_encoding; /* NULL: UTF8 */
     lg_status (*copy_start)(void *arg, bool in, bool binary, uint32_t ncols);
     lg_status (*copy_in)(void *arg, const char **ret_data, size_t *ret_len);
     lg_status (*copy_out)(void *arg, const char *data, size_t len);

@@ -1,5 +1,6 @@
 /* Functions of the session and the catalog: identity, settings, sequences, visibility, privileges,
  * sizes, descriptions, advisory locks. */
+#include "encoding.h"
 #include "acl.h"
 #include "cat_collation.h"
 #include "syscat_internal.h"
@@ -167,22 +168,20 @@ fn_set_config(lg_call *c)
     return lg_fx_text(c, v ? v : value);
 }
 
-/* --- encodings: UTF8 is 6, as in PostgreSQL --- */
+/* --- encodings --- */
 
 static lg_datum
 fn_pg_encoding_to_char(lg_call *c)
 {
-    int32_t e = lg_int4(c->args[0]);
-    return lg_fx_text(c, e == 6 ? "UTF8" : e == 0 ? "SQL_ASCII" : "");
+    const lg_encoding *e = lg_encoding_by_id(lg_int4(c->args[0]));
+    return lg_fx_text(c, e ? e->name : "");
 }
 
 static lg_datum
 fn_pg_char_to_encoding(lg_call *c)
 {
-    char *s = lg_text_cstring(c->arena, c->args[0]);
-    bool utf8 =
-        strcasecmp(s, "utf8") == 0 || strcasecmp(s, "utf-8") == 0 || strcasecmp(s, "unicode") == 0;
-    return lg_datum_int4(utf8 ? 6 : strcasecmp(s, "sql_ascii") == 0 ? 0 : -1);
+    const lg_encoding *e = lg_encoding_by_name(lg_text_cstring(c->arena, c->args[0]));
+    return lg_datum_int4(e ? e->id : -1);
 }
 
 static lg_datum
@@ -194,7 +193,8 @@ fn_getdatabaseencoding(lg_call *c)
 static lg_datum
 fn_pg_encoding_max_length(lg_call *c)
 {
-    return lg_int4(c->args[0]) == 6 ? lg_datum_int4(4) : lg_fx_null(c);
+    const lg_encoding *e = lg_encoding_by_id(lg_int4(c->args[0]));
+    return e ? lg_datum_int4(e->max_bytes) : lg_fx_null(c);
 }
 
 static lg_datum
@@ -763,4 +763,5 @@ lg_syscat_functions_register(lg_fntable *t)
     lg_fx_register_sys(t);
     lg_fx_register_proc(t);
     lg_fx_register_describe(t);
+    lg_fx_register_props(t);
 }
