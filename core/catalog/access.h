@@ -137,7 +137,7 @@ typedef struct lg_access_ops {
                               lg_tid *ret_conflict);
     /* All entries of a new index at once: next gives them in ascending (key, row id) order until
      * LG_END. Not undone: the segment goes when the transaction fails. May be NULL. */
-    lg_status (*index_build)(void *arg, const lg_rel_storage *st,
+    lg_status (*index_build)(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
                              lg_status (*next)(void *next_arg, const uint8_t **key, uint32_t *len,
                                                lg_tid *tid),
                              void *next_arg);

@@ -338,7 +338,7 @@ scan_close(void *scan)
 /* ---- index entries ---- */
 
 static lg_status
-index_build(void *arg, const lg_rel_storage *st,
+index_build(void *arg, struct lg_txn *txn, const lg_rel_storage *st,
             lg_status (*next)(void *next_arg, const uint8_t **key, uint32_t *len, lg_tid *tid),
             void *next_arg)
 {
@@ -352,7 +352,7 @@ index_build(void *arg, const lg_rel_storage *st,
     if (r != LG_OK) /* nothing begins for nothing */
         return r == LG_END ? LG_OK : r;
     LG_TRY(seg(arg, st, &g));
-    LG_TRY(lg_btree_build_begin(g, &b));
+    LG_TRY(lg_btree_build_begin(txn, g, &b));
     do
         r = lg_btree_build_add(b, key, len, tid);
     while (r == LG_OK && (r = next(next_arg, &key, &len, &tid)) == LG_OK);

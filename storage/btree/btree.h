@@ -1,8 +1,9 @@
 /* B-tree: ordered entries (key, row id), keys compared with memcmp (a proper prefix is less).
  *
  * Entries carry no versions: an entry names the transaction that last inserted or marked it, and a
- * delete mark. THE HEAP ROW DECIDES what a snapshot sees: an entry returned by a scan may be stale
- * (the row's visible version has another key, or none). The contract with exec:
+ * delete mark. Where that one committed at or below the snapshot, it decides; else THE HEAP ROW DECIDES
+ * what a snapshot sees: an entry returned by a scan may be stale (the row's visible version has another
+ * key, or none). The contract with exec:
  *   - scan -> fetch the row at the same snapshot -> none: skip -> compute its key again and compare
  *     with the entry's: differs: skip. (A row with several entries in range is thus returned once.)
  *   - when !entry.heap_check (all that is in the entry is visible to the snapshot) neither is
@@ -88,9 +89,10 @@ void lg_btree_scan_close(lg_btree_scan *sc);
 /* ---- bulk build (CREATE INDEX) ---- */
 
 /* Into a freshly initialised tree that nobody else uses yet, entries in ascending (key, row id)
- * order. Not undone: the segment is dropped when the transaction fails. */
+ * order. Not undone: the segment is dropped when the transaction fails. They are t's entries: snapshots
+ * before its commit ask the rows (all do when t has written nothing before). */
 typedef struct lg_btree_build lg_btree_build;
-LG_MUST lg_status lg_btree_build_begin(lg_segment *g, lg_btree_build **ret_build);
+LG_MUST lg_status lg_btree_build_begin(lg_txn *t, lg_segment *g, lg_btree_build **ret_build);
 LG_MUST lg_status lg_btree_build_add(lg_btree_build *b, const void *key, uint32_t len,
                                      uint64_t rowid);
 LG_MUST lg_status lg_btree_build_finish(lg_btree_build *b); /* frees it, also on error */

@@ -3,6 +3,7 @@
 
 struct lg_btree_build {
     lg_segment *g;
+    lg_xid xid;
     uint32_t block; /* the rightmost leaf */
     lg_btree_item items[LG_BTREE__RUN_MAX];
     uint32_t n;
@@ -10,10 +11,12 @@ struct lg_btree_build {
 };
 
 lg_status
-lg_btree_build_begin(lg_segment *g, lg_btree_build **ret_build)
+lg_btree_build_begin(lg_txn *t, lg_segment *g, lg_btree_build **ret_build)
 {
     lg_btree_build *b = lg_zalloc(sizeof *b);
     b->g = g;
+    /* one that has written nothing leaves no trace of what became of it */
+    b->xid = lg_txn_has_written(t) ? lg_txn_xid(t) : LG_XID_NONE;
     b->block = LG_BTREE__ROOT;
     b->keys = lg_arena_create("index build", 64 << 10);
     *ret_build = b;
@@ -31,7 +34,7 @@ put_items(lg_btree_build *bd)
     for (uint32_t at = 0; at < n && st == LG_OK; at += done) {
         const lg_btree_item *it = &bd->items[at];
         lg_btree__key k = {it->key, it->len, it->rowid};
-        st = lg_btree__append_run(bd->g, &bd->block, it, n - at, &done);
+        st = lg_btree__append_run(bd->g, bd->xid, &bd->block, it, n - at, &done);
         if (st != LG_OK || done > 0)
             continue;
         st = lg_btree__split(bd->g, bd->block, &k);

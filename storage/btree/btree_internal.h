@@ -125,8 +125,8 @@ LG_MUST lg_status lg_btree__complete(lg_segment *g, uint32_t block);
 #define LG_BTREE__RUN_MAX 256u
 /* For the bulk build: as many of the items as the leaf (or one to its right) takes at once, without
  * undo. *ret_done 0: it must be split first. */
-LG_MUST lg_status lg_btree__append_run(lg_segment *g, uint32_t *block, const lg_btree_item *it,
-                                       uint32_t n, uint32_t *ret_done);
+LG_MUST lg_status lg_btree__append_run(lg_segment *g, lg_xid xid, uint32_t *block,
+                                       const lg_btree_item *it, uint32_t n, uint32_t *ret_done);
 #define LG_BTREE__OP_INSERT_MANY 3 /* undo records: of several entries */
 LG_MUST lg_status lg_btree__undo_many(const lg_undo_apply *a, lg_segment *g);
 

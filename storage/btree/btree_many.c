@@ -180,8 +180,8 @@ lg_btree_insert_many(lg_txn *t, lg_segment *g, const lg_btree_item *items, uint3
 }
 
 lg_status
-lg_btree__append_run(lg_segment *g, uint32_t *block, const lg_btree_item *it, uint32_t n,
-                     uint32_t *ret_done)
+lg_btree__append_run(lg_segment *g, lg_xid xid, uint32_t *block, const lg_btree_item *it,
+                     uint32_t n, uint32_t *ret_done)
 {
     struct run r;
     lg_mtr m;
@@ -191,7 +191,7 @@ lg_btree__append_run(lg_segment *g, uint32_t *block, const lg_btree_item *it, ui
     run_plan(b->data, it, n, UINT32_MAX, &r);
     *ret_done = r.n;
     if (r.n > 0) {
-        run_apply(&m, b, it, &r, LG_XID_NONE);
+        run_apply(&m, b, it, &r, xid);
         lg_mtr_commit(&m, NULL);
     } else {
         lg_mtr_abort(&m);

@@ -1,15 +1,56 @@
 /* Range scans: a leaf is copied under its latch and read at leisure; then the next one. Going right
  * follows the copy's right link: what a later split moved right is in the copy already. Going left
- * descends again for what is below the lowest key seen. */
+ * descends again for what is below the lowest key seen.
+ *
+ * WHAT THE ENTRY DECIDES (visible, gone) and what only the row can (asked). Let X be the transaction that
+ * an entry names, S the snapshot, T the moment the leaf is copied; T lies after S was taken.
+ *     X committed at or below S, entry live     visible: the row has this key at S
+ *     X committed at or below S, entry marked   gone: it has not
+ *     else (X unknown here, active, committing, aborted, later than S, our own)   asked
+ * Why. Every version with a key that the former had not inserts an entry or revives a marked one, every
+ * version without a key that the former had, and every deletion, marks it, and each of these writes X
+ * into the entry before X takes its commit SCN. So the entry at T tells the newest change of "has the row
+ * this key" at T, and X is whose it was. Is there one between X and S that T does not show? Not before T:
+ * it would be in the entry. Not after T: its transaction changes the leaf after T, and commits above S. Here
+ * the clock has passed S already; another instance must first take the leaf in X from us, who hold it in S at
+ * T, and observes our clock by the messages that bring it. A change that leaves the key alone leaves the
+ * entry alone, and what the key says is all that is asked of it.
+ *     rollback       puts back ref and flags as they were, so the entry again names the last that counts;
+ *                    before that it names one that has not committed: asked. A rollback that a crash took
+ *                    back is done once more before anybody is told (lg_txn_forget_doubtful)
+ *     slots          of X used again say "committed, at or below": true of what still stands in an entry, for
+ *                    rollback is complete before the slot goes. Therefore X is looked up while the leaf is
+ *                    latched: a copy of an entry may be of a rollback that has come to its end since
+ *     early release  is COMMITTING: asked, and the row puts down the mark
+ *     builds         a bulk build's entries are those of the transaction that creates the index; one beside
+ *                    writers enters a row and then looks whether it has changed (core/sql/exec, exec_table.c)
+ *     own_seq        what our own transaction did is asked of the row always
+ *     CR copies      leaves are never rolled back or read at an SCN: always the current block
+ * Nothing is written for it: no bits to set, no block to take in X. Others' transactions that are not
+ * known here are asked for once they have so many entries of a leaf that it pays. */
 #include "btree_internal.h"
+
+#define UNKNOWN_MAX  4u
+#define UNKNOWN_PAYS 16u /* entries of one transaction in one leaf */
+
+enum verdict { ASKED, VISIBLE, GONE };
 
 struct lg_btree_scan {
     lg_segment *g;
+    lg_txn *t;
+    lg_scn scn;            /* 0: no snapshot, no verdicts */
+    enum verdict *verdict; /* of the copy's slots [at, end) */
+    struct unknown {
+        lg_xid xid;
+        uint32_t entries;
+    } unknown[UNKNOWN_MAX];
+    uint32_t nunknown;
     uint8_t *image;   /* the leaf's copy */
     uint32_t at, end; /* slots still to return: [at, end) */
     uint32_t next;    /* forward: the right sibling; 0: none */
     bool backward;
     bool finished;
+    bool ended; /* backward: nothing of the range lies below the copy */
     uint8_t *lo, *hi;
     uint32_t lo_len, hi_len;
     uint8_t *bound; /* backward: entries below (bound, bound_rowid) are next */
@@ -27,14 +68,59 @@ copy_bytes(const void *p, uint32_t len)
     return c;
 }
 
-static lg_status
-load(lg_btree_scan *sc, uint32_t block)
+/* ---- verdicts ---- */
+
+static enum verdict
+judge(lg_btree_scan *sc, const lg_btree__entry *e)
 {
-    lg_buf_cache *c = lg_segment_cache(sc->g);
-    lg_buf *b;
-    LG_TRY(lg_buf_get(c, (lg_addr){lg_segment_file(sc->g), block}, LG_LATCH_S, &b));
-    memcpy(sc->image, b->data, lg_buf_block_bytes(c));
-    lg_buf_put(c, b, LG_LATCH_S);
+    lg_txn_status s;
+    if (e->ref == LG_XID_NONE || e->ref == lg_txn_xid(sc->t))
+        return ASKED;
+    lg_status st = lg_txn_peek(lg_txn_sys_of(sc->t), e->ref, sc->scn, &s);
+    if (st == LG_OK)
+        return s.state != LG_XID_COMMITTED || s.scn > sc->scn ? ASKED
+               : e->flags & LG_BTREE__MARKED                  ? GONE
+                                                              : VISIBLE;
+    uint32_t i = 0;
+    while (i < sc->nunknown && sc->unknown[i].xid != e->ref)
+        i++;
+    if (i < UNKNOWN_MAX) {
+        sc->nunknown = i == sc->nunknown ? i + 1 : sc->nunknown;
+        sc->unknown[i].xid = e->ref;
+        sc->unknown[i].entries++;
+    }
+    return ASKED;
+}
+
+/* Of the slots that will be returned, while the leaf is latched. */
+static void
+judge_all(lg_btree_scan *sc)
+{
+    const lg_btree__entry *last = NULL;
+    memset(sc->unknown, 0, sizeof sc->unknown);
+    sc->nunknown = 0;
+    for (uint32_t i = sc->at; i < sc->end && sc->scn; i++) {
+        const lg_btree__entry *e = lg_btree__entry_at(sc->image, i);
+        bool same = last && last->ref == e->ref && last->flags == e->flags;
+        sc->verdict[i] = same && sc->verdict[i - 1] != ASKED ? sc->verdict[i - 1] : judge(sc, e);
+        last = e;
+    }
+}
+
+/* Transactions worth asking for are known now: *ret_again: look at the leaf once more. No latch. */
+static lg_status
+resolve_unknown(lg_btree_scan *sc, bool *ret_again)
+{
+    *ret_again = false;
+    for (uint32_t i = 0; i < sc->nunknown; i++) {
+        lg_txn_status s;
+        if (sc->unknown[i].entries < UNKNOWN_PAYS)
+            continue;
+        lg_status st = lg_txn_resolve(lg_txn_sys_of(sc->t), sc->unknown[i].xid, sc->scn, &s);
+        if (st != LG_OK && st != LG_SNAPSHOT_TOO_OLD) /* of that the row knows more */
+            return st;
+        *ret_again |= st == LG_OK && s.state == LG_XID_COMMITTED && s.scn <= sc->scn;
+    }
     return LG_OK;
 }
 
@@ -56,19 +142,57 @@ limit_forward(lg_btree_scan *sc, const lg_btree__key *from)
 }
 
 static lg_status
+load(lg_btree_scan *sc, uint32_t block, const lg_btree__key *from)
+{
+    lg_buf_cache *c = lg_segment_cache(sc->g);
+    lg_buf *b;
+    LG_TRY(lg_buf_get(c, (lg_addr){lg_segment_file(sc->g), block}, LG_LATCH_S, &b));
+    memcpy(sc->image, b->data, lg_buf_block_bytes(c));
+    limit_forward(sc, from);
+    judge_all(sc);
+    lg_buf_put(c, b, LG_LATCH_S);
+    return LG_OK;
+}
+
+/* The leaf may have been split meanwhile: what moved right comes by the new copy's right link. */
+static lg_status
+load_judged(lg_btree_scan *sc, uint32_t block, const lg_btree__key *from)
+{
+    bool again;
+    LG_TRY(load(sc, block, from));
+    LG_TRY(resolve_unknown(sc, &again));
+    return again ? load(sc, block, from) : LG_OK;
+}
+
+static lg_status
 start_forward(lg_btree_scan *sc)
 {
     lg_btree__key lo = {sc->lo, sc->lo_len, 0};
     uint32_t block;
     LG_TRY(lg_btree__descend(sc->g, &lo, 0, &block));
-    LG_TRY(load(sc, block));
+    LG_TRY(load_judged(sc, block, &lo));
     while (lg_btree__beyond(sc->image, &lo))
-        LG_TRY(load(sc, lg_btree__node_of(sc->image)->right));
-    limit_forward(sc, &lo);
+        LG_TRY(load_judged(sc, lg_btree__node_of(sc->image)->right, &lo));
     return LG_OK;
 }
 
 /* ---- backward ---- */
+
+/* has_low: there is something below this leaf. */
+static void
+limit_backward(lg_btree_scan *sc, const lg_btree__key *bound, bool has_low)
+{
+    sc->end = sc->bounded ? lg_btree__find(sc->image, bound) : lg_btree__node_of(sc->image)->count;
+    sc->at = 0;
+    sc->ended = !has_low;
+    if (sc->lo_len) {
+        lg_btree__key lo = {sc->lo, sc->lo_len, 0};
+        sc->at = lg_btree__find(sc->image, &lo);
+        bool lower = lg_btree__node_of(sc->image)->count > 0 &&
+                     lg_btree__compare(&lo, lg_btree__entry_at(sc->image, 0)) > 0;
+        sc->ended |= lower;
+    }
+}
 
 /* Loads the leaf with the largest entry below the bound; LG_END when there is none. low: the
  * separator passed on the way down, below which nothing of that leaf lies. */
@@ -76,6 +200,7 @@ static lg_status
 load_below(lg_btree_scan *sc)
 {
     lg_buf_cache *c = lg_segment_cache(sc->g);
+    bool asked = false;
     for (;;) {
         lg_btree__key bound = {sc->bound, sc->bound_len, sc->bound_rowid};
         uint8_t low[LG_BTREE_KEY_MAX];
@@ -95,6 +220,8 @@ load_below(lg_btree_scan *sc)
                 block = n->right;
             } else if (n->level == 0) {
                 memcpy(sc->image, b->data, lg_buf_block_bytes(c));
+                limit_backward(sc, &bound, has_low);
+                judge_all(sc);
                 block = 0;
             } else {
                 uint32_t slot = n->count - 1u;
@@ -115,23 +242,21 @@ load_below(lg_btree_scan *sc)
             if (!block)
                 break;
         }
-        sc->end =
-            sc->bounded ? lg_btree__find(sc->image, &bound) : lg_btree__node_of(sc->image)->count;
-        sc->at = 0;
+        if (!asked) { /* once: to the bound's leaf again, with what is known now */
+            bool again;
+            LG_TRY(resolve_unknown(sc, &again));
+            asked = true;
+            if (again)
+                continue;
+        }
         /* What comes next lies below this leaf. */
         lg_free(sc->bound);
         sc->bound = copy_bytes(low_key.bytes, low_key.len);
         sc->bound_len = low_key.len;
         sc->bound_rowid = low_key.rowid;
         sc->bounded = true;
-        if (sc->lo_len) {
-            lg_btree__key lo = {sc->lo, sc->lo_len, 0};
-            sc->at = lg_btree__find(sc->image, &lo);
-            if (!has_low || lg_btree__compare(&lo, lg_btree__entry_at(sc->image, 0)) > 0)
-                sc->finished = true;
-        }
-        if (!has_low)
-            sc->finished = true;
+        sc->finished = sc->ended;
+        asked = false;
         if (sc->at < sc->end || sc->finished)
             return sc->at < sc->end ? LG_OK : LG_END;
     }
@@ -145,11 +270,14 @@ lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, const void
                    lg_btree_scan **ret_scan)
 {
     lg_btree_scan *sc = lg_zalloc(sizeof *sc);
-    (void)t;
-    (void)snap; /* every entry says heap_check: the row decides */
+    uint32_t bytes = lg_buf_block_bytes(lg_segment_cache(g));
     sc->g = g;
+    sc->t = t;
+    sc->scn = snap && t ? snap->scn : 0;
     sc->backward = backward;
-    sc->image = lg_alloc_aligned(16, lg_buf_block_bytes(lg_segment_cache(g)));
+    sc->image = lg_alloc_aligned(16, bytes);
+    if (sc->scn)
+        sc->verdict = lg_alloc(bytes / (LG_BTREE__ENTRY_BYTES + 2) * sizeof *sc->verdict);
     sc->lo = copy_bytes(lo, lo_len);
     sc->lo_len = lo_len;
     sc->hi = copy_bytes(hi, hi_len);
@@ -175,15 +303,9 @@ lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, const void
     return LG_OK;
 }
 
-static void
-give(lg_btree_scan *sc, uint32_t slot, lg_btree_entry *ret)
-{
-    const lg_btree__entry *e = lg_btree__entry_at(sc->image, slot);
-    *ret = (lg_btree_entry){e->key, e->len, e->rowid, true};
-}
-
-lg_status
-lg_btree_scan_next(lg_btree_scan *sc, lg_btree_entry *ret)
+/* The next slot to return; LG_END. */
+static lg_status
+next_slot(lg_btree_scan *sc, uint32_t *ret_slot)
 {
     while (sc->at >= sc->end) {
         if (sc->backward) {
@@ -193,14 +315,23 @@ lg_btree_scan_next(lg_btree_scan *sc, lg_btree_entry *ret)
         } else {
             if (!sc->next)
                 return LG_END;
-            LG_TRY(load(sc, sc->next));
-            limit_forward(sc, NULL);
+            LG_TRY(load_judged(sc, sc->next, NULL));
         }
     }
-    if (sc->backward)
-        give(sc, --sc->end, ret);
-    else
-        give(sc, sc->at++, ret);
+    *ret_slot = sc->backward ? --sc->end : sc->at++;
+    return LG_OK;
+}
+
+lg_status
+lg_btree_scan_next(lg_btree_scan *sc, lg_btree_entry *ret)
+{
+    uint32_t slot;
+    do
+        LG_TRY(next_slot(sc, &slot));
+    while (sc->scn && sc->verdict[slot] == GONE);
+    const lg_btree__entry *e = lg_btree__entry_at(sc->image, slot);
+    bool ask = !sc->scn || sc->verdict[slot] == ASKED;
+    *ret = (lg_btree_entry){e->key, e->len, e->rowid, ask};
     return LG_OK;
 }
 
@@ -210,6 +341,7 @@ lg_btree_scan_close(lg_btree_scan *sc)
     if (!sc)
         return;
     lg_free(sc->image);
+    lg_free(sc->verdict);
     lg_free(sc->lo);
     lg_free(sc->hi);
     lg_free(sc->bound);

@@ -63,6 +63,7 @@ struct lg_xnode {
     bool for_change; /* INDEX_SCAN of one row below MODIFY: the row is fetched to be changed */
     /* EXPLAIN ANALYZE */
     uint64_t rows, loops, filtered;
+    uint64_t heap_fetches; /* rows that an index scan asked the table for */
     uint64_t join_filtered, inserted, conflicting;
     uint32_t helpers; /* compute threads that it had */
     lg_time time_ns, first_ns;

@@ -187,6 +187,7 @@ lg_exec_node_stats_get(const lg_exec *x, uint32_t node, lg_arena *a)
     *r = (lg_exec_node_stats){.rows = s->rows,
                               .loops = s->loops,
                               .filtered = s->filtered,
+                              .heap_fetches = s->heap_fetches,
                               .join_filtered = s->join_filtered,
                               .inserted = s->inserted,
                               .conflicting = s->conflicting,

@@ -2,6 +2,7 @@
 #include "exec_decode.h"
 #include "exec_team.h"
 #include "columns.h"
+#include "keycodec.h"
 #include "relstat.h"
 #include "txn.h"
 #include <stdlib.h>
@@ -37,7 +38,8 @@ struct scan {
     lg_arena *range_arena;
     lg_xdecode *decode; /* of a sequential scan that can be visited */
     lg_xcolumns *columns;
-    uint64_t rows; /* not yet counted */
+    uint64_t rows;    /* not yet counted */
+    uint64_t fetched; /* of them, by a visit to the table */
 };
 
 static void
@@ -180,9 +182,9 @@ count_scan(lg_xnode *s)
         r->scans += sc->nranges > 1 ? sc->nranges : 1;
         r->returned += sc->rows;
         if (sc->index)
-            r->fetched += sc->rows;
+            r->fetched += sc->fetched;
     }
-    sc->rows = 0;
+    sc->rows = sc->fetched = 0;
 }
 
 static lg_status
@@ -746,6 +748,24 @@ test_one(const lg_index *ix, const lg_index_cond *c, lg_datum want, lg_datum v, 
     }
 }
 
+/* The row as far as an index-only scan is asked for it, from its key. */
+static lg_status
+put_key(lg_xnode *s, uint32_t at, lg_tid tid, const uint8_t *key, size_t len)
+{
+    struct scan *sc = s->state;
+    const lg_index *ix = sc->index;
+    lg_datum v[LG_INDEX_MAX_KEYS];
+    uint8_t nulls[LG_INDEX_MAX_KEYS];
+    s->in.sys[-LG_SYSCOL_CTID]->v[at] = tid;
+    if (!s->plan->scan.nneeded && !sc->ntests)
+        return LG_OK;
+    LG_TRY(lg_key_decode(ix->key, ix->nkeys, key, len, s->scratch, v, nulls, NULL));
+    for (uint16_t i = 0; i < ix->nkeys; i++) /* nobody reads those that a key cannot give back */
+        lg_vector_set(sc->vecs[ix->attnum[i] - 1], at, v[i],
+                      nulls[i] || !lg_key_lossless(ix->key[i].type));
+    return LG_OK;
+}
+
 /* Is the entry of this version of the row (see access.h), and do the other conditions hold? */
 static bool
 entry_holds(lg_xnode *s, uint32_t at, const uint8_t *key, size_t key_len, lg_tid tid, bool recheck)
@@ -835,6 +855,13 @@ index_next_row(lg_xnode *s, uint32_t at)
             continue;
         }
         LG_TRY(st);
+        if (s->plan->scan.index_only && !recheck && !s->for_change) {
+            LG_TRY(put_key(s, at, tid, key, key_len));
+            if (entry_holds(s, at, key, key_len, tid, false))
+                return LG_OK;
+            continue;
+        }
+        s->heap_fetches++;
         if (recheck || s->for_change)
             key = lg_arena_dup(s->scratch, key, key_len);
         if (s->for_change) {
@@ -847,6 +874,7 @@ index_next_row(lg_xnode *s, uint32_t at)
         if (st == LG_NOT_FOUND)
             continue;
         LG_TRY(st);
+        sc->fetched++;
         LG_TRY(put_row(s, at, tid, row, len));
         if (entry_holds(s, at, key, key_len, tid, recheck))
             return LG_OK;

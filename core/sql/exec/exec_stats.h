@@ -25,6 +25,7 @@ typedef struct lg_xspace {
 
 typedef struct lg_exec_node_stats {
     uint64_t rows, loops, filtered;
+    uint64_t heap_fetches; /* rows that an index scan asked the table for */
     uint64_t join_filtered, inserted, conflicting;
     uint32_t helpers; /* compute threads that it had */
     lg_time time_ns, first_ns;

@@ -492,7 +492,7 @@ show_lines(lg_xexplain *e, const lg_node *n, const lg_exec_node_stats *s)
             show_removed(e, s, "Rows Removed by Filter", s ? s->filtered : 0);
     }
     if (n->kind == LG_NODE_INDEX_SCAN && n->scan.index_only && e->x)
-        lg_xout_int(o, "Heap Fetches", NULL, s ? s->rows + s->filtered : 0);
+        lg_xout_int(o, "Heap Fetches", NULL, s ? s->heap_fetches : 0);
     if (n->kind == LG_NODE_SORT && sp.method)
         show_sort(e, &sp);
     if (n->kind == LG_NODE_AGG && (n->agg.hashed || n->agg.nsets)) {

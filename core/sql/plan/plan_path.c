@@ -377,12 +377,13 @@ index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
     double depth = t > 1 ? ceil(log(t) / log(200.0)) : 1;
     p->startup = depth * 0.5 * s->cpu_tuple_cost + log2(t < 2 ? 2 : t) * s->cpu_operator_cost;
     /* Blocks are mostly in the cache, where they wait for memory: the way down costs about as much
-     * as two rows. Rows that lie together in the table are found in a block just seen. The row
-     * decides what is visible: index-only scans fetch it too. */
+     * as two rows. Rows that lie together in the table are found in a block just seen. Index-only scans
+     * ask the table for few: those of late transactions (all, of a table that may be new). */
+    double asked = p->index_only && pages >= COLUMN_PAGES ? 0.1 : 1;
     double near = key_correlation(r, p->index);
     double fetch = pages < COLUMN_PAGES ? 0.05 : 0.25 - 0.2 * near * near;
-    p->cost = p->startup + leaf * s->seq_page_cost * 0.1 + n * s->random_page_cost * fetch +
-              s->random_page_cost * (pages < COLUMN_PAGES ? 0.1 : 0.4) +
+    p->cost = p->startup + leaf * s->seq_page_cost * 0.1 + asked * n * s->random_page_cost * fetch +
+              s->random_page_cost * (pages < COLUMN_PAGES ? 0.1 : asked < 1 ? 0.2 : 0.4) +
               n * (s->cpu_index_tuple_cost + s->cpu_tuple_cost + p->nconds * s->cpu_operator_cost +
                    lg_plan__quals_cost(pq, p->quals, p->nquals));
     if (!s->indexscan)
@@ -445,7 +446,7 @@ make_index_path(lg_pq *pq, lg_item *it, uint32_t item, const lg_index *ix, lg_ex
         if (!used[i])
             p->quals[p->nquals++] = quals[i];
     double rest = lg_plan__list_selectivity(pq, p->quals, p->nquals);
-    p->index_only = covers(pq, ix, it->rte) && p->nquals == 0;
+    p->index_only = covers(pq, ix, it->rte);
     p->rows = lg_plan__rel_tuples(rte->rel) * sel * rest;
     if (unique && p->rows > 1)
         p->rows = 1;

@@ -276,7 +276,8 @@ finish(struct build *b)
     lg_xprogress_set(b->es, LG_INDEX_SUBPHASE, 5);
     if (b->ext)
         LG_TRY(merge_start(b));
-    lg_status st = b->acc->ops->index_build(b->acc->arg, &b->pi->index->storage, next_entry, b);
+    lg_status st = b->acc->ops->index_build(b->acc->arg, lg_cat_txn(b->es->cat),
+                                            &b->pi->index->storage, next_entry, b);
     return st == LG_TOO_LARGE ? insert_entry(b, b->last) : st;
 }
 

@@ -483,6 +483,184 @@ LG_TEST(test_btree__of_two_unique_inserts_the_second_waits_for_the_first)
     run_world(4, race_body);
 }
 
+/* ---- what entries tell without the row ---- */
+
+#define VKEYS    300u
+#define READINGS 400u
+
+struct change {
+    lg_scn scn;
+    uint16_t key;
+    bool live;
+};
+
+struct reading { /* of a snapshot: what the scan said of each key */
+    lg_scn scn;
+    uint8_t said[VKEYS]; /* 1 asked, 2 visible */
+};
+
+struct told {
+    struct world *w;
+    struct change changes[20000];
+    struct reading readings[READINGS];
+    uint32_t nchanges, nreadings, running;
+    bool stop;
+};
+
+static void
+pause_a_little(struct world *w, uint64_t up_to)
+{
+    lg_time now = lg_run_now_ns(w->rig.nodes[0].run);
+    RIG_OK(lg_fiber_sleep_until(now + draw(w, up_to) * (LG_MS / 1000), LG_WAIT_SLEEP));
+}
+
+static void
+scan_told(struct world *w, lg_txn *t, const lg_snapshot *snap, bool backward, uint8_t *said)
+{
+    lg_btree_scan *sc;
+    lg_btree_entry e;
+    lg_status st;
+    RIG_OK(lg_btree_scan_open(t, w->tree, snap, NULL, 0, NULL, 0, backward, &sc));
+    while ((st = lg_btree_scan_next(sc, &e)) == LG_OK) {
+        said[number_of(e.key)] = e.heap_check ? 1 : 2;
+        if (draw(w, 50) == 0)
+            pause_a_little(w, 300);
+    }
+    LG_ASSERT(st == LG_END);
+    lg_btree_scan_close(sc);
+}
+
+static uint32_t
+visible_entries(struct world *w, lg_txn *t, const lg_snapshot *snap)
+{
+    uint8_t said[4096] = {0};
+    uint32_t n = 0;
+    scan_told(w, t, snap, false, said);
+    for (uint32_t k = 0; k < 4096; k++)
+        n += said[k] == 2;
+    return n;
+}
+
+/* Marks, inserts, revives; goes back to savepoints; commits or rolls back. */
+static void
+teller(void *arg)
+{
+    struct told *v = arg;
+    struct world *w = v->w;
+    while (!v->stop) {
+        uint32_t touched[24], kept = 0, count = 0;
+        lg_txn *t = lg_txn_begin(w->txns);
+        lg_txn_savepoint sp;
+        bool back = draw(w, 4) == 0;
+        lg_txn_savepoint_take(t, &sp);
+        uint32_t half = (uint32_t)draw(w, 8);
+        for (uint32_t i = 0; i < 1 + draw(w, 8); i++) {
+            uint32_t n = (uint32_t)draw(w, VKEYS);
+            if (i == half)
+                lg_txn_savepoint_take(t, &sp), kept = count;
+            if (w->busy[n])
+                continue;
+            w->busy[n] = 1;
+            touched[count++] = n;
+            RIG_OK(w->live[n] ? mark(w, t, n) : insert(w, t, n, draw(w, 2)));
+            if (draw(w, 4) == 0) /* and there again, by the same */
+                RIG_OK(w->live[n] ? insert(w, t, n, false) : mark(w, t, n));
+            else
+                w->live[n] ^= 2;
+            if (draw(w, 3) == 0)
+                pause_a_little(w, 400);
+        }
+        if (back && kept < count) {
+            RIG_OK(lg_txn_rollback_to(t, sp));
+            for (uint32_t i = kept; i < count; i++)
+                w->live[touched[i]] &= 1;
+        }
+        lg_txn_status s;
+        lg_xid xid = lg_txn_xid(t);
+        bool commit = draw(w, 3) > 0;
+        RIG_OK(commit ? lg_txn_commit(t) : lg_txn_rollback(t));
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t n = touched[i];
+            bool changed = w->live[n] & 2;
+            w->live[n] &= 1;
+            if (commit && changed && v->nchanges < 20000) {
+                w->live[n] ^= 1;
+                RIG_OK(lg_txn_peek(w->txns, xid, LG_SCN_MAX, &s));
+                LG_ASSERT(s.state == LG_XID_COMMITTED && !s.upper_bound);
+                v->changes[v->nchanges++] = (struct change){s.scn, (uint16_t)n, w->live[n]};
+            }
+            w->busy[n] = 0;
+        }
+    }
+    v->running--;
+}
+
+/* Under snapshots of all ages. */
+static void
+listener(void *arg)
+{
+    struct told *v = arg;
+    struct world *w = v->w;
+    while (v->nreadings < READINGS) {
+        lg_snapshot snap;
+        lg_txn *t = lg_txn_begin(w->txns);
+        lg_txn_snapshot(t, &snap);
+        for (uint32_t i = 0; i < 4 && v->nreadings < READINGS; i++) {
+            struct reading *r = &v->readings[v->nreadings++];
+            r->scn = snap.scn;
+            scan_told(w, t, &snap, draw(w, 2), r->said);
+            pause_a_little(w, 3000);
+        }
+        lg_txn_snapshots_done(t);
+        RIG_OK(lg_txn_rollback(t));
+    }
+    v->stop = true;
+    v->running--;
+}
+
+static void
+told_body(struct world *w)
+{
+    struct told *v = calloc(1, sizeof *v);
+    uint64_t visible = 0, asked = 0, gone = 0;
+    v->w = w;
+    v->running = 8;
+    for (uint32_t i = 0; i < 8; i++)
+        RIG_OK(lg_run_spawn(w->rig.nodes[0].run, "told", 0, i < 5 ? teller : listener, v, NULL));
+    while (v->running)
+        pause_a_little(w, 2000);
+    for (uint32_t i = 0; i < v->nreadings; i++) {
+        const struct reading *r = &v->readings[i];
+        bool live[VKEYS] = {false}, ever[VKEYS] = {false};
+        lg_scn last[VKEYS] = {0};
+        for (uint32_t c = 0; c < v->nchanges; c++) { /* their order here is not that of the SCNs */
+            const struct change *h = &v->changes[c];
+            if (h->scn > r->scn || h->scn < last[h->key])
+                continue;
+            last[h->key] = h->scn;
+            live[h->key] = h->live;
+            ever[h->key] = true;
+        }
+        for (uint32_t k = 0; k < VKEYS; k++) {
+            CU_ASSERT(live[k] ? r->said[k] != 0 : r->said[k] != 2);
+            visible += r->said[k] == 2;
+            asked += r->said[k] == 1;
+            gone += ever[k] && !live[k] && !r->said[k];
+        }
+    }
+    CU_ASSERT(v->nchanges > 1000 && v->nchanges < 20000);
+    CU_ASSERT(visible > 2 * asked && gone > 1000);
+    lg_btree_stat stat;
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    free(v);
+}
+
+LG_TEST(test_btree__entries_tell_snapshots_without_the_row)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        run_world(seed, told_body);
+}
+
 /* ---- bulk build, bounds ---- */
 
 static void
@@ -491,15 +669,31 @@ build_body(struct world *w)
     lg_btree_build *b;
     uint8_t key[LG_BTREE_KEY_MAX + 1];
     lg_btree_out out;
-    RIG_OK(lg_btree_build_begin(w->tree, &b));
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_snapshot before, after;
+    lg_txn *old = lg_txn_begin(w->txns);
+    lg_txn_snapshot(old, &before);
+    RIG_OK(insert(w, t, KEYS, true));
+    RIG_OK(mark(w, t, KEYS));
+    RIG_OK(lg_btree_build_begin(t, w->tree, &b));
     for (uint32_t n = 0; n < KEYS; n++) {
         RIG_OK(lg_btree_build_add(b, key, key_of(n, key), n));
         w->live[n] = 1;
     }
     RIG_OK(lg_btree_build_finish(b));
+    /* its entries are of the transaction that builds: asked by itself and by older snapshots */
+    lg_txn_snapshot(t, &after);
+    CU_ASSERT_EQUAL(visible_entries(w, t, &after), 0);
+    CU_ASSERT_EQUAL(visible_entries(w, old, &before), 0);
+    RIG_OK(lg_txn_commit(t));
+    CU_ASSERT_EQUAL(visible_entries(w, old, &before), 0);
+    lg_txn_snapshots_done(old);
+    lg_txn_snapshot(old, &after);
+    CU_ASSERT_EQUAL(visible_entries(w, old, &after), KEYS);
+    RIG_OK(lg_txn_rollback(old));
     check_all(w, KEYS);
     memset(key, 'x', sizeof key);
-    lg_txn *t = lg_txn_begin(w->txns);
+    t = lg_txn_begin(w->txns);
     CU_ASSERT_EQUAL(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX + 1, 1, false, &out),
                     LG_TOO_LARGE);
     RIG_OK(lg_btree_insert(t, w->tree, key, LG_BTREE_KEY_MAX, 1, false, &out));
@@ -509,7 +703,7 @@ build_body(struct world *w)
     RIG_OK(lg_txn_commit(t));
     lg_btree_stat stat;
     RIG_OK(lg_btree_check(w->tree, &stat));
-    CU_ASSERT_EQUAL(stat.entries, KEYS + 4);
+    CU_ASSERT_EQUAL(stat.entries - stat.marked, KEYS + 4);
 }
 
 LG_TEST(test_btree__bulk_build_and_longest_keys)

@@ -99,12 +99,12 @@ LG_TEST(test_plan__merge_joins)
     s.hashjoin = s.nestloop = false;
     plan_with(&s, "select t.a, u.v from t left join u on t.a = u.t_id and t.b < u.v",
               "Merge Left Join [Merge Cond: (t.a = u.t_id)] [Join Filter: (t.b < (u.v)::text)]\n"
-              "  Sort [Sort Key: t.a]\n    Seq Scan on t\n"
+              "  Index Only Scan using t_a_b on t\n"
               "  Sort [Sort Key: u.t_id]\n    Seq Scan on u\n");
     /* the order of the keys is given on */
     plan_with(&s, "select t.a, u.v from t join u on t.a = u.t_id order by t.a",
               "Merge Join [Merge Cond: (t.a = u.t_id)]\n"
-              "  Sort [Sort Key: t.a]\n    Seq Scan on t\n"
+              "  Index Only Scan using t_a_b on t\n"
               "  Sort [Sort Key: u.t_id]\n    Seq Scan on u\n");
     plan_with(&s, "select t.a + 1 from t full join u on t.a + 1 = u.t_id",
               "Merge Full Join [Merge Cond: (((t.a + 1)) = u.t_id)]\n"
@@ -153,8 +153,8 @@ LG_TEST(test_plan__outer_joins_that_add_nothing_go)
     plan_is("select u.v from u left join t on t.a = u.t_id",
             "Hash Right Join [Hash Cond: (t.a = u.t_id)]\n  Seq Scan on t\n  Seq Scan on u\n");
     plan_is("select u.v from u left join t on t.id = u.t_id where t.id is null",
-            "Hash Right Join [Hash Cond: (t.id = u.t_id)] [Filter: (t.id IS NULL)]\n"
-            "  Seq Scan on t\n  Seq Scan on u\n");
+            "Nested Loop Left Join [Filter: (t.id IS NULL)]\n  Seq Scan on u\n"
+            "  Index Only Scan using t_pkey on t [Index Cond: (t.id = u.t_id)]\n");
 }
 
 LG_TEST(test_plan__subqueries_merge)
