@@ -55,10 +55,24 @@ LG_MUST lg_status lg_catalog_open(lg_catalog *cat, struct lg_txn *txn, const lg_
  * txn: to read with. */
 LG_MUST lg_status lg_catalog_of_database(lg_catalog *first, const lg_database *db,
                                          struct lg_txn *txn, lg_catalog **ret_cat);
+/* A relation of a database that is copied: its rows, entries or state are to be put into `to`. */
+typedef struct lg_cat_copied {
+    lg_oid oid;
+    char kind; /* pg_class.relkind */
+    lg_rel_storage from, to;
+} lg_cat_copied;
+/* What a new database is like: template 0: as template0, that is empty; else that one (catalog_copy.c),
+ * and fn fills the segments. */
+typedef struct lg_cat_database_fill {
+    lg_oid template;
+    const char *icu_locale; /* NULL: by bytes */
+    lg_status (*fn)(void *arg, lg_cat *from, lg_cat *to, const lg_cat_copied *list, uint32_t n);
+    void *arg;
+} lg_cat_database_fill;
 /* In c's transaction: makes the catalog tables of a database that has none and their rows. The
- * caller puts the root into pg_database. */
+ * caller puts the root into pg_database. like NULL: as template0. */
 LG_MUST lg_status lg_cat_database_make(lg_cat *c, lg_oid db, const char *name,
-                                       lg_rel_storage *ret_root);
+                                       const lg_cat_database_fill *like, lg_rel_storage *ret_root);
 /* In c's transaction: all its segments go at commit. */
 LG_MUST lg_status lg_cat_database_unmake(lg_cat *c, const lg_database *db);
 /* SHARE: somebody is connected. EXCLUSIVE: nobody may be. Until the session lets go. */
@@ -66,8 +80,6 @@ LG_MUST lg_status lg_cat_database_enqueue(lg_ges_owner *o, lg_oid db, lg_lock_mo
                                           lg_time deadline);
 /* EXCLUSIVE until c's transaction ends. LG_TIMEOUT: others are connected. */
 LG_MUST lg_status lg_cat_database_take(lg_cat *c, lg_oid db, lg_time deadline);
-/* Has it no objects but built-in ones? */
-LG_MUST lg_status lg_cat_database_empty(lg_cat *c, const lg_database *db, bool *ret);
 /* Bytes of its segments. */
 LG_MUST lg_status lg_cat_database_size(lg_cat *c, const lg_database *db, int64_t *ret);
 /* Calls fn with a handle of each database in c's transaction, but not of c's own. */
@@ -223,6 +235,7 @@ LG_MUST lg_status lg_cat_segment_reclaim(lg_cat *c, const lg_rel_storage *st);
 
 /* pg_class.relfilenode holds the file, relfrozenxid the head block. */
 lg_rel_storage lg_cat_row_storage(const lg_cat_row *pg_class_row);
+void lg_cat_row_set_storage(lg_cat_row *pg_class_row, const lg_rel_storage *st);
 /* lg_index.since of an index: pg_class.relminmxid and relrewrite hold its halves. */
 uint64_t lg_cat_row_since(const lg_cat_row *pg_class_row);
 void lg_cat_row_set_since(lg_cat_row *pg_class_row, uint64_t since);

@@ -6,8 +6,6 @@
 #include "func.h"
 #include <string.h>
 
-#define OID_COUNTER_REL 15999u
-
 static lg_datum
 txt(lg_arena *a, const char *s)
 {
@@ -283,6 +281,12 @@ database_rows(lg_cat *c, lg_arena *a)
     return lg_cat__type_rows(c, a);
 }
 
+lg_status
+lg_cat__database_segments(lg_cat *c, lg_cat *creator)
+{
+    return create_segments(c->cat, c->txn, creator);
+}
+
 /* c: of the new database, in the transaction of creator. */
 lg_status
 lg_cat__bootstrap_database(lg_cat *c, lg_cat *creator, lg_arena *a)
@@ -296,8 +300,8 @@ bootstrap_rows(lg_cat *c, lg_arena *a, const char *database, const char *role, c
 {
     lg_cat_dict *d = c->cat->dict;
     const lg_rel_storage *root = &lg_cat__system_by_oid(c->cat, LG_REL_pg_class)->storage;
-    LG_TRY(class_row(c, a, OID_COUNTER_REL, "lg_oid_counter", LG_NSP_CATALOG, 'S', &d->oid_counter,
-                     0, false));
+    LG_TRY(class_row(c, a, LG_CAT_OID_COUNTER, "lg_oid_counter", LG_NSP_CATALOG, 'S',
+                     &d->oid_counter, 0, false));
     LG_TRY(role_row(c, a, LG_ROLE_BOOTSTRAP, role, true, verifier));
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         LG_TRY(role_row(c, a, roles[i].oid, roles[i].name, false, NULL));
@@ -352,7 +356,7 @@ lg_cat__open(lg_catalog *cat, struct lg_txn *txn, const lg_rel_storage *pg_class
     while ((st = lg_cat_scan_next(&s, &row)) == LG_OK) {
         lg_oid oid = lg_oid_of(LG_ROW_GET(&row, LG_AT_pg_class_oid));
         lg_rel_storage storage = lg_cat_row_storage(&row);
-        if (oid == OID_COUNTER_REL)
+        if (oid == LG_CAT_OID_COUNTER)
             cat->dict->oid_counter = storage;
         else if (oid < LG_OID_FIRST_NORMAL && storage.file)
             lg_cat__system_set_storage(cat, oid, &storage);

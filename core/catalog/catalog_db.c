@@ -9,10 +9,11 @@
  *
  *   none --CREATE DATABASE--> made            its segments and rows in the creator's transaction
  *   template1, postgres: "to be made" --first session--> made      (most volumes never use them)
+ *                        or, by TEMPLATE, a copy of another one's (catalog_copy.c)
  *   made --DROP DATABASE--> none              its segments go after the commit
  *
  * WHO MAY  A session holds the database's enqueue in SHARE from before it reads the row until it
- * ends; DROP, RENAME and a first session that makes the tables hold it in EXCLUSIVE. Modes are sticky,
+ * ends; DROP, RENAME, who copies it and a first session that makes the tables hold it in EXCLUSIVE. Modes are sticky,
  * so connecting costs messages once per instance.
  *
  * AN INSTANCE'S CATALOG of a database is opened by its first session and kept while the instance's
@@ -86,6 +87,15 @@ new_catalog(lg_catalog *first, lg_oid db)
     return cat;
 }
 
+static void
+set_default(lg_catalog *cat, const char *icu_locale)
+{
+    if (!icu_locale)
+        return;
+    cat->default_collation = lg_collation_oid(LG_COLLATION_ICU, cat->database);
+    lg_collation_add(cat->tzs, cat->default_collation, icu_locale);
+}
+
 lg_status
 lg_catalog_of_database(lg_catalog *first, const lg_database *db, struct lg_txn *txn,
                        lg_catalog **ret_cat)
@@ -96,10 +106,7 @@ lg_catalog_of_database(lg_catalog *first, const lg_database *db, struct lg_txn *
         return LG_OK;
     LG_ASSERT(db->root.file);
     lg_catalog *cat = new_catalog(first, db->oid);
-    if (db->icu_locale) {
-        cat->default_collation = lg_collation_oid(LG_COLLATION_ICU, db->oid);
-        lg_collation_add(cat->tzs, cat->default_collation, db->icu_locale);
-    }
+    set_default(cat, db->icu_locale);
     lg_status st = lg_cat__open(cat, txn, &db->root);
     *ret_cat = find(d, db->oid); /* another session may have been faster */
     if (st != LG_OK || *ret_cat) {
@@ -112,15 +119,18 @@ lg_catalog_of_database(lg_catalog *first, const lg_database *db, struct lg_txn *
 }
 
 lg_status
-lg_cat_database_make(lg_cat *c, lg_oid db, const char *name, lg_rel_storage *ret_root)
+lg_cat_database_make(lg_cat *c, lg_oid db, const char *name, const lg_cat_database_fill *like,
+                     lg_rel_storage *ret_root)
 {
     lg_catalog *cat = new_catalog(c->cat->dict->first, db);
+    set_default(cat, like ? like->icu_locale : NULL);
     lg_arena *a = lg_arena_create("new database", 0);
     lg_cat *n;
     lg_status st = lg_cat_create(cat, LG_ROLE_BOOTSTRAP, name, &n);
     if (st == LG_OK) {
         n->txn = c->txn;
-        st = lg_cat__bootstrap_database(n, c, a);
+        st = like && like->template ? lg_cat__copy_database(n, c, like, a)
+                                    : lg_cat__bootstrap_database(n, c, a);
         *ret_root = lg_cat__system_by_oid(cat, LG_REL_pg_class)->storage;
         n->txn = NULL;
         lg_cat_destroy(n);
@@ -209,39 +219,6 @@ lg_status
 lg_cat_database_take(lg_cat *c, lg_oid db, lg_time deadline)
 {
     return lg_ges_lock(c->owner, resource(db), LG_LOCK_EXCLUSIVE, 0, deadline);
-}
-
-static lg_status
-no_objects(lg_cat *n, lg_cat *c, void *arg)
-{
-    static const struct {
-        lg_oid table;
-        int oid;
-    } kinds[] = {{LG_REL_pg_class, LG_AT_pg_class_oid},
-                 {LG_REL_pg_type, LG_AT_pg_type_oid},
-                 {LG_REL_pg_namespace, LG_AT_pg_namespace_oid}};
-    bool *empty = arg;
-    lg_status st = LG_END;
-    (void)c;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && *empty && st == LG_END; i++) {
-        lg_arena *a = lg_arena_create("template", 0);
-        lg_cat_scan s;
-        lg_cat_row row;
-        st = lg_cat_scan_open(n, kinds[i].table, 0, 0, NULL, a, &s);
-        while (st == LG_OK && (st = lg_cat_scan_next(&s, &row)) == LG_OK)
-            *empty &= lg_oid_of(LG_ROW_GET(&row, kinds[i].oid)) < LG_OID_FIRST_NORMAL;
-        lg_cat_scan_close(&s);
-        lg_arena_destroy(a);
-    }
-    return st == LG_END ? LG_OK : st;
-}
-
-lg_status
-lg_cat_database_empty(lg_cat *c, const lg_database *db, bool *ret)
-{
-    *ret = true;
-    lg_status st = within(c, db->oid, no_objects, ret);
-    return st == LG_NOT_FOUND ? LG_OK : st;
 }
 
 static lg_status

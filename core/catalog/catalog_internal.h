@@ -195,6 +195,11 @@ bool lg_cat__table_shared(lg_oid table);
 
 /* catalog_boot.c */
 LG_MUST lg_status lg_cat__bootstrap_database(lg_cat *c, lg_cat *creator, lg_arena *a);
+/* Only the segments of its catalog tables. */
+LG_MUST lg_status lg_cat__database_segments(lg_cat *c, lg_cat *creator);
+LG_MUST lg_status lg_cat__copy_database(lg_cat *to, lg_cat *creator,
+                                        const lg_cat_database_fill *like, lg_arena *a);
+#define LG_CAT_OID_COUNTER 15999u /* the sequence that OIDs come from, in the first database */
 LG_MUST lg_status lg_cat__open(lg_catalog *cat, struct lg_txn *txn, const lg_rel_storage *pg_class);
 void lg_cat__catalog_free(lg_catalog *cat);
 

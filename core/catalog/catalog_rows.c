@@ -273,6 +273,13 @@ lg_cat_row_storage(const lg_cat_row *row)
     return st;
 }
 
+void
+lg_cat_row_set_storage(lg_cat_row *row, const lg_rel_storage *st)
+{
+    LG_ROW_SET(row, LG_AT_pg_class_relfilenode, st->file);
+    LG_ROW_SET(row, LG_AT_pg_class_relfrozenxid, st->head);
+}
+
 uint64_t
 lg_cat_row_since(const lg_cat_row *row)
 {

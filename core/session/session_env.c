@@ -474,7 +474,7 @@ make_tables(lg_session *s, lg_database *db)
     if (db->root.file) /* another session was faster */
         return LG_OK;
     row = old;
-    LG_TRY(lg_cat_database_make(s->cat, db->oid, db->name, &db->root));
+    LG_TRY(lg_cat_database_make(s->cat, db->oid, db->name, NULL, &db->root));
     lg_cat_database_set_root(&row, &db->root);
     return lg_cat_update(s->cat, LG_REL_pg_database, &old, &row);
 }

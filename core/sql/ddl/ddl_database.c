@@ -1,7 +1,7 @@
 /* CREATE, ALTER and DROP DATABASE. The model is at the head of core/catalog/catalog_db.c.
  *
- * Each is a transaction of its own. CREATE makes a database as template0 is: TEMPLATE names what it
- * should be like, and one that has objects of users is refused (copying it is not there yet). */
+ * Each is a transaction of its own. CREATE makes a database as its template is, with all objects
+ * and rows (ddl_dbcopy.c); nobody else may be connected to the template meanwhile. */
 #include "acl.h"
 #include "ddl_internal.h"
 #include "encoding.h"
@@ -77,6 +77,7 @@ struct create {
     int32_t limit; /* of connections */
     char provider; /* of the default collation: 'c', 'i'; 0: the template's */
     const char *icu_locale, *version;
+    lg_cat_database_fill fill;
 };
 
 static const char *
@@ -258,7 +259,7 @@ static lg_status
 check_template(lg_util *u, const char *name, struct create *c)
 {
     lg_database db;
-    bool empty, member;
+    bool member;
     lg_status st = lg_cat_database_by_name(u->cat, name, u->a, &db);
     if (st == LG_NOT_FOUND)
         return lg_error_set(u->err, "3D000", "template database \"%s\" does not exist", name);
@@ -267,13 +268,18 @@ check_template(lg_util *u, const char *name, struct create *c)
     if (!db.is_template && !member)
         return lg_error_set(u->err, "42501", "permission denied to copy database \"%s\"", name);
     LG_TRY(check_locale(u, c, &db));
-    LG_TRY(lg_cat_database_empty(u->cat, &db, &empty));
-    if (!empty) {
-        lg_error_set(u->err, "0A000", "database \"%s\" has objects of its own and cannot be copied",
-                     name);
-        lg_error_hint(u->err, "Use pg_dump and pg_restore.");
-        return LG_SQL;
+    if (db.root.file) {
+        LG_TRY(take_alone(u, db.oid,
+                          lg_arena_printf(u->a,
+                                          "source database \"%s\" is being accessed by other users",
+                                          db.name),
+                          false));
+        st = lg_cat_database_by_name(u->cat, name, u->a, &db);
+        if (st == LG_NOT_FOUND) /* a moment ago */
+            return lg_error_set(u->err, "3D000", "template database \"%s\" does not exist", name);
+        LG_TRY(st);
     }
+    c->fill.template = db.root.file ? db.oid : 0;
     return LG_OK;
 }
 
@@ -307,7 +313,10 @@ lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s)
     if (st != LG_NOT_FOUND)
         return st;
     LG_TRY(lg_cat_new_oid(u->cat, &oid));
-    LG_TRY(lg_cat_database_make(u->cat, oid, s->dbname, &root));
+    c.fill.icu_locale = c.icu_locale;
+    c.fill.fn = lg_ddl_database_fill;
+    c.fill.arg = u;
+    LG_TRY(lg_cat_database_make(u->cat, oid, s->dbname, &c.fill, &root));
     lg_cat_row_init(LG_REL_pg_database, &row);
     SETC(&row, pg_database, oid, oid);
     SETC(&row, pg_database, datname, lg_cat_name(u->a, s->dbname));

@@ -350,6 +350,9 @@ lg_status lg_ddl_reassign_owned(lg_util *u, const lg_ast_reassign_owned_stmt *s)
 lg_status lg_ddl_drop_owned(lg_util *u, const lg_ast_drop_owned_stmt *s);
 lg_status lg_ddl_alter_role_set(lg_util *u, const lg_ast_alter_role_set_stmt *s);
 lg_status lg_ddl_create_database(lg_util *u, const lg_ast_createdb_stmt *s);
+/* lg_cat_database_fill.fn, of an lg_util (ddl_dbcopy.c). */
+lg_status lg_ddl_database_fill(void *util, lg_cat *from, lg_cat *to, const lg_cat_copied *list,
+                               uint32_t n);
 lg_status lg_ddl_drop_database(lg_util *u, const lg_ast_dropdb_stmt *s);
 lg_status lg_ddl_alter_database(lg_util *u, const lg_ast_alter_database_stmt *s);
 lg_status lg_ddl_refresh_database(lg_util *u, const lg_ast_alter_database_refresh_coll_stmt *s);

@@ -75,6 +75,7 @@ struct compiled {
     lg_arena *arena;
     lg_bind bind;
     lg_exec *x;
+    lg_oid oid;
     const char *name, *schema; /* of the domain */
     bool not_null;
     uint32_t n;
@@ -111,6 +112,7 @@ compile(lg_exec_session *es, const lg_cat_domain *desc, struct compiled *d)
     uint32_t ids = 0;
     d->arena = lg_arena_create("domain", 0);
     d->generation = lg_cat_generation(es->cat);
+    d->oid = desc->type.oid;
     d->name = lg_arena_strdup(d->arena, desc->type.name);
     bool visible;
     const char *name;
@@ -166,7 +168,8 @@ static lg_status
 check_value(lg_exec_session *es, const struct compiled *d, lg_datum value, bool isnull, lg_arena *a)
 {
     if (isnull && d->not_null) {
-        lg_error_set(es->err, "23502", "domain %s does not allow null values", d->name);
+        lg_error_set(es->err, "23502", "domain %s does not allow null values",
+                     lg_type_name(es->env, d->oid, -1, a));
         es->err->schema = lg_arena_strdup(es->err->arena, d->schema);
         es->err->datatype = lg_arena_strdup(es->err->arena, d->name);
         return LG_SQL;
@@ -179,7 +182,7 @@ check_value(lg_exec_session *es, const struct compiled *d, lg_datum value, bool 
         if (null || lg_bool(ok))
             continue;
         lg_error_set(es->err, "23514", "value for domain %s violates check constraint \"%s\"",
-                     d->name, d->checks[i].name);
+                     lg_type_name(es->env, d->oid, -1, a), d->checks[i].name);
         es->err->schema = lg_arena_strdup(es->err->arena, d->schema);
         es->err->datatype = lg_arena_strdup(es->err->arena, d->name);
         es->err->constraint = lg_arena_strdup(es->err->arena, d->checks[i].name);
