@@ -175,8 +175,8 @@ lg_session__plan_rows(lg_session_server *srv, const lg_plan *plan, const lg_exec
 {
     lg_env env;
     lg_env_init(&env);
-    env.tzs = srv->cfg.sql.tzs;
-    env.ext = srv->cfg.sql.functions;
+    env.tzs = srv->cfg.sql.tzs; /* no session, no functions that need one: nothing here may block */
+    env.tz = lg_tz_get(env.tzs, "GMT");
     struct walk w = {.words = {.plan = plan, .env = &env, .arena = a}, .x = x, .a = a};
     walk_node(&w, plan->root, -1, 0);
     for (uint32_t i = 0; i < plan->nctes; i++)

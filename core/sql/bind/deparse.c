@@ -145,6 +145,14 @@ put_const(out *o, const lg_expr *e, bool label)
     lg_error err;
     lg_error_init(&err, a);
     lg_status st = lg_type_output(o->d->env, e->type, e->konst.value, a, &err, &text, &len);
+    if (st != LG_OK && !o->d->env->session) { /* only the catalog knows what it is called */
+        const lg_type *t = lg_type_get(e->type);
+        if (t && t->category == 'N' && t->store == LG_STORE_BYVAL) /* regclass and its kin */
+            lg_strbuf_printf(&o->b, "%u", lg_oid_of(e->konst.value));
+        else
+            lg_strbuf_puts(&o->b, "?");
+        return;
+    }
     if (st != LG_OK) {
         o->st = st;
         return;
