@@ -4,8 +4,10 @@
  *  1. cur_block and cur_used change only in lg_undo_append, under the X latch of that block.
  *  2. The sequence number of an extent is in the directory (block 0) before a record is written to
  * it.
- *  3. An extent is given a new number only when every hold begins after its old one.
- *  4. Holds are linked in the order of first_seq: the head is the oldest.
+ *  3. An extent is given a new number only when every hold begins after its old one, or is of before the
+ * restart and ends before it.
+ *  4. Holds of this life are linked in the order of first_seq: the head is the oldest. Those of before the
+ * restart are apart; all of them hold the same extents.
  */
 #include "undo.h"
 #include "assert.h"
@@ -62,7 +64,7 @@ struct lg_undo_seg {
     uint32_t next_extent; /* prepared: has its number, not yet begun */
     bool preparing;
     lg_waitq prepareq;
-    lg_list holds;
+    lg_list holds, old_holds;
     uint64_t reused, reused_early;
     lg_time reused_until; /* the newest end of a transaction whose undo was written over */
 };
@@ -172,6 +174,7 @@ lg_undo_segment_open(lg_undo *u, uint16_t useg, lg_undo_seg **ret_seg)
     s->cur_extent = s->next_extent = NO_EXTENT;
     lg_waitq_init(&s->prepareq);
     lg_list_init(&s->holds);
+    lg_list_init(&s->old_holds);
     *ret_seg = s;
     return LG_OK;
 }
@@ -199,7 +202,7 @@ lg_undo_hold_old(lg_undo_seg *s, lg_undo_hold *h)
 {
     h->first_seq = 1;
     h->last_seq = s->next_seq - 1;
-    lg_list_push_front(&s->holds, &h->link);
+    lg_list_push_back(&s->old_holds, &h->link);
 }
 
 void
@@ -221,24 +224,25 @@ lg_undo_hold_release(lg_undo_seg *s, lg_undo_hold *h)
 
 /* ---- extents ---- */
 
-static uint64_t
-oldest_held(const lg_undo_seg *s)
+static bool
+held(const lg_undo_seg *s, uint64_t seq)
 {
-    if (lg_list_empty(&s->holds))
-        return UINT64_MAX;
-    return LG_CONTAINER_OF(s->holds.next, lg_undo_hold, link)->first_seq;
+    if (!lg_list_empty(&s->holds) &&
+        seq >= LG_CONTAINER_OF(s->holds.next, lg_undo_hold, link)->first_seq)
+        return true;
+    return !lg_list_empty(&s->old_holds) &&
+           seq <= LG_CONTAINER_OF(s->old_holds.next, lg_undo_hold, link)->last_seq;
 }
 
 /* The oldest extent that may be used again; expired_only: retention counts. */
 static uint32_t
 extent_reusable(const lg_undo_seg *s, bool expired_only)
 {
-    uint64_t held = oldest_held(s);
     lg_time now = lg_run_now_ns(s->undo->run);
     uint32_t best = NO_EXTENT;
     for (uint32_t i = 0; i < s->extent_count; i++) {
         const undo_extent *e = &s->extents[i];
-        if (i == s->cur_extent || i == s->next_extent || (e->seq != 0 && e->seq >= held))
+        if (i == s->cur_extent || i == s->next_extent || (e->seq != 0 && held(s, e->seq)))
             continue;
         if (best != NO_EXTENT && e->seq >= s->extents[best].seq)
             continue;
@@ -267,7 +271,6 @@ lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret)
 {
     const lg_undo *u = s->undo;
     lg_time now = lg_run_now_ns(u->run);
-    uint64_t held = oldest_held(s);
     *ret = (lg_undo_info){.useg = s->useg,
                           .file = s->file,
                           .extents = s->extent_count,
@@ -278,7 +281,7 @@ lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret)
                           .reused_early = s->reused_early};
     for (uint32_t i = 0; i < s->extent_count; i++) {
         const undo_extent *e = &s->extents[i];
-        if (i == s->cur_extent || (e->seq && e->seq >= held))
+        if (i == s->cur_extent || (e->seq && held(s, e->seq)))
             ret->active++;
         else if (e->seq && now - e->ended_at < u->cfg.retention_ms * LG_MS)
             ret->unexpired++;
@@ -286,6 +289,8 @@ lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret)
             ret->expired++;
     }
     LG_LIST_FOREACH (it, &s->holds)
+        ret->holds++;
+    LG_LIST_FOREACH (it, &s->old_holds)
         ret->holds++;
     if (s->reused)
         ret->reach_ns = now > s->reused_until ? now - s->reused_until : 1;

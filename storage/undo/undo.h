@@ -148,7 +148,8 @@ typedef struct lg_undo_hold {
 } lg_undo_hold;
 void lg_undo_hold_init(lg_undo_hold *h);
 void lg_undo_hold_release(lg_undo_seg *s, lg_undo_hold *h); /* the transaction has ended */
-/* Holds every extent from a record of before a restart on. */
+/* Holds every extent of before the restart: what a transaction that a crash left may need. Not what is
+ * written since, so that one which cannot be rolled back does not fill the segment. */
 void lg_undo_hold_old(lg_undo_seg *s, lg_undo_hold *h);
 
 typedef struct lg_undo_place {

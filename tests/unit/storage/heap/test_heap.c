@@ -1120,6 +1120,50 @@ LG_TEST(test_heap__undo_at_its_limit)
     run_world(3, false, undo_limit);
 }
 
+/* One that cannot be rolled back keeps its undo, and no more than that. */
+static void
+undo_of_a_bad_one(struct world *w)
+{
+    lg_heap_out out;
+    uint32_t ver;
+    lg_undo_cfg(w->undo)->retention_ms = 0;
+    lg_undo_cfg(w->undo)->max_bytes = 3u << 20;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1);
+    RIG_OK(lg_txn_commit(t));
+    t = lg_txn_begin(w->txns);
+    RIG_OK(update_small(w, t, a, NULL, 2, &out));
+    lg_xid xid = lg_txn_xid(t);
+    lg_txn_sys_destroy(w->txns);
+    open_txns(w);
+    uint32_t bad = lg_segment_file(w->g), other;
+    confuse(w, bad, a, xid);
+    CU_ASSERT_EQUAL(lg_txn_recover_segment(w->txns, 1), LG_CORRUPT);
+    RIG_OK(lg_segment_create(w->space, LG_SEGMENT_HEAP, &other));
+    RIG_OK(lg_segment_open(w->space, other, &w->g));
+    t = lg_txn_begin(w->txns);
+    lg_rowid b = insert_small(w, t, 1, 1);
+    RIG_OK(lg_txn_commit(t));
+    for (uint32_t i = 0; i < 3000; i++) { /* the ring goes round several times */
+        t = lg_txn_begin(w->txns);
+        for (uint32_t k = 0; k < 20; k++)
+            RIG_OK(update_small(w, t, b, NULL, k + 10, &out));
+        RIG_OK(lg_txn_commit(t));
+    }
+    confuse(w, bad, a, xid);
+    RIG_OK(lg_txn_recover_segment(w->txns, 1));
+    RIG_OK(lg_segment_open(w->space, bad, &w->g));
+    t = lg_txn_begin(w->txns);
+    RIG_OK(fetch_ver(w, t, a, NULL, &ver));
+    CU_ASSERT_EQUAL(ver, 1);
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__undo_of_what_cannot_be_rolled_back_is_kept_alone)
+{
+    run_world(1, false, undo_of_a_bad_one);
+}
+
 /* With all slots taken a transaction waits for one; for five seconds, not for ever. */
 struct late {
     struct world *w;
