@@ -2,6 +2,7 @@
  * kin: what this instance counted, in PostgreSQL's form. Resets keep the counters and remember where
  * they stood, for gv$sysstat goes on. Also pg_blocking_pids, over all instances. */
 #include "array.h"
+#include "buf.h"
 #include "func.h"
 #include "numeric.h"
 #include "redo.h"
@@ -53,6 +54,38 @@ COUNTER(fn_analyzed, analyzed)
 COUNTER(fn_vacuumed, vacuumed)
 MOMENT(fn_analyzed_at, analyzed_at)
 MOMENT(fn_vacuumed_at, vacuumed_at)
+
+/* Of the relation's file, of this instance since it started or since the last reset. */
+static lg_buf_file_counts
+blocks_of(lg_call *c)
+{
+    const lg_session *s = session_of(c);
+    lg_buf_file_counts none = {0, 0};
+    lg_relation *rel;
+    lg_status st = lg_cat_relation_by_oid(s->cat, lg_oid_of(c->args[0]), &rel);
+    if (st == LG_NOT_FOUND)
+        return none;
+    if (st != LG_OK) {
+        c->st = st;
+        return none;
+    }
+    uint32_t file = rel->storage.file;
+    lg_relation_unref(rel);
+    return s->server->cfg.buf ? lg_buf_file_count(s->server->cfg.buf, file) : none;
+}
+
+static lg_datum
+fn_blocks_fetched(lg_call *c)
+{
+    return lg_datum_int8((int64_t)blocks_of(c).gets);
+}
+
+static lg_datum
+fn_blocks_hit(lg_call *c)
+{
+    lg_buf_file_counts n = blocks_of(c);
+    return lg_datum_int8(n.gets > n.reads ? (int64_t)(n.gets - n.reads) : 0);
+}
 
 /* ---- the database ---- */
 
@@ -365,6 +398,8 @@ fn_reset(lg_call *c)
     }
     srv->db_reset_us = lg_run_wall_us(srv->cfg.run);
     lg_catalog_relstat_reset(lg_cat_catalog(session_of(c)->cat), 0);
+    if (srv->cfg.buf)
+        lg_buf_file_reset(srv->cfg.buf, 0);
     return 0;
 }
 
@@ -391,8 +426,17 @@ fn_reset_shared(lg_call *c)
 static lg_datum
 fn_reset_table(lg_call *c)
 {
-    if (may_reset(c))
-        lg_catalog_relstat_reset(lg_cat_catalog(session_of(c)->cat), lg_oid_of(c->args[0]));
+    const lg_session *s = session_of(c);
+    lg_relation *rel;
+    if (!may_reset(c))
+        return 0;
+    lg_catalog_relstat_reset(lg_cat_catalog(s->cat), lg_oid_of(c->args[0]));
+    if (s->server->cfg.buf &&
+        lg_cat_relation_by_oid(s->cat, lg_oid_of(c->args[0]), &rel) == LG_OK) {
+        if (rel->storage.file)
+            lg_buf_file_reset(s->server->cfg.buf, rel->storage.file);
+        lg_relation_unref(rel);
+    }
     return 0;
 }
 
@@ -501,6 +545,8 @@ static const struct {
     {"pg_stat_get_tuples_inserted", fn_inserted},
     {"pg_stat_get_tuples_updated", fn_updated},
     {"pg_stat_get_tuples_deleted", fn_deleted},
+    {"pg_stat_get_blocks_fetched", fn_blocks_fetched},
+    {"pg_stat_get_blocks_hit", fn_blocks_hit},
     {"pg_stat_get_live_tuples", fn_live},
     {"pg_stat_get_dead_tuples", fn_dead},
     {"pg_stat_get_mod_since_analyze", fn_modified},

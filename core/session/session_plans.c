@@ -40,8 +40,10 @@ options_of(const lg_node *n)
     case LG_NODE_SORT:
         return n->sort.top_n ? "TOP-N" : n->sort.presorted ? "INCREMENTAL" : NULL;
     case LG_NODE_AGG:
-        return n->agg.nsets ? "GROUPING SETS" : n->agg.hashed ? "HASH" : n->agg.ngroup ? "SORT"
-                                                                                       : "AGGREGATE";
+        return n->agg.nsets    ? "GROUPING SETS"
+               : n->agg.hashed ? "HASH"
+               : n->agg.ngroup ? "SORT"
+                               : "AGGREGATE";
     default:
         return NULL;
     }
@@ -171,7 +173,7 @@ walk_node(struct walk *w, const lg_node *n, int32_t parent, int32_t depth)
 
 uint32_t
 lg_session__plan_rows(lg_session_server *srv, const lg_plan *plan, const lg_exec *x, lg_arena *a,
-                     lg_plan_row **ret_rows, uint64_t *ret_hash)
+                      lg_plan_row **ret_rows, uint64_t *ret_hash)
 {
     lg_env env;
     lg_env_init(&env);
@@ -203,7 +205,7 @@ lg_session__plan_kept(lg_session_server *srv, const lg_plan *plan, const lg_exec
     uint32_t n = lg_session__plan_rows(srv, plan, x, a, ret_rows, ret_hash);
     for (uint32_t i = 0; i < n; i++) {
         lg_plan_row *r = &(*ret_rows)[i];
-        const char **texts[] = {&r->owner, &r->object, &r->alias, &r->title,
+        const char **texts[] = {&r->owner,  &r->object, &r->alias, &r->title,
                                 &r->access, &r->filter, &r->other};
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
             if (*texts[k])

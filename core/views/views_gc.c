@@ -86,6 +86,28 @@ add_segments(lg_views *w)
     return ADD(w, "segment_statistics", segment_rows);
 }
 
+/* ---- gv$segment_io: blocks asked for and read, by file ---- */
+
+static void
+segment_io_rows(void *arg, lg_view_sink *sink)
+{
+    const lg_views *w = arg;
+    uint32_t n = w->cfg.buf ? lg_buf_files_counted(w->cfg.buf) : 0;
+    for (uint32_t file = 1; file < n; file++) {
+        lg_buf_file_counts f = lg_buf_file_count(w->cfg.buf, file);
+        lg_datum v[] = {lg_datum_int8(file), count(f.gets), count(f.reads)};
+        if (f.gets || f.reads)
+            sink->row(sink, v, NULL);
+    }
+}
+
+static lg_status
+add_segment_io(lg_views *w)
+{
+    COLUMNS({"file", LG_T_INT8}, {"logical_reads", LG_T_INT8}, {"physical_reads", LG_T_INT8});
+    return ADD(w, "segment_io", segment_io_rows);
+}
+
 /* ---- gv$gc_element: blocks held or mastered here ---- */
 
 struct element_visit {
@@ -158,5 +180,6 @@ lg_views__register_gc(lg_views *w)
 {
     LG_TRY(add_transfer(w));
     LG_TRY(add_segments(w));
+    LG_TRY(add_segment_io(w));
     return add_element(w);
 }

@@ -103,9 +103,9 @@ monitor_row(void *arg, const lg_monitored *m)
     uint64_t waited = m->cluster_ns + m->io_ns + m->lock_ns + m->commit_ns + m->other_ns;
     lg_datum v[] = {
         count(m->key),
-        lg_view_text(sink, m->running       ? "EXECUTING"
+        lg_view_text(sink, m->running     ? "EXECUTING"
                            : *m->sqlstate ? "DONE (ERROR)"
-                                            : "DONE"),
+                                          : "DONE"),
         lg_datum_int4((int32_t)m->pid),
         lg_datum_oid(m->user),
         lg_view_text(sink, m->username),
@@ -166,8 +166,7 @@ line_rows(void *arg, const lg_monitored *m)
 }
 
 static void
-monitored(lg_views *w, lg_view_sink *sink, bool lines,
-          void (*fn)(void *arg, const lg_monitored *m))
+monitored(lg_views *w, lg_view_sink *sink, bool lines, void (*fn)(void *arg, const lg_monitored *m))
 {
     if (!w->cfg.sessions)
         return;

@@ -115,6 +115,7 @@ lg_buf_cache_destroy(lg_buf_cache *c)
     c->policy->destroy(c->policy_state);
     lg_free(c->batch_blocks);
     lg_free(c->batch);
+    lg_free(c->files);
     lg_free(c->staging);
     lg_free(c->hash);
     lg_free(c->frames);
@@ -212,6 +213,7 @@ lg_buf_try_get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, lg_buf **ret_
     f->pins++;
     c->policy->touched(c->policy_state, lg_buf__number(c, f));
     lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    lg_buf__file(c, addr.file)->gets++;
     *ret_buf = f;
     return LG_OK;
 }
@@ -229,6 +231,7 @@ lg_buf_same(lg_buf_cache *c, lg_addr addr, lg_version version)
     lg_latch_release(&f->latch, LG_LATCH_S);
     c->policy->touched(c->policy_state, lg_buf__number(c, f));
     lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    lg_buf__file(c, addr.file)->gets++;
     return true;
 }
 
@@ -264,6 +267,7 @@ read_image(lg_buf_cache *c, lg_buf *f, unsigned flags)
     f->valid = false;
     f->reading = true;
     lg_stat_inc(c->stats, LG_STAT_PHYSICAL_READS);
+    lg_buf__file(c, f->addr.file)->reads++;
     st = lg_volume_read_block(c->cfg.volume, &place, f->addr, f->data);
     f->reading = false;
     if (st == LG_CORRUPT && (flags & LG_MTR_NEW)) {
@@ -322,6 +326,7 @@ lg_buf__get(lg_buf_cache *c, lg_addr addr, lg_latch_mode latch, unsigned flags, 
         return LG_OK;
     LG_ASSERT(lg_fiber_latches_held() == 0);
     lg_stat_inc(c->stats, LG_STAT_LOGICAL_READS);
+    lg_buf__file(c, addr.file)->gets++;
     for (;;) {
         while (c->gate && c->gate(c->gate_arg, addr))
             LG_TRY(lg_waitq_wait(&c->gateq, LG_WAIT_GC_RECOVERY, LG_FOREVER, false));
@@ -403,4 +408,43 @@ lg_buf_read_copy(lg_buf_cache *c, lg_addr addr, lg_scn snapshot, void *frame, bo
     lg_buf_put(c, b, LG_LATCH_S);
     *ret_current = true;
     return LG_OK;
+}
+
+/* ---- counts by file ---- */
+
+void
+lg_buf__files_grow(lg_buf_cache *c, uint32_t file)
+{
+    uint32_t cap = c->files_cap ? c->files_cap : 256;
+    while (cap <= file && cap < LG_BUF_FILES_COUNTED)
+        cap *= 2;
+    if (cap == c->files_cap)
+        return;
+    c->files = lg_realloc(c->files, cap * sizeof *c->files);
+    memset(c->files + c->files_cap, 0, (cap - c->files_cap) * sizeof *c->files);
+    c->files_cap = cap;
+}
+
+lg_buf_file_counts
+lg_buf_file_count(const lg_buf_cache *c, uint32_t file)
+{
+    return file && file < c->files_cap ? c->files[file] : (lg_buf_file_counts){0, 0};
+}
+
+uint32_t
+lg_buf_files_counted(const lg_buf_cache *c)
+{
+    uint32_t n = c->files_cap;
+    while (n && !c->files[n - 1].gets && !c->files[n - 1].reads)
+        n--;
+    return n;
+}
+
+void
+lg_buf_file_reset(lg_buf_cache *c, uint32_t file)
+{
+    if (!file && c->files)
+        memset(c->files, 0, c->files_cap * sizeof *c->files);
+    else if (file && file < c->files_cap)
+        c->files[file] = (lg_buf_file_counts){0, 0};
 }

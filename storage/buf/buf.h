@@ -222,4 +222,14 @@ typedef struct lg_buf_counts {
 } lg_buf_counts;
 void lg_buf_count(const lg_buf_cache *c, lg_buf_counts *ret);
 
+/* How often blocks of a file were asked for on this instance, and read from its disks (ahead of their
+ * use too), since the start or the last reset. Zero for files from LG_BUF_FILES_COUNTED on. */
+#define LG_BUF_FILES_COUNTED 65536u
+typedef struct lg_buf_file_counts {
+    uint64_t gets, reads;
+} lg_buf_file_counts;
+lg_buf_file_counts lg_buf_file_count(const lg_buf_cache *c, uint32_t file);
+uint32_t lg_buf_files_counted(const lg_buf_cache *c);   /* beyond the last one with counts */
+void lg_buf_file_reset(lg_buf_cache *c, uint32_t file); /* 0: all */
+
 #endif

@@ -97,6 +97,7 @@ read_one(lg_buf_stream *s, uint32_t block, void *scratch)
         return;
     }
     lg_stat_inc(s->c->stats, LG_STAT_READS_AHEAD);
+    lg_buf__file(s->c, s->file)->reads++;
     lg_buf_stream_brought(s, block);
 }
 

@@ -37,7 +37,9 @@ struct lg_buf_cache {
     void *gate_arg;
     lg_waitq gateq;
     lg_waitq freeq;
-    lg_time revoke_flush_ns; /* of the last revoke */
+    lg_time revoke_flush_ns;   /* of the last revoke */
+    lg_buf_file_counts *files; /* by number */
+    uint32_t files_cap;
     /* one write batch at a time */
     bool write_busy;
     lg_waitq writeq;
@@ -85,5 +87,15 @@ LG_MUST lg_status lg_buf__write_some(lg_buf_cache *c, uint32_t most);
 
 /* ---- mtr.c ---- */
 void lg_buf__mtr_pool_drop(lg_buf_cache *c);
+
+void lg_buf__files_grow(lg_buf_cache *c, uint32_t file);
+
+static inline lg_buf_file_counts *
+lg_buf__file(lg_buf_cache *c, uint32_t file)
+{
+    if (__builtin_expect(file >= c->files_cap, 0))
+        lg_buf__files_grow(c, file);
+    return &c->files[file < c->files_cap ? file : 0]; /* there is no file 0 */
+}
 
 #endif

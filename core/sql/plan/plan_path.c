@@ -383,7 +383,9 @@ index_cost(lg_pq *pq, const lg_relation *r, lg_path *p, double sel)
     double near = key_correlation(r, p->index);
     double fetch = pages < COLUMN_PAGES ? 0.05 : 0.25 - 0.2 * near * near;
     p->cost = p->startup + leaf * s->seq_page_cost * 0.1 + asked * n * s->random_page_cost * fetch +
-              s->random_page_cost * (pages < COLUMN_PAGES ? 0.1 : asked < 1 ? 0.2 : 0.4) +
+              s->random_page_cost * (pages < COLUMN_PAGES ? 0.1
+                                     : asked < 1          ? 0.2
+                                                          : 0.4) +
               n * (s->cpu_index_tuple_cost + s->cpu_tuple_cost + p->nconds * s->cpu_operator_cost +
                    lg_plan__quals_cost(pq, p->quals, p->nquals));
     if (!s->indexscan)
