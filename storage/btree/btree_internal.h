@@ -88,6 +88,8 @@ lg_btree__high(const void *block)
 int lg_btree__compare(const lg_btree__key *k, const lg_btree__entry *e); /* k against e */
 /* First slot whose entry is >= k (leaf); count when none. */
 uint32_t lg_btree__find(const void *block, const lg_btree__key *k);
+/* The same when it is not before `from`, fast when it is near it. */
+uint32_t lg_btree__find_from(const void *block, const lg_btree__key *k, uint32_t from);
 /* Child slot of an inner node to go down for k. */
 uint32_t lg_btree__child(const void *block, const lg_btree__key *k);
 uint32_t lg_btree__room(const void *block); /* bytes between slots and entries */
@@ -111,6 +113,9 @@ void lg_btree__rebuild(lg_mtr *m, lg_buf *b, const void *image, uint32_t from, u
 /* The block of the node on `level` where k belongs, as of now. Blocks. */
 LG_MUST lg_status lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8_t level,
                                     uint32_t *ret_block);
+/* The same, which stays latched S. */
+LG_MUST lg_status lg_btree__descend_latched(lg_segment *g, const lg_btree__key *k, uint8_t level,
+                                            lg_buf **ret_buf);
 /* Begins m with the node of `level` for k latched X, moved right as needed and complete. Blocks. */
 LG_MUST lg_status lg_btree__latch(lg_segment *g, lg_mtr *m, const lg_btree__key *k, uint8_t level,
                                   uint32_t *block, lg_buf **ret_buf);

@@ -1,25 +1,67 @@
 /* Nodes: order, search, changes inside one block. */
 #include "btree_internal.h"
 
-int
-lg_btree__compare(const lg_btree__key *k, const lg_btree__entry *e)
+/* The first eight bytes as a number that compares as they do; a shorter key has zeros behind it. */
+static inline uint64_t
+head_of(const uint8_t *bytes, uint32_t len)
 {
+    uint64_t v;
+    if (len >= sizeof v) {
+        memcpy(&v, bytes, sizeof v);
+        return __builtin_bswap64(v);
+    }
+    v = 0;
+    for (uint32_t i = 0; i < len; i++)
+        v |= (uint64_t)bytes[i] << (56 - 8 * i);
+    return v;
+}
+
+/* The same of an entry's, in whose front is its header. */
+static inline uint64_t
+head_of_entry(const lg_btree__entry *e)
+{
+    uint64_t v;
+    _Static_assert(LG_BTREE__ENTRY_BYTES >= sizeof v, "the window lies in the entry");
+    if (e->len >= sizeof v) {
+        memcpy(&v, e->key, sizeof v);
+        return __builtin_bswap64(v);
+    }
+    if (e->len == 0)
+        return 0;
+    memcpy(&v, e->key - (sizeof v - e->len), sizeof v);
+    return __builtin_bswap64(v) << 8 * (sizeof v - e->len);
+}
+
+/* With different heads the heads decide: a zero that stands for no byte is below or equal to any. */
+static inline int
+compare_with(const lg_btree__key *k, uint64_t head, const lg_btree__entry *e)
+{
+    uint64_t other = head_of_entry(e);
+    if (head != other)
+        return head < other ? -1 : 1;
     uint32_t n = k->len < e->len ? k->len : e->len;
-    int c = n ? memcmp(k->bytes, e->key, n) : 0;
-    if (c)
-        return c;
+    if (n > sizeof head) {
+        int c = memcmp(k->bytes + sizeof head, e->key + sizeof head, n - sizeof head);
+        if (c)
+            return c;
+    }
     if (k->len != e->len)
         return k->len < e->len ? -1 : 1;
     return k->rowid < e->rowid ? -1 : k->rowid > e->rowid;
 }
 
-uint32_t
-lg_btree__find(const void *block, const lg_btree__key *k)
+int
+lg_btree__compare(const lg_btree__key *k, const lg_btree__entry *e)
 {
-    uint32_t lo = 0, hi = lg_btree__node_of(block)->count;
+    return compare_with(k, head_of(k->bytes, k->len), e);
+}
+
+static uint32_t
+find_within(const void *block, const lg_btree__key *k, uint64_t head, uint32_t lo, uint32_t hi)
+{
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (lg_btree__compare(k, lg_btree__entry_at(block, mid)) > 0)
+        if (compare_with(k, head, lg_btree__entry_at(block, mid)) > 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -27,14 +69,35 @@ lg_btree__find(const void *block, const lg_btree__key *k)
     return lo;
 }
 
+uint32_t
+lg_btree__find(const void *block, const lg_btree__key *k)
+{
+    return find_within(block, k, head_of(k->bytes, k->len), 0, lg_btree__node_of(block)->count);
+}
+
+/* In steps that double: what lies near costs little. */
+uint32_t
+lg_btree__find_from(const void *block, const lg_btree__key *k, uint32_t from)
+{
+    uint64_t head = head_of(k->bytes, k->len);
+    uint32_t count = lg_btree__node_of(block)->count, lo = from, step = 1, at = from;
+    while (at < count && compare_with(k, head, lg_btree__entry_at(block, at)) > 0) {
+        lo = at + 1;
+        at += step;
+        step *= 2;
+    }
+    return find_within(block, k, head, lo, at < count ? at : count);
+}
+
 /* The last entry <= k; entry 0 is minus infinity. */
 uint32_t
 lg_btree__child(const void *block, const lg_btree__key *k)
 {
+    uint64_t head = head_of(k->bytes, k->len);
     uint32_t lo = 1, hi = lg_btree__node_of(block)->count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (lg_btree__compare(k, lg_btree__entry_at(block, mid)) >= 0)
+        if (compare_with(k, head, lg_btree__entry_at(block, mid)) >= 0)
             lo = mid + 1;
         else
             hi = mid;

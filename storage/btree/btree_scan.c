@@ -1,5 +1,5 @@
-/* Range scans: a leaf is copied under its latch and read at leisure; then the next one. Going right
- * follows the copy's right link: what a later split moved right is in the copy already. Going left
+/* Range scans: what is wanted of a leaf is copied under its latch and read at leisure; then the next one:
+ * a few entries each for itself, else the whole leaf. Going right follows the copy's right link: what a later split moved right is in the copy already. Going left
  * descends again for what is below the lowest key seen.
  *
  * WHAT THE ENTRY DECIDES (visible, gone) and what only the row can (asked). Let X be the transaction that
@@ -30,6 +30,8 @@
  * known here are asked for once they have so many entries of a leaf that it pays. */
 #include "btree_internal.h"
 
+#define FEW          4u
+#define FEW_BYTES    256u
 #define UNKNOWN_MAX  4u
 #define UNKNOWN_PAYS 16u /* entries of one transaction in one leaf */
 
@@ -39,14 +41,15 @@ struct lg_btree_scan {
     lg_segment *g;
     lg_txn *t;
     lg_scn scn;            /* 0: no snapshot, no verdicts */
-    enum verdict *verdict; /* of the copy's slots [at, end) */
+    enum verdict *verdict; /* of the image's slots [at, end) */
     struct unknown {
         lg_xid xid;
         uint32_t entries;
     } unknown[UNKNOWN_MAX];
     uint32_t nunknown;
-    uint8_t *image;   /* the leaf's copy */
+    uint8_t *image;   /* the leaf's copy; NULL: none was needed */
     uint32_t at, end; /* slots still to return: [at, end) */
+    bool in_few;      /* they are numbers in `few`, not in the image */
     uint32_t next;    /* forward: the right sibling; 0: none */
     bool backward;
     bool finished;
@@ -57,6 +60,10 @@ struct lg_btree_scan {
     uint32_t bound_len;
     uint64_t bound_rowid;
     bool bounded;
+    enum verdict few_verdict[FEW];
+    uint16_t few_off[FEW];
+    uint8_t few[FEW_BYTES];
+    uint8_t limits[]; /* lo, hi */
 };
 
 static uint8_t *
@@ -92,17 +99,20 @@ judge(lg_btree_scan *sc, const lg_btree__entry *e)
     return ASKED;
 }
 
-/* Of the slots that will be returned, while the leaf is latched. */
+/* Of the slots [at, end) that will be returned, while the leaf is latched. */
 static void
-judge_all(lg_btree_scan *sc)
+judge_all(lg_btree_scan *sc, const void *leaf, uint32_t at, uint32_t end, enum verdict *ret)
 {
     const lg_btree__entry *last = NULL;
+    enum verdict v = ASKED;
     memset(sc->unknown, 0, sizeof sc->unknown);
     sc->nunknown = 0;
-    for (uint32_t i = sc->at; i < sc->end && sc->scn; i++) {
-        const lg_btree__entry *e = lg_btree__entry_at(sc->image, i);
+    for (uint32_t i = at; i < end && sc->scn; i++) {
+        const lg_btree__entry *e = lg_btree__entry_at(leaf, i);
         bool same = last && last->ref == e->ref && last->flags == e->flags;
-        sc->verdict[i] = same && sc->verdict[i - 1] != ASKED ? sc->verdict[i - 1] : judge(sc, e);
+        if (!same || v == ASKED)
+            v = judge(sc, e);
+        *ret++ = v;
         last = e;
     }
 }
@@ -124,55 +134,97 @@ resolve_unknown(lg_btree_scan *sc, bool *ret_again)
     return LG_OK;
 }
 
-/* ---- forward ---- */
+/* ---- copies ---- */
 
 static void
-limit_forward(lg_btree_scan *sc, const lg_btree__key *from)
+image_take(lg_btree_scan *sc, const void *leaf)
 {
-    const lg_btree__node *n = lg_btree__node_of(sc->image);
-    sc->at = from ? lg_btree__find(sc->image, from) : 0;
-    sc->end = n->count;
+    uint32_t bytes = lg_buf_block_bytes(lg_segment_cache(sc->g));
+    if (!sc->image) {
+        sc->image = lg_alloc_aligned(16, bytes);
+        sc->verdict = lg_alloc(bytes / (LG_BTREE__ENTRY_BYTES + 2) * sizeof *sc->verdict);
+    }
+    memcpy(sc->image, leaf, bytes);
+    sc->in_few = false;
+}
+
+/* Entries [at, end) of the leaf; false: they are too many. */
+static bool
+few_take(lg_btree_scan *sc, const void *leaf, uint32_t at, uint32_t end)
+{
+    uint32_t used = 0;
+    if (end - at > FEW)
+        return false;
+    for (uint32_t i = at; i < end; i++) {
+        const lg_btree__entry *e = lg_btree__entry_at(leaf, i);
+        uint32_t size = LG_BTREE__ENTRY_BYTES + e->len;
+        if (used + size > FEW_BYTES)
+            return false;
+        memcpy(sc->few + used, e, size);
+        sc->few_off[i - at] = (uint16_t)used;
+        used += size;
+    }
+    judge_all(sc, leaf, at, end, sc->few_verdict);
+    sc->in_few = true;
+    sc->at = 0;
+    sc->end = end - at;
+    return true;
+}
+
+/* ---- forward ---- */
+
+/* Of a latched leaf what lies from `from` (NULL: its first entry) up to hi. */
+static void
+take_forward(lg_btree_scan *sc, const void *leaf, const lg_btree__key *from)
+{
+    const lg_btree__node *n = lg_btree__node_of(leaf);
+    uint32_t at = from ? lg_btree__find(leaf, from) : 0, end = n->count;
     sc->next = n->right;
     if (sc->hi_len) {
         lg_btree__key hi = {sc->hi, sc->hi_len, 0};
-        sc->end = lg_btree__find(sc->image, &hi);
-        if (sc->end < n->count || lg_btree__beyond(sc->image, &hi) == false)
+        end = lg_btree__find_from(leaf, &hi, at);
+        if (end < n->count || !lg_btree__beyond(leaf, &hi))
             sc->next = 0; /* hi lies within this leaf */
     }
-}
-
-static lg_status
-load(lg_btree_scan *sc, uint32_t block, const lg_btree__key *from)
-{
-    lg_buf_cache *c = lg_segment_cache(sc->g);
-    lg_buf *b;
-    LG_TRY(lg_buf_get(c, (lg_addr){lg_segment_file(sc->g), block}, LG_LATCH_S, &b));
-    memcpy(sc->image, b->data, lg_buf_block_bytes(c));
-    limit_forward(sc, from);
-    judge_all(sc);
-    lg_buf_put(c, b, LG_LATCH_S);
-    return LG_OK;
-}
-
-/* The leaf may have been split meanwhile: what moved right comes by the new copy's right link. */
-static lg_status
-load_judged(lg_btree_scan *sc, uint32_t block, const lg_btree__key *from)
-{
-    bool again;
-    LG_TRY(load(sc, block, from));
-    LG_TRY(resolve_unknown(sc, &again));
-    return again ? load(sc, block, from) : LG_OK;
+    if (few_take(sc, leaf, at, end))
+        return;
+    image_take(sc, leaf);
+    sc->at = at;
+    sc->end = end;
+    judge_all(sc, sc->image, at, end, sc->verdict + at);
 }
 
 static lg_status
 start_forward(lg_btree_scan *sc)
 {
     lg_btree__key lo = {sc->lo, sc->lo_len, 0};
-    uint32_t block;
-    LG_TRY(lg_btree__descend(sc->g, &lo, 0, &block));
-    LG_TRY(load_judged(sc, block, &lo));
-    while (lg_btree__beyond(sc->image, &lo))
-        LG_TRY(load_judged(sc, lg_btree__node_of(sc->image)->right, &lo));
+    bool again = true;
+    for (int round = 0; round < 2 && again; round++) { /* again: with what is known then */
+        lg_buf *b;
+        LG_TRY(lg_btree__descend_latched(sc->g, &lo, 0, &b));
+        take_forward(sc, b->data, &lo);
+        lg_buf_put(lg_segment_cache(sc->g), b, LG_LATCH_S);
+        if (round == 0)
+            LG_TRY(resolve_unknown(sc, &again));
+    }
+    return LG_OK;
+}
+
+/* The leaf may have been split meanwhile: what moved right comes by the new copy's right link. */
+static lg_status
+next_forward(lg_btree_scan *sc)
+{
+    lg_buf_cache *c = lg_segment_cache(sc->g);
+    lg_addr addr = {lg_segment_file(sc->g), sc->next};
+    bool again = true;
+    for (int round = 0; round < 2 && again; round++) {
+        lg_buf *b;
+        LG_TRY(lg_buf_get(c, addr, LG_LATCH_S, &b));
+        take_forward(sc, b->data, NULL);
+        lg_buf_put(c, b, LG_LATCH_S);
+        if (round == 0)
+            LG_TRY(resolve_unknown(sc, &again));
+    }
     return LG_OK;
 }
 
@@ -219,9 +271,9 @@ load_below(lg_btree_scan *sc)
                 has_low = true;
                 block = n->right;
             } else if (n->level == 0) {
-                memcpy(sc->image, b->data, lg_buf_block_bytes(c));
+                image_take(sc, b->data);
                 limit_backward(sc, &bound, has_low);
-                judge_all(sc);
+                judge_all(sc, sc->image, sc->at, sc->end, sc->verdict + sc->at);
                 block = 0;
             } else {
                 uint32_t slot = n->count - 1u;
@@ -269,19 +321,20 @@ lg_btree_scan_open(lg_txn *t, lg_segment *g, const lg_snapshot *snap, const void
                    uint32_t lo_len, const void *hi, uint32_t hi_len, bool backward,
                    lg_btree_scan **ret_scan)
 {
-    lg_btree_scan *sc = lg_zalloc(sizeof *sc);
-    uint32_t bytes = lg_buf_block_bytes(lg_segment_cache(g));
+    lg_btree_scan *sc = lg_alloc(sizeof *sc + lo_len + hi_len);
+    memset(sc, 0, offsetof(lg_btree_scan, few_verdict));
     sc->g = g;
     sc->t = t;
     sc->scn = snap && t ? snap->scn : 0;
     sc->backward = backward;
-    sc->image = lg_alloc_aligned(16, bytes);
-    if (sc->scn)
-        sc->verdict = lg_alloc(bytes / (LG_BTREE__ENTRY_BYTES + 2) * sizeof *sc->verdict);
-    sc->lo = copy_bytes(lo, lo_len);
+    sc->lo = sc->limits;
     sc->lo_len = lo_len;
-    sc->hi = copy_bytes(hi, hi_len);
+    sc->hi = sc->limits + lo_len;
     sc->hi_len = hi_len;
+    if (lo_len)
+        memcpy(sc->lo, lo, lo_len);
+    if (hi_len)
+        memcpy(sc->hi, hi, hi_len);
     lg_status st;
     if (backward) {
         sc->bound = copy_bytes(hi, hi_len);
@@ -315,7 +368,7 @@ next_slot(lg_btree_scan *sc, uint32_t *ret_slot)
         } else {
             if (!sc->next)
                 return LG_END;
-            LG_TRY(load_judged(sc, sc->next, NULL));
+            LG_TRY(next_forward(sc));
         }
     }
     *ret_slot = sc->backward ? --sc->end : sc->at++;
@@ -326,12 +379,14 @@ lg_status
 lg_btree_scan_next(lg_btree_scan *sc, lg_btree_entry *ret)
 {
     uint32_t slot;
-    do
+    enum verdict v;
+    do {
         LG_TRY(next_slot(sc, &slot));
-    while (sc->scn && sc->verdict[slot] == GONE);
-    const lg_btree__entry *e = lg_btree__entry_at(sc->image, slot);
-    bool ask = !sc->scn || sc->verdict[slot] == ASKED;
-    *ret = (lg_btree_entry){e->key, e->len, e->rowid, ask};
+        v = !sc->scn ? ASKED : sc->in_few ? sc->few_verdict[slot] : sc->verdict[slot];
+    } while (v == GONE);
+    const lg_btree__entry *e = sc->in_few ? (const void *)(sc->few + sc->few_off[slot])
+                                          : lg_btree__entry_at(sc->image, slot);
+    *ret = (lg_btree_entry){e->key, e->len, e->rowid, v == ASKED};
     return LG_OK;
 }
 
@@ -342,8 +397,6 @@ lg_btree_scan_close(lg_btree_scan *sc)
         return;
     lg_free(sc->image);
     lg_free(sc->verdict);
-    lg_free(sc->lo);
-    lg_free(sc->hi);
     lg_free(sc->bound);
     lg_free(sc);
 }

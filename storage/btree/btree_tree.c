@@ -8,7 +8,7 @@ addr_of(lg_segment *g, uint32_t block)
 }
 
 lg_status
-lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8_t level, uint32_t *ret_block)
+lg_btree__descend_latched(lg_segment *g, const lg_btree__key *k, uint8_t level, lg_buf **ret_buf)
 {
     lg_buf_cache *c = lg_segment_cache(g);
     uint32_t block = LG_BTREE__ROOT;
@@ -16,19 +16,26 @@ lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8_t level, uint32_t
         lg_buf *b;
         LG_TRY(lg_buf_get(c, addr_of(g, block), LG_LATCH_S, &b));
         const lg_btree__node *n = lg_btree__node_of(b->data);
-        bool done = false;
-        if (lg_btree__beyond(b->data, k))
+        if (lg_btree__beyond(b->data, k)) {
             block = n->right;
-        else if (n->level <= level)
-            done = true;
-        else
-            block = (uint32_t)lg_btree__entry_at(b->data, lg_btree__child(b->data, k))->ref;
-        lg_buf_put(c, b, LG_LATCH_S);
-        if (done) {
-            *ret_block = block;
+        } else if (n->level <= level) {
+            *ret_buf = b;
             return LG_OK;
+        } else {
+            block = (uint32_t)lg_btree__entry_at(b->data, lg_btree__child(b->data, k))->ref;
         }
+        lg_buf_put(c, b, LG_LATCH_S);
     }
+}
+
+lg_status
+lg_btree__descend(lg_segment *g, const lg_btree__key *k, uint8_t level, uint32_t *ret_block)
+{
+    lg_buf *b;
+    LG_TRY(lg_btree__descend_latched(g, k, level, &b));
+    *ret_block = b->addr.block;
+    lg_buf_put(lg_segment_cache(g), b, LG_LATCH_S);
+    return LG_OK;
 }
 
 static lg_status

@@ -433,6 +433,85 @@ LG_TEST(test_btree__many_rows_with_one_key)
     run_world(3, equal_body);
 }
 
+/* ---- the order of keys of any length ---- */
+
+enum { ORDER_KEYS = 1500, ORDER_MAX = 20 };
+
+struct ordered {
+    uint8_t bytes[ORDER_MAX];
+    uint32_t len;
+};
+
+static int
+order(const void *va, const void *vb)
+{
+    const struct ordered *a = va, *b = vb;
+    uint32_t n = a->len < b->len ? a->len : b->len;
+    int c = memcmp(a->bytes, b->bytes, n);
+    return c ? c : a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* Few different bytes, zeros among them: many that differ only in length or beyond the eighth byte. */
+static struct ordered
+any_key(struct world *w)
+{
+    static const uint8_t values[] = {0, 0, 1, 255};
+    struct ordered k = {.len = (uint32_t)draw(w, ORDER_MAX + 1)};
+    for (uint32_t i = 0; i < k.len; i++)
+        k.bytes[i] = i < 6 ? values[draw(w, 2)] : values[draw(w, 4)];
+    return k;
+}
+
+static uint32_t
+scan_ordered(struct world *w, lg_txn *t, const struct ordered *keys, uint32_t lo, uint32_t hi,
+             bool backward)
+{
+    lg_btree_scan *sc;
+    lg_btree_entry e;
+    uint32_t n = 0;
+    RIG_OK(lg_btree_scan_open(t, w->tree, NULL, keys[lo].bytes, keys[lo].len, keys[hi].bytes,
+                              keys[hi].len, backward, &sc));
+    while (lg_btree_scan_next(sc, &e) == LG_OK) {
+        const struct ordered *k = &keys[backward ? hi - 1 - n : lo + n];
+        LG_ASSERT(lo + n < hi && e.len == k->len && !memcmp(e.key, k->bytes, k->len));
+        n++;
+    }
+    lg_btree_scan_close(sc);
+    return n;
+}
+
+static void
+order_body(struct world *w)
+{
+    static struct ordered keys[ORDER_KEYS];
+    lg_btree_out out;
+    uint32_t n = 0;
+    lg_txn *t = lg_txn_begin(w->txns);
+    for (uint32_t i = 0; i < ORDER_KEYS; i++) {
+        keys[n] = any_key(w);
+        lg_status st = lg_btree_insert(t, w->tree, keys[n].bytes, keys[n].len, i, true, &out);
+        LG_ASSERT(st == LG_OK || st == LG_DUPLICATE_KEY);
+        n += st == LG_OK;
+    }
+    RIG_OK(lg_txn_commit(t));
+    qsort(keys, n, sizeof keys[0], order);
+    lg_btree_stat stat;
+    RIG_OK(lg_btree_check(w->tree, &stat));
+    CU_ASSERT_EQUAL(stat.entries, n);
+    t = lg_txn_begin(w->txns);
+    for (uint32_t i = 0; i < 2000; i++) { /* one, a few, many; none has no bound */
+        uint32_t lo = 1 + (uint32_t)draw(w, n - 2), most = i % 3 == 0 ? 2 : i % 3 == 1 ? 7 : n;
+        uint32_t hi = lo + (uint32_t)draw(w, most < n - lo ? most : n - lo);
+        CU_ASSERT_EQUAL(scan_ordered(w, t, keys, lo, hi, i % 5 == 4), hi - lo);
+    }
+    RIG_OK(lg_txn_rollback(t));
+}
+
+LG_TEST(test_btree__the_order_of_short_and_long_keys)
+{
+    run_world(8, order_body);
+}
+
 /* ---- unique races ---- */
 
 struct race {
