@@ -1,6 +1,7 @@
 /* Heaps as lists of tagged blocks over malloc. Each block has a 48-byte tag before it. */
 #include "mem.h"
 #include "assert.h"
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,12 @@ lg_budget_info_get(const lg_budget *b, lg_budget_info *ret_info)
                                  .used = (uint64_t)atomic_load(&b->used),
                                  .most = (uint64_t)atomic_load(&b->most),
                                  .refused = atomic_load(&b->refused)};
+}
+
+void
+lg_mem_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 lg_mem_meter *

@@ -69,6 +69,9 @@ void lg_budget_release(lg_budget *b); /* gone with its last block; NULL is fine 
 void lg_budget_limit(lg_budget *b, uint64_t limit_bytes);
 void lg_budget_info_get(const lg_budget *b, lg_budget_info *ret_info);
 
+/* Gives the system back what was freed and nobody has asked for since. Takes up to some milliseconds. */
+void lg_mem_trim(void);
+
 lg_mem_meter *lg_mem_meter_switch(lg_mem_meter *m); /* makes it current; returns the previous one */
 /* May size_bytes more be made? Always when that is less than LG_MEM_LARGE. */
 bool lg_mem_room(size_t size_bytes);

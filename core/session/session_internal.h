@@ -49,6 +49,7 @@ struct lg_session_server {
     lg_fiber *acceptor;
     lg_list sessions;
     uint32_t session_count;
+    uint32_t ended; /* sessions, ever */
     uint32_t next_serial;
     lg_map *by_pid;
     lg_session_cache *cache; /* of statements */

@@ -2,6 +2,7 @@
 #include "session_internal.h"
 #include <string.h>
 
+#define TRIM_EVERY   256           /* sessions that have ended */
 #define LISTEN_LIMIT (10 * LG_SEC) /* an earlier life of this instance may still be torn down */
 
 static void
@@ -145,6 +146,9 @@ lg_session__end(lg_session *s)
     lg_arena_destroy(s->arena);
     lg_free(s);
     lg_waitq_wake_all(&srv->gone);
+    /* What many sessions had lies in small pieces all over the heap. */
+    if (++srv->ended % TRIM_EVERY == 0 && !lg_run_sim(srv->cfg.run))
+        lg_mem_trim();
 }
 
 lg_status

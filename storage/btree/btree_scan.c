@@ -1,6 +1,7 @@
-/* Range scans: what is wanted of a leaf is copied under its latch and read at leisure; then the next one:
- * a few entries each for itself, else the whole leaf. Going right follows the copy's right link: what a later split moved right is in the copy already. Going left
- * descends again for what is below the lowest key seen.
+/* Range scans: what is wanted of a leaf is copied under its latch and read at leisure, a few entries each
+ * for itself, else the whole leaf; then the next one. Going right follows the copy's right link: what a
+ * later split moved right is in the copy already. Going left descends again for what is below the lowest
+ * key seen.
  *
  * WHAT THE ENTRY DECIDES (visible, gone) and what only the row can (asked). Let X be the transaction that
  * an entry names, S the snapshot, T the moment the leaf is copied; T lies after S was taken.
