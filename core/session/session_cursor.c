@@ -29,8 +29,10 @@ static lg_status
 hold_rows(void *arg, const lg_batch *b)
 {
     lg_session_held *h = arg;
+    lg_batch all = *b;
+    all.ncols = h->ncols; /* the hidden ones, too */
     h->n += b->n;
-    return lg_exec_kept_add(h->rows, b);
+    return lg_exec_kept_add(h->rows, &all);
 }
 
 /* Runs the rest of the cursor's statement and keeps the rows. */
@@ -47,7 +49,7 @@ materialize(lg_session *s, lg_portal *p)
             return lg_error_set(&s->err, "0A000",
                                 "records in held or scrollable cursors are not supported");
     lg_session_held *h = lg_zalloc(sizeof *h);
-    h->ncols = plan->ncols;
+    h->ncols = plan->ncols + p->planned->nhidden;
     h->cols = plan->cols;
     lg_status st = lg_exec_kept_create(&s->es, h->ncols, h->cols, &h->rows);
     if (st != LG_OK) {
@@ -116,7 +118,8 @@ static lg_status
 deliver(lg_session *s, lg_portal *p, uint64_t from, uint64_t n, bool backwards)
 {
     lg_session_held *h = p->held;
-    lg_session_sink sink = {s, p->formats, p->nformats, h->cols, h->ncols};
+    uint32_t shown = h->ncols - p->planned->nhidden;
+    lg_session_sink sink = {s, p->formats, p->nformats, h->cols, shown};
     lg_vector **cols = LG_NEWN(s->statement, lg_vector *, h->ncols + 1);
     p->rows += n;
     if (p->drop_rows)
@@ -127,7 +130,7 @@ deliver(lg_session *s, lg_portal *p, uint64_t from, uint64_t n, bool backwards)
     }
     for (uint64_t i = 0; i < n; i++) {
         uint64_t row = backwards ? from - i : from + i; /* from 1 */
-        lg_batch b = {.ncols = h->ncols, .cols = cols, .n = 1};
+        lg_batch b = {.ncols = shown, .cols = cols, .n = 1};
         const lg_datum *v;
         const uint8_t *nulls;
         LG_TRY(lg_exec_kept_row(h->rows, row - 1, &v, &nulls));
@@ -137,6 +140,81 @@ deliver(lg_session *s, lg_portal *p, uint64_t from, uint64_t n, bool backwards)
     }
     lg_exec_kept_rest(h->rows);
     return LG_OK;
+}
+
+/* ---- WHERE CURRENT OF ---- */
+
+void
+lg_session__cursor_note(lg_portal *p, const lg_batch *b, uint32_t i)
+{
+    uint32_t n = p->planned->nhidden, row = lg_sel_row(b->sel, i);
+    if (!p->at) {
+        p->at = LG_NEWN(p->arena, uint64_t, n);
+        p->at_null = LG_NEWN(p->arena, bool, n);
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        const lg_vector *v = b->cols[b->ncols + k]; /* b->ncols are shown */
+        p->at_null[k] = lg_vector_is_null(v, row);
+        p->at[k] = p->at_null[k] ? 0 : lg_vector_value(v, row);
+    }
+}
+
+/* The ctid in hidden column k of the row that the cursor is on; false: it is on none. */
+static bool
+row_of(lg_call *c, lg_portal *p, uint32_t k, lg_datum *ret)
+{
+    lg_session_held *h = p->held;
+    const lg_datum *v;
+    const uint8_t *nulls;
+    if (!h) {
+        *ret = p->at ? p->at[k] : 0;
+        c->isnull = p->at && p->at_null[k];
+        return p->on_row && p->at;
+    }
+    if (h->pos < 1 || h->pos > h->n)
+        return false;
+    uint32_t at = h->ncols - p->planned->nhidden + k;
+    c->st = lg_exec_kept_row(h->rows, h->pos - 1, &v, &nulls);
+    if (c->st != LG_OK)
+        return true;
+    *ret = v[at];
+    c->isnull = nulls[at];
+    lg_exec_kept_rest(h->rows);
+    return true;
+}
+
+lg_datum
+lg_session__current_of(lg_call *c)
+{
+    lg_session *s = ((lg_exec_session *)c->env->session)->arg;
+    const char *name = lg_text_cstring(c->arena, c->args[0]);
+    const char *table = lg_text_cstring(c->arena, c->args[2]);
+    lg_portal *p = lg_session__portal_find(s, name);
+    uint32_t found = 0, at = 0;
+    lg_datum tid = 0;
+    if (!p || !p->is_cursor)
+        return lg_call_error(c, "34000", "cursor \"%s\" does not exist", name);
+    if (p->survives)
+        return lg_call_error(c, "24000", "cursor \"%s\" is held from a previous transaction", name);
+    for (uint32_t k = 0; k < p->planned->nhidden; k++)
+        if (p->planned->hidden[k] == lg_oid_of(c->args[1])) {
+            found++;
+            at = k;
+        }
+    if (p->planned->marked && found != 1)
+        return lg_call_error(c, "24000",
+                             found ? "cursor \"%s\" has multiple FOR UPDATE/SHARE references to "
+                                     "table \"%s\""
+                                   : "cursor \"%s\" does not have a FOR UPDATE/SHARE reference to "
+                                     "table \"%s\"",
+                             name, table);
+    if (!found)
+        return lg_call_error(c, "24000",
+                             "cursor \"%s\" is not a simply updatable scan of table \"%s\"", name,
+                             table);
+    if (!row_of(c, p, at, &tid))
+        return lg_call_error(c, "24000", "cursor \"%s\" is not positioned on a row", name);
+    return tid;
 }
 
 /* The one row at a place, which may lie outside. */

@@ -575,6 +575,7 @@ lg_session__open_database(lg_session *s)
     s->env.check_cancel = check_cancel;
     s->env.check_arg = s;
     s->env.user = &lg_exec_usertypes;
+    s->env.current_of = lg_session__current_of;
     return LG_OK;
 }
 

@@ -86,6 +86,10 @@ typedef struct lg_session_plan {
     uint64_t own_generation; /* and, when it is this session's own, neither did that */
     uint32_t env;            /* planning environment it may be shared in; 0: this session's own */
     uint32_t refs;
+    /* A cursor's: the tables whose ctids are the plan's last columns, beyond plan->ncols. */
+    uint32_t nhidden;
+    lg_oid *hidden;
+    bool marked; /* FOR UPDATE or its kin */
 } lg_session_plan;
 
 /* A prepared statement: of the extended protocol or of SQL's PREPARE; counted likewise. One with an
@@ -104,6 +108,7 @@ typedef struct lg_prepared {
     uint32_t nparams;
     lg_oid *params; /* resolved types */
     bool from_sql;
+    bool cursor; /* DECLAREd */
     uint64_t prepared_at_us;
     uint32_t refs;
 } lg_prepared;
@@ -122,8 +127,11 @@ typedef struct lg_portal {
     uint32_t nformats;
     uint16_t *formats; /* of the result's columns: none, one for all, or one each */
     bool is_cursor;
-    lg_prepared *declared_by;     /* a cursor's tree lives in the DECLARE's statement */
-    bool drop_rows;               /* MOVE */
+    lg_prepared *declared_by; /* a cursor's tree lives in the DECLARE's statement */
+    bool drop_rows;           /* MOVE */
+    uint64_t *at;             /* of plan->nhidden tables: the ctids of the last row given */
+    bool *at_null;
+    bool on_row;                  /* that is where it stands */
     bool scroll, no_scroll, hold; /* as DECLARE said */
     bool survives;                /* a held cursor whose transaction has committed */
     struct lg_session_held *held; /* its rows, once they are kept in memory (session_cursor.c) */
@@ -530,6 +538,10 @@ typedef struct lg_session_held lg_session_held;
 void lg_session__held_drop(lg_session_held *h); /* NULL is fine */
 /* After DECLARE opened it. */
 LG_MUST lg_status lg_session__cursor_opened(lg_session *s, lg_portal *p);
+/* lg_env.current_of. */
+lg_datum lg_session__current_of(lg_call *c);
+/* Notes the row that the cursor gave, which is row i of the batch. */
+void lg_session__cursor_note(lg_portal *p, const lg_batch *b, uint32_t i);
 /* Before COMMIT: keeps the rows of cursors WITH HOLD. */
 LG_MUST lg_status lg_session__cursors_hold(lg_session *s);
 /* FETCH and MOVE in any direction; p->rows counts what was given. */

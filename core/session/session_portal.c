@@ -108,6 +108,21 @@ shows(const lg_session *s, const lg_portal *p, const lg_plan *plan)
            lg_session__gives_rows(p->prepared, plan->ncols);
 }
 
+struct cursor_sink {
+    lg_portal *p;
+    lg_session_sink *out; /* NULL: the rows are dropped */
+};
+
+/* Of a cursor with hidden columns. */
+static lg_status
+cursor_rows(void *arg, const lg_batch *b)
+{
+    struct cursor_sink *c = arg;
+    if (b->n)
+        lg_session__cursor_note(c->p, b, b->n - 1);
+    return c->out ? lg_session__sink(c->out, b) : LG_OK;
+}
+
 static lg_status
 run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
 {
@@ -121,10 +136,15 @@ run_query(lg_session *s, lg_portal *p, uint64_t max_rows, char tag[LG_TAG_MAX])
     s->running = p;
     s->es.snapshot = &p->snapshot;
     s->es.unconfirmed = p->unconfirmed;
-    lg_status st = lg_exec_fetch(
-        p->exec, max_rows,
-        lg_session__gives_rows(p->prepared, plan->ncols) && !p->drop_rows ? lg_session__sink : NULL,
-        &sink, &n);
+    bool gives = lg_session__gives_rows(p->prepared, plan->ncols) && !p->drop_rows;
+    struct cursor_sink cursor = {p, gives ? &sink : NULL};
+    bool hidden = p->planned->nhidden != 0;
+    lg_status st = lg_exec_fetch(p->exec, max_rows,
+                                 hidden  ? cursor_rows
+                                 : gives ? lg_session__sink
+                                         : NULL,
+                                 hidden ? (void *)&cursor : &sink, &n);
+    p->on_row = max_rows && n == max_rows;
     s->running = outer;
     s->es.snapshot = outer ? &outer->snapshot : &s->snapshot;
     s->es.unconfirmed = outer && outer->unconfirmed;

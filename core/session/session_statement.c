@@ -58,8 +58,14 @@ make_plan(lg_session *s, lg_prepared *p, lg_scn snapshot, lg_session_plan *sp)
     lg_plan_settings_init(&ps);
     lg_session__plan_settings(s, &ps);
     ps.snapshot = snapshot;
+    if (st == LG_OK && p->cursor) {
+        sp->marked = q->nmarks != 0;
+        lg_bind_cursor_rows(&sp->bind, q, &sp->hidden, &sp->nhidden);
+    }
     if (st == LG_OK)
         st = lg_plan_query(&sp->bind, q, &ps, &sp->plan);
+    if (st == LG_OK)
+        sp->plan->ncols -= sp->nhidden;
     lg_cat_deps_end(s->cat);
     if (st == LG_OK)
         lg_session__meter_plan_stop(s, p, start);

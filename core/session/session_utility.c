@@ -386,6 +386,7 @@ do_declare(lg_session *s, lg_portal *portal, const lg_ast_declare_cursor_stmt *d
     }
     LG_TRY(lg_session__prepare(s, "", lg_arena_strdup(arena, portal->prepared->text), query, arena,
                                portal->prepared->nparams, portal->prepared->params, &p));
+    p->cursor = true;
     lg_status st = lg_session__plan(s, p);
     if (st == LG_OK)
         st = lg_session__portal_create(s, d->portalname, p, &cursor);

@@ -7,6 +7,7 @@
 #include "datum.h"
 #include "error.h"
 
+struct lg_call;
 typedef struct lg_tz lg_tz;               /* one time zone's rules */
 typedef struct lg_tz_cache lg_tz_cache;   /* the zones loaded so far; one per instance */
 typedef struct lg_fntable lg_fntable;     /* func.h */
@@ -41,6 +42,9 @@ typedef struct lg_env {
     bool bytea_escape;      /* bytea_output = escape */
     uint64_t rand_state[2]; /* random(), setseed() */
     bool rand_seeded;
+    /* WHERE CURRENT OF: of (cursor's name, table's OID and name) the row that the cursor is on. NULL:
+     * there are no cursors. */
+    lg_datum (*current_of)(struct lg_call *c);
     const lg_fntable *ext;    /* implementations by upper layers; may be NULL */
     const lg_usertypes *user; /* types made by users; NULL: there are none */
     void *session;            /* whatever those implementations need */

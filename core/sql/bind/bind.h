@@ -180,6 +180,11 @@ typedef struct lg_deparse {
     const char *(*slot_name)(void *arg, const lg_expr *e);
 } lg_deparse;
 
+/* DECLARE CURSOR: adds the ctid of each table that WHERE CURRENT OF may name to the end of the bound
+ * query's result: of those FOR UPDATE and its kin name, else (when it is a plain scan) of the one
+ * table. ret_tables: their OIDs, in the arena; 0 of them: it has none. */
+void lg_bind_cursor_rows(lg_bind *b, lg_query *q, lg_oid **ret_tables, uint32_t *ret_n);
+
 /* Expression over one relation (defaults, checks, index keys): Vars of rte 0 name its columns. */
 LG_MUST lg_status lg_deparse_expr(const lg_deparse *d, const lg_expr *e, const lg_relation *rel,
                                   const char **ret_text);

@@ -1263,7 +1263,7 @@ lg_bind__expr(lg_level *l, const lg_ast *n, lg_expr **ret)
     case LG_AST_GROUPING_FUNC:
         return lg_bind__grouping(l, lg_ast_as(n, grouping_func), ret);
     case LG_AST_CURRENT_OF_EXPR:
-        return lg_bind__error(b, n->loc, "0A000", "WHERE CURRENT OF is not supported");
+        return lg_bind__current_of(l, lg_ast_as(n, current_of_expr), ret);
     default:
         return lg_bind__error(b, n->loc, "0A000", "%s is not supported here",
                               lg_ast_tag_name(n->tag));

@@ -244,6 +244,9 @@ LG_MUST lg_status lg_bind__with(lg_level *l, const lg_ast_with_clause *w);
 LG_MUST lg_status lg_bind__cte_order(lg_bind *b, const lg_ast_with_clause *w,
                                      const lg_ast_common_table_expr ***ret);
 
+/* --- bind_cursor.c --- */
+LG_MUST lg_status lg_bind__current_of(lg_level *l, const lg_ast_current_of_expr *e, lg_expr **ret);
+
 /* --- bind_default.c --- */
 /* Of a bound statement or expression; NULL is fine. */
 void lg_bind__default_collation(const lg_bind *b, lg_query *q, lg_expr *e);
