@@ -114,7 +114,8 @@ struct lg_cf {
     lg_map *elems;
     uint64_t next_id;
 
-    lg_list ready; /* elements with work for a server fiber */
+    lg_list servers; /* fibers that serve (cf_serve.c) */
+    lg_list ready;   /* elements with work for a server fiber */
     lg_waitq serverq;
     uint32_t serving, finishing; /* fibers that freeze waits for */
     uint32_t fibers;             /* alive */
@@ -191,6 +192,7 @@ void lg_cf__serve_message(lg_cf *cf, uint16_t type, uint32_t from, const void *p
 void lg_cf__serve_kick(lg_cf *cf, cf_elem *e);
 void lg_cf__serve_drop(lg_cf *cf); /* what no fiber has begun */
 void lg_cf__server_fiber(void *arg);
+bool lg_cf__is_server_fiber(const lg_cf *cf); /* this fiber */
 
 /* cf_cr.c */
 lg_status lg_cf__read_consistent(void *self, lg_addr addr, lg_scn snapshot, void *frame,

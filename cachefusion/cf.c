@@ -168,6 +168,7 @@ lg_cf_create(const lg_cf_config *cfg, lg_cf **ret_cf)
     lg_waitq_init(&cf->scnq);
     lg_waitq_init(&cf->scn_sendq);
     lg_waitq_init(&cf->freshq);
+    lg_list_init(&cf->servers);
     lg_list_init(&cf->ready);
     lg_list_init(&cf->free_work);
     lg_list_init(&cf->self_msgs);

@@ -227,6 +227,8 @@ lg_cf__acquire(void *self, lg_buf *b, lg_mode want, bool is_new, lg_time deadlin
         if (cf->stopping)
             return LG_SHUTDOWN;
         if (cf->frozen) {
+            if (lg_cf__is_server_fiber(cf)) /* the freeze waits for it */
+                return LG_STALE_EPOCH;
             while (cf->frozen) {
                 if (cf->stopping)
                     return LG_SHUTDOWN;

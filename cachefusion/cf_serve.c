@@ -2,14 +2,29 @@
  * demand.
  *
  * A wish waits in its element until no fiber serves the block and our own granted request for it is
- * finished. A server fiber waits for latches, redo and disks of this instance only. What it began
+ * finished. A server fiber waits for latches, redo and disks of this instance only; if a write has to find
+ * the block's place anew (a drop has forgotten it) it gives up when a reconfiguration begins, which
+ * waits for it: the demand comes again. What it began
  * in one epoch is not answered in the next: the mode is down then, and the rebuild tells so. */
 #include "cachefusion_internal.h"
 
 typedef struct serving {
     lg_cf *cf;
     uint8_t *image; /* block_bytes, the fiber's own */
+    lg_fiber *fiber;
+    lg_list link; /* in cf->servers */
 } serving;
+
+bool
+lg_cf__is_server_fiber(const lg_cf *cf)
+{
+    const lg_fiber *self = lg_fiber_self();
+    LG_LIST_FOREACH (it, &cf->servers) {
+        if (LG_CONTAINER_OF(it, serving, link)->fiber == self)
+            return true;
+    }
+    return false;
+}
 
 static void
 work_free(lg_cf *cf, cf_work *w)
@@ -341,8 +356,9 @@ next_ready(lg_cf *cf)
 void
 lg_cf__server_fiber(void *arg)
 {
-    serving s = {.cf = arg};
+    serving s = {.cf = arg, .fiber = lg_fiber_self()};
     lg_cf *cf = s.cf;
+    lg_list_push_back(&cf->servers, &s.link);
     cf_elem *e;
     s.image = lg_alloc_aligned(64, cf->cfg.block_bytes);
     while ((e = next_ready(cf)) != NULL) {
@@ -364,6 +380,7 @@ lg_cf__server_fiber(void *arg)
             lg_waitq_wake_all(&cf->drainedq);
     }
     lg_free(s.image);
+    lg_list_remove(&s.link);
     if (--cf->fibers == 0)
         lg_waitq_wake_all(&cf->drainedq);
 }

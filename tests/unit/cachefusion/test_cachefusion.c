@@ -574,6 +574,124 @@ LG_TEST(test_cachefusion__closed_blocks_open_one_by_one)
     }
 }
 
+/* ---- a write is demanded of a file whose map was forgotten, and the view changes ---- */
+
+#define FILE_NO  5u
+#define FILE_MAP 30u  /* its root */
+#define FILE_AU  120u /* of nobody else */
+
+typedef struct demanding {
+    world *w;
+    bool made, held, written;
+} demanding;
+
+static lg_buf *
+meta_block(lg_mtr *m, lg_addr addr, lg_vol_kind kind, uint32_t base, uint32_t count)
+{
+    lg_buf *b;
+    lg_vol_meta meta = {.kind = (uint8_t)kind, .base = base, .count = count};
+    LG_ASSERT_OK(lg_mtr_get(m, addr, LG_LATCH_X, 0, &b));
+    lg_mtr_format(m, b, LG_BLOCK_VOLUME_MAP);
+    lg_mtr_set(m, b, LG_VOL_META_OFFSET, &meta, sizeof meta);
+    return b;
+}
+
+/* The file is made, and its one block changed, on the first node; the third has the file table then. */
+static void
+demanding_maker(void *arg)
+{
+    demanding *d = arg;
+    node *n = &d->w->n[1];
+    uint32_t off;
+    lg_addr table = lg_vol_table_addr(n->volume, FILE_NO, &off);
+    lg_mtr m;
+    lg_buf *b;
+    lg_mtr_begin(&m, n->cache);
+    b = meta_block(&m, lg_vol_map_addr(n->volume, FILE_MAP), LG_VOL_ROOT, FILE_NO, 1);
+    lg_mtr_set_u64(&m, b, lg_vol_root_au_offset(8192, 0), lg_vol_au_encode((lg_au){0, FILE_AU}));
+    lg_mtr_commit(&m, NULL);
+    lg_mtr_begin(&m, n->cache);
+    b = meta_block(&m, table, LG_VOL_TABLE, 0, 0);
+    lg_mtr_set_u32(&m, b, off, FILE_MAP + 1);
+    lg_mtr_commit(&m, NULL);
+    d->made = true;
+}
+
+static void
+demanding_holder(void *arg)
+{
+    demanding *d = arg;
+    node *n = &d->w->n[2];
+    lg_mtr m;
+    lg_buf *b;
+    lg_mtr_begin(&m, n->cache);
+    LG_ASSERT_OK(lg_mtr_get(&m, (lg_addr){FILE_NO, 0}, LG_LATCH_X, LG_MTR_NEW | LG_MTR_FIRST, &b));
+    lg_mtr_format(&m, b, LG_BLOCK_HEAP);
+    lg_mtr_set_u64(&m, b, VALUE, 7);
+    lg_mtr_commit(&m, NULL);
+    d->held = true;
+}
+
+static void
+demanding_writer(void *arg)
+{
+    demanding *d = arg;
+    (void)!lg_cf_write_through(d->w->n[1].cf, (lg_addr){FILE_NO, 0}, 1);
+    d->written = true;
+}
+
+/* Nobody else may read the table here any more. */
+static void
+demanding_table(void *arg)
+{
+    demanding *d = arg;
+    node *n = &d->w->n[3];
+    uint32_t off;
+    lg_addr table = lg_vol_table_addr(n->volume, FILE_NO, &off);
+    lg_mtr m;
+    lg_buf *b;
+    lg_mtr_begin(&m, n->cache);
+    LG_ASSERT_OK(lg_mtr_get(&m, table, LG_LATCH_X, 0, &b));
+    lg_mtr_set_u32(&m, b, off + 8, 0);
+    lg_mtr_commit(&m, NULL);
+    d->made = true;
+}
+
+static bool
+demanding_open(void *arg)
+{
+    const demanding *d = arg;
+    bool all = d->written;
+    for (uint32_t i = 1; i < NODES; i++)
+        all &= lg_reconf_open_epoch(d->w->n[i].reconf) == d->w->epoch;
+    return all;
+}
+
+LG_TEST(test_cachefusion__a_write_that_looks_for_its_place_holds_up_no_view)
+{
+    demanding d = {.w = world_new(77)};
+    view(d.w, 0xE);
+    (void)!lg_sim_run(d.w->sim, NULL, NULL, 50 * LG_MS);
+    LG_ASSERT_OK(lg_run_spawn(d.w->n[1].run, "maker", 0, demanding_maker, &d, NULL));
+    LG_ASSERT_OK(lg_sim_run(d.w->sim, flag_set, &d.made, LG_SEC));
+    for (int k = 0; k < 40; k++) {
+        d.made = d.held = d.written = false;
+        LG_ASSERT_OK(lg_run_spawn(d.w->n[2].run, "holder", 0, demanding_holder, &d, NULL));
+        LG_ASSERT_OK(lg_sim_run(d.w->sim, flag_set, &d.held, LG_SEC));
+        LG_ASSERT_OK(lg_run_spawn(d.w->n[3].run, "table", 0, demanding_table, &d, NULL));
+        LG_ASSERT_OK(lg_sim_run(d.w->sim, flag_set, &d.made, LG_SEC));
+        lg_volume_map_forget(d.w->n[2].volume, FILE_NO); /* as a drop does */
+        LG_ASSERT_OK(lg_run_spawn(d.w->n[1].run, "writer", 0, demanding_writer, &d, NULL));
+        (void)!lg_sim_run(d.w->sim, NULL, NULL, (lg_time)k * 10000);
+        view(d.w, 0xE);
+        lg_status st = lg_sim_run(d.w->sim, demanding_open, &d, 10 * LG_SEC);
+        CU_ASSERT_EQUAL(st, LG_OK);
+        if (st != LG_OK)
+            break;
+    }
+    world_free(d.w);
+}
+
 /* ---- a block that nobody has formatted ---- */
 
 typedef struct unformatted {
