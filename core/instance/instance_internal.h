@@ -194,4 +194,8 @@ void lg_instance__on_archive(void *instance, lg_status st);
 lg_status lg_instance__recovery_view(lg_instance *in);
 lg_status lg_instance__memory_views(lg_instance *in); /* instance_memory_view.c */
 
+/* A view of columns[] whose rows fn(in, sink) gives. */
+#define LG_INSTANCE_VIEW(in, name, columns, fn)                                                    \
+    lg_views_add((in)->views, name, columns, (uint16_t)(sizeof columns / sizeof columns[0]), fn, in)
+
 #endif

@@ -1,15 +1,6 @@
 /* gv$archived_log, gv$undostat; and what the log says of the archiver. */
 #include "instance_internal.h"
 
-#define ADD(in, name, columns, fn)                                                                 \
-    lg_views_add((in)->views, name, columns, (uint16_t)(sizeof columns / sizeof columns[0]), fn, in)
-
-static lg_datum
-count(uint64_t n)
-{
-    return lg_datum_int8((int64_t)n);
-}
-
 /* Redo files in the archive directory, of this life of the instance: the last ones, oldest first. */
 static void
 archived_rows(void *arg, lg_view_sink *sink)
@@ -24,11 +15,11 @@ archived_rows(void *arg, lg_view_sink *sink)
         char name[64];
         lg_redo_archive_name(in->cfg.node - 1, f->incarnation, f->from, name, sizeof name);
         lg_datum v[] = {lg_datum_int4((int32_t)in->cfg.node),
-                        count(k + 1),
+                        lg_view_count(k + 1),
                         lg_view_text(sink, name),
-                        count(f->from),
-                        count(f->to),
-                        count(f->to - f->from),
+                        lg_view_count(f->from),
+                        lg_view_count(f->to),
+                        lg_view_count(f->to - f->from),
                         lg_view_time(f->done_us)};
         sink->row(sink, v, NULL);
     }
@@ -45,17 +36,17 @@ undo_rows(void *arg, lg_view_sink *sink)
     lg_undo_info_get(seg, &i);
     uint64_t extent = i.extent_bytes;
     lg_datum v[] = {lg_datum_int4((int32_t)i.useg),
-                    count(i.file),
-                    count(i.extents * extent),
-                    count(i.max_bytes),
-                    count(i.active * extent),
-                    count(i.unexpired * extent),
-                    count(i.expired * extent),
-                    count(i.holds),
+                    lg_view_count(i.file),
+                    lg_view_count(i.extents * extent),
+                    lg_view_count(i.max_bytes),
+                    lg_view_count(i.active * extent),
+                    lg_view_count(i.unexpired * extent),
+                    lg_view_count(i.expired * extent),
+                    lg_view_count(i.holds),
                     lg_datum_float8((double)i.retention_ms / 1000),
                     lg_datum_float8((double)i.reach_ns / 1e9),
-                    count(i.reused),
-                    count(i.reused_early)};
+                    lg_view_count(i.reused),
+                    lg_view_count(i.reused_early)};
     uint8_t nulls[12] = {0};
     nulls[9] = i.reach_ns == 0; /* nothing has been reused: all of this life */
     sink->row(sink, v, nulls);
@@ -83,8 +74,8 @@ lg_instance__log_views(lg_instance *in)
                                              {"reach", LG_T_FLOAT8},
                                              {"extents_reused", LG_T_INT8},
                                              {"extents_stolen", LG_T_INT8}};
-    LG_TRY(ADD(in, "archived_log", archived, archived_rows));
-    return ADD(in, "undostat", undo, undo_rows);
+    LG_TRY(LG_INSTANCE_VIEW(in, "archived_log", archived, archived_rows));
+    return LG_INSTANCE_VIEW(in, "undostat", undo, undo_rows);
 }
 
 void

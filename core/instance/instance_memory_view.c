@@ -2,15 +2,6 @@
  * use. */
 #include "instance_internal.h"
 
-#define ADD(in, name, columns, fn)                                                                 \
-    lg_views_add((in)->views, name, columns, (uint16_t)(sizeof columns / sizeof columns[0]), fn, in)
-
-static lg_datum
-count(uint64_t n)
-{
-    return lg_datum_int8((int64_t)n);
-}
-
 static void
 cache_rows(void *arg, lg_view_sink *sink)
 {
@@ -19,9 +10,10 @@ cache_rows(void *arg, lg_view_sink *sink)
     if (!in->columns)
         return;
     lg_columns_info_get(in->columns, &i);
-    lg_datum v[] = {count(i.bytes),   count(i.max_bytes), count(i.chunks), count(i.scans),
-                    count(i.hits),    count(i.stale),     count(i.added),  count(i.evicted),
-                    count(i.refused), count(i.wasted)};
+    lg_datum v[] = {lg_view_count(i.bytes), lg_view_count(i.max_bytes), lg_view_count(i.chunks),
+                    lg_view_count(i.scans), lg_view_count(i.hits),      lg_view_count(i.stale),
+                    lg_view_count(i.added), lg_view_count(i.evicted),   lg_view_count(i.refused),
+                    lg_view_count(i.wasted)};
     sink->row(sink, v, NULL);
 }
 
@@ -63,8 +55,9 @@ object_rows(void *arg, lg_view_sink *sink)
     struct files *f = lg_zalloc(sizeof *f);
     lg_columns_visit(in->columns, add_chunk, f);
     for (uint32_t i = 0; i < f->n; i++) {
-        lg_datum v[] = {count(f->of[i].file), count(f->of[i].chunks), count(f->of[i].blocks),
-                        count(f->of[i].rows), count(f->of[i].bytes)};
+        lg_datum v[] = {lg_view_count(f->of[i].file), lg_view_count(f->of[i].chunks),
+                        lg_view_count(f->of[i].blocks), lg_view_count(f->of[i].rows),
+                        lg_view_count(f->of[i].bytes)};
         sink->row(sink, v, NULL);
     }
     lg_free(f);
@@ -73,7 +66,7 @@ object_rows(void *arg, lg_view_sink *sink)
 static void
 pga_row(lg_view_sink *sink, const char *name, uint64_t value, const char *unit)
 {
-    lg_datum v[] = {lg_view_text(sink, name), count(value), lg_view_text(sink, unit)};
+    lg_datum v[] = {lg_view_text(sink, name), lg_view_count(value), lg_view_text(sink, unit)};
     sink->row(sink, v, NULL);
 }
 
@@ -117,7 +110,7 @@ lg_instance__memory_views(lg_instance *in)
                                                 {"bytes", LG_T_INT8}};
     static const lg_virtual_column pga[] = {
         {"name", LG_T_TEXT}, {"value", LG_T_INT8}, {"unit", LG_T_TEXT}};
-    LG_TRY(ADD(in, "column_cache", cache, cache_rows));
-    LG_TRY(ADD(in, "column_cache_object", objects, object_rows));
-    return ADD(in, "pgastat", pga, pga_rows);
+    LG_TRY(LG_INSTANCE_VIEW(in, "column_cache", cache, cache_rows));
+    LG_TRY(LG_INSTANCE_VIEW(in, "column_cache_object", objects, object_rows));
+    return LG_INSTANCE_VIEW(in, "pgastat", pga, pga_rows);
 }

@@ -2,12 +2,6 @@
 #include "instance_internal.h"
 
 static lg_datum
-count(uint64_t n)
-{
-    return lg_datum_int8((int64_t)n);
-}
-
-static lg_datum
 micros(lg_time ns)
 {
     return lg_datum_int8((int64_t)(ns / 1000));
@@ -24,13 +18,20 @@ rows(void *arg, lg_view_sink *sink)
     lg_recoverer_stats(in->recoverer, &s, &t);
     if (t.epoch == 0)
         return;
-    lg_datum v[] = {count(t.epoch),          lg_view_text(sink, t.running ? "RUNNING" : "DONE"),
-                    count(s.threads),        count(s.redo_bytes),
-                    count(s.records),        count(s.blocks_in_set),
-                    count(s.blocks_held),    count(s.blocks_done),
-                    count(s.blocks_written), count(s.past_images),
-                    count(s.repaired),       micros(t.analyse_ns),
-                    micros(t.filter_ns),     micros(t.apply_ns),
+    lg_datum v[] = {lg_view_count(t.epoch),
+                    lg_view_text(sink, t.running ? "RUNNING" : "DONE"),
+                    lg_view_count(s.threads),
+                    lg_view_count(s.redo_bytes),
+                    lg_view_count(s.records),
+                    lg_view_count(s.blocks_in_set),
+                    lg_view_count(s.blocks_held),
+                    lg_view_count(s.blocks_done),
+                    lg_view_count(s.blocks_written),
+                    lg_view_count(s.past_images),
+                    lg_view_count(s.repaired),
+                    micros(t.analyse_ns),
+                    micros(t.filter_ns),
+                    micros(t.apply_ns),
                     micros(t.settle_ns)};
     sink->row(sink, v, NULL);
 }

@@ -100,5 +100,10 @@ LG_MUST lg_status lg_views_add(lg_views *w, const char *name, const lg_virtual_c
 /* ---- for the functions: values ---- */
 lg_datum lg_view_text(lg_view_sink *sink, const char *text); /* NULL becomes "" */
 lg_datum lg_view_time(uint64_t wall_us);                     /* timestamptz */
+static inline lg_datum
+lg_view_count(uint64_t n)
+{
+    return lg_datum_int8((int64_t)n);
+}
 
 #endif

@@ -8,11 +8,6 @@
 
 #define SEQUENCES 2u
 
-struct taker {
-    sim_world *w;
-    unsigned number;
-};
-
 struct taken {
     sim_world *w;
     unsigned sequence, node;
@@ -69,39 +64,21 @@ take(sim_world *w, sim_pg *c, unsigned node)
     }
 }
 
-static void
-taker_fiber(void *arg)
+static lg_status
+take_or_fail(sim_world *w, sim_pg *c, unsigned number, unsigned node, unsigned round)
 {
-    struct taker *k = arg;
-    sim_world *w = k->w;
-    while (!w->stop_work && w->verdict == 0) {
-        sim_pg c;
-        unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
-        if (w->bank_ready && sim_sql_connect(w, &c, node) == LG_OK) {
-            lg_status st = LG_OK;
-            for (unsigned i = 0; st == LG_OK && i < 30 && !w->stop_work && w->verdict == 0; i++) {
-                w->node[0].active++;
-                st = take(w, &c, node);
-                if (st == LG_SQL && !sim_sql_excused(c.sqlstate))
-                    sim_fail(w, "a number cannot be had: %s %s", c.sqlstate, c.message);
-                if (st == LG_SQL)
-                    st = sim_pg_query(&c, "rollback", NULL, NULL);
-                w->node[0].active--;
-                sim_sql_nap(w, sim_draw(w, 20000));
-            }
-            sim_pg_close(&c);
-        }
-        sim_sql_nap(w, 20000);
-    }
+    (void)number, (void)round;
+    lg_status st = take(w, c, node);
+    if (st == LG_SQL && !sim_sql_excused(c->sqlstate))
+        sim_fail(w, "a number cannot be had: %s %s", c->sqlstate, c->message);
+    return st == LG_SQL ? sim_pg_query(c, "rollback", NULL, NULL) : st;
 }
 
 void
 sim_numbers_start(sim_world *w, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct taker *k = lg_zalloc(sizeof *k);
-        *k = (struct taker){w, i};
-        if (lg_run_spawn(sim_sql_run(w), "numbers", 0, taker_fiber, k, NULL) != LG_OK)
-            sim_fail(w, "no fiber");
-    }
+    sim_sql_clients(
+        "numbers", count,
+        &(sim_sql_client){
+            .w = w, .rounds = 30, .us_more = 20000, .us_between = 20000, .act = take_or_fail});
 }

@@ -26,11 +26,6 @@ struct reading {
     lg_map *ops;
 };
 
-struct skew {
-    sim_world *w;
-    unsigned number;
-};
-
 static const char *const table[2] = {"ping", "pong"};
 
 lg_status
@@ -163,35 +158,21 @@ transaction(sim_world *w, sim_pg *c, unsigned side)
     return st == LG_OK || st == LG_SQL ? sim_pg_query(c, "rollback", NULL, NULL) : st;
 }
 
-static void
-skew_fiber(void *arg)
+static lg_status
+count_and_insert(sim_world *w, sim_pg *c, unsigned number, unsigned node, unsigned round)
 {
-    struct skew *k = arg;
-    sim_world *w = k->w;
-    while (!w->stop_work && w->verdict == 0) {
-        sim_pg c;
-        unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
-        if (w->bank_ready && sim_sql_connect(w, &c, node) == LG_OK) {
-            lg_status st = LG_OK;
-            for (unsigned i = 0; st == LG_OK && i < 20 && !w->stop_work && w->verdict == 0; i++) {
-                w->node[0].active++;
-                st = transaction(w, &c, (k->number + i / 5) % 2);
-                w->node[0].active--;
-                sim_sql_nap(w, 2000 + sim_draw(w, 30000));
-            }
-            sim_pg_close(&c);
-        }
-        sim_sql_nap(w, 30000);
-    }
+    (void)node;
+    return transaction(w, c, (number + round / 5) % 2);
 }
 
 void
 sim_skew_start(sim_world *w, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct skew *k = lg_zalloc(sizeof *k);
-        *k = (struct skew){w, i};
-        if (lg_run_spawn(sim_sql_run(w), "serializable", 0, skew_fiber, k, NULL) != LG_OK)
-            sim_fail(w, "no fiber");
-    }
+    sim_sql_clients("serializable", count,
+                    &(sim_sql_client){.w = w,
+                                      .rounds = 20,
+                                      .us = 2000,
+                                      .us_more = 30000,
+                                      .us_between = 30000,
+                                      .act = count_and_insert});
 }

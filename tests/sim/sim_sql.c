@@ -581,6 +581,41 @@ sim_sql_connect(sim_world *w, sim_pg *c, unsigned node)
     return connect_to(w, c, node);
 }
 
+static void
+session_fiber(void *arg)
+{
+    const sim_sql_client *k = arg;
+    sim_world *w = k->w;
+    while (!w->stop_work && w->verdict == 0) {
+        sim_pg c;
+        unsigned node = 1 + (unsigned)sim_draw(w, w->node_count);
+        if (w->bank_ready && sim_sql_connect(w, &c, node) == LG_OK) {
+            lg_status st = LG_OK;
+            for (unsigned i = 0; st == LG_OK && i < k->rounds && !w->stop_work && w->verdict == 0;
+                 i++) {
+                w->node[0].active++;
+                st = k->act(w, &c, k->number, node, i);
+                w->node[0].active--;
+                sim_sql_nap(w, k->us + sim_draw(w, k->us_more));
+            }
+            sim_pg_close(&c);
+        }
+        sim_sql_nap(w, k->us_between);
+    }
+}
+
+void
+sim_sql_clients(const char *name, unsigned count, const sim_sql_client *like)
+{
+    for (unsigned i = 0; i < count; i++) {
+        sim_sql_client *k = lg_zalloc(sizeof *k);
+        *k = *like;
+        k->number = i;
+        if (lg_run_spawn(sim_sql_run(k->w), name, 0, session_fiber, k, NULL) != LG_OK)
+            sim_fail(k->w, "no fiber");
+    }
+}
+
 /* Deadlock, serialization, lost connections, a snapshot too old, lost disks, an instance that ends.
  */
 bool

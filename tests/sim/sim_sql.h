@@ -14,6 +14,15 @@ lg_heap *sim_sql_heap(const sim_world *w);
 bool sim_sql_wide(const sim_world *w); /* kind "wide" */
 lg_status sim_sql_connect(sim_world *w, sim_pg *c, unsigned node);
 void sim_sql_nap(sim_world *w, uint64_t us);
+/* `count` clients, each again and again at some instance, where it does up to `rounds` things with naps
+ * between (us, and up to us_more). A failed status other than LG_SQL ends the session. */
+typedef struct sim_sql_client {
+    sim_world *w;
+    unsigned number, rounds;
+    uint64_t us, us_more, us_between; /* between sessions */
+    lg_status (*act)(sim_world *w, sim_pg *c, unsigned number, unsigned node, unsigned round);
+} sim_sql_client;
+void sim_sql_clients(const char *name, unsigned count, const sim_sql_client *like);
 /* May a statement fail so, through no fault of the database's? */
 bool sim_sql_excused(const char *sqlstate);
 

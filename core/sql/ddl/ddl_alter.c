@@ -26,53 +26,34 @@ set_natts(lg_cat_row *row, void *arg)
 static lg_status
 rewrite_column(lg_util *u, lg_oid table, int16_t attnum, const lg_expr *e, uint32_t n_ids)
 {
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
     lg_relation *r;
     lg_exec *x = NULL;
     lg_xtarget t;
     lg_bind b;
     lg_plan_target pt;
-    void *scan = NULL;
-    lg_arena *a = lg_arena_create("rewrite", 0);
+    lg_ddl_rows old = {0};
     LG_TRY(lg_cat_relation_by_oid(u->cat, table, &r));
     lg_exec_bind_init(u->es, u->a, &b);
     lg_status st = LG_OK;
     LG_CHECK(lg_plan_target_make(&b, r, &pt));
     LG_CHECK(lg_exec_bare(u->es, n_ids + 1024, &x));
     LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
-    for (;;) {
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        bool null;
-        lg_arena_reset(a);
-        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u),
-                 *nv = LG_NEWN(a, lg_datum, r->ncols + 1u);
-        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u), *nn = LG_NEWN(a, uint8_t, r->ncols + 1u);
-        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
-        memcpy(nv, v, r->ncols * sizeof *v);
-        memcpy(nn, n, r->ncols);
-        for (uint16_t i = 0; i < r->ncols; i++)
-            lg_vector_set(t.cols[i], 0, v[i], n[i]);
-        lg_ectx c = {.x = x, .cols = t.cols, .cap = 1, .arena = a};
-        LG_CHECK(lg_xexpr_eval(&c, e, &nv[attnum - 1], &null));
-        nn[attnum - 1] = null;
-        LG_CHECK(lg_xtarget_check(&t, a, nv, nn));
-        LG_CHECK(lg_xtarget_update(&t, a, NULL, tid, v, n, nv, nn));
+    LG_CHECK(lg_ddl_rows_open(&old, u, r));
+    while ((st = lg_ddl_rows_next(&old)) == LG_OK) {
+        lg_datum *v = LG_NEWN(old.a, lg_datum, r->ncols + 1u);
+        uint8_t *n = LG_NEWN(old.a, uint8_t, r->ncols + 1u);
+        memcpy(v, old.values, r->ncols * sizeof *v);
+        memcpy(n, old.nulls, r->ncols);
+        LG_CHECK(lg_ddl_rows_eval(&old, &t, e, &v[attnum - 1], &n[attnum - 1]));
+        LG_CHECK(lg_xtarget_check(&t, old.a, v, n));
+        LG_CHECK(lg_xtarget_update(&t, old.a, NULL, old.tid, old.values, old.nulls, v, n));
     }
     if (st == LG_END)
         st = LG_OK;
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
+    lg_ddl_rows_close(&old);
     lg_exec_close(x);
     lg_bind_fini(&b);
-    lg_arena_destroy(a);
     lg_relation_unref(r);
     return st;
 }
@@ -319,7 +300,6 @@ static lg_status
 column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
 {
     const lg_ast_column_def *def = lg_ast_as(cmd->def, column_def);
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
     const lg_column *col;
     lg_column now;
     lg_bind b;
@@ -327,8 +307,7 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     uint32_t ids;
     lg_exec *x = NULL;
     lg_relation *fresh = NULL;
-    void *scan = NULL;
-    lg_arena *a = lg_arena_create("rewrite", 0);
+    lg_ddl_rows old = {0};
     lg_status st = LG_OK;
     lg_exec_bind_init(u->es, u->a, &b);
     LG_CHECK(lg_ddl_column_named(u, r, cmd->name, &col));
@@ -384,37 +363,21 @@ column_type(lg_util *u, lg_relation *r, const lg_ast_alter_table_cmd *cmd)
     LG_CHECK(lg_exec_bare(u->es, ids + 1024, &x));
     LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
     LG_CHECK(lg_xtarget_open(x, &none, 0, &from));
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
-    for (;;) {
-        const uint8_t *row;
-        size_t len;
+    LG_CHECK(lg_ddl_rows_open(&old, u, r));
+    while ((st = lg_ddl_rows_next(&old)) == LG_OK) {
         lg_tid tid, other;
-        bool null;
-        lg_arena_reset(a);
-        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u);
-        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u);
-        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
-        for (uint16_t i = 0; i < r->ncols; i++)
-            lg_vector_set(from.cols[i], 0, v[i], n[i]);
-        lg_ectx c = {.x = x, .cols = from.cols, .cap = 1, .arena = a};
-        LG_CHECK(lg_xexpr_eval(&c, run, &v[col->attnum - 1], &null));
-        n[col->attnum - 1] = null;
-        LG_CHECK(lg_xtarget_check(&t, a, v, n));
-        LG_CHECK(lg_xtarget_insert(&t, a, v, n, false, 0, NULL, &tid, &other));
+        LG_CHECK(lg_ddl_rows_eval(&old, &from, run, &old.values[col->attnum - 1],
+                                  &old.nulls[col->attnum - 1]));
+        LG_CHECK(lg_xtarget_check(&t, old.a, old.values, old.nulls));
+        LG_CHECK(lg_xtarget_insert(&t, old.a, old.values, old.nulls, false, 0, NULL, &tid, &other));
     }
     if (st == LG_END)
         st = LG_OK;
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
+    lg_ddl_rows_close(&old);
     lg_exec_close(x);
     lg_relation_unref(fresh);
     lg_bind_fini(&b);
-    lg_arena_destroy(a);
     return st;
 }
 

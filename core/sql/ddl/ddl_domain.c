@@ -434,23 +434,10 @@ of_domain(lg_util *u, lg_oid declared, lg_oid domain)
 lg_status
 lg_ddl_domain_rows(lg_util *u, lg_relation *r, lg_oid domain, const char **ret_column)
 {
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    lg_arena *a = lg_arena_create("domain rows", 0);
-    void *scan = NULL;
-    lg_status st = LG_OK;
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &r->storage, &scan));
-    while (!*ret_column) {
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        lg_arena_reset(a);
-        st = acc->ops->scan_next(scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        lg_datum *v = LG_NEWN(a, lg_datum, r->ncols + 1u);
-        uint8_t *n = LG_NEWN(a, uint8_t, r->ncols + 1u);
-        LG_CHECK(lg_xrow_decode(r, row, len, v, n));
+    lg_ddl_rows rows;
+    lg_status st = lg_ddl_rows_open(&rows, u, r);
+    LG_CHECK(st);
+    while (!*ret_column && (st = lg_ddl_rows_next(&rows)) == LG_OK) {
         for (uint16_t i = 0; i < r->ncols && !*ret_column; i++) {
             const lg_column *c = &r->cols[i];
             if (c->dropped || !c->domain || !of_domain(u, c->domain, domain))
@@ -461,7 +448,7 @@ lg_ddl_domain_rows(lg_util *u, lg_relation *r, lg_oid domain, const char **ret_c
                                   lg_type_name(u->es->env, domain, -1, u->a), r->name, c->name);
                 goto out;
             }
-            st = lg_xdomain_check(u->es, c->domain, v[i], n[i], a);
+            st = lg_xdomain_check(u->es, c->domain, rows.values[i], rows.nulls[i], rows.a);
             if (st == LG_SQL)
                 *ret_column = lg_arena_strdup(u->a, c->name);
             else if (st != LG_OK)
@@ -471,8 +458,6 @@ lg_ddl_domain_rows(lg_util *u, lg_relation *r, lg_oid domain, const char **ret_c
     if (st == LG_END || *ret_column)
         st = LG_OK;
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
-    lg_arena_destroy(a);
+    lg_ddl_rows_close(&rows);
     return st;
 }

@@ -239,48 +239,30 @@ static lg_status
 check_rows(lg_util *u, lg_relation *rel, const lg_expr *e, uint32_t n_ids, int16_t attnum,
            bool *ret_ok)
 {
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    lg_arena *a = lg_arena_create("check", 0);
+    lg_ddl_rows r = {0};
     lg_exec *x = NULL;
-    void *scan = NULL;
     lg_xtarget t;
     lg_plan_target pt = {.rel = rel};
     lg_status st = LG_OK;
     *ret_ok = true;
     LG_CHECK(lg_exec_bare(u->es, n_ids, &x));
     LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &rel->storage, &scan));
-    lg_datum *v = LG_NEWN(u->a, lg_datum, rel->ncols + 1u);
-    uint8_t *n = LG_NEWN(u->a, uint8_t, rel->ncols + 1u);
-    while (*ret_ok) {
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        lg_arena_reset(a);
-        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        LG_CHECK(lg_xrow_decode(rel, row, len, v, n));
+    LG_CHECK(lg_ddl_rows_open(&r, u, rel));
+    while (*ret_ok && (st = lg_ddl_rows_next(&r)) == LG_OK) {
+        lg_datum v;
+        uint8_t null;
         if (!e) {
-            *ret_ok = !n[attnum - 1];
+            *ret_ok = !r.nulls[attnum - 1];
             continue;
         }
-        for (uint16_t i = 0; i < rel->ncols; i++)
-            lg_vector_set(t.cols[i], 0, v[i], n[i]);
-        lg_ectx c = {.x = x, .cols = t.cols, .cap = 1, .arena = a};
-        lg_datum r;
-        bool null;
-        LG_CHECK(lg_xexpr_eval(&c, e, &r, &null));
-        *ret_ok = null || lg_bool(r);
+        LG_CHECK(lg_ddl_rows_eval(&r, &t, e, &v, &null));
+        *ret_ok = null || lg_bool(v);
     }
     if (st == LG_END)
         st = LG_OK;
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
+    lg_ddl_rows_close(&r);
     lg_exec_close(x);
-    lg_arena_destroy(a);
     return st;
 }
 
@@ -627,13 +609,11 @@ key_columns(lg_util *u, const lg_relation *rel, const lg_ast_list *names, int16_
 static lg_status
 validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
 {
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(u->cat));
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, lg_cat_txn(u->cat), u->a);
+    lg_ddl_rows r = {0};
     lg_bind b;
     lg_plan_target pt;
     lg_exec *x = NULL;
     lg_xtarget t;
-    void *scan = NULL;
     lg_relation *now;
     const lg_constraint *fresh = NULL;
     lg_status st;
@@ -643,32 +623,18 @@ validate_references(lg_util *u, lg_relation *rel, const lg_constraint *k)
             fresh = &now->constraints[i];
     LG_ASSERT(fresh);
     lg_exec_bind_init(u->es, u->a, &b);
-    lg_arena *a = lg_arena_create("validate", 0);
     LG_CHECK(lg_plan_target_make(&b, now, &pt));
     LG_CHECK(lg_exec_bare(u->es, 1024, &x));
     LG_CHECK(lg_xtarget_open(x, &pt, 0, &t));
-    LG_CHECK(acc->ops->scan_open(acc->arg, lg_cat_txn(u->cat), snap, &now->storage, &scan));
-    for (;;) {
-        const uint8_t *row;
-        size_t len;
-        lg_tid tid;
-        lg_arena_reset(a);
-        st = lg_ddl_next(u, acc, scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        lg_datum *v = LG_NEWN(a, lg_datum, now->ncols + 1u);
-        uint8_t *n = LG_NEWN(a, uint8_t, now->ncols + 1u);
-        LG_CHECK(lg_xrow_decode(now, row, len, v, n));
-        LG_CHECK(lg_xtarget_references(&t, a, fresh, v, n));
-    }
+    LG_CHECK(lg_ddl_rows_open(&r, u, now));
+    while ((st = lg_ddl_rows_next(&r)) == LG_OK)
+        LG_CHECK(lg_xtarget_references(&t, r.a, fresh, r.values, r.nulls));
     if (st == LG_END)
         st = LG_OK;
 out:
-    if (scan)
-        acc->ops->scan_close(scan);
+    lg_ddl_rows_close(&r);
     lg_exec_close(x);
     lg_bind_fini(&b);
-    lg_arena_destroy(a);
     lg_relation_unref(now);
     return st;
 }

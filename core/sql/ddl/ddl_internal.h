@@ -69,6 +69,27 @@ void *lg_ddl_room(lg_util *u, void *at, uint32_t n, uint32_t *cap, size_t size);
 /* The next row of a scan, unless the statement was canceled. */
 lg_status lg_ddl_next(lg_util *u, const lg_access *acc, void *scan, lg_arena *a, lg_tid *ret_tid,
                       const uint8_t **ret_row, size_t *ret_len);
+
+/* All stored rows of a table, the newest versions (ddl_rows.c). What next gives lives until the next
+ * next; close is fine for a zeroed one. */
+typedef struct lg_ddl_rows {
+    lg_util *u;
+    lg_relation *rel;
+    const lg_access *acc;
+    void *scan;
+    lg_arena *a; /* of the row */
+    lg_tid tid;
+    lg_datum *values;
+    uint8_t *nulls;
+} lg_ddl_rows;
+
+LG_MUST lg_status lg_ddl_rows_open(lg_ddl_rows *r, lg_util *u, lg_relation *rel);
+LG_MUST lg_status lg_ddl_rows_next(lg_ddl_rows *r); /* LG_END */
+/* An expression over the row, by the vectors of a target of the same table. */
+LG_MUST lg_status lg_ddl_rows_eval(lg_ddl_rows *r, lg_xtarget *over, const lg_expr *e,
+                                   lg_datum *ret, uint8_t *ret_null);
+void lg_ddl_rows_close(lg_ddl_rows *r);
+
 lg_status lg_ddl_namespace_for(lg_util *u, const lg_ast_range_var *rv, lg_oid *ret_nsp);
 LG_MUST lg_status lg_ddl_schema_missing(lg_util *u, const char *schema, bool missing_ok);
 /* With the lock, current. LG_NOT_FOUND when missing_ok, else 42P01. */

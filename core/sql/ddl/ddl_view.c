@@ -563,37 +563,24 @@ note_rows(void *arg, const lg_batch *b)
 static lg_status
 delete_old(diff *d)
 {
-    const lg_access *acc = lg_catalog_access(lg_cat_catalog(d->u->cat));
-    struct lg_txn *txn = lg_cat_txn(d->u->cat);
-    const struct lg_snapshot *snap = acc->ops->snapshot_latest(acc->arg, txn, d->a);
-    lg_arena *a = lg_arena_create("refresh", 0);
-    void *scan;
-    lg_status st = acc->ops->scan_open(acc->arg, txn, snap, &d->rel->storage, &scan);
+    lg_ddl_rows old;
     uint16_t n = d->rel->ncols;
-    while (st == LG_OK) {
-        const uint8_t *row, *data;
+    lg_status st = lg_ddl_rows_open(&old, d->u, d->rel);
+    LG_CHECK(st);
+    while ((st = lg_ddl_rows_next(&old)) == LG_OK) {
+        const uint8_t *data;
         size_t len;
-        lg_tid tid;
-        lg_arena_reset(a);
-        st = lg_ddl_next(d->u, acc, scan, a, &tid, &row, &len);
-        if (st != LG_OK)
-            break;
-        lg_datum *v = LG_NEWN(a, lg_datum, n + 1u);
-        uint8_t *nulls = LG_NEWN(a, uint8_t, n + 1u);
-        st = lg_xrow_decode(d->rel, row, len, v, nulls);
-        if (st != LG_OK)
-            break;
-        lg_row_encode_arena(d->rel->rowcols, n, v, nulls, a, &data, &len);
+        lg_row_encode_arena(d->rel->rowcols, n, old.values, old.nulls, old.a, &data, &len);
         new_row *r = lg_strmap_get(d->rows, data, len);
         while (r && r->kept)
             r = r->same;
         if (r)
             r->kept = true;
         else
-            st = lg_xtarget_delete(&d->t, a, NULL, tid, v, nulls);
+            LG_CHECK(lg_xtarget_delete(&d->t, old.a, NULL, old.tid, old.values, old.nulls));
     }
-    acc->ops->scan_close(scan);
-    lg_arena_destroy(a);
+out:
+    lg_ddl_rows_close(&old);
     return st == LG_END ? LG_OK : st;
 }
 
