@@ -618,9 +618,10 @@ lg_settings_show(const lg_settings *s, const char *name, char *buf, size_t size)
 {
     int id = find_id(name);
     const char *value = lg_settings_get(s, name);
-    if (id < 0 || !value || infos[id].type != LG_SETTING_INTEGER || !*infos[id].unit)
+    if (id < 0 || !value || !*infos[id].unit ||
+        (infos[id].type != LG_SETTING_INTEGER && infos[id].type != LG_SETTING_REAL))
         return value;
-    int64_t v = strtoll(value, NULL, 10);
+    double v = strtod(value, NULL);
     if (v <= 0)
         return value;
     bool memory = false;
@@ -628,12 +629,13 @@ lg_settings_show(const lg_settings *s, const char *name, char *buf, size_t size)
     if (!own)
         return value;
     const struct unit *units = memory ? memory_units : time_units;
-    double base = (double)v * own->factor;
-    for (int i = memory ? 4 : 5; i >= 0; i--)
-        if (fmod(base, units[i].factor) == 0) {
-            snprintf(buf, size, "%.0f%s", base / units[i].factor, units[i].name);
+    for (int i = memory ? 4 : 5; i >= 0; i--) {
+        double n = v * own->factor / units[i].factor;
+        if (fabs(rint(n) / n - 1) <= 1e-8) {
+            snprintf(buf, size, "%.0f%s", rint(n), units[i].name);
             return buf;
         }
+    }
     return value;
 }
 

@@ -177,7 +177,7 @@ take_word(struct state *s, const char *w)
         r->offset = off;
         return true;
     }
-    if (strchr(w, '/')) {
+    if (strpbrk(w, "/+-")) {
         char lower[64];
         size_t n = 0;
         for (; w[n] && n < sizeof lower - 1; n++)
@@ -399,13 +399,13 @@ take_number(struct state *s, const char *p)
     return take_part(s, p, n, false);
 }
 
-static bool
-take_zone(struct state *s, const char *p)
+lg_zone_number
+lg_zone_numeric(const char *p, int32_t *ret_offset)
 {
     int sign = *p++ == '-' ? -1 : 1, h, m = 0, sec = 0;
     size_t n = strspn(p, "0123456789");
     if (n == 0)
-        return bad_syntax(s);
+        return LG_ZONE_BAD;
     if (p[n] == ':') {
         const char *q = p + n + 1;
         size_t k = strspn(q, "0123456789");
@@ -417,10 +417,10 @@ take_zone(struct state *s, const char *p)
             sec = digits_int(q, k);
             q += k;
         }
-        if (k == 0 || *q)
-            return bad_syntax(s);
+        if (*q)
+            return LG_ZONE_BAD;
     } else if (p[n]) {
-        return bad_syntax(s);
+        return LG_ZONE_BAD;
     } else if (n > 2) {
         h = digits_int(p, n - 2);
         m = digits_int(p + n - 2, 2);
@@ -428,10 +428,19 @@ take_zone(struct state *s, const char *p)
         h = digits_int(p, n);
     }
     if (h > 15 || m > 59 || sec > 59)
-        return zone_overflow(s);
+        return LG_ZONE_RANGE;
+    *ret_offset = sign * (h * 3600 + m * 60 + sec);
+    return LG_ZONE_OK;
+}
+
+static bool
+take_zone(struct state *s, const char *p)
+{
+    lg_zone_number got = lg_zone_numeric(p, &s->r->offset);
+    if (got != LG_ZONE_OK)
+        return got == LG_ZONE_BAD ? bad_syntax(s) : zone_overflow(s);
     s->r->has_zone = true;
     s->r->zone = NULL;
-    s->r->offset = sign * (h * 3600 + m * 60 + sec);
     return true;
 }
 
@@ -474,8 +483,9 @@ scan_number(const char *p, struct token *t)
     return q;
 }
 
+/* after: not the first thing in the text. */
 static const char *
-scan_word(const char *p, struct token *t)
+scan_word(const char *p, bool after, struct token *t)
 {
     const char *q = p;
     t->kind = T_WORD;
@@ -494,8 +504,9 @@ scan_word(const char *p, struct token *t)
             return q;
         }
     }
-    if (*q == '/' || *q == '_') { /* a zone's full name */
-        while (*q && (isalnum((unsigned char)*q) || strchr("/_-+", *q)))
+    bool posix = (*q == '-' || *q == '+') && isdigit((unsigned char)q[1]) && n >= 3 && after;
+    if (*q == '/' || *q == '_' || posix) { /* a zone's full name, or GMT+4 */
+        while (*q && (isalnum((unsigned char)*q) || strchr("/_-+:", *q)))
             q++;
     }
     n = (size_t)(q - p);
@@ -532,7 +543,7 @@ scan(struct state *s)
                 p = end;
                 continue;
             }
-            p = scan_word(p, t);
+            p = scan_word(p, s->n > 0, t);
         } else if ((*p == '+' || *p == '-') && isdigit((unsigned char)p[1]) && time_seen) {
             t->kind = T_ZONE;
             size_t n = 1 + strspn(p + 1, "0123456789:");
@@ -541,7 +552,7 @@ scan(struct state *s)
         } else if ((*p == '-' || *p == '+') && isalpha((unsigned char)p[1])) {
             t->s[0] = *p;
             struct token w;
-            const char *q = scan_word(p + 1, &w);
+            const char *q = scan_word(p + 1, false, &w);
             snprintf(t->s, sizeof t->s, "%s%.60s", *p == '-' ? "-" : "", w.s);
             t->kind = T_WORD;
             p = q;

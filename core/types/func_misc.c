@@ -83,21 +83,30 @@ LG_FN(pg_lsn_mi)
 }
 
 static lg_datum
+lsn_of(lg_call *c, const lg_num *x, lg_datum base, int sign)
+{
+    if (x->kind != LG_NUM_FINITE)
+        return lg_call_error(c, "0A000", "cannot convert %s to pg_lsn",
+                             x->kind == LG_NUM_NAN ? "NaN" : "infinity");
+    lg_num whole = lg_num_round(c->arena, x, 0);
+    const char *s = lg_num_text(c->arena, &whole);
+    __int128 r = 0;
+    for (const char *p = s + (*s == '-'); *p && r < (__int128)UINT64_MAX * 2; p++)
+        r = r * 10 + (*p - '0');
+    r = (__int128)base + (*s == '-' ? -sign * r : sign * r);
+    if (r < 0 || r > UINT64_MAX)
+        return lg_call_error(c, "22003", "pg_lsn out of range");
+    return (lg_datum)r;
+}
+
+static lg_datum
 lsn_add(lg_call *c, int sign)
 {
     lg_num x = lg_num_unpack(c->arena, ARG(1));
-    int64_t v;
-    if (x.kind != LG_NUM_FINITE && x.kind != LG_NUM_NAN)
-        return lg_call_error(c, "0A000", "cannot convert infinity to pg_lsn");
     if (x.kind == LG_NUM_NAN)
         return lg_call_error(
             c, "0A000", sign > 0 ? "cannot add NaN to pg_lsn" : "cannot subtract NaN from pg_lsn");
-    if (!lg_num_to_int64(c->arena, &x, &v))
-        return lg_call_error(c, "22023", "pg_lsn out of range");
-    __int128 r = (__int128)ARG(0) + sign * (__int128)v;
-    if (r < 0 || r > UINT64_MAX)
-        return lg_call_error(c, "22023", "pg_lsn out of range");
-    return (lg_datum)r;
+    return lsn_of(c, &x, ARG(0), sign);
 }
 
 LG_FN(pg_lsn_pli)
@@ -121,10 +130,7 @@ LG_FN(pg_lsn_mii)
 LG_FN(numeric_pg_lsn)
 {
     lg_num x = lg_num_unpack(c->arena, ARG(0));
-    char *s = x.kind == LG_NUM_FINITE ? lg_num_text(c->arena, &x) : "-";
-    if (*s == '-')
-        return lg_call_error(c, "22003", "pg_lsn out of range");
-    return strtoull(s, NULL, 10);
+    return lsn_of(c, &x, 0, 1);
 }
 
 /* --- bytes and bits --- */

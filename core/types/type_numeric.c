@@ -1,5 +1,6 @@
 /* The numeric type's functions over numeric.h. */
 #include "interrupt.h"
+#include "assert.h"
 #include "numeric.h"
 #include "types_values.h"
 #include <ctype.h>
@@ -540,6 +541,21 @@ scale_for(int sig, int dscale)
     return r < 0 ? 0 : r > LG_NUM_MAX_SCALE ? LG_NUM_MAX_SCALE : r;
 }
 
+/* The root as computed may lie on the wrong side of a half: rounded to nearest exactly. */
+static lg_num
+sqrt_nearest(lg_call *c, const lg_num *x, int rscale)
+{
+    lg_num r = lg_num_sqrt(c->arena, x, rscale), ulp, half;
+    const char *end;
+    LG_ASSERT(lg_num_parse(c->arena, lg_arena_printf(c->arena, "1e-%d", rscale), &ulp, &end));
+    LG_ASSERT(lg_num_parse(c->arena, lg_arena_printf(c->arena, "5e-%d", rscale + 1), &half, &end));
+    lg_num below = lg_num_sub(c->arena, &r, &half);
+    lg_num square = lg_num_mul(c->arena, &below, &below, 2 * (rscale + 1));
+    if (!lg_num_is_zero(&r) && lg_num_compare(&square, x) > 0)
+        r = lg_num_sub(c->arena, &r, &ulp);
+    return r;
+}
+
 LG_FN(numeric_sqrt)
 {
     lg_num x = NUM(0);
@@ -548,7 +564,7 @@ LG_FN(numeric_sqrt)
     if (sign_of(&x) < 0)
         return lg_call_error(c, "2201F", "cannot take square root of a negative number");
     int sweight = (x.weight + 1) * LG_NUM_DEC / 2 - 1;
-    return make(c, lg_num_sqrt(c->arena, &x, scale_for(LG_NUM_MIN_SIG - sweight, x.dscale)));
+    return make(c, sqrt_nearest(c, &x, scale_for(LG_NUM_MIN_SIG - sweight, x.dscale)));
 }
 
 LG_FN(numeric_exp)

@@ -1,6 +1,7 @@
 /* timestamp and timestamptz: input, output, comparison, arithmetic, casts, clock functions. */
 #include "datetime.h"
 #include "types_values.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -576,7 +577,19 @@ LG_FN(make_timestamptz_at_timezone)
     if (!make_ts(c, &t))
         return 0;
     char *name = lg_text_cstring(c->arena, ARG(6));
-    if (!lg_zone_find(c, name, &tz, &off))
+    if (isdigit((unsigned char)*name)) {
+        lg_call_error(c, "22023", "invalid input syntax for type %s: \"%s\"", "numeric time zone",
+                      name);
+        lg_error_hint(c->err, "Numeric time zones must have \"-\" or \"+\" as first character.");
+        return 0;
+    }
+    lg_zone_number number =
+        *name == '+' || *name == '-' ? lg_zone_numeric(name, &off) : LG_ZONE_BAD;
+    if (number == LG_ZONE_RANGE)
+        return lg_call_error(c, "22023", "numeric time zone \"%s\" out of range", name);
+    if (number == LG_ZONE_OK)
+        tz = NULL;
+    else if (!lg_zone_find(c, name, &tz, &off))
         return lg_call_error(c, "22023", "time zone \"%s\" not recognized", name);
     return checked(c, tz ? lg_ts_to_utc(tz, t) : t - off * LG_US_PER_S);
 }

@@ -118,6 +118,8 @@ posix_time(const char *p, int32_t *ret)
         int32_t v = 0;
         while (isdigit((unsigned char)*p) && v < 1000)
             v = v * 10 + (*p++ - '0');
+        if (v > (unit == 3600 ? 167 : 59))
+            return NULL;
         total += v * unit;
         unit /= 60;
         if (*p != ':')
@@ -371,17 +373,18 @@ load_file(lg_tz *z, const char *name)
     return ok;
 }
 
-/* "+05:30", "-8", "5.5": hours east, as SET TIME ZONE takes them; shown as POSIX <+05:30>-05:30. */
+/* "-8", "5.5": hours east, as SET TIME ZONE takes them; shown as POSIX <+05:30>-05:30. With a colon it is a
+ * POSIX offset. */
 static bool
 fixed_offset(lg_tz *z, const char *s)
 {
-    int32_t off;
-    const char *end;
-    if (*s != '+' && *s != '-' && !isdigit((unsigned char)*s))
+    char *end;
+    if (!strchr("+-.0123456789", *s) || s[strspn(s, "+-.0123456789")])
         return false;
-    end = posix_time(s, &off);
-    if (!end || *end || off > 86400 * 7 || off < -86400 * 7)
+    double hours = strtod(s, &end);
+    if (*end || hours > 168 || hours < -168)
         return false;
+    int32_t off = (int32_t)(hours * 3600);
     int32_t a = abs(off);
     char sign = off < 0 ? '-' : '+';
     int h = a / 3600, m = a / 60 % 60;
@@ -412,8 +415,11 @@ lg_tz_get(lg_tz_cache *c, const char *name)
     if (!ok)
         ok = load_file(z, name);
     if (!ok && !strchr(name, '/')) {
+        char posix[72]; /* "+02:00" has no abbreviation */
+        bool bare = *name == '+' || *name == '-' || isdigit((unsigned char)*name);
         snprintf(z->name, sizeof z->name, "%s", name);
-        ok = strpbrk(name, "0123456789") && posix_parse(z, name);
+        snprintf(posix, sizeof posix, "%s%s", bare ? "<x>" : "", name);
+        ok = strpbrk(name, "0123456789") && posix_parse(z, posix);
     }
     if (!ok) {
         tz_free(z);

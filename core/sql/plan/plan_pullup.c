@@ -527,7 +527,7 @@ outer_join_looks_out(const lg_from *f, bool below)
 }
 
 static bool
-may_pull_up(const lg_query *c, bool nullable)
+may_pull_up(const lg_query *c, bool nullable, bool columns_only)
 {
     if (!is_plain(c) || c->nsort || !c->from || (nullable && c->where) ||
         outer_join_looks_out(c->from, nullable))
@@ -535,7 +535,7 @@ may_pull_up(const lg_query *c, bool nullable)
     for (uint32_t i = 0; i < c->ntargets; i++) {
         const lg_expr *e = c->targets[i].expr;
         if (c->targets[i].junk || lg_expr_has_kind(e, LG_EX_SUBLINK) ||
-            lg_expr_volatility(e) == 'v' || (nullable && (e->kind != LG_EX_VAR || e->var.up)))
+            lg_expr_volatility(e) == 'v' || (columns_only && (e->kind != LG_EX_VAR || e->var.up)))
             return false;
     }
     return true;
@@ -567,7 +567,8 @@ pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
     if (q->rtes[rte]->view && q->rtes[rte]->view->security_barrier)
         return false;
     lg_from **leaf = q->from ? find_leaf(&q->from, rte, &nullable) : NULL;
-    if (!leaf || !may_pull_up(c, nullable) || q->nrtes + c->nrtes > 1000)
+    /* What is grouped by sets becomes NULL as a whole: an expression would no longer be found. */
+    if (!leaf || !may_pull_up(c, nullable, nullable || q->nsets) || q->nrtes + c->nrtes > 1000)
         return false;
     walker w = {.a = p->a, .fn = rebase_root, .rte = rebase_rte, .offset = q->nrtes};
     uint32_t w_offset = w.offset;
