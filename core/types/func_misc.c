@@ -95,7 +95,7 @@ lsn_of(lg_call *c, const lg_num *x, lg_datum base, int sign)
         r = r * 10 + (*p - '0');
     r = (__int128)base + (*s == '-' ? -sign * r : sign * r);
     if (r < 0 || r > UINT64_MAX)
-        return lg_call_error(c, "22003", "pg_lsn out of range");
+        return lg_call_error(c, "22023", "pg_lsn out of range");
     return (lg_datum)r;
 }
 
