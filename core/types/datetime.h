@@ -75,11 +75,7 @@ typedef struct lg_dt_parsed {
 /* Reads a date and/or time; on error c->st is set (type_name for the message). */
 bool lg_dt_parse(lg_call *c, const char *s, const char *type_name, lg_dt_parsed *ret);
 /* "+5", "-08:30", "+0530": seconds east. */
-typedef enum lg_zone_number {
-    LG_ZONE_OK,
-    LG_ZONE_BAD,
-    LG_ZONE_RANGE
-} lg_zone_number;
+typedef enum lg_zone_number { LG_ZONE_OK, LG_ZONE_BAD, LG_ZONE_RANGE } lg_zone_number;
 lg_zone_number lg_zone_numeric(const char *p, int32_t *ret_offset);
 /* A zone by name, abbreviation or POSIX string: fixed offset or a lg_tz. */
 bool lg_zone_find(lg_call *c, const char *name, const lg_tz **ret_tz, int32_t *ret_offset);

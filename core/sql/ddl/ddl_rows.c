@@ -24,7 +24,8 @@ lg_ddl_rows_next(lg_ddl_rows *r)
 }
 
 lg_status
-lg_ddl_rows_eval(lg_ddl_rows *r, lg_xtarget *over, const lg_expr *e, lg_datum *ret, uint8_t *ret_null)
+lg_ddl_rows_eval(lg_ddl_rows *r, lg_xtarget *over, const lg_expr *e, lg_datum *ret,
+                 uint8_t *ret_null)
 {
     lg_ectx c = {.x = over->x, .cols = over->cols, .cap = 1, .arena = r->a};
     bool null;
