@@ -981,6 +981,7 @@ lg_expr *
 lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i)
 {
     const lg_row_field *f = &t->fields[i];
+    base = lg_bind__row_alone(base);
     if (base->kind == LG_EX_ROW && i < base->nargs)
         return base->args[i];
     lg_expr *e = lg_expr_new(b->arena, LG_EX_FIELD, f->type, 1);
@@ -1054,6 +1055,7 @@ bind_field(lg_level *l, lg_expr *base, const char *name, int32_t loc, lg_expr **
         return lg_bind__error(b, loc, "42703", "column \"%s\" not found in data type %s", name,
                               lg_bind__type_name(b, base->type));
     }
+    base = lg_bind__row_alone(base);
     for (uint32_t i = 0; base->kind == LG_EX_ROW && base->row.names && i < base->nargs; i++)
         if (strcmp(base->row.names[i], name) == 0) {
             *ret = base->args[i];
@@ -1146,6 +1148,7 @@ bind_row(lg_level *l, const lg_ast_row_expr *r, lg_expr **ret)
             if (c->fields.at[c->fields.n - 1]->tag == LG_AST_A_STAR) {
                 lg_expr *w;
                 LG_TRY(lg_bind__column_ref(l, c, &w));
+                w = lg_bind__row_alone(w);
                 for (uint32_t k = 0; k < w->nargs && n < 1664; k++)
                     e->args[n++] = w->args[k];
                 continue;

@@ -1029,8 +1029,9 @@ missing_table(lg_level *l, const char *schema, const char *name, int32_t loc)
     return lg_bind__error(b, loc, "42P01", "missing FROM-clause entry for table \"%s\"", name);
 }
 
-/* The row where the table had one, NULL where an outer join had none for it: then the OID of the
- * table, which every row has, is missing too. Shown as the row alone. */
+/* The row where the item had one, NULL where an outer join had none for it: then the OID of the
+ * table, which every row has, is missing too. What is no table has such a column for this alone
+ * (lg_rte.whole). Shown as the row alone. */
 static lg_expr *
 row_or_null(lg_bind *b, const lg_nsitem *it, uint32_t up, lg_expr *row)
 {
@@ -1071,8 +1072,20 @@ whole_row(lg_bind *b, const lg_nsitem *it, uint32_t up, int32_t loc)
         }
     e->row.names = type == LG_T_RECORD ? names : NULL;
     e->loc = loc;
-    bool stored = rel && type != LG_T_RECORD && it->rte->kind == LG_RTE_RELATION;
-    return it->nullable && stored ? row_or_null(b, it, up, e) : e;
+    if (!it->nullable || !it->rte || it->rte->kind == LG_RTE_JOIN ||
+        it->rte->kind == LG_RTE_RESULT ||
+        (it->rte->kind == LG_RTE_RELATION && (!rel || type == LG_T_RECORD)))
+        return e;
+    ((lg_rte *)(uintptr_t)it->rte)->whole = it->rte->kind != LG_RTE_RELATION;
+    return row_or_null(b, it, up, e);
+}
+
+lg_expr *
+lg_bind__row_alone(lg_expr *e)
+{
+    bool row = e->kind == LG_EX_CASE && e->form == LG_FORM_IMPLICIT && e->nargs == 3 &&
+               e->args[2]->kind == LG_EX_ROW;
+    return row ? e->args[2] : e;
 }
 
 /* ---- a column that is not there: PostgreSQL's hints ---- */

@@ -148,6 +148,9 @@ LG_MUST lg_status lg_bind__subscripts(lg_level *l, lg_expr *base, const lg_ast_l
                                       uint32_t from, uint32_t to, int32_t loc, lg_expr **ret);
 const char *lg_bind__column_name(const lg_ast *n); /* FigureColname */
 /* Field i of a value of a composite type. */
+/* Of a whole row that an outer join may have made NULL: the row without the look at that. Its fields are
+ * NULL then all the same. */
+lg_expr *lg_bind__row_alone(lg_expr *e);
 lg_expr *lg_bind__field(lg_bind *b, lg_expr *base, const lg_row_type *t, uint32_t i);
 
 /* --- bind_func.c --- */

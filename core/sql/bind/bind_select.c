@@ -79,6 +79,7 @@ expand_record(lg_level *l, const lg_ast_a_indirection *a, lg_target **t, uint32_
 {
     lg_expr *e;
     LG_TRY(lg_bind__expr(l, a->arg, &e));
+    e = lg_bind__row_alone(e);
     if (e->kind == LG_EX_FUNC && e->func.func->n_out) {
         const lg_func *f = e->func.func;
         for (uint32_t i = 0; i < f->n_out; i++) {
@@ -240,7 +241,8 @@ visible_input_column(lg_level *l, const lg_ast_column_ref *c)
     lg_error saved = *l->b->err;
     lg_level only = *l; /* this level only: outer columns do not hide result names */
     only.parent = NULL;
-    bool ok = lg_bind__column_ref(&only, c, &e) == LG_OK && e->kind != LG_EX_ROW;
+    bool ok = lg_bind__column_ref(&only, c, &e) == LG_OK &&
+              lg_bind__row_alone(e)->kind != LG_EX_ROW;
     bool ambiguous = l->b->err->set && !strcmp(l->b->err->sqlstate, "42702");
     *l->b->err = saved;
     return ok || ambiguous;

@@ -41,6 +41,7 @@ typedef struct lg_rte {
     lg_rte_kind kind;
     const char *alias; /* the name it goes by; for deparsing and EXPLAIN */
     bool has_alias;    /* written by the user */
+    bool whole;        /* no table: is asked for LG_SYSCOL_TABLEOID, not NULL where it has a row */
     bool lateral;
     uint32_t ncols;
     lg_outcol *cols; /* RELATION: one per attnum, dropped ones have name NULL */

@@ -564,7 +564,7 @@ pull_up_one(lg_planner *p, lg_query *q, uint32_t rte)
 {
     lg_query *c = q->rtes[rte]->subquery;
     bool nullable = false;
-    if (q->rtes[rte]->view && q->rtes[rte]->view->security_barrier)
+    if ((q->rtes[rte]->view && q->rtes[rte]->view->security_barrier) || q->rtes[rte]->whole)
         return false;
     lg_from **leaf = q->from ? find_leaf(&q->from, rte, &nullable) : NULL;
     /* What is grouped by sets becomes NULL as a whole: an expression would no longer be found. */

@@ -144,6 +144,34 @@ cte_item(lg_pq *pq, lg_rte *r, lg_node **ret)
     return LG_OK;
 }
 
+/* One column more: LG_SYSCOL_TABLEOID, which is NULL only where an outer join has no row of the item. */
+static void
+add_oid(lg_planner *p, uint32_t rte, const char *alias, lg_built *b)
+{
+    lg_node *x = lg_plan__node(p, LG_NODE_SUBQUERY_SCAN), *n = b->node;
+    lg_outcol *cols = LG_NEWN(p->a, lg_outcol, b->n + 1);
+    lg_colref *map = LG_NEWN(p->a, lg_colref, b->n + 1);
+    x->targets = LG_NEWN(p->a, lg_expr *, b->n + 1);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const lg_outcol *c = &n->cols[i];
+        x->targets[i] = lg_plan__slot(p, (int32_t)i, c->type, c->typmod, c->collation);
+        cols[i] = *c;
+        map[i] = b->map[i];
+    }
+    x->targets[b->n] = lg_expr_const(p->a, LG_T_OID, lg_datum_oid(1), false);
+    cols[b->n] = (lg_outcol){.name = "tableoid", .type = LG_T_OID, .typmod = -1};
+    map[b->n] = (lg_colref){rte, LG_SYSCOL_TABLEOID};
+    x->subquery.alias = alias;
+    x->left = n;
+    x->rows = n->rows;
+    x->cost = n->cost;
+    x->startup_cost = n->startup_cost;
+    x->width = n->width + 4;
+    x->cols = cols;
+    *b = (lg_built){.node = x, .map = map, .n = b->n + 1};
+    x->ncols = b->n;
+}
+
 lg_status
 lg_plan__rte(lg_pq *pq, uint32_t rte, lg_item *it)
 {
@@ -169,6 +197,8 @@ lg_plan__rte(lg_pq *pq, uint32_t rte, lg_item *it)
         break;
     }
     whole_map(pq->p, &it->built, rte, r, n);
+    if (r->whole && pq->needed[rte][LG_NEEDED_BASE + LG_SYSCOL_TABLEOID])
+        add_oid(pq->p, rte, r->alias, &it->built);
     return LG_OK;
 }
 
