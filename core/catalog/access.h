@@ -93,6 +93,12 @@ typedef struct lg_access_ops {
     lg_status (*row_fetch)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
                            const lg_rel_storage *st, lg_tid tid, lg_arena *a,
                            const uint8_t **ret_row, size_t *ret_len);
+    /* row_fetch when the snapshot's version is certainly the newest that is committed on any instance
+     * (or the transaction's own); LG_RETRY: not certain, or no version. Asks no other instance. May
+     * be NULL. */
+    lg_status (*row_newest)(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap,
+                            const lg_rel_storage *st, lg_tid tid, lg_arena *a,
+                            const uint8_t **ret_row, size_t *ret_len);
     /* Before row_fetch of a row that is to be changed: its block comes here for writing at once.
      * wait: also until nobody else is changing the row. *ret_changed: the newest version may not be
      * the snapshot's. Locks nothing. May be NULL. LG_OK, LG_DEADLOCK, LG_LOCK_NOT_AVAILABLE, a cancel.

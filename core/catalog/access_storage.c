@@ -168,6 +168,21 @@ row_fetch(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const l
 }
 
 static lg_status
+row_newest(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
+           lg_tid tid, lg_arena *a, const uint8_t **ret_row, size_t *ret_len)
+{
+    lg_segment *g;
+    uint32_t len;
+    lg_status begun = seg_read(arg, st, &g);
+    if (begun != LG_OK)
+        return begun == LG_END ? LG_RETRY : begun;
+    lg_status r = lg_heap_row_newest(txn, g, tid, snap, a, ret_row, &len);
+    if (r == LG_OK)
+        *ret_len = len;
+    return r;
+}
+
+static lg_status
 row_claim(void *arg, struct lg_txn *txn, const struct lg_snapshot *snap, const lg_rel_storage *st,
           lg_tid tid, bool wait, bool *ret_changed)
 {
@@ -613,6 +628,7 @@ lg_access_storage(lg_txn_sys *sys)
         .savepoint = savepoint,
         .rollback_to = rollback_to,
         .row_fetch = row_fetch,
+        .row_newest = row_newest,
         .row_claim = row_claim,
         .row_lock = row_lock,
         .row_update = row_update,

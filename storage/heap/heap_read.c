@@ -190,6 +190,30 @@ lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap
     return lg_heap__expand(g, a, &c, ret_row, ret_len);
 }
 
+lg_status
+lg_heap_row_newest(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap, lg_arena *a,
+                   const uint8_t **ret_row, uint32_t *ret_len)
+{
+    lg_buf_cache *c = lg_segment_cache(g);
+    lg_addr addr = {lg_segment_file(g), (uint32_t)(id >> 16)};
+    hp p = {.bb = lg_buf_block_bytes(c)};
+    heap_content row;
+    lg_buf *b;
+    lg_xid xid;
+    lg_status st = lg_buf_try_get(c, addr, LG_LATCH_S, &b);
+    if (st != LG_OK)
+        return st == LG_WOULD_WAIT ? LG_RETRY : st;
+    p.d = b->data;
+    st = row_in_place(t, &p, (uint16_t)id, snap, a, &row, &xid);
+    lg_buf_put(c, b, LG_LATCH_S);
+    if (st == LG_WOULD_WAIT || st == LG_NOT_FOUND)
+        return LG_RETRY;
+    LG_TRY(st);
+    if (row.flags & (ROW_MIGRATED | ROW_FORWARD))
+        return LG_RETRY; /* the piece has versions of its own */
+    return lg_heap__expand(g, a, &row, ret_row, ret_len);
+}
+
 /* ---- sequential scan ---- */
 
 /* Copies of blocks whose rows one call may return; small rows: the batch is full first. */

@@ -35,8 +35,8 @@ int lg_exec_position(const lg_exec_session *es, int32_t loc);
 /* A plan under the session's settings, for the snapshot that is set. */
 LG_MUST lg_status lg_exec_plan(lg_exec_session *es, lg_bind *b, lg_query *q, lg_plan **ret_plan);
 
-/* Does the plan read nothing but the newest version of a row that it claims for writing (found by a
- * unique key), or nothing stored at all? Then its snapshot need not be known to have in it what
+/* Does the plan read nothing but the newest version of one row, found by a unique key, or nothing
+ * stored at all? Then its snapshot need not be known to have in it what
  * other instances have committed (lg_txn_fresh): what it meets brings its SCN along. */
 bool lg_exec_reads_newest(const lg_plan *plan);
 /* params: plan->nparams values; they must stay until close. LG_RETRY: the plan is out of date. */

@@ -13,6 +13,16 @@ claims_one_row(const lg_plan *plan)
            scan->scan.index->nexprs == 0 && scan->scan.rel == p->modify.target.rel && !scan->quals;
 }
 
+/* One row by a unique key: if its block is here and the snapshot sees the row's newest version, then
+ * no newer one was committed anywhere; if not, the scan asks (newest_row in exec_scan.c). */
+static bool
+reads_one_row(const lg_plan *plan)
+{
+    const lg_node *p = plan->root;
+    return plan->cmd == LG_CMD_SELECT && p->kind == LG_NODE_INDEX_SCAN && p->scan.unique &&
+           !p->scan.index_only;
+}
+
 static bool
 inserts_values(const lg_plan *plan)
 {
@@ -29,7 +39,9 @@ lg_exec_reads_newest(const lg_plan *plan)
         stored |= plan->relations[i].rel->virtual_rel == NULL;
     if (!stored)
         return true;
-    if (plan->nsubplans || plan->nctes || plan->root->kind != LG_NODE_MODIFY)
+    if (plan->nsubplans || plan->nctes)
         return false;
+    if (plan->root->kind != LG_NODE_MODIFY)
+        return reads_one_row(plan);
     return claims_one_row(plan) || inserts_values(plan);
 }

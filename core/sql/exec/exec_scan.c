@@ -827,6 +827,28 @@ claim_row(lg_xnode *s, lg_tid tid, bool *ret_newer)
     return *ret_newer ? lg_exec__new_snapshot(x->es) : LG_OK;
 }
 
+/* Reads the row for a statement that is about it alone and has not asked how far the other instances
+ * have committed (lg_exec_reads_newest): asks when that matters. */
+static lg_status
+newest_row(lg_xnode *s, lg_tid tid, const uint8_t **ret_row, size_t *ret_len)
+{
+    struct scan *sc = s->state;
+    lg_exec_session *es = s->x->es;
+    struct lg_txn *txn = lg_cat_txn(es->cat);
+    const lg_access *acc = sc->acc;
+    if (es->unconfirmed && !es->inner && s->x->tree->root == s && acc->ops->row_newest) {
+        lg_status st = acc->ops->row_newest(acc->arg, txn, es->snapshot, &sc->rel->storage, tid,
+                                            s->scratch, ret_row, ret_len);
+        if (st != LG_RETRY)
+            return st;
+        LG_TRY(lg_txn_fresh(lg_txn_sys_of(txn), true));
+        LG_TRY(lg_exec__new_snapshot(es));
+        es->unconfirmed = false;
+    }
+    return acc->ops->row_fetch(acc->arg, txn, es->snapshot, &sc->rel->storage, tid, s->scratch,
+                               ret_row, ret_len);
+}
+
 static lg_status
 index_next_row(lg_xnode *s, uint32_t at)
 {
@@ -862,15 +884,16 @@ index_next_row(lg_xnode *s, uint32_t at)
             continue;
         }
         s->heap_fetches++;
-        if (recheck || s->for_change)
+        bool unconfirmed = x->es->unconfirmed;
+        if (recheck || s->for_change || unconfirmed)
             key = lg_arena_dup(s->scratch, key, key_len);
         if (s->for_change) {
             bool newer;
             LG_TRY(claim_row(s, tid, &newer));
             recheck |= newer; /* the entry was good for the former snapshot */
         }
-        st = sc->acc->ops->row_fetch(sc->acc->arg, txn, x->es->snapshot, &sc->rel->storage, tid,
-                                     s->scratch, &row, &len);
+        st = newest_row(s, tid, &row, &len);
+        recheck |= unconfirmed != x->es->unconfirmed; /* a newer snapshot, as well */
         if (st == LG_NOT_FOUND)
             continue;
         LG_TRY(st);

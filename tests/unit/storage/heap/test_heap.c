@@ -874,6 +874,46 @@ claims(struct world *w)
     RIG_OK(lg_txn_commit(reader));
 }
 
+/* The newest version, when the snapshot is enough to know it; else it says that it does not know. */
+static void
+newest_versions(struct world *w)
+{
+    lg_heap_out out;
+    lg_snapshot old, now;
+    const uint8_t *row;
+    uint32_t len;
+    lg_arena *a = lg_arena_create("row", 1024);
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid calm = insert_small(w, t, 0, 1), hot = insert_small(w, t, 1, 1);
+    lg_rowid gone = insert_small(w, t, 2, 1);
+    RIG_OK(lg_txn_commit(t));
+    lg_txn *reader = lg_txn_begin(w->txns);
+    lg_txn_snapshot(reader, &old);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, hot, &old, a, &row, &len), LG_OK);
+    t = lg_txn_begin(w->txns);
+    CU_ASSERT_EQUAL(update_small(w, t, hot, NULL, 2, &out), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_delete(t, w->g, gone, NULL, &out), LG_OK);
+    /* may be committed elsewhere by now, for all we know */
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, hot, &old, a, &row, &len), LG_RETRY);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(t, w->g, hot, &old, a, &row, &len), LG_RETRY);
+    lg_txn_snapshot(t, &now);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(t, w->g, hot, &now, a, &row, &len), LG_OK); /* our own */
+    RIG_OK(lg_txn_commit(t));
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, hot, &old, a, &row, &len), LG_RETRY);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, gone, &old, a, &row, &len), LG_RETRY);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, calm, &old, a, &row, &len), LG_OK);
+    lg_txn_snapshot(reader, &now);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, hot, &now, a, &row, &len), LG_OK);
+    CU_ASSERT_EQUAL(lg_heap_row_newest(reader, w->g, gone, &now, a, &row, &len), LG_RETRY);
+    RIG_OK(lg_txn_commit(reader));
+    lg_arena_destroy(a);
+}
+
+LG_TEST(test_heap__the_newest_version_or_no_answer)
+{
+    run_world(5, false, newest_versions);
+}
+
 LG_TEST(test_heap__a_claim_tells_and_locks_nothing)
 {
     run_world(3, false, claims);
