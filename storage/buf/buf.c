@@ -311,6 +311,7 @@ make_usable(lg_buf_cache *c, lg_buf *f, lg_mode want, unsigned flags)
     if (usable(f, want))
         return LG_OK;
     if (f->revoking || f->evicting || f->converting) {
+        f->crowd |= f->converting && want == LG_MODE_X;
         LG_TRY(lg_waitq_wait(&f->convq, LG_WAIT_GC_BUFFER_BUSY_ACQUIRE, LG_FOREVER, false));
         return LG_RETRY;
     }

@@ -56,6 +56,7 @@ typedef struct lg_buf {
     bool writing : 1;  /* storage/buf's own: a copy is on its way to disk */
     bool evicting : 1; /* storage/buf's own: its mode is being given up */
     bool used : 1;     /* storage/buf's own: since the grant or lg_buf_secure */
+    bool crowd : 1;    /* storage/buf's own: X was waited for by several fibers */
     lg_latch latch;
     lg_waitq idleq; /* the revoker, waiting for users == 0 */
     /* To here a cache line, which is all that a hit looks at. */
@@ -77,7 +78,8 @@ typedef struct lg_buf_config {
     lg_scn_clock *clock;
     lg_coherence coherence;
     uint64_t cache_bytes;
-    uint32_t min_hold_us;               /* a granted mode stays at least this long; 0 = 500 */
+    uint32_t min_hold_us;               /* a granted mode stays at least this long; 0 = 500. X
+                                         * that several fibers had waited for: four times as long */
     struct lg_dwb *dwb;                 /* this instance's double-write area (dwb.h); not owned */
     const struct lg_buf_policy *policy; /* replacement; NULL = clock (buf_policy.h) */
 } lg_buf_config;

@@ -92,9 +92,8 @@ LG_MUST lg_status lg_heap_row_fetch(lg_txn *t, lg_segment *g, lg_rowid id, const
 /* The same when that is certainly the newest version that is committed on any instance, or our own:
  * the block is here in S or X, and the snapshot sees the row's last change. Else LG_RETRY. Asks
  * nobody. */
-LG_MUST lg_status lg_heap_row_newest(lg_txn *t, lg_segment *g, lg_rowid id,
-                                     const lg_snapshot *snap, lg_arena *a,
-                                     const uint8_t **ret_row, uint32_t *ret_len);
+LG_MUST lg_status lg_heap_row_newest(lg_txn *t, lg_segment *g, lg_rowid id, const lg_snapshot *snap,
+                                     lg_arena *a, const uint8_t **ret_row, uint32_t *ret_len);
 
 /* ---- sequential scan ---- */
 

@@ -458,6 +458,45 @@ LG_TEST(test_buf__a_grant_is_used_before_it_goes)
     in_fiber(minimum_hold);
 }
 
+static void
+one_of_many(void *arg)
+{
+    unsigned *done = arg;
+    RIG_OK(lg_buf_secure(w.c, addr(1), LG_LATCH_X, 0));
+    value_of(1);
+    ++*done;
+}
+
+static void
+crowd(void *arg)
+{
+    uint32_t n;
+    unsigned done = 0;
+    (void)arg;
+    mount(true);
+    change(1, 1);
+    RIG_OK(lg_buf_write_dirty(w.c, LG_LSN_MAX, 16, &n));
+    RIG_OK(lg_buf_revoke(w.c, addr(1), LG_MODE_N, NULL, NULL, NULL));
+    lg_run *run = w.rig.nodes[0].run;
+    lg_time t = lg_run_now_ns(run);
+    for (int i = 0; i < 3; i++) /* the first reads the block, the others wait for it */
+        RIG_OK(lg_run_spawn(run, "one", 0, one_of_many, &done, NULL));
+    while (done < 3)
+        (void)!lg_fiber_sleep_until(lg_run_now_ns(run) + LG_MS / 10, LG_WAIT_SLEEP);
+    RIG_OK(lg_buf_revoke(w.c, addr(1), LG_MODE_N, NULL, NULL, NULL));
+    CU_ASSERT(lg_run_now_ns(run) >= t + 2 * LG_MS); /* for those who come meanwhile */
+    one_of_many(&done);
+    t = lg_run_now_ns(run);
+    RIG_OK(lg_buf_revoke(w.c, addr(1), LG_MODE_N, NULL, NULL, NULL));
+    CU_ASSERT_EQUAL(lg_run_now_ns(run), t); /* only one had wanted it this time */
+    unmount();
+}
+
+LG_TEST(test_buf__what_many_wait_for_stays_for_a_while)
+{
+    in_fiber(crowd);
+}
+
 static bool
 block_five(void *arg, lg_addr a)
 {
