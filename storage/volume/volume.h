@@ -7,7 +7,7 @@
  *
  * FILE 0 is the volume's own metadata: ordinary logged blocks, coherent like all others, whose
  * places are computed. Block numbers: disk << 20 | index within that disk's share.
- *   disk 0: 0 header (next file number) | 1.. map-block bitmap | file table | map blocks
+ *   disk 0: 0 header (next file number; AUs being taken, space_file.c) | 1.. map-block bitmap | file table | map blocks
  *   disk d: AU bitmap blocks from LG_VOL_BITMAP_BASE on
  * A file f: file table entry -> root map block -> AU entries {disk, au}; a large file's root also
  * points to further map blocks. File numbers are never reused and AU mappings are only ever added
