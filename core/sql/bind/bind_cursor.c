@@ -32,11 +32,10 @@ lg_bind__current_of(lg_level *l, const lg_ast_current_of_expr *x, lg_expr **ret)
     if (!rte || rte->kind != LG_RTE_RELATION || !rte->rel || l->q->views ||
         rte->rel->kind == LG_REL_VIEW)
         return lg_bind__error(b, -1, "0A000", "WHERE CURRENT OF on a view is not implemented");
-    lg_expr *a[3] = {lg_expr_const(b->arena, LG_T_TEXT,
-                                   lg_datum_cstring_text(b->arena, x->cursor_name), false),
-                     lg_expr_const(b->arena, LG_T_OID, lg_datum_oid(rte->rel->oid), false),
-                     lg_expr_const(b->arena, LG_T_TEXT,
-                                   lg_datum_cstring_text(b->arena, rte->rel->name), false)};
+    lg_expr *a[3] = {
+        lg_expr_const(b->arena, LG_T_TEXT, lg_datum_cstring_text(b->arena, x->cursor_name), false),
+        lg_expr_const(b->arena, LG_T_OID, lg_datum_oid(rte->rel->oid), false),
+        lg_expr_const(b->arena, LG_T_TEXT, lg_datum_cstring_text(b->arena, rte->rel->name), false)};
     lg_expr *at = lg_expr_call(b->arena, &current_of_func, NULL, 3, a);
     lg_expr *ctid = lg_bind__var(b, rte, l->q->result_rte, LG_SYSCOL_CTID);
     return lg_bind__make_op(b, NULL, "=", ctid, at, -1, ret);

@@ -97,11 +97,7 @@ of_proc(describe *d)
         if (!visible)
             name = lg_arena_printf(d->a, "%s.%s", lg_quote_ident(d->a, p->schema), name);
     }
-    name = lg_arena_printf(d->a, "%s %s(",
-                           f->kind == 'p'   ? "procedure"
-                           : f->kind == 'a' ? "aggregate"
-                                            : "function",
-                           name);
+    name = lg_arena_printf(d->a, "function %s(", name); /* whatever it is, as PostgreSQL */
     for (uint32_t i = 0; i < f->nargs; i++)
         name = lg_arena_printf(d->a, "%s%s%s", name, i ? "," : "",
                                lg_type_name(d->es->env, f->args[i], -1, d->a));

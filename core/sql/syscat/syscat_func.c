@@ -764,4 +764,5 @@ lg_syscat_functions_register(lg_fntable *t)
     lg_fx_register_proc(t);
     lg_fx_register_describe(t);
     lg_fx_register_props(t);
+    lg_fx_register_identify(t);
 }

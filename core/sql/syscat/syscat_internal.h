@@ -47,6 +47,7 @@ void lg_fx_register_acl(lg_fntable *t);
 void lg_fx_register_sys(lg_fntable *t);
 void lg_fx_register_proc(lg_fntable *t);
 void lg_fx_register_describe(lg_fntable *t);
+void lg_fx_register_identify(lg_fntable *t);
 void lg_fx_register_props(lg_fntable *t);
 /* "f(integer)" or "f": its OID; LG_NOT_FOUND. */
 lg_status lg_fx_procedure_by_text(lg_call *c, const char *text, lg_oid *ret);

@@ -1,0 +1,57 @@
+-- pg_identify_object, pg_identify_object_as_address, pg_describe_object
+create schema io;
+set search_path = io;
+create table "T x" (a int primary key, "B" text default 'q' check ("B" <> 'z'), c int generated always as identity);
+create index tx_i on "T x" ("B");
+create view v as select a from "T x";
+create materialized view mv as select 1 as one;
+create sequence sq;
+create type mood as enum ('a');
+create type pair as (x int, y mood[]);
+create domain dm as numeric check (value > 0);
+create collation de (provider = icu, locale = 'de');
+create function f(a int, b mood, c text[], d varchar, e timestamptz) returns int language sql as 'select 1';
+create procedure p() language sql as '';
+create role io_role;
+create function show(cls oid, obj oid, sub int) returns table (t text, s text, n text, i text, names text[], args text[], same bool, d text) language sql as
+  'select i.type, i.schema, i.name, i.identity, a.object_names, a.object_args, i.type = a.type, pg_describe_object(cls, obj, sub) from pg_identify_object(cls, obj, sub) i, pg_identify_object_as_address(cls, obj, sub) a';
+\x
+select * from show('pg_class'::regclass, '"T x"'::regclass, 0);
+select * from show('pg_class'::regclass, '"T x"'::regclass, 2);
+select * from show('pg_class'::regclass, 'tx_i'::regclass, 0);
+select * from show('pg_class'::regclass, 'v'::regclass, 0);
+select * from show('pg_class'::regclass, 'v'::regclass, 1);
+select * from show('pg_class'::regclass, 'mv'::regclass, 0);
+select * from show('pg_class'::regclass, 'sq'::regclass, 0);
+select * from show('pg_class'::regclass, 'pair'::regclass, 1);
+select * from show('pg_class'::regclass, 'pg_class'::regclass, 0);
+select * from show('pg_type'::regclass, 'mood'::regtype, 0);
+select * from show('pg_type'::regclass, 'mood[]'::regtype, 0);
+select * from show('pg_type'::regclass, 'pair'::regtype, 0);
+select * from show('pg_type'::regclass, 'dm'::regtype, 0);
+select * from show('pg_type'::regclass, 'int4'::regtype, 0);
+select * from show('pg_type'::regclass, 'text[]'::regtype, 0);
+select * from show('pg_type'::regclass, 'varchar'::regtype, 0);
+select * from show('pg_proc'::regclass, 'f'::regproc, 0);
+select * from show('pg_proc'::regclass, 'p'::regproc, 0);
+select * from show('pg_proc'::regclass, 'pg_catalog.pg_identify_object'::regproc, 0);
+select * from show('pg_proc'::regclass, 'sum(int4)'::regprocedure, 0);
+select s.* from pg_constraint c, show('pg_constraint'::regclass, c.oid, 0) s where connamespace = 'io'::regnamespace order by conname;
+select s.* from pg_attrdef c, show('pg_attrdef'::regclass, c.oid, 0) s where adrelid = '"T x"'::regclass;
+select s.* from pg_rewrite c, show('pg_rewrite'::regclass, c.oid, 0) s where ev_class = 'v'::regclass;
+select * from show('pg_namespace'::regclass, 'io'::regnamespace, 0);
+select * from show('pg_authid'::regclass, 'io_role'::regrole, 0);
+select s.* from pg_database d, show('pg_database'::regclass, d.oid, 0) s where datname = current_database();
+select * from show('pg_collation'::regclass, 'de'::regcollation, 0);
+select * from show('pg_collation'::regclass, 'pg_catalog."C"'::regcollation, 0);
+select * from show('pg_operator'::regclass, '+(int4,int4)'::regoperator, 0);
+select * from pg_identify_object('pg_class'::regclass, 1, 0);
+select * from pg_identify_object('pg_type'::regclass, 1, 0);
+select * from pg_identify_object('pg_proc'::regclass, 1, 0);
+select * from pg_identify_object('pg_constraint'::regclass, 1, 0);
+select * from pg_identify_object('pg_namespace'::regclass, 1, 0);
+select * from pg_identify_object_as_address('pg_collation'::regclass, 1, 0);
+select * from pg_identify_object(1, 1, 0);
+\x
+drop schema io cascade;
+drop role io_role;
