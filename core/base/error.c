@@ -60,6 +60,13 @@ lg_error_context(lg_error *e, const char *fmt, ...)
 void
 lg_error_from_status(lg_error *e, lg_status st)
 {
-    if (!e->set)
-        (void)lg_error_set(e, lg_status_sqlstate(st), "%s", lg_status_text(st));
+    if (e->set)
+        return;
+    (void)lg_error_set(e, lg_status_sqlstate(st), "%s", lg_status_text(st));
+    if (st == LG_DISK_FULL)
+        lg_error_hint(e, "Drop what is not needed or add a disk; v$datafile and gv$undostat show "
+                         "what is taken.");
+    else if (st == LG_UNDO_FULL)
+        lg_error_hint(e, "End long transactions (gv$transaction), change fewer rows in one, or add "
+                         "a disk.");
 }

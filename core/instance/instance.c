@@ -376,11 +376,7 @@ open_transactions(lg_instance *in)
     }
     if (!in->alone)
         LG_TRY(lg_instance__undo_lock_own(in));
-    lg_undo_config uc = {.space = in->space,
-                         .retention_ms = in->cfg.undo_retention_ms,
-                         .file_of = lg_instance__undo_file_of,
-                         .arg = in};
-    LG_TRY(lg_undo_create(&uc, &in->undo));
+    LG_TRY(lg_instance__undo_create(in));
     lg_txn_config tc = {.undo = in->undo, .space = in->space, .useg = (uint16_t)in->cfg.node};
     if (!in->alone)
         lg_instance__txn_hooks(in, &tc.hooks);

@@ -52,11 +52,7 @@ create_control(lg_instance *in, const lg_instance_create_config *cfg)
     LG_ASSERT(file == LG_CONTROL_FILE);
     lg_run_random_bytes(in->env.run, in->control.secret, sizeof in->control.secret);
     strncpy(in->control.database, cfg->database, sizeof in->control.database - 1);
-    lg_undo_config uc = {.space = in->space,
-                         .retention_ms = in->cfg.undo_retention_ms,
-                         .file_of = lg_instance__undo_file_of,
-                         .arg = in};
-    LG_TRY(lg_undo_create(&uc, &in->undo));
+    LG_TRY(lg_instance__undo_create(in));
     for (uint32_t node = 1; node <= cfg->instances; node++)
         LG_TRY(lg_undo_segment_create(in->undo, (uint16_t)node, &in->control.undo_file[node]));
     return LG_OK;

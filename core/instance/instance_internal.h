@@ -42,7 +42,7 @@
 
 /* Of everything on the disks that a build must know to open them: 2: pg_database's
  * roots, undo of several rows, files without a root. Others are refused. */
-#define LG_CONTROL_FORMAT 2u
+#define LG_CONTROL_FORMAT 3u
 
 typedef struct lg_control {
     char magic[8];
@@ -179,6 +179,7 @@ void lg_instance__cancel_remote(void *arg, uint32_t instance, uint32_t pid, uint
 void lg_instance__txn_hooks(lg_instance *in, lg_txn_hooks *ret);
 void lg_instance__cf_hooks(lg_instance *in);
 LG_MUST lg_status lg_instance__calls_serve(lg_instance *in);
+LG_MUST lg_status lg_instance__undo_create(lg_instance *in);
 lg_status lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file);
 
 /* instance.c */

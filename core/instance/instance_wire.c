@@ -389,6 +389,33 @@ lg_instance__undo_file_of(void *arg, uint16_t useg, uint32_t *ret_file)
     return LG_OK;
 }
 
+#define UNDO_KEEP_MIN   (64ull << 20)
+#define UNDO_MAX_MIN    (1ull << 30)
+#define UNDO_EXTENTS    1000u /* about as many as a segment's directory has room for */
+#define UNDO_EXTENT_AUS 16u   /* at most */
+
+/* How much of the volume undo may take: a sixteenth for each instance's old versions, up to half for what its
+ * open transactions have done. Segments get extents that they can reach that with. */
+lg_status
+lg_instance__undo_create(lg_instance *in)
+{
+    lg_volume *v = lg_buf_volume(in->buf);
+    uint64_t bytes = 0;
+    for (uint32_t d = 0; d < lg_volume_disk_count(v); d++)
+        bytes += (uint64_t)lg_volume_disk_aus(v, d) * LG_VOLUME_AU_BYTES;
+    lg_undo_config uc = {.space = in->space,
+                         .retention_ms = in->cfg.undo_retention_ms,
+                         .max_bytes = bytes / 2 > UNDO_MAX_MIN ? bytes / 2 : UNDO_MAX_MIN,
+                         .keep_bytes = bytes / 16 > UNDO_KEEP_MIN ? bytes / 16 : UNDO_KEEP_MIN,
+                         .extent_aus = 1,
+                         .file_of = lg_instance__undo_file_of,
+                         .arg = in};
+    while (uc.extent_aus < UNDO_EXTENT_AUS &&
+           (uint64_t)uc.extent_aus * UNDO_EXTENTS * LG_VOLUME_AU_BYTES < bytes / 2)
+        uc.extent_aus *= 2;
+    return lg_undo_create(&uc, &in->undo);
+}
+
 /* ---- the oldest snapshot of the others ----
  *
  * Purge and pruning may take only what no snapshot of any instance needs. Each second every other

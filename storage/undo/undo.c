@@ -27,7 +27,7 @@ typedef struct undo_ctl {
     uint32_t magic;
     uint32_t useg;
     uint32_t extents;
-    uint32_t reserved;
+    uint32_t extent_aus;
 } undo_ctl;
 
 typedef struct undo_blk {
@@ -48,7 +48,6 @@ struct lg_undo {
     lg_buf_cache *cache;
     lg_run *run;
     uint32_t block_bytes;
-    uint32_t per_extent;
 };
 
 struct lg_undo_seg {
@@ -56,6 +55,8 @@ struct lg_undo_seg {
     uint16_t useg;
     uint32_t file;
     undo_extent *extents;
+    uint32_t per_extent; /* blocks */
+    uint64_t extent_bytes;
     uint32_t extent_count, extent_max;
     uint64_t next_seq;
     uint32_t cur_extent; /* NO_EXTENT: nothing appended yet */
@@ -79,7 +80,8 @@ lg_undo_create(const lg_undo_config *cfg, lg_undo **ret_undo)
     u->cache = lg_space_cache(cfg->space);
     u->run = lg_buf_run(u->cache);
     u->block_bytes = lg_buf_block_bytes(u->cache);
-    u->per_extent = LG_VOLUME_AU_BYTES / u->block_bytes;
+    if (u->cfg.keep_bytes == 0 || u->cfg.keep_bytes > u->cfg.max_bytes)
+        u->cfg.keep_bytes = u->cfg.max_bytes;
     *ret_undo = u;
     return LG_OK;
 }
@@ -129,8 +131,8 @@ lg_status
 lg_undo_segment_create(lg_undo *u, uint16_t useg, uint32_t *ret_file)
 {
     uint32_t file;
-    LG_TRY(lg_space_file_create(u->cache, 1, &file));
-    undo_ctl ctl = {CTL_MAGIC, useg, 1, 0};
+    LG_TRY(lg_space_file_create(u->cache, u->cfg.extent_aus ? u->cfg.extent_aus : 1, &file));
+    undo_ctl ctl = {CTL_MAGIC, useg, 1, u->cfg.extent_aus ? u->cfg.extent_aus : 1};
     lg_status st = format_header_block(u, file, 0, &ctl);
     for (uint32_t i = 0; i < LG_UNDO_TABLES && st == LG_OK; i++)
         st = format_header_block(u, file, 1 + i, NULL);
@@ -152,7 +154,7 @@ lg_undo_segment_open(lg_undo *u, uint16_t useg, lg_undo_seg **ret_seg)
     undo_ctl ctl;
     memcpy(&ctl, b->data + CTL_OFF, sizeof ctl);
     uint32_t max = (u->block_bytes - CTL_DIR_OFF) / 8;
-    if (ctl.magic != CTL_MAGIC || ctl.useg != useg || ctl.extents > max) {
+    if (ctl.magic != CTL_MAGIC || ctl.useg != useg || ctl.extents > max || ctl.extent_aus == 0) {
         lg_buf_put(u->cache, b, LG_LATCH_S);
         return LG_CORRUPT;
     }
@@ -160,6 +162,8 @@ lg_undo_segment_open(lg_undo *u, uint16_t useg, lg_undo_seg **ret_seg)
     s->undo = u;
     s->useg = useg;
     s->file = file;
+    s->extent_bytes = (uint64_t)ctl.extent_aus * LG_VOLUME_AU_BYTES;
+    s->per_extent = (uint32_t)(s->extent_bytes / u->block_bytes);
     s->extent_max = max;
     s->extents = lg_zalloc(max * sizeof *s->extents);
     s->extent_count = ctl.extents;
@@ -274,7 +278,7 @@ lg_undo_info_get(const lg_undo_seg *s, lg_undo_info *ret)
     *ret = (lg_undo_info){.useg = s->useg,
                           .file = s->file,
                           .extents = s->extent_count,
-                          .extent_bytes = LG_VOLUME_AU_BYTES,
+                          .extent_bytes = s->extent_bytes,
                           .max_bytes = u->cfg.max_bytes,
                           .retention_ms = u->cfg.retention_ms,
                           .reused = s->reused,
@@ -323,25 +327,40 @@ extent_number(lg_undo_seg *s, uint32_t i)
     return LG_OK;
 }
 
+/* One more extent at the end of the file; LG_DISK_FULL. */
+static lg_status
+extent_extend(lg_undo_seg *s)
+{
+    lg_buf_cache *c = s->undo->cache;
+    uint32_t per_au = LG_VOLUME_AU_BYTES / s->undo->block_bytes;
+    uint32_t need = (s->extent_count + 1) * s->per_extent, blocks;
+    LG_TRY(lg_space_file_blocks(c, s->file, &blocks));
+    return blocks >= need ? LG_OK
+                          : lg_space_file_extend(c, s->file, (need - blocks) / per_au, &blocks);
+}
+
+static bool
+may_grow(const lg_undo_seg *s, uint64_t to)
+{
+    return s->extent_count < s->extent_max && (s->extent_count + 1) * s->extent_bytes <= to;
+}
+
 static lg_status
 extent_prepare(lg_undo_seg *s)
 {
-    lg_undo *u = s->undo;
-    uint32_t i = extent_reusable(s, true);
-    if (i == NO_EXTENT && s->extent_count < s->extent_max &&
-        (uint64_t)(s->extent_count + 1) * LG_VOLUME_AU_BYTES <= u->cfg.max_bytes) {
-        uint32_t blocks;
-        LG_TRY(lg_space_file_blocks(u->cache, s->file, &blocks));
-        lg_status st = LG_OK;
-        if (blocks < (s->extent_count + 1) * u->per_extent)
-            st = lg_space_file_extend(u->cache, s->file, 1, &blocks);
+    const lg_undo_config *cfg = &s->undo->cfg;
+    uint32_t i = extent_reusable(s, true), early = extent_reusable(s, false);
+    if (i == NO_EXTENT && !may_grow(s, cfg->keep_bytes))
+        i = early;
+    if (i == NO_EXTENT && may_grow(s, cfg->max_bytes)) {
+        lg_status st = extent_extend(s);
         if (st == LG_OK)
             i = s->extent_count;
         else if (st != LG_DISK_FULL)
             return st;
     }
     if (i == NO_EXTENT)
-        i = extent_reusable(s, false);
+        i = extent_reusable(s, false); /* again: growing may have blocked */
     if (i == NO_EXTENT)
         return LG_UNDO_FULL;
     undo_extent was = s->extents[i];
@@ -354,7 +373,7 @@ extent_prepare(lg_undo_seg *s)
 static uint32_t
 next_block(const lg_undo_seg *s)
 {
-    uint32_t per = s->undo->per_extent;
+    uint32_t per = s->per_extent;
     if (s->cur_extent != NO_EXTENT && s->cur_block + 1 < (s->cur_extent + 1) * per)
         return s->cur_block + 1;
     if (s->next_extent == NO_EXTENT)
@@ -397,7 +416,7 @@ lg_undo_get(lg_undo_seg *s, lg_mtr *m, uint32_t total_len, lg_undo_place *ret_pl
     lg_addr addr = {s->file, block};
     if (block != 0) {
         lg_buf *b;
-        bool first = fresh && s->extents[block / s->undo->per_extent].first;
+        bool first = fresh && s->extents[block / s->per_extent].first;
         unsigned flags = (fresh ? LG_MTR_NEW : 0u) | (first ? LG_MTR_FIRST : 0u);
         LG_TRY(lg_mtr_get(m, addr, LG_LATCH_X, flags, &b));
         if (fresh == !fits_current(s, total_len) &&
@@ -425,7 +444,7 @@ static void
 block_begin(lg_undo_seg *s, lg_mtr *m, lg_undo_place *p)
 {
     LG_ASSERT(p->block == next_block(s));
-    if (s->next_extent != NO_EXTENT && p->block / s->undo->per_extent == s->next_extent) {
+    if (s->next_extent != NO_EXTENT && p->block / s->per_extent == s->next_extent) {
         s->cur_extent = s->next_extent;
         s->next_extent = NO_EXTENT;
     }

@@ -3,17 +3,19 @@
  * An undo segment belongs to an instance slot; only its owner appends (after the owner's death,
  * only the adopter changes its transaction table). Its file: block 0            control: owner,
  * extent directory (ring sequence number per extent) blocks 1..T        transaction tables
- * (storage/txn keeps the slots) the rest           extents of 1 MiB, used as a ring in the order of
- * their sequence numbers All transactions of an instance append to one current block: small
+ * (storage/txn keeps the slots) the rest           extents of extent_aus MiB, used as a ring in the
+ * order of their sequence numbers. All transactions of an instance append to one current block: small
  * transactions share blocks.
  *
  * POINTERS  lg_uptr = {undo segment 16, block 32, offset 16}; 0 = none. A record carries its xid
  * and number, so a reader that follows a pointer into reused space notices: LG_SNAPSHOT_TOO_OLD.
  *
  * RETENTION An extent is reused when no active transaction has records in it and the last one that
- * had ended more than undo_retention ago; else the segment grows to max_bytes; at the limit
- * finished undo is reused early (old snapshots then get LG_SNAPSHOT_TOO_OLD); when even that is not
- * possible: LG_UNDO_FULL. Undo of an active transaction is never overwritten.
+ * had ended more than undo_retention ago; else the segment grows to keep_bytes. From there on
+ * finished undo is reused early (old snapshots then get LG_SNAPSHOT_TOO_OLD), and only open
+ * transactions make the segment grow, to max_bytes; when even that is not possible: LG_UNDO_FULL.
+ * Undo of an active transaction is never overwritten. As segments do not shrink, keep_bytes is what
+ * versions for old snapshots may take from the tables.
  *
  * WRITING (inside a mini-transaction, own undo last):
  *     lg_undo_reserve(seg, len)              no latch held; may block, may open the next extent
@@ -106,7 +108,9 @@ typedef struct lg_undo_seg lg_undo_seg; /* one it appends to */
 typedef struct lg_undo_config {
     lg_space *space;
     uint64_t retention_ms;
-    uint64_t max_bytes; /* of one segment; 0 = 1 GiB */
+    uint64_t max_bytes;  /* of one segment; 0 = 1 GiB */
+    uint64_t keep_bytes; /* of one segment, for finished undo; 0 = max_bytes */
+    uint32_t extent_aus; /* of segments that are made from now on; 0 = 1 */
     /* The file of an undo segment, of whichever owner. Must not block. */
     lg_status (*file_of)(void *arg, uint16_t useg, uint32_t *ret_file);
     void *arg;

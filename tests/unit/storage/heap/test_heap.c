@@ -1160,6 +1160,43 @@ LG_TEST(test_heap__undo_at_its_limit)
     run_world(3, false, undo_limit);
 }
 
+/* Finished undo does not make a segment larger than keep_bytes; an open transaction's does. */
+static void
+undo_keeps_its_size(struct world *w)
+{
+    lg_heap_out out;
+    lg_undo_info info;
+    lg_undo_cfg(w->undo)->keep_bytes = 3u << 20;
+    lg_txn *t = lg_txn_begin(w->txns);
+    lg_rowid a = insert_small(w, t, 0, 1);
+    RIG_OK(lg_txn_commit(t));
+    for (uint32_t i = 0; i < 3000; i++) {
+        t = lg_txn_begin(w->txns);
+        for (uint32_t k = 0; k < 20; k++)
+            RIG_OK(update_small(w, t, a, NULL, k + 10, &out));
+        RIG_OK(lg_txn_commit(t));
+    }
+    lg_undo_info_get(lg_txn_sys_own_undo(w->txns), &info);
+    CU_ASSERT_EQUAL(info.extents * info.extent_bytes, 3u << 20);
+    CU_ASSERT(info.reused_early > 0);
+    t = lg_txn_begin(w->txns);
+    for (uint32_t k = 0; k < 60000; k++)
+        RIG_OK(update_small(w, t, a, NULL, k + 10, &out));
+    lg_undo_info_get(lg_txn_sys_own_undo(w->txns), &info);
+    CU_ASSERT(info.extents * info.extent_bytes > 4u << 20);
+    RIG_OK(lg_txn_rollback(t));
+    uint32_t ver;
+    t = lg_txn_begin(w->txns);
+    RIG_OK(fetch_ver(w, t, a, NULL, &ver));
+    CU_ASSERT_EQUAL(ver, 29);
+    RIG_OK(lg_txn_commit(t));
+}
+
+LG_TEST(test_heap__finished_undo_keeps_its_size)
+{
+    run_world(5, false, undo_keeps_its_size);
+}
+
 /* One that cannot be rolled back keeps its undo, and no more than that. */
 static void
 undo_of_a_bad_one(struct world *w)
