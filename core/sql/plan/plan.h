@@ -192,6 +192,7 @@ struct lg_node {
             const uint32_t *func_cols;
             bool ordinality;
             const char *alias;
+            const lg_outcol *in; /* its columns, for EXPLAIN: targets may choose among them */
         } func;
         struct {
             const char *alias; /* SUBQUERY_SCAN: the child is left */
@@ -202,6 +203,7 @@ struct lg_node {
             uint32_t param;     /* WORKTABLE_SCAN: set whenever the working table is another */
             const char *alias;
             const char *name;
+            const lg_outcol *in; /* its columns, as those of func */
         } cte;
         struct {
             bool distinct; /* UNION, not UNION ALL; left: start, right: step */

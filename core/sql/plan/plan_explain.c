@@ -65,6 +65,13 @@ qualified(const namer *n, const char *alias, const char *col)
     return lg_arena_printf(n->a, "%s.%s", lg_quote_ident(n->a, alias), col);
 }
 
+/* Columns that only a sort reads have no names. */
+static const char *
+name_of(const lg_outcol *c)
+{
+    return c->name ? c->name : "?column?";
+}
+
 static const char *
 scan_column(const namer *n, const lg_node *x, int32_t slot)
 {
@@ -111,14 +118,12 @@ input_name(const namer *n, int32_t slot)
         return expr_text(&in, x->window.funcs[s - x->left->ncols]);
     }
     case LG_NODE_FUNCTION_SCAN:
-        return qualified(n, x->func.alias, x->cols && s < x->ncols ? x->cols[s].name : "column");
+        return qualified(n, x->func.alias, name_of(&x->func.in[s]));
     case LG_NODE_CTE_SCAN:
     case LG_NODE_WORKTABLE_SCAN:
-        return qualified(n, x->cte.alias, x->cols && s < x->ncols ? x->cols[s].name : "column");
+        return qualified(n, x->cte.alias, name_of(&x->cte.in[s]));
     case LG_NODE_SUBQUERY_SCAN:
-        return qualified(n, x->subquery.alias,
-                         s < x->left->ncols && x->left->cols[s].name ? x->left->cols[s].name
-                                                                     : "column");
+        return qualified(n, x->subquery.alias, name_of(&x->left->cols[s]));
     case LG_NODE_MODIFY: {
         const lg_relation *rel = x->modify.target.rel;
         return s < rel->ncols ? qualified(n, rel->name, rel->cols[s].name) : "column";
@@ -128,8 +133,7 @@ input_name(const namer *n, int32_t slot)
     default:
         if (x->left)
             return output_name(n, x->left, s);
-        return x->cols && s < x->ncols && x->cols[s].name ? lg_quote_ident(n->a, x->cols[s].name)
-                                                          : "column";
+        return x->cols && s < x->ncols ? lg_quote_ident(n->a, name_of(&x->cols[s])) : "column";
     }
 }
 

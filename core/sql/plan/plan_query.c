@@ -15,6 +15,10 @@ whole_map(lg_planner *p, lg_built *b, uint32_t rte, const lg_rte *r, lg_node *n)
         b->map[i] = (lg_colref){rte, (int16_t)(i + 1)};
     n->ncols = r->ncols;
     n->cols = r->cols;
+    if (n->kind == LG_NODE_CTE_SCAN || n->kind == LG_NODE_WORKTABLE_SCAN)
+        n->cte.in = r->cols;
+    else if (n->kind == LG_NODE_FUNCTION_SCAN)
+        n->func.in = r->cols;
 }
 
 typedef struct lateral {
