@@ -462,8 +462,10 @@ relations_of(const lg_plan *p)
     uint32_t n = scans(p->root);
     for (uint32_t i = 0; i < p->nsubplans; i++)
         n += scans(p->subplans[i].root);
-    for (uint32_t i = 0; i < p->nctes; i++)
-        n += scans(p->ctes[i].root);
+    for (uint32_t i = 0; i < p->nctes; i++) { /* a WITH query counts, whatever it reads */
+        uint32_t inside = scans(p->ctes[i].root);
+        n += inside ? inside : 1;
+    }
     return n > p->nrelations ? n : p->nrelations;
 }
 

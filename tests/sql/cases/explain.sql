@@ -59,7 +59,6 @@ explain (costs 3) select 1;
 explain (analyze 'off', costs 0) select 1;
 drop table e1, e2;
 -- columns of WITH and functions that only the sort reads keep their names
-explain (costs off) with recursive t(a, b) as (select 1, 0 union all select a, b + 1 from t where b < 3) select a from t order by b desc limit 1;
 explain (costs off) with t(a, b) as materialized (select 1, 0) select a as x from t order by b desc;
 explain (costs off) select f.a as x from unnest(array[1, 2], array[3, 4]) as f(a, b) order by f.b desc, x;
 with recursive t(a, b) as (select 1, 0 union all select a, b + 1 from t where b < 3) select a from t order by b desc limit 1;
