@@ -183,6 +183,7 @@ slot_name_of(void *arg, const lg_expr *e)
         namer in = *n;
         lg_node below = {.kind = LG_NODE_RESULT, .left = x->left};
         in.node = &below;
+        in.relations = 2; /* another relation's than the one that is scanned */
         return expr_text(&in, x->join.set_expr[i]);
     }
     return NULL;
@@ -443,14 +444,15 @@ conflict_lines(lines *l, const lg_node *x)
         add_list(l, "Conflict Arbiter Indexes", t, x->modify.narbiters);
 }
 
-/* Scans of relations in the plan: a relation joined with itself counts twice. */
+/* Scans of relations and WITH queries in the plan: a relation joined with itself counts twice. */
 static uint32_t
 scans(const lg_node *x)
 {
     if (!x)
         return 0;
-    uint32_t n =
-        x->kind == LG_NODE_SEQ_SCAN || x->kind == LG_NODE_INDEX_SCAN || x->kind == LG_NODE_TID_SCAN;
+    uint32_t n = x->kind == LG_NODE_SEQ_SCAN || x->kind == LG_NODE_INDEX_SCAN ||
+                 x->kind == LG_NODE_TID_SCAN || x->kind == LG_NODE_CTE_SCAN ||
+                 x->kind == LG_NODE_WORKTABLE_SCAN;
     for (uint32_t i = 0; x->kind == LG_NODE_APPEND && i < x->append.n; i++)
         n += scans(x->append.children[i]);
     return n + scans(x->left) + scans(x->right);
@@ -479,11 +481,29 @@ namer_of(const lg_plan_words *w, const lg_node *n)
                    .relations = w->verbose ? 2 : relations_of(w->plan)};
 }
 
+static bool
+is_scan(const lg_node *n)
+{
+    switch ((lg_node_kind)n->kind) {
+    case LG_NODE_SEQ_SCAN:
+    case LG_NODE_INDEX_SCAN:
+    case LG_NODE_TID_SCAN:
+    case LG_NODE_FUNCTION_SCAN:
+    case LG_NODE_CTE_SCAN:
+    case LG_NODE_WORKTABLE_SCAN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 uint32_t
 lg_plan_words_lines(const lg_plan_words *w, const lg_node *n, lg_plan_line **ret_lines)
 {
     lines l = {.a = w->arena};
     namer nm = namer_of(w, n);
+    if (is_scan(n) && !w->verbose)
+        nm.relations = 1; /* its conditions are about its own columns */
     switch ((lg_node_kind)n->kind) {
     case LG_NODE_INDEX_SCAN:
     case LG_NODE_TID_SCAN:
