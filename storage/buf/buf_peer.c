@@ -94,7 +94,8 @@ held_until(const lg_buf_cache *c, const lg_buf *f)
     return f->used || f->users > 0 ? 0 : f->granted_at + hold;
 }
 
-/* Waits for the turn of this revoker: the minimum hold of a grant, another revoker, a disk read. LG_OK: nothing of that now. An eviction is not waited for: its release may itself be
+/* Waits for the turn of this revoker: the minimum hold of a grant, another revoker, a disk read.
+ * LG_OK: nothing of that now. An eviction is not waited for: its release may itself be
  * waiting for the master that sent us. f is pinned. */
 static lg_status
 revoke_turn(lg_buf_cache *c, lg_buf *f, lg_mode to)

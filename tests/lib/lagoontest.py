@@ -135,8 +135,8 @@ class Cluster:
         self.demo_args = ['--dir', self.dir + '/demo', '--base-port', str(self.base_port)]
         open_clusters.append(self)
         atexit.register(self.close)
-        size = () if '--disk-size' in extra else ('--disk-size', '1g')
-        r = self.demo('--nodes', str(nodes), *size, *extra, timeout=300)
+        small = ('--disk-size', '1g', '--cache', '128MiB')  # several clusters at once; extra may say otherwise
+        r = self.demo('--nodes', str(nodes), *small, *extra, timeout=300)
         if r.returncode:
             raise RuntimeError('the demo cluster did not start:\n' + r.stdout + r.stderr)
         self.env = {}

@@ -241,8 +241,8 @@ visible_input_column(lg_level *l, const lg_ast_column_ref *c)
     lg_error saved = *l->b->err;
     lg_level only = *l; /* this level only: outer columns do not hide result names */
     only.parent = NULL;
-    bool ok = lg_bind__column_ref(&only, c, &e) == LG_OK &&
-              lg_bind__row_alone(e)->kind != LG_EX_ROW;
+    bool ok =
+        lg_bind__column_ref(&only, c, &e) == LG_OK && lg_bind__row_alone(e)->kind != LG_EX_ROW;
     bool ambiguous = l->b->err->set && !strcmp(l->b->err->sqlstate, "42702");
     *l->b->err = saved;
     return ok || ambiguous;

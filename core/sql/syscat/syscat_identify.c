@@ -271,11 +271,11 @@ static const struct {
     lg_oid cls;
     lg_status (*fn)(identity *d);
 } kinds[] = {
-    {LG_REL_pg_class, of_class},         {LG_REL_pg_type, of_type},
-    {LG_REL_pg_proc, of_proc},           {LG_REL_pg_constraint, of_constraint},
-    {LG_REL_pg_attrdef, of_default},     {LG_REL_pg_rewrite, of_rule},
-    {LG_REL_pg_namespace, of_schema},    {LG_REL_pg_authid, of_role},
-    {LG_REL_pg_database, of_database},   {LG_REL_pg_collation, of_collation},
+    {LG_REL_pg_class, of_class},       {LG_REL_pg_type, of_type},
+    {LG_REL_pg_proc, of_proc},         {LG_REL_pg_constraint, of_constraint},
+    {LG_REL_pg_attrdef, of_default},   {LG_REL_pg_rewrite, of_rule},
+    {LG_REL_pg_namespace, of_schema},  {LG_REL_pg_authid, of_role},
+    {LG_REL_pg_database, of_database}, {LG_REL_pg_collation, of_collation},
     {LG_REL_pg_operator, of_operator},
 };
 
