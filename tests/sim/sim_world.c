@@ -179,27 +179,31 @@ reachable(const sim_world *w, const sim_node *n)
     return n->heap && !n->cut && !paused(w, n);
 }
 
-/* ---- leases: given by an event of the node, so that a stalled node does not get one ---- */
+/* ---- leases: told by an event of the node, so that a stalled node hears of it late ---- */
 
 static void
 lease_arrives(void *arg)
 {
     sim_node *n = arg;
-    n->last_beat = lg_sim_now(n->w->sim);
-    n->lease_until = lg_run_now_exact_ns(n->run) + SIM_LEASE;
+    n->lease_until = n->lease_given;
     if (n->w->kind->lease)
         n->w->kind->lease(n);
 }
 
+/* As gcs/member has it (M2, M3): a lease lasts from the beginning of the round that gives it,
+ * however late it is told, and whoever decides the next view has seen that heartbeat, or the
+ * lease is not given. So nobody who was left out gets one. */
 static void
 give_leases(sim_world *w)
 {
     for (unsigned i = 1; i <= w->node_count; i++) {
         sim_node *n = node_at(w, i);
-        bool member = (w->members >> i & 1) && w->incarnations[i] == n->incarnation;
-        bool candidate = !w->members || !(w->members >> i & 1); /* starting: not yet in a view */
-        if (reachable(w, n) && (member || candidate))
-            (void)lg_sim_at(w->sim, lg_sim_now(w->sim), n->run, lease_arrives, n);
+        bool candidate = !(w->members >> i & 1) && !n->was_member; /* starting */
+        if (!reachable(w, n) || (!sim_is_member(w, i) && !candidate))
+            continue;
+        n->last_beat = lg_sim_now(w->sim);
+        n->lease_given = lg_run_now_exact_ns(n->run) + SIM_LEASE;
+        (void)lg_sim_at(w->sim, lg_sim_now(w->sim), n->run, lease_arrives, n);
     }
 }
 

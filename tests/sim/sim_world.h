@@ -86,6 +86,7 @@ struct sim_node {
     const char *why;
     lg_status why_status;
     lg_time lease_until; /* by its own clock */
+    lg_time lease_given; /* the same, on its way to it */
     lg_time last_beat;   /* true time of the last lease given */
     lg_time paused_until;
     bool cut;           /* from all others */

@@ -561,6 +561,58 @@ LG_TEST(test_membership__a_vote_that_forgot_is_counted_when_all_have_written_it_
     votes_end();
 }
 
+/* ---- M2 and M3 at once: who comes back while it is left out ---- */
+
+static const lg_vote_slot *
+silent_for_long(struct rule *r, uint32_t node)
+{
+    lg_vote_scan scan = r->m.seen;
+    bool mine;
+    for (int i = 0; i < 17; i++) {
+        for (uint32_t n = 1; n <= 5; n++)
+            scan.slot[n].seq += n != node;
+        r->now += LG_SEC / 4;
+        (void)lg_member_scan(&r->m, &scan, r->now);
+    }
+    CU_ASSERT(lg_member_wants(&r->m, r->now, &mine));
+    lg_member_begin(&r->m);
+    return lg_member_next_slot(&r->m); /* the mark */
+}
+
+LG_TEST(test_member__who_comes_back_while_it_is_left_out_stays_or_gets_no_lease)
+{
+    static struct rule r, back;
+    /* its heartbeat was there before the proposer read: its lease is renewed, and it stays */
+    five(&r, 2);
+    (void)silent_for_long(&r, 4);
+    lg_vote_scan scan = r.m.seen;
+    scan.slot[4].seq++;
+    (void)lg_member_scan(&r.m, &scan, r.now);
+    CU_ASSERT(lg_member_scan(&r.m, &scan, r.now));
+    CU_ASSERT_EQUAL(r.m.view.members, 0x3e);
+    five(&back, 4);
+    scan = back.m.seen;
+    (void)lg_member_scan(&back.m, &scan, back.now);
+    CU_ASSERT_EQUAL(lg_member_lease_until(&back.m, back.now), back.now + 3 * LG_SEC);
+
+    /* it came later, so the other's mark was there when it read: no lease, and it goes */
+    five(&r, 2);
+    scan.slot[2] = *silent_for_long(&r, 4);
+    five(&back, 4);
+    (void)lg_member_scan(&back.m, &scan, back.now);
+    CU_ASSERT_EQUAL(lg_member_lease_until(&back.m, back.now), 0);
+    scan = r.m.seen;
+    (void)lg_member_scan(&r.m, &scan, r.now);
+    scan.slot[4].seq++;
+    CU_ASSERT(lg_member_scan(&r.m, &scan, r.now));
+    CU_ASSERT_EQUAL(r.m.view.members, 0x2e);
+    CU_ASSERT_EQUAL(r.m.view.victims, 1u << 4);
+    scan.slot[2] = *lg_member_next_slot(&r.m);
+    CU_ASSERT(lg_member_scan(&back.m, &scan, back.now));
+    CU_ASSERT(!lg_member_in_view(&back.m));
+    CU_ASSERT_EQUAL(lg_member_lease_until(&back.m, back.now), 0);
+}
+
 /* ---- devices that fence ---- */
 
 LG_TEST(test_member__with_reservations_half_a_lease_of_silence_and_a_key_thrown_out_will_do)
