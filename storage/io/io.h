@@ -80,7 +80,7 @@ typedef enum lg_io_op { LG_IO_READ, LG_IO_WRITE, LG_IO_SYNC } lg_io_op;
 
 #define LG_IO_LAZY 1u /* a write that a later sync makes durable */
 /* A durable write that somebody waits for (a commit's redo), with `buf`: goes by a thread with the
- * worker's priority where there is one free, not by the kernel's (io_writer.c). */
+ * worker's priority when the kernel's own have to wait for a processor (io_writer.c). */
 #define LG_IO_URGENT 2u
 
 struct lg_io_req {
@@ -99,7 +99,9 @@ struct lg_io_req {
     lg_ring_op ring;
     size_t progress;
     lg_status status;
-    lg_time since; /* submitted */
+    lg_time since;     /* submitted */
+    lg_time urgent_at; /* the same, exactly: of LG_IO_URGENT */
+    bool by_thread;
     lg_list flying;
     struct iovec one;
     lg_list link;

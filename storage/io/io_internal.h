@@ -35,6 +35,8 @@ struct lg_io {
     bool table_made;
     unsigned writer_count;
     lg_io__writer *writer[LG_IO_WRITERS];
+    uint32_t urgent_count;
+    lg_time pace[2]; /* of urgent writes by the ring, by a thread: smoothed; 0: none yet */
 };
 
 #define LG_DISK_NO_SLOT UINT32_MAX
@@ -65,8 +67,10 @@ size_t lg_io__req_len(const lg_io_req *req);
 /* In a fiber on a helper thread, else in place. */
 void lg_io__run_blocking(lg_io *io, void (*fn)(void *arg), void *arg);
 
-/* io_writer.c. False: no thread is free. The request ends in its ring.fn, as from the ring. */
+/* io_writer.c. False: the ring is better, or no thread is free. The request ends in its ring.fn, as
+ * from the ring, and there how long it took is noted. */
 bool lg_io__writer_take(lg_io_req *req);
+void lg_io__writer_note(const lg_io_req *req);
 void lg_io__writers_stop(lg_io *io); /* none is busy */
 
 /* disk_file.c: what uring and posix share */

@@ -115,6 +115,8 @@ uring_done(lg_ring_op *op, int res)
         return;
     }
     req->progress += (size_t)res;
+    if (req->flags & LG_IO_URGENT)
+        lg_io__writer_note(req);
     if (req->progress == lg_io__req_len(req))
         lg_io__finish(req, LG_OK);
     else if (res == 0 || req->iovcnt > 0 || req->progress % req->disk->align)

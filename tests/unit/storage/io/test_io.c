@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -231,6 +232,31 @@ urgent(struct world *w)
 LG_TEST(test_io__urgent_writes)
 {
     everywhere(urgent);
+}
+
+/* The way that is slow is looked at now and then, and taken again when it is not. */
+static void
+urgent_ways(struct world *w)
+{
+    char *buf = lg_io_buf_alloc(8192);
+    memset(buf, 3, 8192);
+    w->gate_asked = 0;
+    w->gate_opens = INT_MAX;
+    lg_io_set_write_gate(w->io, gate_counts, w);
+    enum { N = 640 };
+    for (int i = 0; i < N; i++)
+        LG_ASSERT_OK(lg_disk_write(w->disk, 0, buf, 8192, LG_IO_URGENT, LG_WAIT_DB_FILE_WRITE));
+    /* A thread asks once more: at least the looks are by one, or all but the looks. */
+    int by_thread = w->gate_asked - N;
+    bool ring = w->backend == LG_IO_URING;
+    CU_ASSERT(by_thread >= (ring ? N / 32 : 0));
+    CU_ASSERT(by_thread <= (ring ? N - N / 32 : 0));
+    lg_free(buf);
+}
+
+LG_TEST(test_io__urgent_writes_try_both_ways)
+{
+    everywhere(urgent_ways);
 }
 
 static void
