@@ -1,6 +1,7 @@
 /* Statements that are the session's own: transactions, SET and SHOW, PREPARE and EXECUTE, cursors,
  * DISCARD. */
 #include "session_internal.h"
+#include "cat_type.h"
 #include "acl.h"
 #include "buf.h"
 #include "redo.h"
@@ -246,22 +247,26 @@ capture_row(void *arg, const lg_batch *b)
 }
 
 /* SELECT arg::type, ... */
-static const lg_ast *
-select_of_arguments(lg_arena *a, const lg_prepared *prep, const lg_ast_execute_stmt *e)
+static lg_status
+select_of_arguments(lg_session *s, lg_arena *a, const lg_prepared *prep,
+                    const lg_ast_execute_stmt *e, const lg_ast **ret)
 {
     lg_ast_select_stmt *sel = LG_NEW(a, lg_ast_select_stmt);
     sel->h = (lg_ast){LG_AST_SELECT_STMT, -1};
     sel->op = LG_A_SETOP_NONE;
     sel->target_list = (lg_ast_list){prep->nparams, LG_NEWN(a, lg_ast *, prep->nparams)};
     for (uint32_t i = 0; i < prep->nparams; i++) {
-        lg_ast_value *name = LG_NEW(a, lg_ast_value);
+        lg_ast_value *part = LG_NEWN(a, lg_ast_value, 2);
+        lg_ast *names[2] = {&part[0].h, &part[1].h};
+        bool visible;
         lg_ast_type_name *type = LG_NEW(a, lg_ast_type_name);
         lg_ast_type_cast *cast = LG_NEW(a, lg_ast_type_cast);
         lg_ast_res_target *target = LG_NEW(a, lg_ast_res_target);
-        name->h = (lg_ast){LG_AST_STRING, -1};
-        name->sval = lg_type_get(prep->params[i])->name;
+        part[0].h = part[1].h = (lg_ast){LG_AST_STRING, -1};
+        LG_TRY(
+            lg_cat_type_names(s->cat, prep->params[i], a, &part[0].sval, &part[1].sval, &visible));
         type->h = (lg_ast){LG_AST_TYPE_NAME, -1};
-        type->names = (lg_ast_list){1, lg_arena_dup(a, &(lg_ast *){&name->h}, sizeof(lg_ast *))};
+        type->names = (lg_ast_list){2, lg_arena_dup(a, names, sizeof names)};
         type->typemod = -1;
         cast->h = (lg_ast){LG_AST_TYPE_CAST, -1};
         cast->arg = e->params.at[i];
@@ -270,7 +275,8 @@ select_of_arguments(lg_arena *a, const lg_prepared *prep, const lg_ast_execute_s
         target->val = &cast->h;
         sel->target_list.at[i] = &target->h;
     }
-    return &sel->h;
+    *ret = &sel->h;
+    return LG_OK;
 }
 
 static lg_status
@@ -292,9 +298,14 @@ evaluate_arguments(lg_session *s, const char *text, const lg_ast_execute_stmt *e
     lg_exec *x = NULL;
     lg_prepared *select;
     lg_arena *arena = lg_arena_create("arguments", 2048);
-    const lg_ast *stmt = select_of_arguments(arena, prep, e);
+    const lg_ast *stmt;
+    lg_status st = select_of_arguments(s, arena, prep, e, &stmt);
+    if (st != LG_OK) {
+        lg_arena_destroy(arena);
+        return st;
+    }
     LG_TRY(lg_session__prepare(s, "", text, stmt, arena, 0, NULL, &select));
-    lg_status st = lg_session__plan(s, select);
+    st = lg_session__plan(s, select);
     if (st == LG_OK)
         st = lg_exec_open(&s->es, select->planned->plan, NULL, NULL, &x);
     if (st == LG_OK)

@@ -162,3 +162,12 @@ create domain gone_d as int check (value > 0); create table gone_t (a int, d gon
 drop domain gone_d cascade;
 \c -
 select * from gone_t; insert into gone_t values (3); select * from gone_t; drop table gone_t;
+-- parameters of types that users made
+create schema away;
+create type away.mood as enum ('sad', 'ok');
+create type away.pair as (a int, b text);
+prepare p1(away.mood, away.mood[], away.pair, "char", varchar, char, int[]) as select $1, $2, $3, $4, $5, $6, $7, pg_typeof($6);
+execute p1('ok', '{sad,ok}', '(1,x)', 'c', 'vc', 'bp', '{1,2}');
+execute p1('nope', null, null, null, null, null, null);
+deallocate p1;
+drop schema away cascade;
