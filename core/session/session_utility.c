@@ -485,6 +485,13 @@ struct checkpoint_log {
     lg_lsn from;
 };
 
+static uint64_t
+physical_writes(const lg_session *s)
+{
+    const lg_stats *stats = lg_run_stats(s->server->cfg.run);
+    return stats ? stats->count[LG_STAT_PHYSICAL_WRITES] : 0; /* a run may have none */
+}
+
 static void
 checkpoint_starts(lg_session *s, struct checkpoint_log *l)
 {
@@ -493,7 +500,7 @@ checkpoint_starts(lg_session *s, struct checkpoint_log *l)
     if (!l->wanted)
         return;
     l->start = lg_run_now_exact_ns(cfg->run);
-    l->written = lg_run_stats(cfg->run)->count[LG_STAT_PHYSICAL_WRITES];
+    l->written = physical_writes(s);
     l->from = lg_redo_checkpoint_lsn(cfg->redo);
     lg_session__log(s, true, NULL, "checkpoint starting: immediate force wait");
 }
@@ -506,7 +513,7 @@ checkpoint_ends(lg_session *s, const struct checkpoint_log *l)
     if (!l->wanted)
         return;
     double total = (double)(lg_run_now_exact_ns(cfg->run) - l->start) / 1e9;
-    uint64_t n = lg_run_stats(cfg->run)->count[LG_STAT_PHYSICAL_WRITES] - l->written;
+    uint64_t n = physical_writes(s) - l->written;
     uint64_t kb = (lg_redo_checkpoint_lsn(cfg->redo) - l->from) >> 10;
     if (cfg->buf)
         lg_buf_count(cfg->buf, &buffers);
