@@ -545,6 +545,15 @@ outcome(void *arg, uint64_t xid)
                                             : LG_NOTIFY_UNKNOWN;
 }
 
+/* The slot's first record is in the redo: once that is durable, recovery finds the slot taken. */
+static lg_status
+keep(void *arg, uint64_t xid)
+{
+    lg_instance *in = arg;
+    (void)xid; /* its redo is behind us, with everybody else's */
+    return lg_redo_flush(in->redo, lg_redo_end(in->redo));
+}
+
 /* Before this instance is a member: the others tell all members of their publications. */
 static lg_status
 open_notify(lg_instance *in)
@@ -555,6 +564,7 @@ open_notify(lg_instance *in)
                            .node = in->cfg.node,
                            .incarnation = in->incarnation,
                            .outcome = outcome,
+                           .keep = keep,
                            .arg = in};
     return lg_notify_create(&nc, &in->notify);
 }

@@ -357,6 +357,9 @@ lg_status
 lg_notify_publish(lg_notify_hub *hub, lg_ges_owner *owner, lg_notify_publication *p,
                   const lg_notify_item *items, uint32_t count)
 {
+    /* Before the enqueue, so that publishers elsewhere do not wait for our disk. */
+    if (p->xid != 0 && hub->cfg.rpc && hub->cfg.keep)
+        LG_TRY(hub->cfg.keep(hub->cfg.arg, p->xid));
     LG_TRY(lg_ges_lock(owner, enqueue_res(), LG_LOCK_EXCLUSIVE, 0, LG_FOREVER));
     p->id = ++hub->next_id;
     uint8_t *buf = lg_alloc(LG_RPC_MAX_PAYLOAD);

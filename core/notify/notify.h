@@ -16,6 +16,9 @@
  * FAILURE  A publisher that dies in between, or a DONE that is lost, leaves a PENDING publication
  * at the head of the queue: after a while its transaction's outcome is asked for, as any reader of
  * its rows would; so a notification is heard exactly when its transaction is there after recovery.
+ * An xid that leaves its instance before anything of it is durable names another transaction after a
+ * death: the next incarnation finds the slot unused and gives the same xid again. So the transaction
+ * is made to outlive a crash (cfg.keep) before anybody is told its xid.
  * A transaction that wrote nothing has no outcome to ask for: it is sent as COMMITTED, and what its
  * publisher's death cuts off is lost, as its client was told nothing. A dead instance's listeners
  * are gone with it.
@@ -52,6 +55,9 @@ typedef struct lg_notify_config {
     uint64_t incarnation;
     /* The outcome of a transaction of any instance. May block. */
     lg_notify_outcome (*outcome)(void *arg, uint64_t xid);
+    /* Our transaction, which has written: what it did so far is durable, and so its xid is its own
+     * for ever, when it returns LG_OK. Blocks. May be NULL. */
+    lg_status (*keep)(void *arg, uint64_t xid);
     void *arg;
 } lg_notify_config;
 
@@ -96,7 +102,8 @@ typedef struct lg_notify_publication {
     uint64_t id;  /* set by publish */
 } lg_notify_publication;
 
-/* Before the commit: every hub has the items when it returns LG_OK. Takes the enqueue as a lock of
+/* Before the commit: every hub has the items when it returns LG_OK. With other instances, the
+ * transaction's redo so far is durable by then (cfg.keep). Takes the enqueue as a lock of
  * owner's transaction. Cancelable. On an error nothing will be delivered. */
 LG_MUST lg_status lg_notify_publish(lg_notify_hub *hub, lg_ges_owner *owner,
                                     lg_notify_publication *p, const lg_notify_item *items,

@@ -31,6 +31,9 @@ struct world {
     struct node n[NODES];
     uint64_t epoch;
     lg_notify_outcome outcome; /* what a doubtful transaction turns out to be */
+    lg_status keep_says;
+    uint32_t kept;
+    uint32_t queued_at_keep; /* in the other's hub */
     unsigned running;
 };
 
@@ -39,6 +42,16 @@ outcome(void *arg, uint64_t xid)
 {
     CU_ASSERT_EQUAL(xid, 77);
     return ((struct node *)arg)->w->outcome;
+}
+
+static lg_status
+keep(void *arg, uint64_t xid)
+{
+    struct world *w = ((struct node *)arg)->w;
+    CU_ASSERT_EQUAL(xid, 77);
+    w->kept++;
+    w->queued_at_keep = lg_notify_queued(w->n[2].hub);
+    return w->keep_says;
 }
 
 static void
@@ -83,6 +96,7 @@ node_start(struct world *w, uint32_t i)
                            .node = i,
                            .incarnation = 1,
                            .outcome = outcome,
+                           .keep = keep,
                            .arg = n};
     LG_ASSERT_OK(lg_notify_create(&nc, &n->hub));
     lg_ges_owner_init(n->ges, &n->owner, NULL);
@@ -302,6 +316,39 @@ LG_TEST(test_notify__more_than_a_message_holds)
     pass_time(w, 100 * LG_MS);
     CU_ASSERT_EQUAL(w->n[2].count, 20);
     CU_ASSERT_EQUAL(strlen(w->n[2].heard), 20 * (6999 + 5));
+    world_free(w);
+}
+
+static void
+publish_refused(struct node *n, void *arg)
+{
+    struct publication *p = arg;
+    CU_ASSERT_EQUAL(lg_notify_publish(n->hub, &n->owner, &p->p, p->items, p->count), LG_IO);
+}
+
+/* An xid whose redo is lost is given again: nobody else may know it before it is durable. */
+LG_TEST(test_notify__an_xid_is_durable_before_others_know_it)
+{
+    struct world *w = world_new();
+    struct publication p = {
+        .p = {.xid = 77}, .items = {{"a", "1"}}, .count = 1, .finish = true, .commit = true};
+    struct publication reader = {
+        .p = {.xid = 0}, .items = {{"a", "2"}}, .count = 1, .finish = true, .commit = true};
+    in_node(w, 2, listen, "a");
+    w->keep_says = LG_IO;
+    in_node(w, 1, publish_refused, &p);
+    pass_time(w, 3 * LG_SEC);
+    CU_ASSERT_EQUAL(w->kept, 1);
+    CU_ASSERT_EQUAL(lg_notify_queued(w->n[1].hub), 0);
+    CU_ASSERT_EQUAL(lg_notify_queued(w->n[2].hub), 0);
+    w->keep_says = LG_OK;
+    in_node(w, 1, publish, &p);
+    CU_ASSERT_EQUAL(w->kept, 2);
+    CU_ASSERT_EQUAL(w->queued_at_keep, 0); /* told only afterwards */
+    in_node(w, 1, publish, &reader);
+    CU_ASSERT_EQUAL(w->kept, 2); /* has no xid */
+    pass_time(w, 100 * LG_MS);
+    CU_ASSERT_STRING_EQUAL(w->n[2].heard, "a=1/0 a=2/0 ");
     world_free(w);
 }
 
