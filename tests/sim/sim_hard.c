@@ -119,6 +119,7 @@ fault_disks(sim_world *w)
     if (sim_draw(w, 3) == 0 && n) {
         sim_log(w, "node %u loses disk %u for %llu ms", n->id, d, (unsigned long long)ms);
         lg_sim_disk_detach(w->sim, sim_disk_name(d), n->id, true);
+        n->lost_disk = true;
     } else {
         uint32_t percent = 200 + (uint32_t)sim_draw(w, 3000);
         sim_log(w, "disk %u is slow (%u%%) for %llu ms", d, percent, (unsigned long long)ms);

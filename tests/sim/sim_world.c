@@ -358,9 +358,12 @@ end_hopeless(sim_world *w)
         if (n->failed)
             sim_log(w, "node %u gives up: %s: %s", i, n->why, lg_status_name(n->why_status));
         if (n->failed || ((evicted || other_life) && !n->cut)) {
-            bool disk = n->why_status == LG_IO && w->lost; /* a request lost before */
+            /* What was done to it before, and ends it now: a disk that was away or took a request
+             * with it; a stop that met a reconfiguration, which the others finish. */
+            bool before = (n->why_status == LG_IO && (w->lost || n->lost_disk)) ||
+                          n->why_status == LG_SHUTDOWN;
             if (w->quiet && n->failed && n->why_status != LG_OK && n->why_status != LG_FENCED &&
-                n->why_status != LG_PEER_DOWN && !disk && !evicted && !other_life)
+                n->why_status != LG_PEER_DOWN && !before && !evicted && !other_life)
                 sim_fail(w, "node %u gave up in quiet times: %s: %s", i, n->why,
                          lg_status_name(n->why_status));
             node_end(w, i);

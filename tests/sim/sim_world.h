@@ -83,6 +83,7 @@ struct sim_node {
     bool was_member; /* never enters a view again in this life once it left */
     bool open;       /* works in the current epoch, as far as it knows */
     bool failed;     /* gives up: the world ends it */
+    bool lost_disk;  /* a disk of this life was away */
     const char *why;
     lg_status why_status;
     lg_time lease_until; /* by its own clock */
